@@ -1,0 +1,84 @@
+"""The one place where a config turns into objects."""
+
+from collections.abc import Mapping
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from omegaconf import DictConfig
+
+from mlp_lab.backend import pl
+from mlp_lab.callbacks import Keeper
+from mlp_lab.checkpoints import WholeCheckpoints
+from mlp_lab.config.schemas import GROUPS
+from mlp_lab.data import DataModule
+from mlp_lab.errors import UserError
+from mlp_lab.runs import Run
+from mlp_lab.tasks import Task
+
+_ALLOWED = {schema._target_ for group in GROUPS.values() for schema in group}  # type: ignore[attr-defined]
+_PROFILERS = {
+    "simple": pl.profilers.SimpleProfiler,
+    "advanced": pl.profilers.AdvancedProfiler,
+    "pytorch": pl.profilers.PyTorchProfiler,
+}
+
+
+def build(node: Mapping[str, Any], *positional: Any, **given: Any) -> Any:
+    """Call what ``node._target_`` names with the other keys of ``node`` and what else is given.
+
+    Only what has a schema in ``config/schemas.py`` can be built. Raises UserError otherwise.
+    """
+    target = node["_target_"]
+    if target not in _ALLOWED:
+        raise UserError(f"_target_={target}: not one of what may be built: {', '.join(_ALLOWED)}")
+    module, _, name = target.rpartition(".")
+    arguments = {key: value for key, value in node.items() if key != "_target_"}
+    return getattr(import_module(module), name)(*positional, **arguments, **given)
+
+
+def build_task(cfg: DictConfig) -> tuple[DataModule, Task]:
+    """The data of a config, fetched but not yet read, and the task, with fresh weights."""
+    limits = {"train": cfg.trainer.limit_train_batches, "validation": cfg.trainer.limit_val_batches}
+    data: DataModule = build(cfg.data, seed=cfg.seed, limits=limits)
+    data.prepare_data()
+    pl.seed_everything(cfg.seed, verbose=False)
+    network = build(cfg.network, in_features=data.in_features, out_features=data.out_features)
+    task: Task = build(
+        cfg.task,
+        network=network,
+        optimizer=partial(build, cfg.optimizer),
+        schedule=build(cfg.schedule),
+        seed=cfg.seed,
+    )
+    metrics = ("loss", *task.metrics)
+    if cfg.select.metric not in metrics:
+        raise UserError(f"select.metric={cfg.select.metric}: must be one of {', '.join(metrics)}")
+    return data, task
+
+
+def build_trainer(cfg: DictConfig, run: Run) -> pl.Trainer:
+    """A Trainer that keeps everything in the folder of ``run``."""
+    settings = dict(cfg.trainer)
+    # The loaders, which know of minibatches, see to these two.
+    del settings["limit_train_batches"], settings["limit_val_batches"]
+    if settings["max_steps"] is None:
+        settings["max_steps"] = -1
+    if settings["profiler"] is not None:
+        profiler = _PROFILERS[settings["profiler"]]
+        settings["profiler"] = profiler(dirpath=str(run.folder), filename="profile")
+    keeper = Keeper(run.checkpoints, cfg.select.metric, cfg.select.mode)
+    try:
+        return build(
+            settings,
+            default_root_dir=str(run.folder),
+            callbacks=[keeper, *map(build, cfg.callbacks.values())],
+            logger=build(cfg.logger, folder=str(run.folder)) if cfg.logger else False,
+            plugins=[WholeCheckpoints()],
+            num_sanity_val_steps=0,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+        )
+    except pl.utilities.exceptions.MisconfigurationException as error:
+        raise UserError(f"trainer: {str(error).splitlines()[0]}") from error

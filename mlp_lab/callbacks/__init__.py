@@ -1,0 +1,7 @@
+"""What watches a task while it learns: stores, shows, draws."""
+
+from mlp_lab.callbacks.keeper import Keeper
+from mlp_lab.callbacks.loss_curves import LossCurves
+from mlp_lab.callbacks.progress import Progress
+
+__all__ = ["Keeper", "LossCurves", "Progress"]

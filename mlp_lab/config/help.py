@@ -1,0 +1,46 @@
+"""The text of ``--help``: every choice and every key, with what each takes."""
+
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from mlp_lab.config.check import allowed
+from mlp_lab.config.schemas import GROUPS
+
+_FOOT = """\
+Flags: -m (a sweep: key=value,value ...), --cfg job (show the config and stop),
+--hydra-help (Hydra's own flags). HYDRA_FULL_ERROR=1 shows the traceback of a mistake."""
+
+
+def help_text(name: str, root: type, folder: Path) -> str:
+    """The help of the command whose config is ``<folder>/<name>.yaml`` with the schema ``root``."""
+    usage = (folder / f"{name}.yaml").read_text().splitlines()[0].removeprefix("# ")
+    lines = [f"usage: {usage}"]
+    if "task" in {f.name for f in fields(root)}:
+        groups = {p.name: sorted(o.stem for o in p.glob("*.yaml")) for p in folder.iterdir()}
+        choices = {k: ", ".join(options) for k, options in sorted(groups.items()) if options}
+        lines += ["", "Choices:", *_columns(choices)]
+    return "\n".join([*lines, "", "Keys:", *_columns(_keys(root)), "", _FOOT])
+
+
+def _keys(root: type) -> dict[str, str]:
+    keys = {f.name: allowed(root, f) for f in fields(root) if f.name not in GROUPS}
+    for name, schemas in GROUPS.items():
+        if name not in {f.name for f in fields(root)} or name == "callbacks":
+            continue
+        for schema in schemas:
+            keys |= {f"{name}.{f.name}": allowed(schema, f) for f in _own(schema)}
+    for f in fields(root):
+        if isinstance(f.type, type) and is_dataclass(f.type):
+            del keys[f.name]
+            keys |= {f"{f.name}.{g.name}": allowed(f.type, g) for g in fields(f.type)}
+    return keys
+
+
+def _own(schema: type) -> list[Any]:
+    return [f for f in fields(schema) if f.name != "_target_"]
+
+
+def _columns(rows: dict[str, str]) -> list[str]:
+    width = max(map(len, rows))
+    return [f"  {key:<{width}}  {text}" for key, text in rows.items()]

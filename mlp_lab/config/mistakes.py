@@ -1,0 +1,63 @@
+"""Say in one line what is wrong with an override that Hydra or OmegaConf refused."""
+
+import re
+from functools import singledispatch
+
+from hydra.errors import (
+    ConfigCompositionException,
+    MissingConfigException,
+    OverrideParseException,
+)
+from omegaconf.errors import OmegaConfBaseException
+
+from mlp_lab.config.check import known_keys, nearest, unknown_key
+from mlp_lab.errors import UserError
+
+
+@singledispatch
+def explain(error: Exception, root: type) -> str:
+    """One line for ``error``, which came up while the config of schema ``root`` was composed."""
+    return _first_line(error)
+
+
+@explain.register
+def _(error: UserError, root: type) -> str:
+    return " ".join(str(error).split())
+
+
+@explain.register
+def _(error: OSError, root: type) -> str:
+    return f"{error.filename}: {error.strerror}" if error.filename else _first_line(error)
+
+
+@explain.register
+def _(error: MissingConfigException, root: type) -> str:
+    if error.options is None or error.missing_cfg_file is None:
+        return _first_line(error)
+    group, _, option = error.missing_cfg_file.rpartition("/")
+    hint = nearest(option, error.options)
+    return f"{group}={option}: no such option{hint} (options: {', '.join(error.options)})"
+
+
+@explain.register
+def _(error: OverrideParseException, root: type) -> str:
+    return f"{error.override}: can't be read: {str(error).splitlines()[1]}"
+
+
+@explain.register
+def _(error: ConfigCompositionException, root: type) -> str:
+    cause = error.__cause__
+    if isinstance(cause, OmegaConfBaseException) and cause.full_key:
+        key = str(cause.full_key)
+        if "is not in struct" in str(cause):
+            return unknown_key(key, known_keys(root))
+        return f"{key}: {_first_line(cause)}"
+    unmatched = re.match(r"Could not override '([^']*)'", str(error))
+    if unmatched:  # a choice for a group that isn't one
+        key = unmatched.group(1)
+        return f"{key}: no such choice{nearest(key, known_keys(root))}"
+    return _first_line(error)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,312 @@
+"""What each option of conf/ may hold: types, limits and the class that it configures.
+
+Values live in conf/, types and limits here. A node of the config is checked against the schema
+that bears its ``_target_``, so that these schemas are also the list of all that a config can
+build. The three roots at the end stand for conf/train.yaml, conf/evaluate.yaml and
+conf/predict.yaml.
+"""
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from omegaconf import MISSING
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Which values a field takes; the limits of a list hold for each of its elements."""
+
+    minimum: float | None = None
+    above: float | None = None
+    maximum: float | None = None
+    below: float | None = None
+    one_of: tuple[str, ...] = ()
+
+    def allow(self, value: Any) -> bool:
+        """Whether ``value`` (a number, a string, or a list of these; not None) lies inside."""
+        if isinstance(value, list):
+            return len(value) > 0 and all(self.allow(element) for element in value)
+        return (
+            # Written so that nan, which compares false with everything, is refused.
+            (self.minimum is None or value >= self.minimum)
+            and (self.above is None or value > self.above)
+            and (self.maximum is None or value <= self.maximum)
+            and (self.below is None or value < self.below)
+            and (not self.one_of or value in self.one_of)
+        )
+
+    def __str__(self) -> str:
+        if self.one_of:
+            return "one of " + ", ".join(self.one_of)
+        words = {"minimum": "at least", "above": "above", "maximum": "at most", "below": "below"}
+        bounds = ((word, getattr(self, key)) for key, word in words.items())
+        said = (f"{word} {bound:.10g}" for word, bound in bounds if bound is not None)
+        return " and ".join(said).replace("below inf", "finite")
+
+
+def limited(
+    *,
+    minimum: float | None = None,
+    above: float | None = None,
+    maximum: float | None = None,
+    below: float | None = None,
+    one_of: tuple[str, ...] = (),
+) -> Any:
+    """A dataclass field with limits and without a default."""
+    limits = Limits(minimum, above, maximum, below, one_of)
+    return field(default=MISSING, metadata={"limits": limits})
+
+
+# Only fields and defaults are of use here; leaving the generated methods out halves the time
+# that it takes to refuse a wrong override.
+schema = partial(dataclass, init=False, repr=False, eq=False)
+
+
+# --- task ---------------------------------------------------------------------------------------
+
+
+@schema
+class Classification:
+    _target_: str = "mlp_lab.tasks.Classification"
+    output: str = limited(one_of=("softmax", "sigmoid"))
+    loss: str = limited(one_of=("cross_entropy", "squared_error"))
+
+
+# --- data ---------------------------------------------------------------------------------------
+
+
+@schema
+class MNIST:
+    _target_: str = "mlp_lab.data.MNIST"
+    root: str | None = MISSING
+    batch_size: int = limited(minimum=1)
+    train_size: int | None = limited(minimum=1, maximum=50_000)
+
+
+@schema
+class FashionMNIST(MNIST):
+    _target_: str = "mlp_lab.data.FashionMNIST"
+
+
+# --- network ------------------------------------------------------------------------------------
+
+ACTIVATIONS = (
+    "identity",
+    "sigmoid",
+    "tanh",
+    "relu",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "softplus",
+)
+NORMALIZATIONS = ("none", "batch", "layer")
+
+
+@schema
+class MLP:
+    _target_: str = "mlp_lab.networks.MLP"
+    width: int = limited(minimum=1)
+    depth: int = limited(minimum=0)
+    widths: list[int] | None = limited(minimum=1)
+    activation: str = limited(one_of=ACTIVATIONS)
+    dropout: float = limited(minimum=0, below=1)
+    normalization: str = limited(one_of=NORMALIZATIONS)
+
+
+# --- optimizer ----------------------------------------------------------------------------------
+
+
+@schema
+class Optimizer:
+    """What every optimizer has."""
+
+    _target_: str = MISSING
+    lr: float = limited(above=0, below=float("inf"))
+    weight_decay: float = limited(minimum=0, below=float("inf"))
+
+
+@schema
+class SGD(Optimizer):
+    _target_: str = "torch.optim.SGD"
+    momentum: float = limited(minimum=0, below=1)
+    nesterov: bool = MISSING
+    fused: bool = MISSING
+
+
+@schema
+class Adam(Optimizer):
+    _target_: str = "torch.optim.Adam"
+    betas: list[float] = limited(minimum=0, below=1)
+    eps: float = limited(minimum=0, below=float("inf"))
+    fused: bool = MISSING
+
+
+@schema
+class AdamW(Adam):
+    _target_: str = "torch.optim.AdamW"
+
+
+@schema
+class NAdam(Optimizer):
+    _target_: str = "torch.optim.NAdam"
+    betas: list[float] = limited(minimum=0, below=1)
+    eps: float = limited(minimum=0, below=float("inf"))
+
+
+@schema
+class RMSprop(Optimizer):
+    _target_: str = "torch.optim.RMSprop"
+    alpha: float = limited(minimum=0, below=1)
+    momentum: float = limited(minimum=0, below=1)
+    eps: float = limited(minimum=0, below=float("inf"))
+
+
+@schema
+class Adagrad(Optimizer):
+    _target_: str = "torch.optim.Adagrad"
+    eps: float = limited(minimum=0, below=float("inf"))
+    fused: bool = MISSING
+
+
+# --- schedule -----------------------------------------------------------------------------------
+
+
+@schema
+class Constant:
+    _target_: str = "mlp_lab.schedules.Constant"
+
+
+@schema
+class InverseTime:
+    _target_: str = "mlp_lab.schedules.InverseTime"
+
+
+@schema
+class Step:
+    _target_: str = "mlp_lab.schedules.Step"
+    step_size: int = limited(minimum=1)
+    gamma: float = limited(above=0, maximum=1)
+
+
+@schema
+class Cosine:
+    _target_: str = "mlp_lab.schedules.Cosine"
+    warmup: float = limited(minimum=0, below=float("inf"))
+
+
+@schema
+class OneCycle:
+    _target_: str = "mlp_lab.schedules.OneCycle"
+    pct_start: float = limited(minimum=0, maximum=1)
+    div_factor: float = limited(minimum=1, below=float("inf"))
+    final_div_factor: float = limited(minimum=1, below=float("inf"))
+
+
+# --- trainer ------------------------------------------------------------------------------------
+
+
+@schema
+class Trainer:
+    _target_: str = "pytorch_lightning.Trainer"
+    max_epochs: int = limited(minimum=1)
+    max_steps: int | None = limited(minimum=1)
+    limit_train_batches: int | None = limited(minimum=1)
+    limit_val_batches: int | None = limited(minimum=1)
+    check_val_every_n_epoch: int = limited(minimum=1)
+    log_every_n_steps: int = limited(minimum=0)
+    accelerator: str = limited(one_of=("auto", "cpu", "gpu", "mps"))
+    devices: int = limited(minimum=1)
+    strategy: str = limited(one_of=("auto", "ddp"))
+    precision: str = limited(one_of=("32-true", "64-true", "bf16-true", "bf16-mixed"))
+    profiler: str | None = limited(one_of=("simple", "advanced", "pytorch"))
+
+
+# --- callbacks and logger -----------------------------------------------------------------------
+
+
+@schema
+class Progress:
+    _target_: str = "mlp_lab.callbacks.Progress"
+
+
+@schema
+class LossCurves:
+    _target_: str = "mlp_lab.callbacks.LossCurves"
+
+
+@schema
+class EarlyStopping:
+    _target_: str = "pytorch_lightning.callbacks.EarlyStopping"
+    monitor: str = MISSING
+    mode: str = limited(one_of=("min", "max"))
+    patience: int = limited(minimum=0)
+    min_delta: float = limited(minimum=0)
+
+
+@schema
+class TensorBoard:
+    _target_: str = "mlp_lab.logger.TensorBoard"
+    x_axis: str = limited(one_of=("epoch", "step"))
+
+
+# --- roots --------------------------------------------------------------------------------------
+
+# Which schemas stand behind which folder of conf/.
+GROUPS: dict[str, tuple[type, ...]] = {
+    "task": (Classification,),
+    "data": (MNIST, FashionMNIST),
+    "network": (MLP,),
+    "optimizer": (SGD, Adam, AdamW, NAdam, RMSprop, Adagrad),
+    "schedule": (Constant, InverseTime, Step, Cosine, OneCycle),
+    "trainer": (Trainer,),
+    "callbacks": (Progress, LossCurves, EarlyStopping),
+    "logger": (TensorBoard,),
+}
+
+
+@schema
+class Select:
+    """Which epoch is kept: the best value of a metric on the validation data."""
+
+    metric: str = MISSING
+    mode: str = limited(one_of=("min", "max"))
+
+
+@schema
+class Train:
+    task: Any = MISSING
+    data: Any = MISSING
+    network: Any = MISSING
+    optimizer: Any = MISSING
+    schedule: Any = MISSING
+    trainer: Any = MISSING
+    callbacks: Any = MISSING
+    logger: Any = MISSING
+    select: Select = field(default_factory=Select)
+    name: str = MISSING
+    seed: int = limited(minimum=0, below=2**32)
+    threads: int | None = limited(minimum=1)
+    logs: str = MISSING
+    resume: str | None = MISSING
+
+
+@schema
+class Evaluate:
+    run: str = MISSING
+    split: str = limited(one_of=("train", "validation", "test"))
+    checkpoint: str = limited(one_of=("best", "last"))
+    threads: int | None = limited(minimum=1)
+
+
+@schema
+class Predict:
+    run: str = MISSING
+    images: str = MISSING
+    output: str | None = MISSING
+    checkpoint: str = limited(one_of=("best", "last"))
+    invert: str = limited(one_of=("auto", "yes", "no"))
+    threads: int | None = limited(minimum=1)

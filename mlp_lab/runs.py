@@ -1,0 +1,156 @@
+"""What lies in a run's folder, and how it is written (whole or not at all) and read."""
+
+import csv
+import io
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from mlp_lab import __version__
+from mlp_lab.config import check, schemas
+from mlp_lab.errors import UserError
+from mlp_lab.files import write_whole
+
+_PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy")
+_CHECKOUT = Path(__file__).parents[1]
+
+
+class Run:
+    """One run's folder. All other code knows a run only through this class."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.checkpoints = self.folder / "checkpoints"
+        self.log = self.folder / "train.log"
+
+    @classmethod
+    def create(cls, logs: str, name: str) -> "Run":
+        """A new folder ``<logs>/<name>/<date_time>``, never one that another run has."""
+        stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+        parent = Path(logs) / name
+        parent.mkdir(parents=True, exist_ok=True)
+        suffix = 0
+        while True:
+            folder = parent / (f"{stamp}_{suffix}" if suffix else stamp)
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                suffix += 1
+                continue
+            return cls(folder)
+
+    @classmethod
+    def open(cls, folder: str) -> "Run":
+        """The run in an existing folder. Raises UserError if there is none."""
+        run = cls(folder)
+        if not run.folder.is_dir():
+            raise UserError(f"{folder}: no such folder")
+        if not (run.folder / "config.yaml").is_file():
+            raise UserError(f"{folder}: not the folder of a run: it has no config.yaml")
+        return run
+
+    @cached_property
+    def config(self) -> DictConfig:
+        """The config that the run was made with."""
+        path = self.folder / "config.yaml"
+        try:
+            loaded = OmegaConf.load(path)
+        except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+            raise UserError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
+        if not isinstance(loaded, DictConfig):
+            raise UserError(f"{path}: damaged: not a config")
+        return check(loaded, schemas.Train)
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What came out so far; empty while the run goes on."""
+        path = self.folder / "result.json"
+        if not path.is_file():
+            return {}
+        try:
+            return json.loads(path.read_text())
+        except ValueError as error:
+            raise UserError(f"{path}: damaged: {error}") from error
+
+    def checkpoint(self, which: str) -> Path:
+        """The checkpoint ``best`` or ``last``. Raises UserError if it isn't there."""
+        path = self.checkpoints / f"{which}.ckpt"
+        if not path.is_file():
+            raise UserError(f"{self.folder}: has no {path.relative_to(self.folder)}")
+        return path
+
+    def write_start(self, cfg: DictConfig, overrides: Sequence[str]) -> None:
+        """Write what is known at the start: config, overrides, environment."""
+        self._write("config.yaml", OmegaConf.to_yaml(cfg))
+        self._write("overrides.yaml", OmegaConf.to_yaml(OmegaConf.create(list(overrides))))
+        self._write("environment.json", _json(environment()))
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        self._write("result.json", _json(result))
+
+    def write_history(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Write ``history.csv``: a row an epoch."""
+        columns = dict.fromkeys(key for row in history for key in row)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(columns), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)
+        self._write("history.csv", text.getvalue())
+
+    def save_figure(self, name: str, figure: Figure) -> None:
+        """Write ``figures/<name>.png``."""
+        png = io.BytesIO()
+        figure.savefig(png, format="png", dpi=120)
+        write_whole(self.folder / "figures" / f"{name}.png", png.getvalue())
+
+    def discard(self) -> None:
+        """Remove the folder of a run that never began."""
+        shutil.rmtree(self.folder)
+
+    def _write(self, name: str, text: str) -> None:
+        write_whole(self.folder / name, text.encode())
+
+
+def environment() -> dict[str, Any]:
+    """Where and how a run was started: versions, machine, command, state of the checkout."""
+    return {
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "python": platform.python_version(),
+        "packages": {"mlp-lab": __version__, **{name: version(name) for name in _PACKAGES}},
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "omp": {k: v for k, v in os.environ.items() if k.startswith(("OMP_", "GOMP_"))},
+        "git": _git("rev-parse", "HEAD"),
+        "git_dirty": bool(_git("status", "--porcelain")),
+    }
+
+
+def _git(*words: str) -> str | None:
+    """What git says of the checkout; None where the package is installed from a wheel."""
+    if not (_CHECKOUT / ".git").exists():
+        return None
+    command = ["git", "-C", str(_CHECKOUT), *words]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2) + "\n"

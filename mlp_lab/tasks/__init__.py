@@ -1,0 +1,6 @@
+"""What is learnt: LightningModules that own a loss and metrics."""
+
+from mlp_lab.tasks.classification import Classification
+from mlp_lab.tasks.task import Diverged, Task
+
+__all__ = ["Classification", "Diverged", "Task"]

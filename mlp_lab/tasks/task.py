@@ -1,0 +1,190 @@
+"""What all tasks share: optimization a chunk of minibatches at a time, and metrics by epoch."""
+
+import math
+from abc import abstractmethod
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from itertools import islice
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from mlp_lab.backend import pl
+from mlp_lab.data.batches import Chunk
+from mlp_lab.errors import UserError
+from mlp_lab.schedules import Schedule
+from mlp_lab.seeds import epoch_seed
+
+# Sums over examples, by name, and their number under "examples".
+Sums = dict[str, float]
+
+
+class Diverged(UserError):
+    """The loss is not finite any more."""
+
+
+class Task(pl.LightningModule):
+    """A network, what it minimizes, and how.
+
+    A step of Lightning's loop is a chunk of minibatches (see ``data/batches.py``). The optimizer
+    steps once for each minibatch; ``global_step`` and the schedule count minibatches. A metric is
+    summed over the examples of an epoch and logged as their mean, ``<metric>/<split>``.
+
+    Args:
+        network: maps inputs ``[batch, ...]`` to outputs ``[batch, ...]``.
+        optimizer: makes the optimizer of given parameters.
+        schedule: factor of the learning rate by time.
+        seed: of all that is random in the network while it trains.
+    """
+
+    #: Names of what ``measure`` returns, beside ``loss``.
+    metrics: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        schedule: Schedule,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.network = network
+        self.make_optimizer = optimizer
+        self.schedule = schedule
+        self.seed = seed
+        #: The latest epoch's means, by ``<metric>/<split>``.
+        self.means: dict[str, float] = {}
+        self._sums: dict[str, Sums] = {}
+
+    @abstractmethod
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """What is minimized: the mean over a batch, a scalar."""
+
+    @abstractmethod
+    def measure(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """The metrics of each example of a batch: ``[batch]`` each."""
+
+    def configure_optimizers(self) -> Optimizer:
+        return self.make_optimizer(self.network.parameters())
+
+    def on_train_epoch_start(self) -> None:
+        torch.manual_seed(epoch_seed(self.seed, self.current_epoch, "network"))
+        self._sums["train"] = defaultdict(float)
+
+    def training_step(self, chunk: Chunk, index: int) -> None:
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        assert isinstance(optimizer, Optimizer)
+        losses, outputs, targets = [], [], []
+        step = self.global_step
+        for x, y in islice(chunk, self._steps_left()):
+            self._set_learning_rate(optimizer, step)
+            output = self.network(x)
+            loss = self.loss(output, y)
+            optimizer.zero_grad()
+            self.manual_backward(loss)
+            optimizer.step()
+            step += 1
+            losses.append(loss.detach())
+            outputs.append(output.detach())
+            targets.append(y)
+        self._count_steps(len(losses))
+        self._log_steps(losses, step)
+        sums = self._sums["train"]
+        self._add(sums, losses, outputs, targets)
+        if not math.isfinite(sums["loss"]):
+            raise Diverged(
+                f"diverged: the training loss is not finite in epoch {self.current_epoch + 1},"
+                f" before step {step}; a smaller optimizer.lr may help"
+            )
+
+    def on_train_epoch_end(self) -> None:
+        self._log_means("train")
+
+    def on_validation_epoch_start(self) -> None:
+        self._sums["validation"] = defaultdict(float)
+
+    def validation_step(self, chunk: Chunk, index: int) -> None:
+        self._evaluate(chunk, self._sums["validation"])
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_means("validation")
+
+    @torch.inference_mode()
+    def evaluate(self, loader: Iterable[Chunk]) -> dict[str, float]:
+        """The loss and the metrics, means over all examples that ``loader`` hands out."""
+        self.eval()
+        sums: Sums = defaultdict(float)
+        for chunk in loader:
+            self._evaluate(chunk, sums)
+        return _means(sums)
+
+    def learning_rate(self) -> float:
+        """The learning rate of the last step."""
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        assert isinstance(optimizer, Optimizer)
+        return float(optimizer.param_groups[0]["lr"])
+
+    def _steps_left(self) -> int | None:
+        most = self.trainer.max_steps
+        return None if most < 0 else most - self.global_step
+
+    def _set_learning_rate(self, optimizer: Optimizer, step: int) -> None:
+        per_epoch = self.trainer.train_dataloader.batches  # type: ignore[union-attr]
+        epochs = float(self.trainer.max_epochs or math.inf)
+        if self.trainer.max_steps >= 0:
+            epochs = min(epochs, self.trainer.max_steps / per_epoch)
+        factor = self.schedule(step / per_epoch, epochs)
+        for group in optimizer.param_groups:
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+
+    def _count_steps(self, steps: int) -> None:
+        """Tell Lightning, which saw one step, how many there were."""
+        progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
+        for tracker in (progress.total, progress.current):
+            tracker.ready += steps
+            tracker.completed += steps
+
+    def _log_steps(self, losses: list[Tensor], end: int) -> None:
+        every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if every == 0 or self.logger is None:
+            return
+        for step, loss in enumerate(losses, end - len(losses) + 1):
+            if step % every == 0:
+                self.logger.log_metrics({"loss/minibatch": float(loss)}, step)
+
+    def _evaluate(self, chunk: Chunk, sums: Sums) -> None:
+        losses, outputs, targets = [], [], []
+        for x, y in chunk:
+            output = self.network(x)
+            losses.append(self.loss(output, y))
+            outputs.append(output)
+            targets.append(y)
+        self._add(sums, losses, outputs, targets)
+
+    def _add(
+        self, sums: Sums, losses: list[Tensor], outputs: list[Tensor], targets: list[Tensor]
+    ) -> None:
+        """Add the metrics of a chunk, computed in one go, to ``sums``."""
+        sizes = [len(target) for target in targets]
+        weights = torch.tensor(sizes, dtype=losses[0].dtype, device=losses[0].device)
+        sums["examples"] += float(sum(sizes))
+        sums["loss"] += float(torch.stack(losses) @ weights)
+        for name, values in self.measure(torch.cat(outputs), torch.cat(targets)).items():
+            sums[name] += float(values.sum())
+
+    def _log_means(self, split: str) -> None:
+        sums = self._sums[split]
+        if self.trainer.world_size > 1:
+            values = torch.tensor(list(sums.values()), dtype=torch.float64, device=self.device)
+            total = self.trainer.strategy.reduce(values, reduce_op="sum")
+            sums = dict(zip(sums, total.tolist(), strict=True))
+        means = _means(sums)
+        latest = {f"{name}/{split}": mean for name, mean in means.items()}
+        self.means |= latest
+        self.log_dict(latest, logger=False)  # for callbacks such as early stopping
+
+
+def _means(sums: Sums) -> dict[str, float]:
+    return {k: value / sums["examples"] for k, value in sums.items() if k != "examples"}
