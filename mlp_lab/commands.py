@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab.config import FOLDER, check, explain, help_text, schemas
 from mlp_lab.errors import UserError
+from mlp_lab.runs import Run
 from mlp_lab.threads import set_threads
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -22,6 +23,10 @@ def train() -> None:
     """Train one experiment: ``scripts/train.py``, ``mlp-train``."""
 
     def action(cfg: DictConfig) -> object:
+        threads = cfg.threads
+        if cfg.resume is not None and threads is None:
+            threads = Run.open(cfg.resume).config.threads  # another number would sum otherwise
+        set_threads(threads)
         from mlp_lab.experiment import resume, train
 
         overrides = list(HydraConfig.get().overrides.task)
@@ -44,6 +49,7 @@ def evaluate() -> None:
     """Evaluate a run on one split: ``scripts/evaluate.py``, ``mlp-evaluate``."""
 
     def action(cfg: DictConfig) -> object:
+        set_threads(cfg.threads)
         from mlp_lab.evaluation import evaluate
 
         return evaluate(cfg)
@@ -55,6 +61,7 @@ def predict() -> None:
     """Predict with a run: ``scripts/predict.py``, ``mlp-predict``."""
 
     def action(cfg: DictConfig) -> object:
+        set_threads(cfg.threads)
         from mlp_lab.prediction import predict
 
         return predict(cfg)
@@ -74,9 +81,7 @@ def _command(name: str, root: type, action: Callable[[DictConfig], object]) -> N
         return
 
     def job(cfg: DictConfig) -> object:
-        checked = check(cfg, root)
-        set_threads(checked.threads)
-        return action(checked)
+        return action(check(cfg, root))
 
     def shielded(cfg: DictConfig) -> object:
         try:

@@ -27,8 +27,6 @@ def outcome(result: Mapping[str, Any]) -> str:
             for split in _SPLITS
         ]
         lines += ["", table([f"epoch {result['best']['epoch']}", *names], rows), ""]
-    if result["reason"]:
-        lines.append(result["reason"])
     if result["status"] == "interrupted":
         lines.append(f"go on:  python scripts/train.py resume={folder}")
     lines.append(f"look:   tensorboard --logdir {folder.parent}")

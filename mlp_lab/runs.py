@@ -13,9 +13,8 @@ from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
@@ -24,6 +23,9 @@ from mlp_lab import __version__
 from mlp_lab.config import check, schemas
 from mlp_lab.errors import UserError
 from mlp_lab.files import write_whole
+
+if TYPE_CHECKING:  # a folder is opened before there is a need for a plotting library
+    from matplotlib.figure import Figure
 
 _PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy")
 _CHECKOUT = Path(__file__).parents[1]
@@ -111,7 +113,7 @@ class Run:
         writer.writerows(history)
         self._write("history.csv", text.getvalue())
 
-    def save_figure(self, name: str, figure: Figure) -> None:
+    def save_figure(self, name: str, figure: "Figure") -> None:
         """Write ``figures/<name>.png``."""
         png = io.BytesIO()
         figure.savefig(png, format="png", dpi=120)

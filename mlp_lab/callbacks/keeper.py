@@ -1,6 +1,7 @@
 """Keep what an epoch leaves: its metrics, its checkpoint, and which epoch was the best."""
 
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ Row = dict[str, float]
 class Keeper(pl.callbacks.Checkpoint):
     """After each epoch: a row of ``history``, ``last.ckpt``, and ``best.ckpt`` if it is the best.
 
-    ``history`` has a row an epoch: epoch (from 1), step, lr, and ``<metric>/<split>``. It travels
-    in the checkpoints, so that a resumed run has the whole of it.
+    ``history`` has a row an epoch: epoch (from 1), step, lr, ``<metric>/<split>``, and the seconds
+    since the last row. It travels in the checkpoints, so that a resumed run has the whole of it.
 
     Args:
         folder: where the checkpoints go.
@@ -35,16 +36,19 @@ class Keeper(pl.callbacks.Checkpoint):
         return min(rows, key=lambda row: self.sign * row[self.key], default=None)
 
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        self.clock = time.perf_counter()
         if not self.history:  # an interrupted first epoch leaves something to resume, too
             trainer.save_checkpoint(self.last)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         assert isinstance(task, Task)
+        before, self.clock = self.clock, time.perf_counter()
         row = {
             "epoch": trainer.current_epoch + 1,
             "step": trainer.global_step,
             "lr": task.learning_rate(),
             **dict(sorted(task.means.items())),
+            "seconds": self.clock - before,
         }
         self.history.append(row)
         if trainer.logger is not None:

@@ -4,7 +4,6 @@ import math
 from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -67,7 +66,9 @@ class Task(pl.LightningModule):
         """The metrics of each example of a batch: ``[batch]`` each."""
 
     def configure_optimizers(self) -> Optimizer:
-        return self.make_optimizer(self.network.parameters())
+        optimizer = self.make_optimizer(self.network.parameters())
+        self._base_learning_rate = float(optimizer.defaults["lr"])
+        return optimizer
 
     def on_train_epoch_start(self) -> None:
         torch.manual_seed(epoch_seed(self.seed, self.current_epoch, "network"))
@@ -76,27 +77,30 @@ class Task(pl.LightningModule):
     def training_step(self, chunk: Chunk, index: int) -> None:
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, Optimizer)
+        # What is looked up here isn't looked up for each minibatch, which may take microseconds.
+        network, loss_of, first = self.network, self.loss, self.global_step
+        # Only several processes need Lightning's help: their gradients have to be averaged.
+        backward = Tensor.backward if self.trainer.world_size == 1 else self.manual_backward
         losses, outputs, targets = [], [], []
-        step = self.global_step
-        for x, y in islice(chunk, self._steps_left()):
-            self._set_learning_rate(optimizer, step)
-            output = self.network(x)
-            loss = self.loss(output, y)
+        for (x, y), rate in zip(chunk, self._learning_rates(first, len(chunk)), strict=False):
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            output = network(x)
+            loss = loss_of(output, y)
             optimizer.zero_grad()
-            self.manual_backward(loss)
+            backward(loss)
             optimizer.step()
-            step += 1
             losses.append(loss.detach())
             outputs.append(output.detach())
             targets.append(y)
         self._count_steps(len(losses))
-        self._log_steps(losses, step)
+        self._log_steps(losses, first)
         sums = self._sums["train"]
         self._add(sums, losses, outputs, targets)
         if not math.isfinite(sums["loss"]):
             raise Diverged(
                 f"diverged: the training loss is not finite in epoch {self.current_epoch + 1},"
-                f" before step {step}; a smaller optimizer.lr may help"
+                f" by step {self.global_step}; a smaller optimizer.lr may help"
             )
 
     def on_train_epoch_end(self) -> None:
@@ -120,24 +124,32 @@ class Task(pl.LightningModule):
             self._evaluate(chunk, sums)
         return _means(sums)
 
+    @torch.inference_mode()
+    def outputs(self, loader: Iterable[Chunk]) -> tuple[Tensor, Tensor]:
+        """The network's outputs and the targets, ``[examples, ...]`` both, as ``loader`` has them.
+
+        No dropout, and normalization by what was learnt, as in ``evaluate``.
+        """
+        self.eval()
+        pairs = [(self.network(x), y) for chunk in loader for x, y in chunk]
+        outputs, targets = zip(*pairs, strict=True)
+        return torch.cat(outputs), torch.cat(targets)
+
     def learning_rate(self) -> float:
         """The learning rate of the last step."""
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, Optimizer)
         return float(optimizer.param_groups[0]["lr"])
 
-    def _steps_left(self) -> int | None:
-        most = self.trainer.max_steps
-        return None if most < 0 else most - self.global_step
-
-    def _set_learning_rate(self, optimizer: Optimizer, step: int) -> None:
-        per_epoch = self.trainer.train_dataloader.batches  # type: ignore[union-attr]
-        epochs = float(self.trainer.max_epochs or math.inf)
-        if self.trainer.max_steps >= 0:
-            epochs = min(epochs, self.trainer.max_steps / per_epoch)
-        factor = self.schedule(step / per_epoch, epochs)
-        for group in optimizer.param_groups:
-            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+    def _learning_rates(self, first: int, count: int) -> list[float]:
+        """Learning rates of up to ``count`` steps from ``first`` on, as many as may be made."""
+        trainer, base = self.trainer, self._base_learning_rate
+        per_epoch = trainer.train_dataloader.batches  # type: ignore[union-attr]
+        epochs, last = float(trainer.max_epochs or math.inf), first + count
+        if trainer.max_steps >= 0:
+            epochs = min(epochs, trainer.max_steps / per_epoch)
+            last = min(last, trainer.max_steps)
+        return [base * self.schedule(step / per_epoch, epochs) for step in range(first, last)]
 
     def _count_steps(self, steps: int) -> None:
         """Tell Lightning, which saw one step, how many there were."""
@@ -146,11 +158,11 @@ class Task(pl.LightningModule):
             tracker.ready += steps
             tracker.completed += steps
 
-    def _log_steps(self, losses: list[Tensor], end: int) -> None:
+    def _log_steps(self, losses: list[Tensor], first: int) -> None:
         every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
         if every == 0 or self.logger is None:
             return
-        for step, loss in enumerate(losses, end - len(losses) + 1):
+        for step, loss in enumerate(losses, first + 1):
             if step % every == 0:
                 self.logger.log_metrics({"loss/minibatch": float(loss)}, step)
 
@@ -183,7 +195,8 @@ class Task(pl.LightningModule):
         means = _means(sums)
         latest = {f"{name}/{split}": mean for name, mean in means.items()}
         self.means |= latest
-        self.log_dict(latest, logger=False)  # for callbacks such as early stopping
+        # For callbacks such as early stopping; all processes have the same values already.
+        self.log_dict(latest, logger=False, sync_dist=self.trainer.world_size > 1)
 
 
 def _means(sums: Sums) -> dict[str, float]:

@@ -1,0 +1,127 @@
+"""Evaluate a run on a whole split: its metrics, the error of each class, its worst mistakes."""
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from omegaconf import DictConfig
+
+from mlp_lab import figures
+from mlp_lab.build import build_task
+from mlp_lab.callbacks import Keeper
+from mlp_lab.checkpoints import load_network
+from mlp_lab.console import console, table
+from mlp_lab.data.mnist import IdxImages
+from mlp_lab.files import write_whole
+from mlp_lab.runs import Run
+from mlp_lab.tasks import Classification
+
+log = logging.getLogger(__name__)
+
+_MOST_SHOWN = 40
+
+
+def evaluate(cfg: DictConfig) -> dict[str, Any]:
+    """Evaluate as ``cfg`` says (``schemas.Evaluate``); return the entry for the run's record.
+
+    The run is known by its folder alone. Figures go into that folder, the entry to ``_record``.
+    Raises UserError: no run there, no such checkpoint, or one that is damaged.
+    """
+    with console(None):
+        run = Run.open(cfg.run)
+        path = run.checkpoint(cfg.checkpoint)
+        data, task = build_task(run.config)
+        epoch = _epochs(load_network(task, path))
+        data.setup()
+        loader = data.loader(cfg.split)
+        metrics = task.evaluate(loader)
+        entry = {"split": cfg.split, "checkpoint": cfg.checkpoint, "epoch": epoch, **metrics}
+        log.info("%s: %s checkpoint", run.folder, cfg.checkpoint)
+        values = [_percent(v) if k == "error" else f"{v:.4f}" for k, v in metrics.items()]
+        log.info("\n%s\n", table([f"epoch {epoch}", *metrics], [[cfg.split, *values]]))
+        _record(run, entry)
+        if isinstance(task, Classification) and isinstance(data, IdxImages):
+            name = cfg.split if cfg.checkpoint == "best" else f"{cfg.split}_{cfg.checkpoint}"
+            outputs, targets = task.outputs(loader)
+            confidences = task.probabilities(outputs).amax(1).numpy()
+            # Of the outputs, since probabilities may round to equal numbers.
+            predictions = outputs.argmax(1).numpy()
+            images = loader.tensors[0].reshape(-1, *data.image_shape).numpy()
+            _show(run, name, images, targets.numpy(), predictions, confidences, data.class_names)
+    return entry
+
+
+def confusion_counts(targets: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
+    """How many examples of each class were taken for which: ``[true class, predicted class]``.
+
+    ``targets`` and ``predictions`` are the numbers of classes, ``[examples]`` both.
+    """
+    pairs = targets * classes + predictions
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+
+def _epochs(checkpoint: Mapping[str, Any]) -> int:
+    """How many epochs a checkpoint's network had trained: the number of its epoch, from 1.
+
+    Lightning's own entry ``epoch`` counts from 0, and can't tell the first epoch from none.
+    """
+    return len(checkpoint["callbacks"][Keeper.__qualname__]["history"])
+
+
+def _record(run: Run, entry: Mapping[str, Any]) -> None:
+    """Append ``entry`` to the evaluations of ``result.json``.
+
+    A run that has no result.json was killed or still goes on. It gets none here, which would look
+    like an end, and which the true end would replace; the entry is kept in a file of its own,
+    ``evaluations.jsonl``, an entry a line.
+    """
+    with FileLock(run.folder / ".lock"):  # two evaluations at once would lose one's entry
+        if result := run.result:
+            run.write_result(result | {"evaluations": [*result["evaluations"], entry]})
+            return
+        path = run.folder / "evaluations.jsonl"
+        before = path.read_bytes() if path.is_file() else b""
+        write_whole(path, before + json.dumps(entry).encode() + b"\n")
+
+
+def _show(
+    run: Run,
+    name: str,
+    images: np.ndarray,
+    targets: np.ndarray,
+    predictions: np.ndarray,
+    confidences: np.ndarray,
+    class_names: tuple[str, ...],
+) -> None:
+    """Print each class's error; draw the errors as ``figures/<name>_*.png``.
+
+    ``images`` are ``[examples, height, width]`` in [0, 1]; the other arrays ``[examples]``.
+    """
+    counts = confusion_counts(targets, predictions, len(class_names))
+    log.info("%s\n", _class_table(counts, class_names))
+    wrong = np.flatnonzero(predictions != targets)
+    worst = wrong[np.argsort(-confidences[wrong], kind="stable")][:_MOST_SHOWN]
+    captions = [
+        f"true: {class_names[targets[i]]}\npredicted: {class_names[predictions[i]]}\n"
+        f"{_percent(confidences[i])}"
+        for i in worst
+    ]
+    run.save_figure(f"{name}_confusion_matrix", figures.confusion_matrix(counts, class_names))
+    run.save_figure(f"{name}_class_errors", figures.class_errors(counts, class_names))
+    run.save_figure(f"{name}_most_confident_errors", figures.examples(images[worst], captions))
+    log.info("figures: %s", run.folder / "figures" / f"{name}_*.png")
+
+
+def _class_table(counts: np.ndarray, class_names: tuple[str, ...]) -> str:
+    rows = []
+    for name, row, right in zip(class_names, counts, counts.diagonal(), strict=True):
+        total, wrong = int(row.sum()), int(row.sum() - right)
+        rows.append([name, f"{total:,}", f"{wrong:,}", _percent(wrong / total) if total else "-"])
+    return table(["class", "examples", "wrong", "error"], rows)
+
+
+def _percent(part: float) -> str:
+    return f"{100 * part:.2f} %"
