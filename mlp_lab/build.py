@@ -5,7 +5,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab.backend import pl
 from mlp_lab.callbacks import Keeper
@@ -33,7 +33,9 @@ def build(node: Mapping[str, Any], *positional: Any, **given: Any) -> Any:
     if target not in _ALLOWED:
         raise UserError(f"_target_={target}: not one of what may be built: {', '.join(_ALLOWED)}")
     module, _, name = target.rpartition(".")
-    arguments = {key: value for key, value in node.items() if key != "_target_"}
+    # Plain containers: what is built may keep them, and a checkpoint must not hold a config's.
+    plain = OmegaConf.to_container(node) if isinstance(node, DictConfig) else node
+    arguments = {key: value for key, value in plain.items() if key != "_target_"}
     return getattr(import_module(module), name)(*positional, **arguments, **given)
 
 
@@ -50,6 +52,7 @@ def build_task(cfg: DictConfig) -> tuple[DataModule, Task]:
         optimizer=partial(build, cfg.optimizer),
         schedule=build(cfg.schedule),
         seed=cfg.seed,
+        log_every_n_steps=cfg.trainer.log_every_n_steps,
     )
     metrics = ("loss", *task.metrics)
     if cfg.select.metric not in metrics:
@@ -60,8 +63,9 @@ def build_task(cfg: DictConfig) -> tuple[DataModule, Task]:
 def build_trainer(cfg: DictConfig, run: Run) -> pl.Trainer:
     """A Trainer that keeps everything in the folder of ``run``."""
     settings = dict(cfg.trainer)
-    # The loaders, which know of minibatches, see to these two.
+    # Lightning sees chunks; what counts minibatches is up to the loaders and the task.
     del settings["limit_train_batches"], settings["limit_val_batches"]
+    settings["log_every_n_steps"] = 0
     if settings["max_steps"] is None:
         settings["max_steps"] = -1
     if settings["profiler"] is not None:

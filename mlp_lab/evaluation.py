@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 from omegaconf import DictConfig
+from torch import Tensor
 
 from mlp_lab import figures
 from mlp_lab.build import build_task
@@ -49,7 +50,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
             confidences = task.probabilities(outputs).amax(1).numpy()
             # Of the outputs, since probabilities may round to equal numbers.
             predictions = outputs.argmax(1).numpy()
-            images = loader.tensors[0].reshape(-1, *data.image_shape).numpy()
+            images = _pictures(data, loader.tensors[0])
             _show(run, name, images, targets.numpy(), predictions, confidences, data.class_names)
     return entry
 
@@ -85,6 +86,12 @@ def _record(run: Run, entry: Mapping[str, Any]) -> None:
         path = run.folder / "evaluations.jsonl"
         before = path.read_bytes() if path.is_file() else b""
         write_whole(path, before + json.dumps(entry).encode() + b"\n")
+
+
+def _pictures(data: IdxImages, inputs: Tensor) -> np.ndarray:
+    """The pictures that ``inputs`` are made of: ``[examples, height, width]`` in [0, 1]."""
+    pixels = inputs * data.std + data.mean if data.standardize else inputs
+    return pixels.reshape(-1, *data.image_shape).numpy()
 
 
 def _show(

@@ -62,7 +62,8 @@ def predict(cfg: DictConfig) -> list[Prediction]:
         load_network(task, path)
         task.eval()
         with torch.inference_mode():
-            outputs = task.network(torch.from_numpy(light_on_dark(pictures, cfg.invert)).flatten(1))
+            pixels = 255 * torch.from_numpy(light_on_dark(pictures, cfg.invert))
+            outputs = task.network(data.inputs(pixels))
             confidences = task.probabilities(outputs).amax(1).tolist()
         # Of the outputs, since probabilities may round to equal numbers.
         classes = [data.class_names[i] for i in outputs.argmax(1).tolist()]

@@ -289,7 +289,7 @@ def main() -> None:
         print(compare_threads(args.rounds))
         return
     warnings.simplefilter("ignore")  # what Lightning has to say about template style
-    data = MNIST(root=None, train_size=None, batch_size=1, seed=0, limits={})
+    data = MNIST(root=None, train_size=None, standardize=True, batch_size=1, seed=0, limits={})
     data.prepare_data()
     data.setup()
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}\n")

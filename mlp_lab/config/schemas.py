@@ -82,6 +82,7 @@ class MNIST:
     root: str | None = MISSING
     batch_size: int = limited(minimum=1)
     train_size: int | None = limited(minimum=1, maximum=50_000)
+    standardize: bool = MISSING
 
 
 @schema

@@ -40,9 +40,15 @@ class DataModule(pl.LightningDataModule):
         """Inputs ``[examples, in_features]`` and targets ``[examples, ...]`` of each split."""
 
     def setup(self, stage: str | None = None) -> None:
-        if not self.splits:
-            device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-            self.splits = self.read(device)
+        if self.splits:
+            return
+        if self.trainer is None:
+            self.splits = self.read(torch.device("cpu"))
+            return
+        strategy = self.trainer.strategy
+        as_trained = strategy.precision_plugin.convert_input
+        splits = self.read(strategy.root_device).items()
+        self.splits = {name: (as_trained(x), as_trained(y)) for name, (x, y) in splits}
 
     def loader(self, split: str) -> ChunkLoader:
         """All examples of a split, in the order in which they lie."""

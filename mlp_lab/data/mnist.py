@@ -25,9 +25,11 @@ class IdxImages(DataModule):
     """Labelled pictures from four idx files: the first 50,000 of the training files train, the
     rest validate.
 
-    Inputs are float32 ``[examples, 784]`` in [0, 1], targets int64 ``[examples]``.
+    Inputs are float32 ``[examples, 784]``, targets int64 ``[examples]``.
 
     Args:
+        standardize: give the pixels, which lie in [0, 1], a mean of 0 and a standard deviation of
+            1 over the training file.
         root: folder with ``<name>/raw`` in it, torchvision's layout; None: the user's cache.
         train_size: train on the first so many examples only; None: on all.
 
@@ -38,12 +40,18 @@ class IdxImages(DataModule):
     dataset: Any  # one of torchvision's
     md5: ClassVar[dict[str, str]]
     class_names: tuple[str, ...]
+    #: Mean and standard deviation of the pixels of the training file.
+    mean: float
+    std: float
     image_shape = (28, 28)
     in_features = 784
     out_features = 10
 
-    def __init__(self, *, root: str | None, train_size: int | None, **common: Any) -> None:
+    def __init__(
+        self, *, root: str | None, train_size: int | None, standardize: bool, **common: Any
+    ) -> None:
         super().__init__(**common)
+        self.standardize = standardize
         self.root = Path(root) if root is not None else fetch.cache_folder()
         self.train_size = train_size
 
@@ -89,9 +97,14 @@ class IdxImages(DataModule):
     def _damaged(self) -> list[str]:
         return [n for n, md5 in self.md5.items() if fetch.checksum(self.raw / n, "md5") != md5]
 
+    def inputs(self, pixels: Tensor) -> Tensor:
+        """What a network gets to see of pictures: ``[n, 28, 28]`` in [0, 255] to ``[n, 784]``."""
+        unit = pixels.flatten(1).float().div_(255)
+        return unit.sub_(self.mean).div_(self.std) if self.standardize else unit
+
     def _read(self, *, train: bool, device: torch.device) -> tuple[Tensor, Tensor]:
         data = self.dataset(self.root, train=train)
-        return data.data.to(device).flatten(1).float().div_(255), data.targets.to(device)
+        return self.inputs(data.data.to(device)), data.targets.to(device)
 
     def _torchvision(self) -> None:
         if not any(map(fetch.answers, self.dataset.mirrors)):
@@ -112,6 +125,7 @@ class MNIST(IdxImages):
         "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
     }
     class_names = tuple("0123456789")
+    mean, std = 0.1307, 0.3081
 
     def sources(self) -> Iterator[Callable[[], None]]:
         yield from super().sources()
@@ -144,6 +158,7 @@ class FashionMNIST(IdxImages):
         "T-shirt", "trouser", "pullover", "dress", "coat",
         "sandal", "shirt", "sneaker", "bag", "boot",
     )  # fmt: skip
+    mean, std = 0.2860, 0.3530
     debian = Path("/usr/share/datasets/fashion-mnist")
 
     def sources(self) -> Iterator[Callable[[], None]]:

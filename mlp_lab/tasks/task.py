@@ -35,6 +35,7 @@ class Task(pl.LightningModule):
         optimizer: makes the optimizer of given parameters.
         schedule: factor of the learning rate by time.
         seed: of all that is random in the network while it trains.
+        log_every_n_steps: log the loss of every n-th minibatch; 0: means of epochs only.
     """
 
     #: Names of what ``measure`` returns, beside ``loss``.
@@ -46,6 +47,7 @@ class Task(pl.LightningModule):
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         schedule: Schedule,
         seed: int,
+        log_every_n_steps: int = 0,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -53,6 +55,7 @@ class Task(pl.LightningModule):
         self.make_optimizer = optimizer
         self.schedule = schedule
         self.seed = seed
+        self.log_every_n_steps = log_every_n_steps
         #: The latest epoch's means, by ``<metric>/<split>``.
         self.means: dict[str, float] = {}
         self._sums: dict[str, Sums] = {}
@@ -159,7 +162,7 @@ class Task(pl.LightningModule):
             tracker.completed += steps
 
     def _log_steps(self, losses: list[Tensor], first: int) -> None:
-        every = self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        every = self.log_every_n_steps
         if every == 0 or self.logger is None:
             return
         for step, loss in enumerate(losses, first + 1):

@@ -1,0 +1,107 @@
+from unittest.mock import patch
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlp_lab.data import batches
+from mlp_lab.data.batches import ChunkLoader, EpochOrder
+from mlp_lab.seeds import epoch_seed
+
+sizes = st.integers(1, 300)
+batch_sizes = st.integers(1, 40)
+seeds = st.integers(0, 2**32 - 1)
+epochs = st.integers(0, 1_000)
+limits = st.none() | st.integers(1, 30)
+shares = st.integers(1, 4)
+
+
+def minibatches(loader: ChunkLoader) -> list[list[torch.Tensor]]:
+    """All minibatches of an epoch, out of their chunks."""
+    return [batch for chunk in loader for batch in chunk]
+
+
+def order(size: int, seed: int, epoch: int) -> EpochOrder:
+    sampler = EpochOrder(size, seed)
+    sampler.set_epoch(epoch)
+    return sampler
+
+
+@given(sizes, batch_sizes, seeds, epochs)
+def test_each_example_once_an_epoch(size, batch_size, seed, epoch):
+    x = torch.arange(size)
+    loader = ChunkLoader((x, 10 * x), batch_size, order(size, seed, epoch))
+    seen = minibatches(loader)
+    assert sorted(torch.cat([x for x, _ in seen]).tolist()) == list(range(size))
+    assert all(torch.equal(y, 10 * x) for x, y in seen)
+
+
+@given(sizes, batch_sizes, limits, st.booleans(), st.integers(1, 60))
+def test_chunks_put_together_are_the_order_split(size, batch_size, limit, shuffled, chunk):
+    x = torch.arange(size)
+    sampler = order(size, 3, 5) if shuffled else None
+    rows = sampler.permutation() if sampler else x
+    expected = rows.split(batch_size)[:limit]
+    with patch.object(batches, "CHUNK", chunk):
+        loader = ChunkLoader((x,), batch_size, sampler, limit)
+        chunks = list(loader)
+        seen = minibatches(loader)
+        assert len(loader) == len(chunks)
+    assert loader.batches == len(expected) == len(seen)
+    assert all(torch.equal(a, b) for [a], b in zip(seen, expected, strict=True))
+    assert [len(c) for c in chunks[:-1]] == [chunk] * (len(chunks) - 1)
+    assert 0 < len(chunks[-1]) <= chunk
+
+
+@given(seeds, epochs)
+def test_order_is_a_function_of_seed_and_epoch(seed, epoch):
+    def permutation(seed, epoch):
+        return order(100, seed, epoch).permutation().tolist()
+
+    first = permutation(seed, epoch)
+    torch.manual_seed(epoch)  # what else is random plays no part
+    assert permutation(seed, epoch) == first
+    assert permutation(seed, epoch + 1) != first
+    assert permutation(seed + 1, epoch) != first
+
+
+def test_seeds_of_epochs_and_purposes_differ():
+    everything = [(s, e, p) for s in range(20) for e in range(20) for p in ("order", "network")]
+    drawn = {epoch_seed(*which) for which in everything}
+    assert len(drawn) == len(everything)
+    assert all(0 <= seed < 2**64 for seed in drawn)
+    assert epoch_seed(3, 5, "order") == epoch_seed(3, 5, "order")
+
+
+@given(sizes, batch_sizes, shares, seeds, limits)
+def test_shares_of_a_training_minibatch(size, batch_size, shares, seed, limit):
+    batch_size = max(batch_size, shares)
+    x = torch.arange(size)
+    whole = minibatches(ChunkLoader((x,), batch_size, order(size, seed, 0), limit))
+    loaders = [
+        ChunkLoader((x,), batch_size, order(size, seed, 0), limit).share(rank, shares)
+        for rank in range(shares)
+    ]
+    ranks = [[b.tolist() for [b] in minibatches(loader)] for loader in loaders]
+    # A rest with fewer examples than shares is left out, by all.
+    expected = [b.tolist() for [b] in whole if len(b) >= shares]
+    assert [loader.batches for loader in loaders] == [len(expected)] * shares
+    assert [len(rank) for rank in ranks] == [len(expected)] * shares
+    for minibatch, *parts in zip(expected, *ranks, strict=True):
+        assert {len(part) for part in parts} == {len(minibatch) // shares}
+        together = sorted(row for part in parts for row in part)
+        used = len(minibatch) - len(minibatch) % shares
+        assert together == sorted(minibatch[:used])  # disjoint, too: no row stands there twice
+
+
+@given(sizes, batch_sizes, shares, limits)
+def test_shares_of_an_evaluation_cover_everything(size, batch_size, shares, limit):
+    x = torch.arange(size)
+    ranks = [
+        [b for [b] in minibatches(ChunkLoader((x,), batch_size, limit=limit).share(r, shares))]
+        for r in range(shares)
+    ]
+    assert len({len(rank) for rank in ranks}) == 1
+    seen = torch.cat([batch for rank in ranks for batch in rank])
+    expected = size if limit is None else min(size, limit * batch_size)
+    assert sorted(seen.tolist()) == list(range(expected))

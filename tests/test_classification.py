@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mlp_lab.data.batches import ChunkLoader
+from mlp_lab.schedules import Constant
+from mlp_lab.tasks import Classification
+
+OUTPUTS = ("softmax", "sigmoid")
+LOSSES = ("cross_entropy", "squared_error")
+both = pytest.mark.parametrize("output", OUTPUTS)
+
+
+def task(output: str, loss: str = "cross_entropy") -> Classification:
+    """A task whose network hands its input through."""
+    return Classification(
+        output=output,
+        loss=loss,
+        network=nn.Identity(),
+        optimizer=torch.optim.SGD,
+        schedule=Constant(),
+        seed=0,
+    )
+
+
+def example(batch: int = 7, classes: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits in float64 and classes."""
+    generator = torch.Generator().manual_seed(batch * classes)
+    z = 3 * torch.randn(batch, classes, generator=generator, dtype=torch.float64)
+    return z, torch.randint(classes, (batch,), generator=generator)
+
+
+def p_and_y(output: str, z: torch.Tensor, target: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """The docstring's p and y."""
+    e = np.exp(z.detach().numpy())
+    p = e / e.sum(1, keepdims=True) if output == "softmax" else e / (1 + e)
+    return p, np.eye(z.shape[1])[target.numpy()]
+
+
+FORMULAS = {
+    ("softmax", "cross_entropy"): lambda p, y: -(y * np.log(p)).sum(1).mean(),
+    ("sigmoid", "cross_entropy"): lambda p, y: (
+        -(y * np.log(p) + (1 - y) * np.log(1 - p)).sum(1).mean()
+    ),
+    ("softmax", "squared_error"): lambda p, y: ((p - y) ** 2).sum(1).mean(),
+    ("sigmoid", "squared_error"): lambda p, y: ((p - y) ** 2).sum(1).mean(),
+}
+
+
+@pytest.mark.parametrize(("output", "loss"), FORMULAS)
+@pytest.mark.parametrize("shape", [(1, 2), (7, 5), (256, 10)])
+def test_losses(output, loss, shape):
+    z, target = example(*shape)
+    expected = FORMULAS[output, loss](*p_and_y(output, z, target))
+    assert task(output, loss).loss(z, target).item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@both
+def test_losses_of_huge_outputs_are_finite(output, loss):
+    z = torch.tensor([[1e4, -1e4]])
+    right = task(output, loss).loss(z, torch.tensor([0])).item()
+    wrong = task(output, loss).loss(z, torch.tensor([1])).item()
+    assert right == 0
+    # - log p of a wrong class is linear in the output; each squared error is at most 1.
+    assert wrong == (2e4 if loss == "cross_entropy" else 2)
+
+
+@both
+def test_probabilities(output):
+    z, target = example()
+    p, _ = p_and_y(output, z, target)
+    np.testing.assert_allclose(task(output).probabilities(z), p, rtol=1e-12)
+
+
+def test_error_is_1_where_the_most_probable_class_is_wrong():
+    z, target = example(200, 3)
+    rows = zip(z.tolist(), target.tolist(), strict=True)
+    expected = [float(max(range(3), key=row.__getitem__) != true) for row, true in rows]
+    measured = task("softmax").measure(z, target)
+    assert list(measured) == list(Classification.metrics) == ["error"]
+    assert measured["error"].tolist() == expected
+    assert 0 < sum(expected) < 200
+
+
+@both
+def test_gradient_of_the_cross_entropy_is_p_minus_y(output):
+    z, target = example(32, 10)
+    z.requires_grad_()
+    task(output).loss(z, target).backward()
+    p, y = p_and_y(output, z, target)
+    np.testing.assert_allclose(z.grad, (p - y) / 32, atol=1e-15)
+
+
+@pytest.mark.parametrize(("output", "loss"), FORMULAS)
+def test_evaluation_is_a_mean_over_examples_whatever_the_batches(output, loss):
+    z, target = example(23, 4)
+    p, y = p_and_y(output, z, target)
+    expected = {"loss": FORMULAS[output, loss](p, y), "error": (p.argmax(1) != target.numpy())}
+    for batch_size in (1, 5, 23, 100):
+        found = task(output, loss).evaluate(ChunkLoader((z, target), batch_size))
+        assert found["loss"] == pytest.approx(expected["loss"])
+        assert found["error"] == pytest.approx(expected["error"].mean())
+
+
+@pytest.mark.xfail(strict=True, reason="the mean of no examples is nan, and 0 times nan is nan")
+def test_an_empty_share_of_a_batch_adds_nothing():
+    z, target = example(3, 4)
+    # Of the batches {0, 1} and {2}, the second of two processes has the example 1 only.
+    found = task("softmax").evaluate(ChunkLoader((z, target), 2).share(1, 2))
+    assert found["loss"] == pytest.approx(task("softmax").loss(z[1:2], target[1:2]).item())

@@ -1,0 +1,461 @@
+import math
+import os
+import re
+import shlex
+import subprocess
+import sys
+from copy import deepcopy
+from dataclasses import fields
+from functools import cache, reduce
+from importlib import import_module
+from inspect import Parameter, signature
+from operator import getitem
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import ROOTS, composed
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from mlp_lab import networks
+from mlp_lab.build import build
+from mlp_lab.config import FOLDER, check, explain, help_text, schemas
+from mlp_lab.errors import UserError
+
+SCRIPTS = FOLDER.parent / "scripts"
+OPTIONS = sorted(FOLDER.glob("*/*.yaml"))
+FILES = sorted(FOLDER.rglob("*.yaml"))
+
+
+def refusal(*overrides: str, root: str = "train") -> str:
+    """What the user is told of overrides that are wrong."""
+    try:
+        composed(*overrides, root=root)
+    except Exception as error:  # as the commands have it
+        return explain(error, ROOTS[root])
+    pytest.fail(f"accepted: {overrides}")
+
+
+# --- the command --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def script(tmp_path, monkeypatch):
+    """Run scripts/train.py in an empty folder, on a machine without torch."""
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path" / "torch.py").write_text("raise RuntimeError('torch was imported')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "path"))
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    folder = tmp_path / "empty"
+    folder.mkdir()
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(SCRIPTS / "train.py"), *words]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+        assert os.listdir(folder) == []
+        return done
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("override", "answer"),
+    [
+        ("network.width=0", "network.width=0: must be a whole number at least 1"),
+        ("network.widht=64", "network.widht: no such key; did you mean network.width?"),
+        ("network=mpl", "network=mpl: no such option; did you mean mlp? (options: mlp)"),
+    ],
+)
+def test_a_mistake_ends_in_one_line_without_torch(script, override, answer):
+    done = script(override)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"mlp_lab: {answer}\n")
+
+
+def test_help_and_config_need_no_torch(script):
+    done = script("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == help_text("train", schemas.Train, FOLDER) + "\n"
+    done = script("--cfg", "job", "network.width=77")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert OmegaConf.create(done.stdout).network.width == 77
+
+
+@pytest.mark.xfail(strict=True, reason="Hydra's sweeper leaves a multirun.yaml")
+def test_a_mistake_in_a_sweep_leaves_nothing(script):
+    done = script("-m", "network.width=0,-1")
+    assert done.returncode == 1
+
+
+# --- mistakes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("override", "answer"),
+    [
+        # unknown keys
+        ("network.widht=3", "network.widht: no such key; did you mean network.width?"),
+        ("+network.widht=3", "network.widht: no such key; did you mean network.width?"),
+        ("++network.widht=3", "network.widht: no such key; did you mean network.width?"),
+        ("lr=0.1", "lr: no such key; did you mean optimizer.lr?"),
+        ("+lr=0.1", "lr: no such key; did you mean optimizer.lr?"),
+        ("batch_size=8", "batch_size: no such key; did you mean data.batch_size?"),
+        ("optimiser=adam", "optimiser: no such key; did you mean optimizer?"),
+        ("select.metirc=loss", "select.metirc: no such key; did you mean select.metric?"),
+        ("+xyzzy=1", "xyzzy: no such key (keys of the config: task, data, network, "),
+        ("network.width.x=3", "network.width.x: no such key; did you mean network.width?"),
+        # another option's keys
+        (
+            "optimizer.betas=[0.9,0.99]",
+            "optimizer.betas: not a key of the chosen optimizer, but of Adam, AdamW, NAdam",
+        ),
+        (
+            "+optimizer.betas=[0.9,0.99]",
+            "optimizer.betas: not a key of the chosen optimizer, but of Adam, AdamW, NAdam",
+        ),
+        ("schedule.gamma=0.5", "schedule.gamma: not a key of the chosen schedule, but of Step"),
+        # types
+        ("optimizer.lr=abc", "optimizer.lr=abc: must be a number above 0 and finite"),
+        ("optimizer.lr=true", "optimizer.lr=true: must be a number above 0 and finite"),
+        ("optimizer.lr=null", "optimizer.lr=null: must be a number above 0 and finite"),
+        ("optimizer.lr=[0.1]", "optimizer.lr=[0.1]: must be a number above 0 and finite"),
+        ("optimizer.lr={a:1}", "optimizer.lr={'a': 1}: must be a number above 0 and finite"),
+        ("optimizer.nesterov=maybe", "optimizer.nesterov=maybe: must be true or false"),
+        ("network.width=3.5", "network.width=3.5: must be a whole number at least 1"),
+        ("network.width=true", "network.width=true: must be a whole number at least 1"),
+        ("network.width=null", "network.width=null: must be a whole number at least 1"),
+        (
+            "network.widths=3",
+            "network.widths=3: must be a list, each element a whole number at least 1 or null",
+        ),
+        ("network.widths=[3,x]", "network.widths=[3, 'x']: must be a list, each element a whole"),
+        ("network.widths=[3,2.5]", "network.widths=[3, 2.5]: must be a list, each element a whole"),
+        ("network.widths=[3,null]", "network.widths=[3, None]: must be a list, each element"),
+        ("threads=auto", "threads=auto: must be a whole number at least 1 or null"),
+        ("+callbacks.mine=3", "callbacks.mine=3: must be a group of keys, not a value"),
+        ("select=null", "select=null: must be a group of keys"),
+        # ranges
+        ("network.width=0", "network.width=0: must be a whole number at least 1"),
+        ("network.depth=-1", "network.depth=-1: must be a whole number at least 0"),
+        ("network.widths=[]", "network.widths=[]: must be a list, each element a whole number at"),
+        ("network.widths=[3,0]", "network.widths=[3, 0]: must be a list, each element a whole"),
+        ("network.dropout=1.5", "network.dropout=1.5: must be a number at least 0 and below 1"),
+        ("optimizer.lr=-0.1", "optimizer.lr=-0.1: must be a number above 0 and finite"),
+        ("optimizer.lr=nan", "optimizer.lr=nan: must be a number above 0 and finite"),
+        ("optimizer.lr=inf", "optimizer.lr=inf: must be a number above 0 and finite"),
+        ("optimizer.lr=1e-400", "optimizer.lr=0.0: must be a number above 0 and finite"),
+        ("data.batch_size=0", "data.batch_size=0: must be a whole number at least 1"),
+        ("trainer.max_epochs=-3", "trainer.max_epochs=-3: must be a whole number at least 1"),
+        ("seed=-1", "seed=-1: must be a whole number at least 0 and below 4294967296"),
+        ("network.activation=rleu", "network.activation=rleu: must be one of identity, sigmoid, "),
+        ("network.activation=null", "network.activation=null: must be one of identity, sigmoid, "),
+        ("task.loss=mse", "task.loss=mse: must be one of cross_entropy, squared_error"),
+        (
+            "trainer.profiler=fast",
+            "trainer.profiler=fast: must be one of simple, advanced, pytorch or null",
+        ),
+        # options
+        ("network=mpl", "network=mpl: no such option; did you mean mlp? (options: mlp)"),
+        ("optimizer=adma", "optimizer=adma: no such option; did you mean adam? (options: adagrad,"),
+        ("experiment=mnist_hw", "experiment=mnist_hw: no such option; did you mean mnist_hw4?"),
+        ("debug=nope", "debug=nope: no such option (options: fast_dev_run, overfit, profile)"),
+        # what may be built
+        ("network._target_=os.system", "network._target_=os.system: not one of what may be built"),
+        (
+            "network._target_=torch.optim.SGD",
+            "network._target_=torch.optim.SGD: not one of what may be built: mlp_lab.networks.MLP",
+        ),
+        (
+            "+callbacks.mine={_target_:os.system}",
+            "callbacks.mine._target_=os.system: not one of what may be built: mlp_lab.callbacks.",
+        ),
+        # missing values
+        ("optimizer.lr=???", "optimizer.lr: a value is needed: a number above 0 and finite"),
+        ("~network.width", "network.width: a value is needed: a whole number at least 1"),
+        ("name=???", "name: a value is needed: a text"),
+        # interpolations
+        ("optimizer.lr=${nothing}", "optimizer.lr: Interpolation key 'nothing' not found"),
+        ("optimizer.lr=${seed", "optimizer.lr=${seed: can't be read"),
+        ("seed=${optimizer.lr}", "seed=0.1: must be a whole number at least 0"),
+        # what can't be read
+        ("network.width", "network.width: can't be read: missing EQUAL"),
+        ("network.width=[1,2", "network.width=[1,2: can't be read"),
+    ],
+)
+def test_mistakes(override, answer):
+    told = refusal(override)
+    assert told.startswith(answer)
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("root", "overrides", "answer"),
+    [
+        ("evaluate", [], "run: a value is needed: a text"),
+        ("evaluate", ["run=x", "split=tset"], "split=tset: must be one of train, validation, test"),
+        ("evaluate", ["run=x", "spilt=test"], "spilt: no such key; did you mean split?"),
+        ("predict", ["run=x"], "images: a value is needed: a text"),
+        ("predict", ["run=x", "images=y", "invert=perhaps"], "invert=perhaps: must be one of auto"),
+        ("predict", ["run=x", "image=y"], "image: no such key; did you mean images?"),
+    ],
+)
+def test_mistakes_of_the_other_commands(root, overrides, answer):
+    assert refusal(*overrides, root=root).startswith(answer)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "named"),
+    [
+        (["network=null"], ".*the name of an option"),
+        (["experiment=null"], ".*the name of an option"),
+        (["optimizer=5"], ".*the name of an option"),
+        (["select=3"], "select=3: must be a group of keys"),
+        (["~network"], "network: "),
+        (["network.width=[1,2"], "(?!.*See https)"),
+        (["select.mode=median"], "select.mode=median: must be one of min, max"),
+        (["+select.mood=min"], "select.mood: no such key; did you mean select.mode?"),
+        (["select.metric=null"], "select.metric=null: must be a text"),
+        (["~select"], "select.metric: a value is needed: a text"),
+        (["callbacks=early_stopping", "callbacks.early_stopping.patiance=3"], ".*patience"),
+        (["optimizer=adam", "optimizer.betas=[0.9]"], "optimizer.betas"),
+        (["optimizer=adam", "optimizer.betas=[0.9,0.9,0.9]"], "optimizer.betas"),
+        (["optimizer=sgd", "optimizer.nesterov=true"], "optimizer.nesterov"),
+        (["callbacks=early_stopping", "callbacks.early_stopping.min_delta=inf"], ".*min_delta=inf"),
+        (["name="], "name=: must be a text of letters"),
+        (["name='../elsewhere'"], "name=../elsewhere: must be a text of letters"),
+    ],
+)
+@pytest.mark.xfail(strict=True, reason="not yet told, or not in words that help")
+def test_mistakes_that_need_a_better_answer(overrides, named):
+    assert re.match(named, refusal(*overrides))
+
+
+# --- limits -------------------------------------------------------------------------------------
+
+BOUNDS = ("minimum", "maximum", "above", "below")
+LIMITED = [
+    (schema, f)
+    for schema in (*ROOTS.values(), *sum(schemas.GROUPS.values(), ()))
+    for f in fields(schema)
+    if any(getattr(f.metadata.get("limits"), bound, None) is not None for bound in BOUNDS)
+]
+limited_fields = pytest.mark.parametrize(
+    ("schema", "field"), LIMITED, ids=[f"{s.__name__}.{f.name}" for s, f in LIMITED]
+)
+
+
+@cache
+def base(schema: type) -> tuple[dict, type, tuple[str, ...]]:
+    """A config that holds ``schema``, the schema of its root, and where it lies."""
+    for name, root in ROOTS.items():
+        if schema is root:
+            needed = [] if name == "train" else ["run=x", "images=y"][: 1 + (name == "predict")]
+            return OmegaConf.to_container(composed(*needed, root=name)), root, ()
+    group = next(group for group, members in schemas.GROUPS.items() if schema in members)
+    line = f"_target_: {schema._target_}\n"
+    option = next(p.stem for p in (FOLDER / group).glob("*.yaml") if line in p.read_text())
+    lean = [f"{name}=none" for name in ("callbacks", "logger") if name != group]
+    cfg = OmegaConf.to_container(composed(f"{group}={option}", *lean))
+    nodes = {(group, name): node for name, node in cfg[group].items()}
+    nodes = nodes if group == "callbacks" else {(group,): cfg[group]}
+    where = next(path for path, node in nodes.items() if node["_target_"] == schema._target_)
+    return cfg, schemas.Train, where
+
+
+def accepted(schema: type, field, value: object) -> bool:
+    """Whether a config may hold ``value``; what is refused must be named."""
+    cfg, root, where = base(schema)
+    cfg = deepcopy(cfg)
+    node = reduce(getitem, where, cfg)
+    node[field.name] = [value, value] if "list" in str(field.type) else value
+    try:
+        check(OmegaConf.create(cfg), root)
+    except UserError as error:
+        if str(error).startswith(".".join((*where, field.name)) + "="):
+            return False
+        raise
+    return True
+
+
+def neighbours(field, edge: float) -> tuple[float, float]:
+    """The numbers next to ``edge``, below and above, that the field's type has."""
+    if "int" in str(field.type):
+        return int(edge) - 1, int(edge) + 1
+    return math.nextafter(edge, -math.inf), math.nextafter(edge, math.inf)
+
+
+@limited_fields
+def test_limits_hold_at_their_edges(schema, field):
+    limits = field.metadata["limits"]
+    whole = int if "int" in str(field.type) else float
+    for name in BOUNDS:
+        edge = getattr(limits, name)
+        if edge is None:
+            continue
+        lower, upper = neighbours(field, edge)
+        inside, outside = (upper, lower) if name in ("minimum", "above") else (lower, upper)
+        edge = whole(edge) if math.isfinite(edge) else edge
+        assert accepted(schema, field, inside), inside
+        assert accepted(schema, field, edge) == (name in ("minimum", "maximum")), edge
+        if outside != edge:  # nothing lies above infinity
+            assert not accepted(schema, field, outside), outside
+
+
+@given(
+    st.sampled_from(LIMITED),
+    st.integers() | st.integers(-2, 2) | st.floats() | st.floats(-1, 2),
+)
+def test_limits_hold_everywhere(which, value):
+    schema, field = which
+    limits = field.metadata["limits"]
+    inside = (
+        (limits.minimum is None or value >= limits.minimum)
+        and (limits.maximum is None or value <= limits.maximum)
+        and (limits.above is None or value > limits.above)
+        and (limits.below is None or value < limits.below)
+    )
+    right_type = "float" in str(field.type) or isinstance(value, int)
+    assert accepted(schema, field, value) == (inside and right_type)
+
+
+@pytest.mark.parametrize(
+    ("key", "inside", "outside"),
+    [
+        ("network.width", (1, 10_000), (0, -1)),
+        ("network.depth", (0, 1, 50), (-1,)),
+        ("network.dropout", (0, 0.999), (1, -0.001)),
+        ("optimizer.lr", (1e-300, 1e300), (0, -1e-300)),
+        ("optimizer.momentum", (0, 0.999), (1, -0.1)),
+        ("data.batch_size", (1, 60_000), (0,)),
+        ("data.train_size", (1, 50_000, "null"), (0, 50_001)),
+        ("trainer.max_epochs", (1,), (0, -1)),
+        ("trainer.max_steps", (1, "null"), (0, -1)),
+        ("trainer.log_every_n_steps", (0,), (-1,)),
+        ("seed", (0, 2**32 - 1), (-1, 2**32)),
+        ("threads", (1, "null"), (0,)),
+    ],
+)
+def test_ranges_of_what_users_type(key, inside, outside):
+    for value in inside:
+        composed(f"{key}={value}")
+    for value in outside:
+        assert refusal(f"{key}={value}").startswith(f"{key}={value}: must be a")
+
+
+# --- conf/ and schemas.py -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(FOLDER)))
+def test_files_open_with_the_command_that_uses_them(path):
+    first, second, *_ = path.read_text().splitlines()
+    line = second if first == "# @package _global_" else first
+    match = re.fullmatch(r"# python scripts/(\w+)\.py(?: (.*?))?(\s{2,}\(.*\))?", line)
+    assert match, line
+    root, overrides = match[1], shlex.split(match[2] or "")
+    assert OmegaConf.is_readonly(composed(*overrides, root=root))
+    if path in OPTIONS:
+        assert f"{path.parent.name}={path.stem}" in overrides
+    else:
+        assert root == path.stem
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("experiment/*.yaml")), ids=lambda p: p.stem)
+def test_experiments_bear_the_name_of_their_file(path):
+    assert composed(f"experiment={path.stem}").name == path.stem
+
+
+def test_names_agree_with_the_networks():
+    assert list(schemas.ACTIVATIONS) == list(networks.ACTIVATIONS)
+    assert list(schemas.NORMALIZATIONS) == ["none", *networks.NORMALIZATIONS]
+
+
+def parameters(cls: type) -> set[str]:
+    """What a class's constructor takes by name, with what it hands on to its base."""
+    names: set[str] = set()
+    for base in cls.__mro__:
+        if "__init__" in vars(base):
+            found = signature(base.__init__).parameters.values()
+            names |= {p.name for p in found}
+            if all(p.kind is not Parameter.VAR_KEYWORD for p in found):
+                break
+    return names
+
+
+@pytest.mark.parametrize("schema", sum(schemas.GROUPS.values(), ()), ids=lambda s: s.__name__)
+def test_schemas_fit_what_they_build(schema):
+    module, _, name = schema._target_.rpartition(".")
+    taken = parameters(getattr(import_module(module), name))
+    given_by_us = {"limit_train_batches", "limit_val_batches"} if name == "Trainer" else set()
+    assert {f.name for f in fields(schema)} - {"_target_"} - given_by_us <= taken
+    base(schema)  # some option of conf/ uses it
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("optimizer/*.yaml")), ids=lambda p: p.stem)
+def test_optimizers_step_downhill(path):
+    cfg = composed(f"optimizer={path.stem}")
+    w = torch.tensor([1.0, -2.0], requires_grad=True)
+    optimizer = build(cfg.optimizer, [w])
+    losses = []
+    for _ in range(5):
+        loss = (w**2).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < losses[0]
+
+
+fractions = st.floats(0, 1)
+positive = st.floats(0, 1e30)
+
+
+@given(st.data())
+def test_what_is_accepted_torch_accepts(data):
+    schema = data.draw(st.sampled_from(schemas.GROUPS["optimizer"]))
+    draw = {
+        "betas": st.tuples(fractions, fractions).map(list),
+        "alpha": fractions,
+        "momentum": fractions,
+        "nesterov": st.just(False),
+        "fused": st.booleans(),
+    }
+    cfg, root, [group] = base(schema)
+    own = {f.name for f in fields(schema)} - {"_target_"}
+    chosen = {name: data.draw(draw.get(name, positive), label=name) for name in sorted(own)}
+    cfg = OmegaConf.create(cfg | {group: {"_target_": schema._target_, **chosen}})
+    try:
+        checked = check(cfg, root)
+    except UserError:
+        return
+    build(checked.optimizer, [torch.zeros(2, requires_grad=True)])
+
+
+# --- help ---------------------------------------------------------------------------------------
+
+
+def test_help_lists_every_option():
+    text = help_text("train", schemas.Train, FOLDER)
+    for path in OPTIONS:
+        [line] = re.findall(rf"^  {path.parent.name} +(.*)$", text, re.MULTILINE)
+        assert path.stem in line.split(", ")
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_help_lists_every_key(root):
+    text = help_text(root, ROOTS[root], FOLDER)
+    usage = text.splitlines()[0]
+    assert usage.startswith(f"usage: python scripts/{root}.py ")
+    listed = re.findall(r"^  ([\w.]+) +(?:a |one of|true)", text, re.MULTILINE)
+    expected = {f.name for f in fields(ROOTS[root])}
+    if root == "train":
+        expected -= {*schemas.GROUPS, "select"}
+        nodes = [("select", schemas.Select)]
+        nodes += [(g, s) for g, ss in schemas.GROUPS.items() if g != "callbacks" for s in ss]
+        expected |= {f"{g}.{f.name}" for g, s in nodes for f in fields(s) if f.name != "_target_"}
+    assert sorted(listed) == sorted(expected)
+
+
+def test_help_lists_every_root():
+    assert {path.stem for path in Path(FOLDER).glob("*.yaml")} == set(ROOTS)

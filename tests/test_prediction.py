@@ -1,0 +1,301 @@
+import csv
+import gzip
+import shutil
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from omegaconf import DictConfig
+from PIL import Image
+
+from mlp_lab.errors import UserError
+from mlp_lab.networks import MLP
+from mlp_lab.prediction import light_on_dark, predict, read_picture, read_pictures
+from mlp_lab.runs import Run
+
+Predict = Callable[..., list[tuple[str, str, float]]]
+
+
+@pytest.fixture
+def pictures(tiny_mnist: Path) -> np.ndarray:
+    """The pictures of the test split, bytes, with a dark border as digits have it."""
+    content = (tiny_mnist / "MNIST" / "raw" / "t10k-images-idx3-ubyte").read_bytes()
+    pixels = np.frombuffer(content, np.uint8, offset=16).reshape(-1, 28, 28)
+    return np.pad(pixels[:, 3:-3, 3:-3], ((0, 0), (3, 3), (3, 3)))
+
+
+@pytest.fixture
+def expected(run_folder: Path, pictures: np.ndarray) -> tuple[list[str], list[float]]:
+    """Class and confidence of each picture, with nothing but torch."""
+    network = MLP(784, 10, width=64)
+    content = torch.load(run_folder / "checkpoints" / "best.ckpt", weights_only=True)
+    state = content["state_dict"].items()
+    network.load_state_dict({k.removeprefix("network."): v for k, v in state})
+    with torch.no_grad():
+        x = (torch.tensor(pictures).reshape(-1, 784) / 255 - 0.1307) / 0.3081
+        p = network(x).softmax(1)
+    assert len(set(p.argmax(1).tolist())) >= 5, "nothing to tell apart"
+    return [str(digit) for digit in p.argmax(1).tolist()], p.amax(1).tolist()
+
+
+@pytest.fixture
+def predicted(run_folder: Path, compose: Callable[..., DictConfig]) -> Predict:
+    """``predicted(images, "invert=no", ...)``: a row a picture."""
+
+    def act(images: object, *rest: str) -> list[tuple[str, str, float]]:
+        cfg = compose(f"run='{run_folder}'", f"images='{images}'", *rest, root="predict")
+        return predict(cfg)
+
+    return act
+
+
+def idx(array: np.ndarray, kind: int = 8) -> bytes:
+    """The idx format by its definition."""
+    return struct.pack(f">HBB{array.ndim}i", 0, kind, array.ndim, *array.shape) + array.tobytes()
+
+
+def save_npz(path: Path, **arrays: np.ndarray) -> None:
+    np.savez(path, **arrays)
+
+
+def agree(rows: list[tuple[str, str, float]], expected: tuple[list[str], list[float]]) -> None:
+    classes, confidences = expected
+    assert [label for _, label, _ in rows] == classes[: len(rows)]
+    assert [p for _, _, p in rows] == pytest.approx(confidences[: len(rows)], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("ground", "invert"), [("dark", "auto"), ("light", "auto"), ("dark", "no"), ("light", "yes")]
+)
+def test_png_files_give_the_network_s_classes(
+    ground: str,
+    invert: str,
+    pictures: np.ndarray,
+    expected: tuple[list[str], list[float]],
+    predicted: Predict,
+    tmp_path: Path,
+) -> None:
+    names = [tmp_path / f"{i:03}.png" for i in range(40)]
+    for name, picture in zip(names, pictures, strict=False):
+        Image.fromarray(picture if ground == "dark" else 255 - picture).save(name)
+    (tmp_path / "notes.txt").write_text("not a picture")
+    for images in (tmp_path, f"{tmp_path}/*.png"):
+        rows = predicted(images, f"invert={invert}")
+        assert [name for name, _, _ in rows] == list(map(str, names))
+        agree(rows, expected)
+    agree(predicted(names[0], f"invert={invert}"), expected)
+
+
+WRITERS = {
+    "idx": lambda path, x: path.write_bytes(idx(x)),
+    "idx.gz": lambda path, x: path.write_bytes(gzip.compress(idx(x))),
+    "npz of bytes": lambda path, x: save_npz(path, images=x, labels=np.zeros(3)),
+    "npz of rows": lambda path, x: save_npz(path, x=x.reshape(-1, 784)),
+    "npz of float32": lambda path, x: save_npz(path, x=x / np.float32(255)),
+    "npz of float64": lambda path, x: save_npz(path, images=x.reshape(-1, 784) / 255),
+}
+
+
+@pytest.mark.parametrize("ground", ["dark", "light"])
+@pytest.mark.parametrize("kind", WRITERS)
+def test_files_of_many_give_the_network_s_classes(
+    kind: str,
+    ground: str,
+    pictures: np.ndarray,
+    expected: tuple[list[str], list[float]],
+    predicted: Predict,
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / ("pictures.npz" if "npz" in kind else "pictures")
+    WRITERS[kind](path, pictures if ground == "dark" else 255 - pictures)
+    rows = predicted(path)
+    assert [name for name, _, _ in rows] == [str(i) for i in range(400)]
+    agree(rows, expected)
+
+
+def test_dropout_is_for_training(
+    run_folder: Path,
+    pictures: np.ndarray,
+    expected: tuple[list[str], list[float]],
+    compose: Callable[..., DictConfig],
+    tmp_path: Path,
+) -> None:
+    folder = shutil.copytree(run_folder, tmp_path / "run")
+    config = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(config.replace("dropout: 0.0", "dropout: 0.5"))
+    # The dropout makes the output layer the network's fourth module; it was the third.
+    path = folder / "checkpoints" / "best.ckpt"
+    content = torch.load(path, weights_only=True)
+    state = content["state_dict"]
+    content["state_dict"] = {k.replace("network.2", "network.3"): v for k, v in state.items()}
+    torch.save(content, path)
+    save_npz(tmp_path / "x.npz", images=pictures)
+    cfg = compose(f"run='{folder}'", f"images='{tmp_path / 'x.npz'}'", root="predict")
+    assert Run.open(str(folder)).config.network.dropout == 0.5
+    agree(predict(cfg), expected)
+
+
+def test_table_is_cut_and_the_file_is_not(
+    pictures: np.ndarray,
+    expected: tuple[list[str], list[float]],
+    predicted: Predict,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    save_npz(tmp_path / "x.npz", images=pictures)
+    capsys.readouterr()
+    predicted(tmp_path / "x.npz")
+    header, *rows, more = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert header == ["index", "prediction", "confidence"]
+    shown = zip(*expected, strict=True)
+    assert rows == [[str(i), c, f"{100 * p:.2f}", "%"] for i, (c, p) in enumerate(shown)][:50]
+    assert more[:4] == ["...", "and", "350", "more"]
+
+    predicted(tmp_path / "x.npz", f"output='{tmp_path / 'new' / 'x.csv'}'")
+    with (tmp_path / "new" / "x.csv").open(newline="") as file:
+        written = list(csv.DictReader(file))
+    assert [row["index"] for row in written] == [str(i) for i in range(400)]
+    assert [row["prediction"] for row in written] == expected[0]
+    assert [float(row["confidence"]) for row in written] == pytest.approx(expected[1], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("grey.png", Image.fromarray),
+        ("colour.png", lambda x: Image.fromarray(np.stack([x] * 3, 2))),
+        ("palette.gif", lambda x: Image.fromarray(x).convert("P")),
+        ("deep.png", lambda x: Image.fromarray(x.astype(np.uint16) * 257)),
+        ("deep.pgm", lambda x: Image.fromarray(x.astype(np.uint16) * 257)),
+        ("float.tif", lambda x: Image.fromarray(x / np.float32(255))),
+        ("opaque.png", lambda x: Image.fromarray(x).convert("RGBA")),
+        # black ink on nothing, which becomes paper
+        ("ink.png", lambda x: Image.fromarray(np.stack([0 * x] * 3 + [255 - x], 2), "RGBA")),
+        ("ink.webp", lambda x: Image.fromarray(np.stack([0 * x] * 3 + [255 - x], 2), "RGBA")),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:'mode' parameter:DeprecationWarning")
+def test_a_picture_is_the_same_in_every_form(
+    name: str, made: Callable[[np.ndarray], Image.Image], tmp_path: Path
+) -> None:
+    x = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
+    made(x).save(tmp_path / name, lossless=True)
+    np.testing.assert_allclose(read_picture(tmp_path / name), x / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize(("width", "height"), [(280, 140), (140, 280), (28, 14), (14, 28)])
+def test_a_picture_keeps_its_aspect(width: int, height: int, tmp_path: Path) -> None:
+    """A square stays a square in the middle, on a ground of one colour."""
+    side = min(width, height) * 4 // 7
+    picture = np.full((height, width), 51, np.uint8)
+    top, left = (height - side) // 2, (width - side) // 2
+    picture[top : top + side, left : left + side] = 255
+    Image.fromarray(picture).save(tmp_path / "x.png")
+    read = read_picture(tmp_path / "x.png")
+    assert read.shape == (28, 28)
+    rows, columns = np.nonzero(read > 0.6)
+    # 4/7 of the shorter side, which became 14 pixels
+    assert rows.min() == columns.min() == 10
+    assert rows.max() == columns.max() == 17
+    np.testing.assert_allclose(read[[0, -1]], 0.2, atol=1e-6)
+    np.testing.assert_allclose(read[:, [0, -1]], 0.2, atol=1e-6)
+
+
+def test_a_photograph_is_turned_as_it_says(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera lay on its side: turn clockwise to see
+    Image.fromarray(x).save(tmp_path / "x.png", exif=exif)
+    np.testing.assert_allclose(read_picture(tmp_path / "x.png"), np.rot90(x, -1) / 255, atol=1e-6)
+
+
+def test_light_on_dark_by_a_loop() -> None:
+    random = np.random.default_rng(0)
+    pictures = random.random((200, 28, 28), np.float32)
+    pictures[:, [0, -1]] += random.uniform(-0.5, 0.5, (200, 1, 1)).astype(np.float32)
+    inverted = 0
+    for before, after in zip(pictures, light_on_dark(pictures, "auto"), strict=True):
+        border = [before[r, c] for r in range(28) for c in range(28) if {r, c} & {0, 27}]
+        light = sum(border) / len(border) > 0.5
+        np.testing.assert_array_equal(after, 1 - before if light else before)
+        inverted += light
+    assert 50 < inverted < 150, "nothing to tell apart"
+
+
+def damaged_png(path: Path) -> None:
+    whole = path.with_suffix(".whole")
+    noise = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
+    Image.fromarray(noise).save(whole, "png")
+    path.write_bytes(whole.read_bytes()[:400])
+
+
+X = np.zeros((3, 28, 28), np.uint8)
+BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "no file": ("x.png", lambda path: None, "no such file"),
+    "no match": ("*.png", lambda path: None, "no file matches"),
+    "folder without pictures": ("x", Path.mkdir, "no pictures in this folder"),
+    "empty file": ("x.png", Path.touch, "is empty"),
+    "text": ("x.png", lambda path: path.write_text("hello"), "unknown format"),
+    "text without suffix": ("x", lambda path: path.write_text("hello"), "an idx file"),
+    "truncated picture": ("x.png", damaged_png, "can't be read as a picture"),
+    "float picture": (
+        "x.tif",
+        lambda path: Image.fromarray(np.full((28, 28), 3.5, np.float32)).save(path),
+        "lie in [0, 1]",
+    ),
+    "truncated idx": ("x", lambda path: path.write_bytes(idx(X)[:-1]), "but should be 2,368"),
+    "long idx": ("x", lambda path: path.write_bytes(idx(X) + b"x"), "but should be 2,368"),
+    "header of idx": ("x", lambda path: path.write_bytes(idx(X)[:9]), "damaged"),
+    "idx of labels": ("x", lambda path: path.write_bytes(idx(X[:, 0, 0])), "has the shape [3]"),
+    "idx of other size": (
+        "x",
+        lambda path: path.write_bytes(idx(X[:, 1:])),
+        "[3, 27, 28]; must be [pictures, 28, 28] or [pictures, 784]",
+    ),
+    "idx of floats": ("x", lambda path: path.write_bytes(idx(X, kind=13)), "than bytes"),
+    "idx of none": ("x", lambda path: path.write_bytes(idx(X[:0])), "[0, 28, 28]"),
+    "gz of text": ("x.gz", lambda path: path.write_bytes(gzip.compress(b"hello")), "no idx file"),
+    "truncated gz": (
+        "x.gz",
+        lambda path: path.write_bytes(gzip.compress(idx(X))[:-9]),
+        "damaged",
+    ),
+    "text as npz": ("x.npz", lambda path: path.write_text("hello"), "not an npz file"),
+    "truncated npz": (
+        "x.npz",
+        lambda path: (save_npz(path, x=X), path.write_bytes(path.read_bytes()[:-30])),
+        "damaged",
+    ),
+    "npz of two": ("x.npz", lambda path: save_npz(path, a=X, b=X), "holds a, b; must hold images"),
+    "npz of none": ("x.npz", save_npz, "no arrays"),
+    "npz of objects": ("x.npz", lambda path: save_npz(path, x=X.astype(object)), "damaged"),
+    "npz of int64": ("x.npz", lambda path: save_npz(path, x=X.astype(int)), "holds int64; must be"),
+    "npz of a number": ("x.npz", lambda path: save_npz(path, x=np.array(1.0)), "shape []"),
+    "npz beyond 1": ("x.npz", lambda path: save_npz(path, x=X + 1.5), "outside [0, 1]"),
+    "npz of nan": ("x.npz", lambda path: save_npz(path, x=X + np.nan), "outside [0, 1]"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_files_are_named(case: str, tmp_path: Path) -> None:
+    name, make, reason = BAD[case]
+    make(tmp_path / name)
+    with pytest.raises(UserError) as caught:
+        read_pictures(str(tmp_path / name))
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path / name}: ")
+    assert reason in message
+    assert len(message.splitlines()) == 1
+
+
+def test_one_bad_file_among_good_ones_writes_nothing(
+    tiny_mnist: Path, predicted: Predict, tmp_path: Path
+) -> None:
+    Image.fromarray(X[0]).save(tmp_path / "a.png")
+    damaged_png(tmp_path / "b.png")
+    with pytest.raises(UserError, match=r"b\.png: "):
+        predicted(tmp_path, f"output='{tmp_path / 'out.csv'}'")
+    assert not (tmp_path / "out.csv").exists()
