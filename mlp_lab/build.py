@@ -1,9 +1,8 @@
 """The one place where a config turns into objects."""
 
-from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -24,7 +23,7 @@ _PROFILERS = {
 }
 
 
-def build(node: Mapping[str, Any], *positional: Any, **given: Any) -> Any:
+def build(node: DictConfig, *positional: Any, **given: Any) -> Any:
     """Call what ``node._target_`` names with the other keys of ``node`` and what else is given.
 
     Only what has a schema in ``config/schemas.py`` can be built. Raises UserError otherwise.
@@ -34,16 +33,15 @@ def build(node: Mapping[str, Any], *positional: Any, **given: Any) -> Any:
         raise UserError(f"_target_={target}: not one of what may be built: {', '.join(_ALLOWED)}")
     module, _, name = target.rpartition(".")
     # Plain containers: what is built may keep them, and a checkpoint must not hold a config's.
-    plain = OmegaConf.to_container(node) if isinstance(node, DictConfig) else node
+    plain = cast(dict[str, Any], OmegaConf.to_container(node))
     arguments = {key: value for key, value in plain.items() if key != "_target_"}
     return getattr(import_module(module), name)(*positional, **arguments, **given)
 
 
 def build_task(cfg: DictConfig) -> tuple[DataModule, Task]:
-    """The data of a config, fetched but not yet read, and the task, with fresh weights."""
+    """The data of a config, not yet fetched or read, and the task, with fresh weights."""
     limits = {"train": cfg.trainer.limit_train_batches, "validation": cfg.trainer.limit_val_batches}
     data: DataModule = build(cfg.data, seed=cfg.seed, limits=limits)
-    data.prepare_data()
     pl.seed_everything(cfg.seed, verbose=False)
     network = build(cfg.network, in_features=data.in_features, out_features=data.out_features)
     task: Task = build(
@@ -62,15 +60,16 @@ def build_task(cfg: DictConfig) -> tuple[DataModule, Task]:
 
 def build_trainer(cfg: DictConfig, run: Run) -> pl.Trainer:
     """A Trainer that keeps everything in the folder of ``run``."""
-    settings = dict(cfg.trainer)
+    settings = OmegaConf.create(OmegaConf.to_container(cfg.trainer))
+    assert isinstance(settings, DictConfig)
     # Lightning sees chunks; what counts minibatches is up to the loaders and the task.
     del settings["limit_train_batches"], settings["limit_val_batches"]
     settings["log_every_n_steps"] = 0
     if settings["max_steps"] is None:
         settings["max_steps"] = -1
-    if settings["profiler"] is not None:
-        profiler = _PROFILERS[settings["profiler"]]
-        settings["profiler"] = profiler(dirpath=str(run.folder), filename="profile")
+    profiler = settings.pop("profiler")
+    if profiler is not None:
+        profiler = _PROFILERS[profiler](dirpath=str(run.folder), filename="profile")
     keeper = Keeper(run.checkpoints, cfg.select.metric, cfg.select.mode)
     try:
         return build(
@@ -79,6 +78,7 @@ def build_trainer(cfg: DictConfig, run: Run) -> pl.Trainer:
             callbacks=[keeper, *map(build, cfg.callbacks.values())],
             logger=build(cfg.logger, folder=str(run.folder)) if cfg.logger else False,
             plugins=[WholeCheckpoints()],
+            profiler=profiler,
             num_sanity_val_steps=0,
             enable_progress_bar=False,
             enable_model_summary=False,

@@ -4,11 +4,13 @@ import os
 import sys
 import traceback
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab.config import FOLDER, check, explain, help_text, schemas
@@ -29,9 +31,11 @@ def train() -> None:
         set_threads(threads)
         from mlp_lab.experiment import resume, train
 
-        overrides = list(HydraConfig.get().overrides.task)
+        hydra_config = HydraConfig.get()
+        overrides = list(hydra_config.overrides.task)
         if cfg.resume is None:
-            result = train(cfg, overrides)
+            in_sweep = hydra_config.mode == RunMode.MULTIRUN
+            result = train(cfg, overrides, hydra_config.runtime.output_dir if in_sweep else None)
         else:
             keys = [word.partition("=")[0] for word in overrides]
             changes = {key: OmegaConf.select(cfg, key) for key in keys if key != "resume"}
@@ -107,12 +111,30 @@ def _command(name: str, root: type, action: Callable[[DictConfig], object]) -> N
 
 
 def _refuse_early(args: Namespace, name: str, root: type) -> None:
-    """Compose and check the config of a single run before Hydra does.
+    """Compose and check the configs of a run or a sweep before Hydra begins.
 
-    Hydra composes it twice before a job sees it, which would double the time to an answer.
+    Hydra composes twice before a job sees its config, which would double the time to an answer;
+    and it begins a sweep whose third job is a mistake.
     """
     flags = {key for key, value in vars(args).items() if value and key != "overrides"}
-    if flags - {"run"}:
+    if flags - {"run", "multirun"}:
         return
     with hydra.initialize_config_dir(version_base="1.3", config_dir=str(FOLDER)):
-        check(hydra.compose(name, args.overrides), root)
+        for overrides in _each_value(args.overrides) if args.multirun else [args.overrides]:
+            check(hydra.compose(name, overrides), root)
+
+
+def _each_value(words: list[str]) -> Iterator[list[str]]:
+    """Overrides of single runs in which each value of a sweep stands at least once."""
+    choices = []
+    for override in OverridesParser.create().parse_overrides(words):
+        if override.is_sweep_override():
+            key = override.get_key_element()
+            choices.append([f"{key}={value}" for value in override.sweep_string_iterator()])
+        else:
+            choices.append([override.input_line or ""])
+    first = [values[0] for values in choices]
+    yield first
+    for place, values in enumerate(choices):
+        for value in values[1:]:
+            yield [*first[:place], value, *first[place + 1 :]]

@@ -17,6 +17,7 @@ def console(path: Path | None, *, silent: bool = False) -> Iterator[None]:
         if path is not None:
             handlers.append(logging.FileHandler(path))
             handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logging.raiseExceptions = False  # a reader that goes away (| head) is no fault
     logger.setLevel(logging.INFO)
     logger.propagate = False
     for handler in handlers:

@@ -1,12 +1,10 @@
 """Evaluate a run on a whole split: its metrics, the error of each class, its worst mistakes."""
 
-import json
 import logging
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 from omegaconf import DictConfig
 from torch import Tensor
 
@@ -16,7 +14,6 @@ from mlp_lab.callbacks import Keeper
 from mlp_lab.checkpoints import load_network
 from mlp_lab.console import console, table
 from mlp_lab.data.mnist import IdxImages
-from mlp_lab.files import write_whole
 from mlp_lab.runs import Run
 from mlp_lab.tasks import Classification
 
@@ -28,7 +25,7 @@ _MOST_SHOWN = 40
 def evaluate(cfg: DictConfig) -> dict[str, Any]:
     """Evaluate as ``cfg`` says (``schemas.Evaluate``); return the entry for the run's record.
 
-    The run is known by its folder alone. Figures go into that folder, the entry to ``_record``.
+    The run is known by its folder alone. Figures and the entry go into it.
     Raises UserError: no run there, no such checkpoint, or one that is damaged.
     """
     with console(None):
@@ -36,6 +33,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         path = run.checkpoint(cfg.checkpoint)
         data, task = build_task(run.config)
         epoch = _epochs(load_network(task, path))
+        data.prepare_data()
         data.setup()
         loader = data.loader(cfg.split)
         metrics = task.evaluate(loader)
@@ -43,7 +41,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         log.info("%s: %s checkpoint", run.folder, cfg.checkpoint)
         values = [_percent(v) if k == "error" else f"{v:.4f}" for k, v in metrics.items()]
         log.info("\n%s\n", table([f"epoch {epoch}", *metrics], [[cfg.split, *values]]))
-        _record(run, entry)
+        run.add_evaluation(entry)
         if isinstance(task, Classification) and isinstance(data, IdxImages):
             name = cfg.split if cfg.checkpoint == "best" else f"{cfg.split}_{cfg.checkpoint}"
             outputs, targets = task.outputs(loader)
@@ -70,22 +68,6 @@ def _epochs(checkpoint: Mapping[str, Any]) -> int:
     Lightning's own entry ``epoch`` counts from 0, and can't tell the first epoch from none.
     """
     return len(checkpoint["callbacks"][Keeper.__qualname__]["history"])
-
-
-def _record(run: Run, entry: Mapping[str, Any]) -> None:
-    """Append ``entry`` to the evaluations of ``result.json``.
-
-    A run that has no result.json was killed or still goes on. It gets none here, which would look
-    like an end, and which the true end would replace; the entry is kept in a file of its own,
-    ``evaluations.jsonl``, an entry a line.
-    """
-    with FileLock(run.folder / ".lock"):  # two evaluations at once would lose one's entry
-        if result := run.result:
-            run.write_result(result | {"evaluations": [*result["evaluations"], entry]})
-            return
-        path = run.folder / "evaluations.jsonl"
-        before = path.read_bytes() if path.is_file() else b""
-        write_whole(path, before + json.dumps(entry).encode() + b"\n")
 
 
 def _pictures(data: IdxImages, inputs: Tensor) -> np.ndarray:

@@ -60,13 +60,19 @@ class Result:
     evaluations: list[dict[str, Any]] = field(default_factory=list)
 
 
-def train(cfg: DictConfig, overrides: Sequence[str] = ()) -> Result:
+def train(
+    cfg: DictConfig, overrides: Sequence[str] = (), folder: str | Path | None = None
+) -> Result:
     """Train as ``cfg`` says (see ``config.check``), in a new folder.
 
-    ``overrides`` are what the user typed, kept for the record.
+    Args:
+        cfg: the checked config.
+        overrides: what the user typed, kept for the record.
+        folder: the run's folder, empty or not there; None: ``<logs>/<name>/<date_time>``.
     """
     data, task = build_task(cfg)
-    run = _new_run(cfg)
+    data.prepare_data()
+    run = _new_run(cfg, folder)
     try:
         trainer = build_trainer(cfg, run)
         run.write_start(cfg, overrides)
@@ -91,15 +97,16 @@ def resume(folder: str, changes: Mapping[str, Any]) -> Result:
         raise UserError(f"{folder}: has finished; a larger trainer.max_epochs lets it go on")
     checkpoint = run.checkpoint("last")
     data, task = build_task(cfg)
+    data.prepare_data()
     trainer = build_trainer(cfg, run)
     overrides = [f"{key}={value}" for key, value in changes.items()]
     return _train(cfg, overrides, run, trainer, data, task, checkpoint)
 
 
-def _new_run(cfg: DictConfig) -> Run:
+def _new_run(cfg: DictConfig, folder: str | Path | None) -> Run:
     """A new folder; the processes that a distributed run starts join that of the first."""
     if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
-        run = Run.create(cfg.logs, cfg.name)
+        run = Run.create(cfg.logs, cfg.name) if folder is None else Run.claim(folder)
         os.environ[_FOLDER_VARIABLE] = str(run.folder)
     return Run(os.environ[_FOLDER_VARIABLE])
 

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import filelock
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
@@ -54,6 +55,15 @@ class Run:
                 suffix += 1
                 continue
             return cls(folder)
+
+    @classmethod
+    def claim(cls, folder: str | Path) -> "Run":
+        """A new run in a given folder. Raises UserError if anything lies there already."""
+        run = cls(folder)
+        run.folder.mkdir(parents=True, exist_ok=True)
+        if any(run.folder.iterdir()):
+            raise UserError(f"{folder}: not empty; a run needs a folder of its own")
+        return run
 
     @classmethod
     def open(cls, folder: str) -> "Run":
@@ -103,6 +113,12 @@ class Run:
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         self._write("result.json", _json(result))
+
+    def add_evaluation(self, entry: Mapping[str, Any]) -> None:
+        """Append to the evaluations of ``result.json``, also to those of a run that was killed."""
+        with filelock.FileLock(self.folder / ".lock"):  # two at once would lose one's entry
+            before = self.result or {"status": "unfinished", "seconds": [], "evaluations": []}
+            self.write_result(before | {"evaluations": [*before["evaluations"], entry]})
 
     def write_history(self, history: Sequence[Mapping[str, float]]) -> None:
         """Write ``history.csv``: a row an epoch."""

@@ -27,7 +27,6 @@ from mlp_lab.threads import set_threads
 if __name__ == "__main__":
     set_threads(None)  # as the commands do, before torch is loaded
 
-# ruff: noqa: E402
 import hydra
 import torch
 import torch.nn.functional as F
@@ -85,7 +84,9 @@ def plain_loop(width: int, batch_size: int, splits: Splits) -> Contestant:
         torch.stack(losses).mean().item()
         torch.cat(errors).argmax(1).eq(y).sum().item()
         with torch.inference_mode():
-            for inputs, targets in zip(x_validation.split(2000), y_validation.split(2000), strict=True):
+            for inputs, targets in zip(
+                x_validation.split(2000), y_validation.split(2000), strict=True
+            ):
                 outputs = network(inputs)
                 F.cross_entropy(outputs, targets).item()
                 outputs.argmax(1).eq(targets).sum().item()
@@ -135,7 +136,9 @@ def template_style(width: int, batch_size: int, root: Path, logs: str) -> Contes
 
     def run() -> float:
         module = TemplateModule(width)
-        trainer = pl.Trainer(max_epochs=1, default_root_dir=logs, accelerator="cpu", num_sanity_val_steps=0)
+        trainer = pl.Trainer(
+            max_epochs=1, default_root_dir=logs, accelerator="cpu", num_sanity_val_steps=0
+        )
         loaders = (
             torch.utils.data.DataLoader(subset, batch_size, shuffle=True),
             torch.utils.data.DataLoader(held_out, batch_size),
@@ -257,7 +260,9 @@ def compare_threads(rounds: int) -> str:
     for _ in range(rounds):
         for busy in (False, True):
             for name, extra in settings.items():
-                rival = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if busy else None
+                rival = (
+                    subprocess.Popen([sys.executable, "-c", "while True: pass"]) if busy else None
+                )
                 command = [sys.executable, "-c", _LOOP]
                 out = subprocess.run(command, env=clean | extra, capture_output=True, check=True)
                 times.setdefault((name, busy), []).append([float(v) for v in out.stdout.split()])

@@ -82,7 +82,6 @@ def test_help_and_config_need_no_torch(script):
     assert OmegaConf.create(done.stdout).network.width == 77
 
 
-@pytest.mark.xfail(strict=True, reason="Hydra's sweeper leaves a multirun.yaml")
 def test_a_mistake_in_a_sweep_leaves_nothing(script):
     done = script("-m", "network.width=0,-1")
     assert done.returncode == 1
@@ -226,8 +225,7 @@ def test_mistakes_of_the_other_commands(root, overrides, answer):
         (["name='../elsewhere'"], "name=../elsewhere: must be a text of letters"),
     ],
 )
-@pytest.mark.xfail(strict=True, reason="not yet told, or not in words that help")
-def test_mistakes_that_need_a_better_answer(overrides, named):
+def test_mistakes_of_all_kinds(overrides, named):
     assert re.match(named, refusal(*overrides))
 
 

@@ -99,14 +99,13 @@ def test_epoch_of_a_run_that_was_killed_in_its_first(folder: Path, evaluated: Ev
     assert evaluated(folder, "checkpoint=last")["epoch"] == 0
 
 
-def test_run_without_result_keeps_its_entries_and_gets_no_result(
+def test_a_killed_run_keeps_its_entries_and_stays_unfinished(
     folder: Path, evaluated: Evaluate
 ) -> None:
     (folder / "result.json").unlink()
     entries = [evaluated(folder), evaluated(folder, "split=validation", "checkpoint=last")]
-    assert not (folder / "result.json").exists()
-    kept = (folder / "evaluations.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in kept] == entries
+    assert Run(folder).result["status"] == "unfinished"
+    assert Run(folder).result["evaluations"] == entries
 
 
 def test_figures_bear_the_split_and_the_checkpoint(folder: Path, evaluated: Evaluate) -> None:

@@ -154,13 +154,11 @@ def test_a_closed_port_does_not_answer():
     assert not fetch.answers(f"http://127.0.0.1:{port}")
 
 
-@pytest.mark.xfail(strict=True, reason="the thread ends in a traceback on standard error")
 def test_what_is_no_address_does_not_answer():
     assert not fetch.answers("nothing")
 
 
 @pytest.mark.usefixtures("_no_proxy")
-@pytest.mark.xfail(strict=True, reason="the thread ends in a traceback on standard error")
 def test_a_server_of_something_else_does_not_answer():
     with socket.create_server(("127.0.0.1", 0)) as server:
 

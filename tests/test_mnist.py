@@ -72,7 +72,6 @@ def test_train_size_shortens_the_training_data_only(tiny_mnist):
     torch.testing.assert_close(short["test"], whole["test"])
 
 
-@pytest.mark.xfail(strict=True, reason="float() of floats is no copy, and div_ works in place")
 def test_inputs_leave_the_pixels_as_they_are(tmp_path):
     pixels = torch.full((1, 28, 28), 51.0)
     module(tmp_path).inputs(pixels)

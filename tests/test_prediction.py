@@ -11,9 +11,10 @@ import torch
 from omegaconf import DictConfig
 from PIL import Image
 
+from mlp_lab.data.pictures import light_on_dark, read_picture, read_pictures
 from mlp_lab.errors import UserError
 from mlp_lab.networks import MLP
-from mlp_lab.prediction import light_on_dark, predict, read_picture, read_pictures
+from mlp_lab.prediction import predict
 from mlp_lab.runs import Run
 
 Predict = Callable[..., list[tuple[str, str, float]]]

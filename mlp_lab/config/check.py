@@ -1,5 +1,6 @@
 """Check a composed config against its schemas; convert its values; freeze it."""
 
+import re
 import types
 from collections.abc import Sequence
 from dataclasses import Field, fields, is_dataclass
@@ -68,8 +69,14 @@ def known_keys(root: type) -> list[str]:
         schemas = GROUPS[f.name] if f.name in GROUPS and f.name != "callbacks" else ()
         schemas += (f.type,) if isinstance(f.type, type) and is_dataclass(f.type) else ()
         inner = [k.name for s in schemas for k in fields(s) if k.name != "_target_"]
+        if f.name == "callbacks":  # by the names that conf/callbacks gives them
+            inner = [f"{_snake(s)}.{k.name}" for s in GROUPS[f.name] for k in fields(s)]
         keys += [f.name, *(f"{f.name}.{name}" for name in dict.fromkeys(inner))]
     return keys
+
+
+def _snake(schema: type) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", schema.__name__).lower()
 
 
 def _choice(node: Any, group: str, path: str) -> dict[str, Any]:
@@ -79,15 +86,21 @@ def _choice(node: Any, group: str, path: str) -> dict[str, Any]:
         return {}
     target = node.get("_target_")
     by_target = {s._target_: s for s in GROUPS[group]}  # type: ignore[attr-defined]
+    if target is None:
+        raise UserError(f"{path}: an option is needed (it has no _target_)")
     if target not in by_target:
         allowed = ", ".join(by_target)
         raise UserError(f"{path}._target_={target}: not one of what may be built: {allowed}")
-    return _node(node, by_target[target], path)
+    values = _node(node, by_target[target], path)
+    if values.get("nesterov") and values["momentum"] == 0:
+        raise UserError(f"{path}.nesterov=true: needs {path}.momentum above 0")
+    return values
 
 
 def _mapping(node: Any, path: str) -> dict[str, Any]:
     if not isinstance(node, dict):
-        raise UserError(f"{path}={node}: must be a group of keys, not a value")
+        shown = "null" if node is None else node
+        raise UserError(f"{path}={shown}: must be a group of keys, not a value")
     return node
 
 
@@ -101,6 +114,11 @@ def _node(plain: dict[str, Any], schema: type, path: str) -> dict[str, Any]:
             nearby = [dotted + k for k in keys] if path else known_keys(schema)
             message = unknown_key(f"{dotted}{key}", nearby)
             raise UserError(f"{message} (keys of {path or 'the config'}: {', '.join(keys)})")
+    plain = dict(plain)
+    for name, field in known.items():
+        if is_dataclass(field.type):
+            inner, node = cast(type, field.type), dotted + name
+            plain[name] = _node(_mapping(plain.get(name, {}), node), inner, node)
     try:
         merged = OmegaConf.merge(OmegaConf.structured(schema), plain)
     except ValidationError as error:
@@ -126,11 +144,12 @@ def allowed(schema: type, field: Field[Any]) -> str:
     hint = get_type_hints(schema)[field.name]
     options = get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     kind = next(o for o in options if o is not types.NoneType)
+    limits: Limits | None = field.metadata.get("limits")
     if get_origin(kind) is list:
-        words = "a list, each element " + _WORDS[get_args(kind)[0]]
+        length = "" if limits is None or limits.length is None else f" of {limits.length}"
+        words = f"a list{length}, each element {_WORDS[get_args(kind)[0]]}"
     else:
         words = _WORDS.get(kind, "a group of keys")
-    limits: Limits | None = field.metadata.get("limits")
     if limits:
         words = str(limits) if limits.one_of else f"{words} {limits}"
     return words + (" or null" if types.NoneType in options else "")

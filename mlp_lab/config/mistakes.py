@@ -41,7 +41,9 @@ def _(error: MissingConfigException, root: type) -> str:
 
 @explain.register
 def _(error: OverrideParseException, root: type) -> str:
-    return f"{error.override}: can't be read: {str(error).splitlines()[1]}"
+    lines = [line for line in str(error).splitlines() if line.strip(" ^")]
+    said = [line for line in lines if not line.startswith(("Error parsing", "See https"))]
+    return f"{error.override}: can't be read: {said[0]}"
 
 
 @explain.register
@@ -56,6 +58,13 @@ def _(error: ConfigCompositionException, root: type) -> str:
     if unmatched:  # a choice for a group that isn't one
         key = unmatched.group(1)
         return f"{key}: no such choice{nearest(key, known_keys(root))}"
+    return _first_line(error)
+
+
+@explain.register
+def _(error: ValueError, root: type) -> str:
+    if str(error).startswith("Config group override must be"):
+        return "a choice such as network=mlp takes the name of an option, not null or a number"
     return _first_line(error)
 
 

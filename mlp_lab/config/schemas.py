@@ -6,6 +6,7 @@ build. The three roots at the end stand for conf/train.yaml, conf/evaluate.yaml 
 conf/predict.yaml.
 """
 
+import re
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -22,11 +23,14 @@ class Limits:
     maximum: float | None = None
     below: float | None = None
     one_of: tuple[str, ...] = ()
+    length: int | None = None
+    pattern: str | None = None
 
     def allow(self, value: Any) -> bool:
         """Whether ``value`` (a number, a string, or a list of these; not None) lies inside."""
         if isinstance(value, list):
-            return len(value) > 0 and all(self.allow(element) for element in value)
+            fits = len(value) > 0 if self.length is None else len(value) == self.length
+            return fits and all(self.allow(element) for element in value)
         return (
             # Written so that nan, which compares false with everything, is refused.
             (self.minimum is None or value >= self.minimum)
@@ -34,11 +38,14 @@ class Limits:
             and (self.maximum is None or value <= self.maximum)
             and (self.below is None or value < self.below)
             and (not self.one_of or value in self.one_of)
+            and (self.pattern is None or re.fullmatch(self.pattern, value) is not None)
         )
 
     def __str__(self) -> str:
         if self.one_of:
             return "one of " + ", ".join(self.one_of)
+        if self.pattern:
+            return "of letters, digits, dots, dashes and underscores"
         words = {"minimum": "at least", "above": "above", "maximum": "at most", "below": "below"}
         bounds = ((word, getattr(self, key)) for key, word in words.items())
         said = (f"{word} {bound:.10g}" for word, bound in bounds if bound is not None)
@@ -52,9 +59,11 @@ def limited(
     maximum: float | None = None,
     below: float | None = None,
     one_of: tuple[str, ...] = (),
+    length: int | None = None,
+    pattern: str | None = None,
 ) -> Any:
     """A dataclass field with limits and without a default."""
-    limits = Limits(minimum, above, maximum, below, one_of)
+    limits = Limits(minimum, above, maximum, below, one_of, length, pattern)
     return field(default=MISSING, metadata={"limits": limits})
 
 
@@ -141,7 +150,7 @@ class SGD(Optimizer):
 @schema
 class Adam(Optimizer):
     _target_: str = "torch.optim.Adam"
-    betas: list[float] = limited(minimum=0, below=1)
+    betas: list[float] = limited(minimum=0, below=1, length=2)
     eps: float = limited(minimum=0, below=float("inf"))
     fused: bool = MISSING
 
@@ -154,7 +163,7 @@ class AdamW(Adam):
 @schema
 class NAdam(Optimizer):
     _target_: str = "torch.optim.NAdam"
-    betas: list[float] = limited(minimum=0, below=1)
+    betas: list[float] = limited(minimum=0, below=1, length=2)
     eps: float = limited(minimum=0, below=float("inf"))
 
 
@@ -245,7 +254,7 @@ class EarlyStopping:
     monitor: str = MISSING
     mode: str = limited(one_of=("min", "max"))
     patience: int = limited(minimum=0)
-    min_delta: float = limited(minimum=0)
+    min_delta: float = limited(minimum=0, below=float("inf"))
 
 
 @schema
@@ -288,7 +297,7 @@ class Train:
     callbacks: Any = MISSING
     logger: Any = MISSING
     select: Select = field(default_factory=Select)
-    name: str = MISSING
+    name: str = limited(pattern=r"\w[\w.-]*")
     seed: int = limited(minimum=0, below=2**32)
     threads: int | None = limited(minimum=1)
     logs: str = MISSING

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from mlp_lab.backend import pl
 from mlp_lab.data.batches import ChunkLoader, EpochOrder
+from mlp_lab.errors import UserError
 
 # Examples in a batch of evaluation: enough for speed, few enough for the processor's cache.
 _EVALUATION_BATCH = 2_000
@@ -55,6 +56,12 @@ class DataModule(pl.LightningDataModule):
         return ChunkLoader(self.splits[split], _EVALUATION_BATCH)
 
     def train_dataloader(self) -> ChunkLoader:
+        assert self.trainer is not None
+        if self.batch_size < self.trainer.world_size:
+            devices = self.trainer.world_size
+            raise UserError(
+                f"data.batch_size={self.batch_size}: must be at least trainer.devices={devices}"
+            )
         x, y = self.splits["train"]
         order = EpochOrder(len(x), self.seed, x.device)
         return self._shared(ChunkLoader((x, y), self.batch_size, order, self.limits["train"]))

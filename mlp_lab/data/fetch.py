@@ -1,6 +1,7 @@
 """Files that lie elsewhere: fetched once, verified always."""
 
 import hashlib
+import http.client
 import socket
 import subprocess
 import sys
@@ -45,12 +46,12 @@ def answers(url: str, seconds: float = 5.0) -> bool:
     heard = threading.Event()
 
     def ask() -> None:
-        request = urllib.request.Request(url, method="HEAD")
         try:
+            request = urllib.request.Request(url, method="HEAD")
             urllib.request.urlopen(request, timeout=seconds).close()
         except urllib.error.HTTPError:
             pass  # an answer, if not the one hoped for
-        except (OSError, ValueError):
+        except (OSError, ValueError, http.client.HTTPException):
             return
         heard.set()
 

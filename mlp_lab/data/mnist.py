@@ -2,7 +2,9 @@
 
 import gzip
 import logging
+import zlib
 from collections.abc import Callable, Iterator
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +21,9 @@ from mlp_lab.files import write_whole
 log = logging.getLogger(__name__)
 
 _TRAIN_SIZE = 50_000
+
+# What a source raises that has no files, or broken ones.
+_FAILURES = (OSError, RuntimeError, EOFError, zlib.error, HTTPException, UserError)
 
 
 class IdxImages(DataModule):
@@ -71,10 +76,12 @@ class IdxImages(DataModule):
                     return
                 for name in damaged:
                     (self.raw / name).unlink(missing_ok=True)
+                reason = "gave other files"
                 try:
                     source()
-                except (OSError, RuntimeError, UserError) as error:
-                    failures.append(f"{source.__name__.strip('_')}: {' '.join(str(error).split())}")
+                except _FAILURES as error:
+                    reason = " ".join(str(error).split())
+                failures.append(f"{source.__name__.strip('_')}: {reason}")
             if damaged := self._damaged():
                 raise UserError(
                     f"{self.raw}: {', '.join(damaged)} missing or damaged, and not to be had:"
@@ -99,7 +106,7 @@ class IdxImages(DataModule):
 
     def inputs(self, pixels: Tensor) -> Tensor:
         """What a network gets to see of pictures: ``[n, 28, 28]`` in [0, 255] to ``[n, 784]``."""
-        unit = pixels.flatten(1).float().div_(255)
+        unit = pixels.flatten(1) / 255
         return unit.sub_(self.mean).div_(self.std) if self.standardize else unit
 
     def _read(self, *, train: bool, device: torch.device) -> tuple[Tensor, Tensor]:

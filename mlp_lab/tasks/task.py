@@ -173,7 +173,8 @@ class Task(pl.LightningModule):
         losses, outputs, targets = [], [], []
         for x, y in chunk:
             output = self.network(x)
-            losses.append(self.loss(output, y))
+            # The mean over no examples, a small batch's share, would be nan.
+            losses.append(self.loss(output, y) if len(y) else output.new_zeros(()))
             outputs.append(output)
             targets.append(y)
         self._add(sums, losses, outputs, targets)

@@ -1,0 +1,112 @@
+"""What only whole processes show: signals, exit statuses, several processes as one run."""
+
+import csv
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import TinyFiles
+
+SCRIPT = Path(__file__).with_name("train_tiny.py")
+Start = Callable[..., subprocess.Popen]
+
+
+@pytest.fixture
+def start(tiny_files: TinyFiles, tmp_path: Path) -> Start:
+    """``start("network.width=3", ...)``: a training process on the small MNIST."""
+
+    def run(*overrides: str, **options: object) -> subprocess.Popen:
+        common = [f"data.root='{tiny_files.root}'", f"logs='{tmp_path}'", "trainer.accelerator=cpu"]
+        if overrides[0].startswith("resume="):
+            common = []  # the run's own config says it all
+        return subprocess.Popen(
+            [sys.executable, SCRIPT, *common, *overrides],
+            env=os.environ | {"TINY_MD5": json.dumps(tiny_files.md5)},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
+        )  # fmt: skip
+
+    return run
+
+
+def wait_for(pattern: str, folder: Path, process: subprocess.Popen) -> Path:
+    for _ in range(1200):
+        if found := sorted(folder.glob(pattern)):
+            return found[-1]
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    raise AssertionError(f"no {pattern}")
+
+
+def last_weights(run: Path) -> dict[str, torch.Tensor]:
+    return torch.load(run / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
+def test_a_signal_ends_a_run_that_can_be_resumed(name: str, start: Start, tmp_path: Path) -> None:
+    process = start("trainer.max_epochs=10000", "network.dropout=0.1")
+    run = wait_for("mnist_hw4/*/checkpoints/best.ckpt", tmp_path, process).parents[1]
+    time.sleep(0.3)
+    process.send_signal(getattr(signal, name))
+    out, err = process.communicate(timeout=60)
+    if name == "SIGKILL":
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert process.returncode == 130
+        assert f"resume={run}" in out
+        assert "Traceback" not in err
+        assert json.loads((run / "result.json").read_text())["status"] == "interrupted"
+    epochs = torch.load(run / "checkpoints/last.ckpt", weights_only=True)["epoch"] + 3
+
+    out, err = start(f"resume={run}", f"trainer.max_epochs={epochs}").communicate(timeout=100)
+    assert f"finished: {epochs} epochs" in out, err
+    with (run / "history.csv").open() as file:
+        assert [int(row["epoch"]) for row in csv.DictReader(file)] == list(range(1, epochs + 1))
+
+
+def test_two_processes_train_as_one_and_leave_one_set_of_logs(start: Start, tmp_path: Path) -> None:
+    results = {}
+    for trainer in ("default", "ddp"):
+        process = start(f"trainer={trainer}", "trainer.max_epochs=2", "data.batch_size=20")
+        out, err = process.communicate(timeout=200)
+        assert process.returncode == 0, err
+        assert out.count("run folder:") == 1
+        results[trainer] = Path(out.partition("run folder: ")[2].splitlines()[0])
+    assert len(list(tmp_path.glob("mnist_hw4/*"))) == 2
+    assert len(list(results["ddp"].glob("events.out.tfevents*"))) == 1
+    # Each process takes half of each minibatch: the mean of their gradients is that of the whole.
+    alone, together = (last_weights(results[trainer]) for trainer in ("default", "ddp"))
+    for name in alone:
+        torch.testing.assert_close(together[name], alone[name], rtol=1e-4, atol=1e-5)
+    alone, together = (json.loads((r / "result.json").read_text()) for r in results.values())
+    assert together["steps"] == alone["steps"]
+    assert together["evaluations"][0]["loss"] == pytest.approx(
+        alone["evaluations"][0]["loss"], rel=1e-3
+    )
+
+
+def test_a_diverging_run_exits_with_a_line(start: Start) -> None:
+    process = start("optimizer.lr=1e30")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err.startswith("mlp_lab: diverged: the training loss is not finite in epoch 1")
+    assert err.count("\n") == 1
+
+
+def test_a_full_disk_exits_with_a_line(start: Start) -> None:
+    def small_files() -> None:  # as a disk that is full after 100 kB
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    process = start("logger=none", preexec_fn=small_files)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err.startswith("mlp_lab: ")
+    assert "last.ckpt: File too large" in err
+    assert err.count("\n") == 1

@@ -1,0 +1,47 @@
+"""The wheel by itself: console commands that work outside of a checkout."""
+
+import json
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from conftest import TinyFiles
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.index
+@pytest.mark.slow
+def test_the_wheel_trains_and_evaluates_in_a_new_environment(
+    tmp_path: Path, tiny_files: TinyFiles
+) -> None:
+    def run(*command: object) -> str:
+        done = subprocess.run(
+            [str(word) for word in command], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path, CHECKOUT)
+    [wheel] = tmp_path.glob("*.whl")
+    venv.create(tmp_path / "env", with_pip=True)
+    scripts = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin")
+    run(scripts / "pip", "install", "-q", "-c", CHECKOUT / "constraints.txt", wheel)
+
+    assert "experiment" in run(scripts / "mlp-train", "--help")
+    # The small data set is not MNIST by its md5: a module on the path says otherwise.
+    site = next((tmp_path / "env").rglob("site-packages"))
+    patch = f"from mlp_lab.data import mnist; mnist._TRAIN_SIZE = 1600; mnist.MNIST.md5 = {tiny_files.md5}"
+    (site / "tiny.py").write_text(patch)
+    train = "import tiny; from mlp_lab.commands import train; train()"
+    overrides = [f"data.root={tiny_files.root}", "trainer.max_epochs=1", "name=wheel"]
+    out = run(scripts / "python", "-c", train, *overrides)
+    assert "finished: 1 epochs" in out
+    [folder] = (tmp_path / "logs" / "wheel").iterdir()
+    evaluate = "import tiny; from mlp_lab.commands import evaluate; evaluate()"
+    run(scripts / "python", "-c", evaluate, f"run={folder}", "split=validation")
+    assert len(json.loads((folder / "result.json").read_text())["evaluations"]) == 2
