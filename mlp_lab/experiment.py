@@ -22,6 +22,7 @@ from mlp_lab.errors import UserError
 from mlp_lab.networks import count_parameters, describe
 from mlp_lab.runs import Run
 from mlp_lab.tasks import Diverged, Task
+from mlp_lab.threads import busy_hint
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +126,8 @@ def _train(
     with console(run.log, silent=not trainer.is_global_zero):
         log.info("%s: %s", cfg.name, describe(task.network))
         log.info("run folder: %s", run.folder)
+        if hint := busy_hint():
+            log.info("%s", hint)
         report.show_config(trainer.logger, cfg)
         began = time.perf_counter()
         status, reason = _fit(trainer, task, data, checkpoint)

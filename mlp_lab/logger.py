@@ -34,7 +34,8 @@ class TensorBoard(pl.loggers.TensorBoardLogger):
 
     def log_outcome(self, settings: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
         """Fill the run's row of the HPARAMS tab: what was set and what came of it."""
-        plain = {k: v if isinstance(v, int | float | bool) else str(v) for k, v in settings.items()}
+        numbers = {key for key, value in settings.items() if type(value) in {int, float}}
+        plain = {k: v if k in numbers else str(v) for k, v in settings.items()}
         for summary in hparams(plain, dict(metrics)):
             self.experiment._get_file_writer().add_summary(summary)
         for name, value in metrics.items():

@@ -55,7 +55,7 @@ def show_outcome(
     """The run's row in TensorBoard's HPARAMS: what was typed first, then the other settings."""
     if not isinstance(logger, TensorBoard):
         return
-    metrics = {f"chosen/{key}": value for key, value in final_metrics(result).items()}
+    metrics = {f"result/{key}": value for key, value in final_metrics(result).items()}
     settings = _settings(cfg)
     typed = [word.lstrip("+~").partition("=")[0] for word in overrides]
     first = [key for word in typed for key in settings if key == word or key.startswith(f"{word}.")]

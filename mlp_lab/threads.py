@@ -2,11 +2,13 @@
 
 import os
 
-# Measured by scripts/benchmark.py threads: networks of this size gain nothing from more.
-_MOST = 4
+# Chosen by `python scripts/benchmark.py --threads`, whose table stands in the README. Two threads
+# are the fastest for the networks of this project on a machine that has nothing else to do; the
+# number doesn't follow the load, since the last digits of a result depend on it.
+_MOST = 2
 
-# A waiting OpenMP thread spins; the default of libgomp spins so long that on a busy machine each
-# step waits for a thread that the system has put aside. This bound is a few microseconds.
+# How long an OpenMP thread spins while it waits for work. A thread that goes to sleep at once
+# doubles the time of a step; one that spins for libgomp's whole default gains nothing more.
 _SPINS = "10000"
 
 
@@ -19,6 +21,21 @@ def set_threads(threads: int | None) -> None:
     if threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(threads)
     else:
-        os.environ.setdefault("OMP_NUM_THREADS", str(min(_MOST, len(os.sched_getaffinity(0)))))
+        os.environ.setdefault("OMP_NUM_THREADS", str(min(_MOST, _cores())))
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
+
+
+def busy_hint() -> str | None:
+    """A remark if other programs keep the cores busy that our threads would want."""
+    threads = int(os.environ.get("OMP_NUM_THREADS", "1").split(",")[0])
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if threads == 1 or load < _cores() - threads + 1:
+        return None
+    return f"the machine is busy (load {load:.1f}, {_cores()} cores): threads=1 may be much faster"
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -8,7 +8,6 @@ import venv
 from pathlib import Path
 
 import pytest
-
 from conftest import TinyFiles
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -35,8 +34,8 @@ def test_the_wheel_trains_and_evaluates_in_a_new_environment(
     assert "experiment" in run(scripts / "mlp-train", "--help")
     # The small data set is not MNIST by its md5: a module on the path says otherwise.
     site = next((tmp_path / "env").rglob("site-packages"))
-    patch = f"from mlp_lab.data import mnist; mnist._TRAIN_SIZE = 1600; mnist.MNIST.md5 = {tiny_files.md5}"
-    (site / "tiny.py").write_text(patch)
+    patch = ["from mlp_lab.data import mnist", "mnist._TRAIN_SIZE = 1600"]
+    (site / "tiny.py").write_text("\n".join([*patch, f"mnist.MNIST.md5 = {tiny_files.md5}"]))
     train = "import tiny; from mlp_lab.commands import train; train()"
     overrides = [f"data.root={tiny_files.root}", "trainer.max_epochs=1", "name=wheel"]
     out = run(scripts / "python", "-c", train, *overrides)

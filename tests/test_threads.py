@@ -1,0 +1,49 @@
+"""The user's own settings stand; the default fills the gaps."""
+
+import pytest
+
+from mlp_lab import threads
+
+VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+
+
+@pytest.mark.parametrize(
+    ("before", "asked", "after"),
+    [
+        ({}, None, {"OMP_NUM_THREADS": "2", "GOMP_SPINCOUNT": "10000"}),
+        ({}, 5, {"OMP_NUM_THREADS": "5", "GOMP_SPINCOUNT": "10000"}),
+        ({"OMP_NUM_THREADS": "7"}, None, {"OMP_NUM_THREADS": "7", "GOMP_SPINCOUNT": "10000"}),
+        ({"OMP_NUM_THREADS": "7"}, 1, {"OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "10000"}),
+        (
+            {"OMP_WAIT_POLICY": "PASSIVE"},
+            None,
+            {"OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"},
+        ),
+        ({"GOMP_SPINCOUNT": "5"}, None, {"OMP_NUM_THREADS": "2", "GOMP_SPINCOUNT": "5"}),
+    ],
+)
+def test_environment(
+    before: dict, asked: int | None, after: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in before.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(threads, "_cores", lambda: 8)
+    threads.set_threads(asked)
+    found = {name: threads.os.environ.get(name) for name in VARIABLES}
+    for name in VARIABLES:  # known to monkeypatch, so that it is put back
+        monkeypatch.delenv(name, raising=False)
+    assert {name: value for name, value in found.items() if value is not None} == after
+
+
+@pytest.mark.parametrize(
+    ("count", "load", "hint"), [("2", 0.5, False), ("2", 1.5, True), ("1", 9.0, False)]
+)
+def test_hint_of_a_busy_machine(
+    count: str, load: float, hint: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", count)
+    monkeypatch.setattr(threads, "_cores", lambda: 2)
+    monkeypatch.setattr(threads.os, "getloadavg", lambda: (load, 0.0, 0.0))
+    assert (threads.busy_hint() is not None) == hint
