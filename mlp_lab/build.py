@@ -70,7 +70,7 @@ def build_trainer(cfg: DictConfig, run: Run) -> pl.Trainer:
     profiler = settings.pop("profiler")
     if profiler is not None:
         profiler = _PROFILERS[profiler](dirpath=str(run.folder), filename="profile")
-    keeper = Keeper(run.checkpoints, cfg.select.metric, cfg.select.mode)
+    keeper = Keeper(run, cfg.select.metric, cfg.select.mode)
     try:
         return build(
             settings,

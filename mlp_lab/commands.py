@@ -15,7 +15,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab.config import FOLDER, check, explain, help_text, schemas
 from mlp_lab.errors import UserError
-from mlp_lab.runs import Run
 from mlp_lab.threads import set_threads
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
@@ -27,6 +26,8 @@ def train() -> None:
     def action(cfg: DictConfig) -> object:
         threads = cfg.threads
         if cfg.resume is not None and threads is None:
+            from mlp_lab.runs import Run
+
             threads = Run.open(cfg.resume).config.threads  # another number would sum otherwise
         set_threads(threads)
         from mlp_lab.experiment import resume, train

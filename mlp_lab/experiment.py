@@ -1,6 +1,7 @@
 """One experiment: config in, Result out. Read this first."""
 
 import logging
+import math
 import os
 import signal
 import time
@@ -76,10 +77,11 @@ def train(
     run = _new_run(cfg, folder)
     try:
         trainer = build_trainer(cfg, run)
-        run.write_start(cfg, overrides)
     except BaseException:
         run.discard()
         raise
+    if trainer.is_global_zero:
+        run.write_start(cfg, overrides)
     return _train(cfg, overrides, run, trainer, data, task, checkpoint=None)
 
 
@@ -94,12 +96,16 @@ def resume(folder: str, changes: Mapping[str, Any]) -> Result:
     assert isinstance(cfg, DictConfig)
     for key, value in changes.items():
         OmegaConf.update(cfg, key, value)
-    if run.result.get("status") == "finished" and run.result["epochs"] >= cfg.trainer.max_epochs:
+    epochs, steps = cfg.trainer.max_epochs, cfg.trainer.max_steps or math.inf
+    done = run.result
+    if done.get("status") == "finished" and (done["epochs"] >= epochs or done["steps"] >= steps):
         raise UserError(f"{folder}: has finished; a larger trainer.max_epochs lets it go on")
     checkpoint = run.checkpoint("last")
     data, task = build_task(cfg)
     data.prepare_data()
     trainer = build_trainer(cfg, run)
+    if trainer.is_global_zero:
+        run.write_config(cfg)
     overrides = [f"{key}={value}" for key, value in changes.items()]
     return _train(cfg, overrides, run, trainer, data, task, checkpoint)
 
@@ -122,7 +128,6 @@ def _train(
     checkpoint: Path | None,
 ) -> Result:
     """Fit, select, test once, and write down what came out."""
-    before = run.result
     with console(run.log, silent=not trainer.is_global_zero):
         log.info("%s: %s", cfg.name, describe(task.network))
         log.info("run folder: %s", run.folder)
@@ -131,33 +136,40 @@ def _train(
         report.show_config(trainer.logger, cfg)
         began = time.perf_counter()
         status, reason = _fit(trainer, task, data, checkpoint)
-        seconds = time.perf_counter() - began
-        keeper = trainer.checkpoint_callback
-        assert isinstance(keeper, Keeper)
-        result = Result(
-            str(run.folder),
-            status,
-            reason,
-            parameters=count_parameters(task.network),
-            epochs=len(keeper.history),
-            steps=int(keeper.history[-1]["step"]) if keeper.history else 0,
-            best=keeper.best,
-            last=keeper.history[-1] if keeper.history else None,
-            seconds=[*before.get("seconds", []), seconds],
-            evaluations=before.get("evaluations", []),
-        )
-        if not trainer.is_global_zero:
-            return result
-        if status == "finished" and keeper.best is not None:
-            load_network(task, run.checkpoint("best"))
-            metrics = task.evaluate(data.loader("test"))
-            entry = {"split": "test", "checkpoint": "best", "epoch": int(keeper.best["epoch"])}
-            result.evaluations.append(entry | metrics)
-        run.write_history(keeper.history)
-        run.write_result(asdict(result))
-        report.show_outcome(trainer.logger, cfg, overrides, asdict(result))
-        log.info("%s", report.outcome(asdict(result)))
+        result = _collect(run, trainer, task, time.perf_counter() - began)
+        result.status, result.reason = status, reason
+        if trainer.is_global_zero:
+            if status == "finished" and result.best is not None:
+                result.evaluations.append(_test(run, data, task, int(result.best["epoch"])))
+            run.write_result(asdict(result))
+            report.show_outcome(trainer.logger, cfg, overrides, asdict(result))
+            log.info("%s", report.outcome(asdict(result)))
     return result
+
+
+def _collect(run: Run, trainer: pl.Trainer, task: Task, seconds: float) -> Result:
+    """What is known after a fit, with what the run's folder knows of earlier ones."""
+    keeper = trainer.checkpoint_callback
+    assert isinstance(keeper, Keeper)
+    before = run.result
+    last = keeper.history[-1] if keeper.history else None
+    return Result(
+        str(run.folder),
+        parameters=count_parameters(task.network),
+        epochs=len(keeper.history),
+        steps=0 if last is None else int(last["step"]),
+        best=keeper.best,
+        last=last,
+        seconds=[*before.get("seconds", []), seconds],
+        evaluations=before.get("evaluations", []),
+    )
+
+
+def _test(run: Run, data: DataModule, task: Task, epoch: int) -> dict[str, Any]:
+    """Touch the test set, with the network of the chosen epoch."""
+    load_network(task, run.checkpoint("best"))
+    metrics = task.evaluate(data.loader("test"))
+    return {"split": "test", "checkpoint": "best", "epoch": epoch, **metrics}
 
 
 def _fit(

@@ -107,9 +107,12 @@ class Run:
 
     def write_start(self, cfg: DictConfig, overrides: Sequence[str]) -> None:
         """Write what is known at the start: config, overrides, environment."""
-        self._write("config.yaml", OmegaConf.to_yaml(cfg))
+        self.write_config(cfg)
         self._write("overrides.yaml", OmegaConf.to_yaml(OmegaConf.create(list(overrides))))
         self._write("environment.json", _json(environment()))
+
+    def write_config(self, cfg: DictConfig) -> None:
+        self._write("config.yaml", OmegaConf.to_yaml(cfg))
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         self._write("result.json", _json(result))
@@ -120,14 +123,32 @@ class Run:
             before = self.result or {"status": "unfinished", "seconds": [], "evaluations": []}
             self.write_result(before | {"evaluations": [*before["evaluations"], entry]})
 
-    def write_history(self, history: Sequence[Mapping[str, float]]) -> None:
+    def write_history(self, columns: Sequence[str], rows: Sequence[Mapping[str, float]]) -> None:
         """Write ``history.csv``: a row an epoch."""
-        columns = dict.fromkeys(key for row in history for key in row)
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(columns), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(history)
-        self._write("history.csv", text.getvalue())
+        self._write(
+            "history.csv", _csv([columns, *([row.get(c) for c in columns] for row in rows)])
+        )
+
+    def append_history(self, row: Mapping[str, float]) -> None:
+        """Add an epoch to ``history.csv``: a run can be followed, and read after it was killed."""
+        path = self.folder / "history.csv"
+        with path.open("r+", newline="") as file:
+            columns = next(csv.reader(file))
+            file.seek(0, io.SEEK_END)
+            file.write(_csv([[row.get(column) for column in columns]]))
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """The rows of ``history.csv`` so far."""
+        path = self.folder / "history.csv"
+        if not path.is_file():
+            return []
+        with path.open(newline="") as file:
+            try:
+                rows = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
+            except (ValueError, TypeError) as error:
+                raise UserError(f"{path}: damaged: {error}") from error
+        return rows
 
     def save_figure(self, name: str, figure: "Figure") -> None:
         """Write ``figures/<name>.png``."""
@@ -168,6 +189,12 @@ def _git(*words: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _csv(rows: Sequence[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def _json(value: Any) -> str:

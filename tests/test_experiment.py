@@ -209,6 +209,7 @@ def test_a_finished_run_goes_on_with_more_epochs_and_nothing_else(experiment: Ex
     with pytest.raises(UserError, match=r"network\.width: can't be changed"):
         resume(short.folder, {"network.width": 3})
     assert_same_weights(resume(short.folder, {"trainer.max_epochs": 3}), long)
+    assert Run(short.folder).config.trainer.max_epochs == 3
 
 
 def test_the_test_set_is_touched_once_for_the_epoch_of_lowest_validation_loss(

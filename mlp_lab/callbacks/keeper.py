@@ -2,13 +2,16 @@
 
 import shutil
 import time
-from pathlib import Path
 from typing import Any
 
 from mlp_lab.backend import pl
+from mlp_lab.runs import Run
 from mlp_lab.tasks.task import Task
 
 Row = dict[str, float]
+
+# What an epoch trains on and is chosen by.
+SPLITS = ("train", "validation")
 
 
 class Keeper(pl.callbacks.Checkpoint):
@@ -18,13 +21,14 @@ class Keeper(pl.callbacks.Checkpoint):
     since the last row. It travels in the checkpoints, so that a resumed run has the whole of it.
 
     Args:
-        folder: where the checkpoints go.
+        run: where the checkpoints and the history go.
         metric: what the best epoch is best in, on validation data.
         mode: ``min`` or ``max``.
     """
 
-    def __init__(self, folder: Path, metric: str, mode: str) -> None:
-        self.last, self.best_path = folder / "last.ckpt", folder / "best.ckpt"
+    def __init__(self, run: Run, metric: str, mode: str) -> None:
+        self.run = run
+        self.last = run.checkpoints / "last.ckpt"
         self.key = f"{metric}/validation"
         self.sign = {"min": 1, "max": -1}[mode]
         self.history: list[Row] = []
@@ -36,7 +40,11 @@ class Keeper(pl.callbacks.Checkpoint):
         return min(rows, key=lambda row: self.sign * row[self.key], default=None)
 
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        assert isinstance(task, Task)
         self.clock = time.perf_counter()
+        if trainer.is_global_zero:
+            means = sorted(f"{m}/{s}" for m in ("loss", *task.metrics) for s in SPLITS)
+            self.run.write_history(["epoch", "step", "lr", *means, "seconds"], self.history)
         if not self.history:  # an interrupted first epoch leaves something to resume, too
             trainer.save_checkpoint(self.last)
 
@@ -51,6 +59,8 @@ class Keeper(pl.callbacks.Checkpoint):
             "seconds": self.clock - before,
         }
         self.history.append(row)
+        if trainer.is_global_zero:
+            self.run.append_history(row)
         if trainer.logger is not None:
             trainer.logger.log_metrics(row)
         trainer.save_checkpoint(self.last)
@@ -64,6 +74,6 @@ class Keeper(pl.callbacks.Checkpoint):
         self.history = state_dict["history"]
 
     def _keep_best(self) -> None:
-        part = self.best_path.with_suffix(".part")
+        part = self.run.checkpoints / "best.part"
         shutil.copyfile(self.last, part)
-        part.replace(self.best_path)
+        part.replace(part.with_suffix(".ckpt"))

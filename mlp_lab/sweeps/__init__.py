@@ -1,0 +1,1 @@
+"""What turns many runs into one answer."""
