@@ -1,15 +1,18 @@
 """The commands: each composes and checks its config, and only then loads what does the work."""
 
 import os
+import re
 import sys
 import traceback
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -21,33 +24,54 @@ _FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
 def train() -> None:
-    """Train one experiment: ``scripts/train.py``, ``mlp-train``."""
+    """Train one experiment, or a sweep of them: ``scripts/train.py``, ``mlp-train``."""
+    sweeps: list[str] = []
 
     def action(cfg: DictConfig) -> object:
-        threads = cfg.threads
-        if cfg.resume is not None and threads is None:
-            from mlp_lab.runs import Run
-
-            threads = Run.open(cfg.resume).config.threads  # another number would sum otherwise
-        set_threads(threads)
+        set_threads(_threads(cfg))
         from mlp_lab.experiment import resume, train
 
-        hydra_config = HydraConfig.get()
-        overrides = list(hydra_config.overrides.task)
-        if cfg.resume is None:
-            in_sweep = hydra_config.mode == RunMode.MULTIRUN
-            result = train(cfg, overrides, hydra_config.runtime.output_dir if in_sweep else None)
-        else:
+        job = HydraConfig.get()
+        overrides = list(job.overrides.task)
+        if cfg.resume is not None:
             keys = [word.partition("=")[0] for word in overrides]
             changes = {key: OmegaConf.select(cfg, key) for key in keys if key != "resume"}
             result = resume(cfg.resume, changes)
+        elif job.mode == RunMode.MULTIRUN:
+            sweeps.append(job.sweep.dir)
+            folder = Path(job.sweep.dir) / f"{job.job.num}_{_label(overrides)}"
+            result = train(cfg, overrides, folder, test=False)
+        else:
+            result = train(cfg, overrides)
         if result.status == "interrupted":
             raise KeyboardInterrupt
         if result.status != "finished":
             raise UserError(result.reason)
         return result.best
 
-    _command("train", schemas.Train, action)
+    succeeded = _command("train", schemas.Train, action)
+    if sweeps:
+        from mlp_lab.sweeps.answer import conclude
+
+        print(f"\n{conclude(sweeps[0])}")
+    if not succeeded:
+        sys.exit(1)
+
+
+def compare() -> None:
+    """Compare runs and sweeps: ``scripts/compare.py``, ``mlp-compare``."""
+    parser = ArgumentParser(description="Compare runs: a table, files, figures, the best of them.")
+    parser.add_argument("places", nargs="+", help="folders with runs in or below them")
+    parser.add_argument("--metric", default="loss", help="compared on validation data")
+    parser.add_argument("--mode", default="min", choices=("min", "max"), help="what is better")
+    parser.add_argument("--output", help="folder of the summary (default: the one of all places)")
+    args = parser.parse_args()
+    from mlp_lab.sweeps.answer import compare
+
+    try:
+        print(compare(args.places, args.metric, args.mode, args.output))
+    except (UserError, OSError) as error:
+        sys.exit(f"mlp_lab: {explain(error, schemas.Train)}")
 
 
 def evaluate() -> None:
@@ -74,16 +98,18 @@ def predict() -> None:
     _command("predict", schemas.Predict, action)
 
 
-def _command(name: str, root: type, action: Callable[[DictConfig], object]) -> None:
+def _command(name: str, root: type, action: Callable[[DictConfig], object]) -> bool:
     """Run ``action`` as a Hydra application with the config ``conf/<name>.yaml``.
 
     A mistake of the user's ends in one line and exit status 1. With HYDRA_FULL_ERROR=1, Hydra's
-    own switch, it ends in a traceback instead.
+    own switch, it ends in a traceback instead. A job of a sweep that fails doesn't stop the
+    others; returns whether all went well.
     """
     args = get_args_parser().parse_args()
     if args.help:
         print(help_text(name, root, FOLDER))
-        return
+        return True
+    failures = []
 
     def job(cfg: DictConfig) -> object:
         return action(check(cfg, root))
@@ -92,15 +118,19 @@ def _command(name: str, root: type, action: Callable[[DictConfig], object]) -> N
         try:
             return job(cfg)
         except (UserError, OSError) as error:
-            raise SystemExit(f"mlp_lab: {explain(error, root)}") from error
-        except Exception as error:  # a fault of the program: all of it is of interest
-            traceback.print_exc()
-            raise SystemExit(1) from error
+            line = f"mlp_lab: {explain(error, root)}"
+        except Exception:  # a fault of the program: all of it is of interest
+            line = traceback.format_exc()
+        if HydraConfig.get().mode != RunMode.MULTIRUN:
+            sys.exit(line)
+        print(line, file=sys.stderr)
+        failures.append(line)
+        return None
 
     main = hydra.main(version_base="1.3", config_path=str(FOLDER), config_name=name)
     if os.environ.get(_FULL_ERROR):
         main(job)()
-        return
+        return True
     os.environ[_FULL_ERROR] = "1"  # Hydra shall raise what it would print over many lines
     try:
         _refuse_early(args, name, root)
@@ -109,6 +139,29 @@ def _command(name: str, root: type, action: Callable[[DictConfig], object]) -> N
         sys.exit(130)
     except Exception as error:  # while the config is composed, all errors are the user's
         sys.exit(f"mlp_lab: {explain(error, root)}")
+    return not failures
+
+
+def _threads(cfg: DictConfig) -> int | None:
+    """The threads of a run; of one that goes on, those it had: others would sum otherwise."""
+    if cfg.resume is None or cfg.threads is not None:
+        return cfg.threads
+    from mlp_lab.runs import Run
+
+    return Run.open(cfg.resume).config.threads
+
+
+def _label(overrides: list[str]) -> str:
+    """What was varied in a job, as part of a folder's name: ``lr=0.1,seed=2``."""
+    varied = {o.get_key_element() for o in _parsed(sys.argv[1:]) if o.is_sweep_override()}
+    pairs = [word.partition("=") for word in overrides]
+    label = ",".join(f"{key.rpartition('.')[2]}={v}" for key, _, v in pairs if key in varied)
+    return re.sub(r"[^\w=.,+-]+", "-", label)[:100]
+
+
+def _parsed(words: list[str]) -> list[Override]:
+    plain = [word for word in words if not word.startswith("-")]
+    return OverridesParser.create().parse_overrides(plain)
 
 
 def _refuse_early(args: Namespace, name: str, root: type) -> None:
@@ -128,7 +181,7 @@ def _refuse_early(args: Namespace, name: str, root: type) -> None:
 def _each_value(words: list[str]) -> Iterator[list[str]]:
     """Overrides of single runs in which each value of a sweep stands at least once."""
     choices = []
-    for override in OverridesParser.create().parse_overrides(words):
+    for override in _parsed(words):
         if override.is_sweep_override():
             key = override.get_key_element()
             choices.append([f"{key}={value}" for value in override.sweep_string_iterator()])

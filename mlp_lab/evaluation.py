@@ -13,9 +13,10 @@ from mlp_lab.build import build_task
 from mlp_lab.callbacks import Keeper
 from mlp_lab.checkpoints import load_network
 from mlp_lab.console import console, table
+from mlp_lab.data import DataModule
 from mlp_lab.data.mnist import IdxImages
 from mlp_lab.runs import Run
-from mlp_lab.tasks import Classification
+from mlp_lab.tasks import Classification, Task
 
 log = logging.getLogger(__name__)
 
@@ -30,20 +31,15 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     """
     with console(None):
         run = Run.open(cfg.run)
-        path = run.checkpoint(cfg.checkpoint)
-        data, task = build_task(run.config)
-        epoch = _epochs(load_network(task, path))
-        data.prepare_data()
-        data.setup()
-        loader = data.loader(cfg.split)
-        metrics = task.evaluate(loader)
-        entry = {"split": cfg.split, "checkpoint": cfg.checkpoint, "epoch": epoch, **metrics}
+        entry, data, task = measure(run, cfg.split, cfg.checkpoint)
+        metrics = {key: value for key, value in entry.items() if isinstance(value, float)}
         log.info("%s: %s checkpoint", run.folder, cfg.checkpoint)
         values = [_percent(v) if k == "error" else f"{v:.4f}" for k, v in metrics.items()]
-        log.info("\n%s\n", table([f"epoch {epoch}", *metrics], [[cfg.split, *values]]))
-        run.add_evaluation(entry)
+        header = [f"epoch {entry['epoch']}", *metrics]
+        log.info("\n%s\n", table(header, [[cfg.split, *values]]))
         if isinstance(task, Classification) and isinstance(data, IdxImages):
             name = cfg.split if cfg.checkpoint == "best" else f"{cfg.split}_{cfg.checkpoint}"
+            loader = data.loader(cfg.split)
             outputs, targets = task.outputs(loader)
             confidences = task.probabilities(outputs).amax(1).numpy()
             # Of the outputs, since probabilities may round to equal numbers.
@@ -51,6 +47,22 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
             images = _pictures(data, loader.tensors[0])
             _show(run, name, images, targets.numpy(), predictions, confidences, data.class_names)
     return entry
+
+
+def measure(run: Run, split: str, which: str) -> tuple[dict[str, Any], DataModule, Task]:
+    """The metrics of a checkpoint (``best``, ``last``) on a whole split.
+
+    Returns the entry, which is added to the run's record, and what it was made with.
+    """
+    path = run.checkpoint(which)
+    data, task = build_task(run.config)
+    epoch = _epochs(load_network(task, path))
+    data.prepare_data()
+    data.setup()
+    metrics = task.evaluate(data.loader(split))
+    entry = {"split": split, "checkpoint": which, "epoch": epoch, **metrics}
+    run.add_evaluation(entry)
+    return entry, data, task
 
 
 def confusion_counts(targets: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:

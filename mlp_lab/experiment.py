@@ -63,7 +63,11 @@ class Result:
 
 
 def train(
-    cfg: DictConfig, overrides: Sequence[str] = (), folder: str | Path | None = None
+    cfg: DictConfig,
+    overrides: Sequence[str] = (),
+    folder: str | Path | None = None,
+    *,
+    test: bool = True,
 ) -> Result:
     """Train as ``cfg`` says (see ``config.check``), in a new folder.
 
@@ -71,6 +75,7 @@ def train(
         cfg: the checked config.
         overrides: what the user typed, kept for the record.
         folder: the run's folder, empty or not there; None: ``<logs>/<name>/<date_time>``.
+        test: touch the test set at the end; a sweep does so for the chosen run alone.
     """
     data, task = build_task(cfg)
     data.prepare_data()
@@ -82,7 +87,7 @@ def train(
         raise
     if trainer.is_global_zero:
         run.write_start(cfg, overrides)
-    return _train(cfg, overrides, run, trainer, data, task, checkpoint=None)
+    return _train(cfg, overrides, run, trainer, data, task, checkpoint=None, test=test)
 
 
 def resume(folder: str, changes: Mapping[str, Any]) -> Result:
@@ -107,7 +112,7 @@ def resume(folder: str, changes: Mapping[str, Any]) -> Result:
     if trainer.is_global_zero:
         run.write_config(cfg)
     overrides = [f"{key}={value}" for key, value in changes.items()]
-    return _train(cfg, overrides, run, trainer, data, task, checkpoint)
+    return _train(cfg, overrides, run, trainer, data, task, checkpoint, test=True)
 
 
 def _new_run(cfg: DictConfig, folder: str | Path | None) -> Run:
@@ -126,6 +131,7 @@ def _train(
     data: DataModule,
     task: Task,
     checkpoint: Path | None,
+    test: bool,
 ) -> Result:
     """Fit, select, test once, and write down what came out."""
     with console(run.log, silent=not trainer.is_global_zero):
@@ -139,7 +145,7 @@ def _train(
         result = _collect(run, trainer, task, time.perf_counter() - began)
         result.status, result.reason = status, reason
         if trainer.is_global_zero:
-            if status == "finished" and result.best is not None:
+            if test and status == "finished" and result.best is not None:
                 result.evaluations.append(_test(run, data, task, int(result.best["epoch"])))
             run.write_result(asdict(result))
             report.show_outcome(trainer.logger, cfg, overrides, asdict(result))

@@ -1,8 +1,13 @@
 """Files that are whole or not there."""
 
+import io
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # most files are no pictures
+    from matplotlib.figure import Figure
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -22,3 +27,10 @@ def write_whole(path: Path, content: bytes) -> None:
         if isinstance(error, OSError):  # which alone doesn't say what could not be written
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+def write_png(path: Path, figure: "Figure") -> None:
+    """Write a figure as a picture."""
+    png = io.BytesIO()
+    figure.savefig(png, format="png", dpi=120)
+    write_whole(path, png.getvalue())

@@ -23,7 +23,7 @@ from yaml import YAMLError
 from mlp_lab import __version__
 from mlp_lab.config import check, schemas
 from mlp_lab.errors import UserError
-from mlp_lab.files import write_whole
+from mlp_lab.files import write_png, write_whole
 
 if TYPE_CHECKING:  # a folder is opened before there is a need for a plotting library
     from matplotlib.figure import Figure
@@ -152,9 +152,7 @@ class Run:
 
     def save_figure(self, name: str, figure: "Figure") -> None:
         """Write ``figures/<name>.png``."""
-        png = io.BytesIO()
-        figure.savefig(png, format="png", dpi=120)
-        write_whole(self.folder / "figures" / f"{name}.png", png.getvalue())
+        write_png(self.folder / "figures" / f"{name}.png", figure)
 
     def discard(self) -> None:
         """Remove the folder of a run that never began."""

@@ -5,7 +5,10 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is loaded, hence before all imports
 
 import hashlib
+import json
 import struct
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +25,8 @@ from mlp_lab.config import FOLDER, check, schemas
 hypothesis.settings.register_profile("mlp_lab", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("mlp_lab")
 
+SCRIPT = Path(__file__).with_name("train_tiny.py")
+Start = Callable[..., subprocess.Popen]
 ROOTS = {"train": schemas.Train, "evaluate": schemas.Evaluate, "predict": schemas.Predict}
 
 
@@ -105,3 +110,20 @@ def run_folder(tiny_files: TinyFiles, tmp_path_factory: pytest.TempPathFactory) 
         result = train(composed(*overrides), overrides)
     assert result.status == "finished"
     return Path(result.folder)
+
+
+@pytest.fixture
+def start(tiny_files: TinyFiles, tmp_path: Path) -> Start:
+    """``start("network.width=3", ...)``: a training process on the small MNIST."""
+
+    def run(*overrides: str, **options: object) -> subprocess.Popen:
+        common = [f"data.root='{tiny_files.root}'", f"logs='{tmp_path}'", "trainer.accelerator=cpu"]
+        if overrides[0].startswith("resume="):
+            common = []  # the run's own config says it all
+        return subprocess.Popen(
+            [sys.executable, SCRIPT, *overrides, *common],
+            env=os.environ | {"TINY_MD5": json.dumps(tiny_files.md5)},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
+        )  # fmt: skip
+
+    return run

@@ -2,38 +2,15 @@
 
 import csv
 import json
-import os
 import resource
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import TinyFiles
-
-SCRIPT = Path(__file__).with_name("train_tiny.py")
-Start = Callable[..., subprocess.Popen]
-
-
-@pytest.fixture
-def start(tiny_files: TinyFiles, tmp_path: Path) -> Start:
-    """``start("network.width=3", ...)``: a training process on the small MNIST."""
-
-    def run(*overrides: str, **options: object) -> subprocess.Popen:
-        common = [f"data.root='{tiny_files.root}'", f"logs='{tmp_path}'", "trainer.accelerator=cpu"]
-        if overrides[0].startswith("resume="):
-            common = []  # the run's own config says it all
-        return subprocess.Popen(
-            [sys.executable, SCRIPT, *common, *overrides],
-            env=os.environ | {"TINY_MD5": json.dumps(tiny_files.md5)},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
-        )  # fmt: skip
-
-    return run
+from conftest import Start
 
 
 def wait_for(pattern: str, folder: Path, process: subprocess.Popen) -> Path:
