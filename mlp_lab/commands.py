@@ -154,6 +154,7 @@ def _threads(cfg: DictConfig) -> int | None:
 def _label(overrides: list[str]) -> str:
     """What was varied in a job, as part of a folder's name: ``lr=0.1,seed=2``."""
     varied = {o.get_key_element() for o in _parsed(sys.argv[1:]) if o.is_sweep_override()}
+    varied |= set(HydraConfig.get().sweeper.get("params") or {})  # of a preset: sweep=seeds
     pairs = [word.partition("=") for word in overrides]
     label = ",".join(f"{key.rpartition('.')[2]}={v}" for key, _, v in pairs if key in varied)
     return re.sub(r"[^\w=.,+-]+", "-", label)[:100]

@@ -350,7 +350,7 @@ def test_files_open_with_the_command_that_uses_them(path):
     line = second if first == "# @package _global_" else first
     match = re.fullmatch(r"# python scripts/(\w+)\.py(?: (.*?))?(\s{2,}\(.*\))?", line)
     assert match, line
-    root, overrides = match[1], shlex.split(match[2] or "")
+    root, overrides = match[1], [w for w in shlex.split(match[2] or "") if w != "-m"]
     assert OmegaConf.is_readonly(composed(*overrides, root=root))
     if path in OPTIONS:
         assert f"{path.parent.name}={path.stem}" in overrides

@@ -14,6 +14,7 @@ from conftest import Start
 from omegaconf import OmegaConf
 
 from mlp_lab import figures
+from mlp_lab.config import FOLDER
 from mlp_lab.errors import UserError
 from mlp_lab.runs import Run
 from mlp_lab.sweeps import summary
@@ -198,7 +199,24 @@ def test_a_sweep_ends_in_an_answer(start: Start, tmp_path: Path) -> None:
     assert "its test, once" in out
     header = (sweep / "summary.csv").read_text().splitlines()[0]
     assert header.startswith("optimizer.lr,epochs,")
-    assert OmegaConf.load(sweep / tested[0] / "overrides.yaml")[-1] == "seed=3"
+    assert "seed=3" in OmegaConf.load(sweep / tested[0] / "overrides.yaml")
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("sweep/*.yaml")), ids=lambda path: path.stem)
+def test_each_value_of_a_preset_is_one(path: Path, compose: Callable) -> None:
+    params = OmegaConf.load(path).hydra.sweeper.params
+    for key, values in params.items():
+        for value in str(values).split(", "):
+            compose(f"{key}={value}")
+
+
+def test_a_preset_names_its_jobs_by_what_it_varies(start: Start, tmp_path: Path) -> None:
+    process = start("-m", "sweep=learning_rates", "trainer.max_epochs=1", "callbacks=none")
+    _, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    folders = [path for path in tmp_path.glob("mnist_hw4/sweeps/*/*_*") if path.is_dir()]
+    assert {path.name for path in folders} == {"0_lr=0.01", "1_lr=0.1", "2_lr=1"}
+    assert {Run(path).config.optimizer.lr for path in folders} == {0.01, 0.1, 1}
 
 
 def test_compare_as_a_command_needs_no_torch(made_up: Callable, tmp_path: Path) -> None:
