@@ -3,8 +3,9 @@
 import os
 
 # Chosen by `python scripts/benchmark.py --threads`, whose table stands in the README. Two threads
-# are the fastest for the networks of this project on a machine that has nothing else to do; the
-# number doesn't follow the load, since the last digits of a result depend on it.
+# are the fastest for networks of this size on a machine that has nothing else to do. But where
+# they claim every core, any other program makes each step several times slower, so that one core
+# is left free. The number doesn't follow the load: the last digits of a result depend on it.
 _MOST = 2
 
 # How long an OpenMP thread spins while it waits for work. A thread that goes to sleep at once
@@ -21,7 +22,7 @@ def set_threads(threads: int | None) -> None:
     if threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(threads)
     else:
-        os.environ.setdefault("OMP_NUM_THREADS", str(min(_MOST, _cores())))
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, min(_MOST, _cores() - 1))))
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
 

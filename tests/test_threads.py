@@ -37,6 +37,18 @@ def test_environment(
     assert {name: value for name, value in found.items() if value is not None} == after
 
 
+@pytest.mark.parametrize(("cores", "threads_"), [(1, "1"), (2, "1"), (3, "2"), (64, "2")])
+def test_default_leaves_a_core_free(
+    cores: int, threads_: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "")  # known to monkeypatch, so that it is put back
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setenv("GOMP_SPINCOUNT", "1")
+    monkeypatch.setattr(threads, "_cores", lambda: cores)
+    threads.set_threads(None)
+    assert threads.os.environ["OMP_NUM_THREADS"] == threads_
+
+
 @pytest.mark.parametrize(
     ("count", "load", "hint"), [("2", 0.5, False), ("2", 1.5, True), ("1", 9.0, False)]
 )
