@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab.backend import pl
 from mlp_lab.callbacks import Keeper
+from mlp_lab.callbacks.keeper import SPLITS
 from mlp_lab.checkpoints import WholeCheckpoints
 from mlp_lab.config.schemas import GROUPS
 from mlp_lab.data import DataModule
@@ -43,7 +44,10 @@ def build_task(cfg: DictConfig) -> tuple[DataModule, Task]:
     limits = {"train": cfg.trainer.limit_train_batches, "validation": cfg.trainer.limit_val_batches}
     data: DataModule = build(cfg.data, seed=cfg.seed, limits=limits)
     pl.seed_everything(cfg.seed, verbose=False)
-    network = build(cfg.network, in_features=data.in_features, out_features=data.out_features)
+    try:
+        network = build(cfg.network, in_features=data.in_features, out_features=data.out_features)
+    except RuntimeError as error:  # torch's, when the memory doesn't suffice
+        raise UserError(f"network: {str(error).splitlines()[0]}") from error
     task: Task = build(
         cfg.task,
         network=network,
@@ -55,6 +59,16 @@ def build_task(cfg: DictConfig) -> tuple[DataModule, Task]:
     metrics = ("loss", *task.metrics)
     if cfg.select.metric not in metrics:
         raise UserError(f"select.metric={cfg.select.metric}: must be one of {', '.join(metrics)}")
+    if cfg.trainer.check_val_every_n_epoch > cfg.trainer.max_epochs:
+        raise UserError(
+            f"trainer.check_val_every_n_epoch: must be at most trainer.max_epochs="
+            f"{cfg.trainer.max_epochs}, or there is nothing to choose by"
+        )
+    for name, callback in cfg.callbacks.items():
+        monitored = [f"{metric}/{split}" for metric in metrics for split in SPLITS]
+        if callback.get("monitor", monitored[0]) not in monitored:
+            key = f"callbacks.{name}.monitor={callback.monitor}"
+            raise UserError(f"{key}: must be one of {', '.join(monitored)}")
     return data, task
 
 

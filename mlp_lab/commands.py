@@ -13,6 +13,7 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -33,6 +34,8 @@ def train() -> None:
 
         job = HydraConfig.get()
         overrides = list(job.overrides.task)
+        if job.mode == RunMode.MULTIRUN and (cfg.resume or cfg.trainer.strategy == "ddp"):
+            raise UserError("a sweep can't have trainer=ddp or resume: its jobs run in one process")
         if cfg.resume is not None:
             keys = [word.partition("=")[0] for word in overrides]
             changes = {key: OmegaConf.select(cfg, key) for key in keys if key != "resume"}
@@ -109,18 +112,23 @@ def _command(name: str, root: type, action: Callable[[DictConfig], object]) -> b
     if args.help:
         print(help_text(name, root, FOLDER))
         return True
+    if args.multirun and name != "train":
+        sys.exit("mlp_lab: -m: only train.py runs sweeps")
     failures = []
 
     def job(cfg: DictConfig) -> object:
         return action(check(cfg, root))
 
     def shielded(cfg: DictConfig) -> object:
+        os.environ.pop(_FULL_ERROR)  # not for the processes that a job starts
         try:
             return job(cfg)
         except (UserError, OSError) as error:
             line = f"mlp_lab: {explain(error, root)}"
         except Exception:  # a fault of the program: all of it is of interest
             line = traceback.format_exc()
+        finally:
+            os.environ[_FULL_ERROR] = "1"
         if HydraConfig.get().mode != RunMode.MULTIRUN:
             sys.exit(line)
         print(line, file=sys.stderr)
@@ -174,8 +182,14 @@ def _refuse_early(args: Namespace, name: str, root: type) -> None:
     flags = {key for key, value in vars(args).items() if value and key != "overrides"}
     if flags - {"run", "multirun"}:
         return
+    try:
+        variants = list(_each_value(args.overrides)) if args.multirun else [args.overrides]
+    except OverrideParseException:
+        raise
+    except HydraException:  # values that only Hydra can tell, such as optimizer=glob(*)
+        return
     with hydra.initialize_config_dir(version_base="1.3", config_dir=str(FOLDER)):
-        for overrides in _each_value(args.overrides) if args.multirun else [args.overrides]:
+        for overrides in variants:
             check(hydra.compose(name, overrides), root)
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ def console(path: Path | None, *, silent: bool = False) -> Iterator[None]:
             handlers.append(logging.FileHandler(path))
             handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     logging.raiseExceptions = False  # a reader that goes away (| head) is no fault
+    # TensorBoard writes in a thread; when the disk is full, the main thread meets the same error.
+    threading.excepthook = _all_but_files
     logger.setLevel(logging.INFO)
     logger.propagate = False
     for handler in handlers:
@@ -25,9 +28,15 @@ def console(path: Path | None, *, silent: bool = False) -> Iterator[None]:
     try:
         yield
     finally:
+        threading.excepthook = threading.__excepthook__
         for handler in handlers:
             logger.removeHandler(handler)
             handler.close()
+
+
+def _all_but_files(fault: threading.ExceptHookArgs) -> None:
+    if not issubclass(fault.exc_type, OSError):
+        threading.__excepthook__(fault)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,11 +1,11 @@
 """One experiment: config in, Result out. Read this first."""
 
 import logging
-import math
 import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,8 @@ def train(
     try:
         trainer = build_trainer(cfg, run)
     except BaseException:
-        run.discard()
+        if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+            run.discard()
         raise
     if trainer.is_global_zero:
         run.write_start(cfg, overrides)
@@ -101,12 +102,18 @@ def resume(folder: str, changes: Mapping[str, Any]) -> Result:
     assert isinstance(cfg, DictConfig)
     for key, value in changes.items():
         OmegaConf.update(cfg, key, value)
-    epochs, steps = cfg.trainer.max_epochs, cfg.trainer.max_steps or math.inf
-    done = run.result
-    if done.get("status") == "finished" and (done["epochs"] >= epochs or done["steps"] >= steps):
-        raise UserError(f"{folder}: has finished; a larger trainer.max_epochs lets it go on")
     checkpoint = run.checkpoint("last")
     data, task = build_task(cfg)
+    done = load_network(task, checkpoint)
+    limits = {"max_epochs": done["epoch"] + 1, "max_steps": done["global_step"]}
+    for name, trained in limits.items():
+        most = cfg.trainer[name]
+        if most is not None and (
+            most < trained or (most == trained and "evaluations" in run.result)
+        ):
+            raise UserError(
+                f"{folder}: trained {name}={trained} already; a larger trainer.{name} lets it go on"
+            )
     data.prepare_data()
     trainer = build_trainer(cfg, run)
     if trainer.is_global_zero:
@@ -134,7 +141,8 @@ def _train(
     test: bool,
 ) -> Result:
     """Fit, select, test once, and write down what came out."""
-    with console(run.log, silent=not trainer.is_global_zero):
+    lock = run.in_training() if trainer.is_global_zero else nullcontext()
+    with lock, console(run.log, silent=not trainer.is_global_zero):
         log.info("%s: %s", cfg.name, describe(task.network))
         log.info("run folder: %s", run.folder)
         if hint := busy_hint():
@@ -146,6 +154,7 @@ def _train(
         result.status, result.reason = status, reason
         if trainer.is_global_zero:
             if test and status == "finished" and result.best is not None:
+                task.to(trainer.strategy.root_device)  # where the data are; Lightning took it away
                 result.evaluations.append(_test(run, data, task, int(result.best["epoch"])))
             run.write_result(asdict(result))
             report.show_outcome(trainer.logger, cfg, overrides, asdict(result))

@@ -8,7 +8,8 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version
@@ -85,7 +86,10 @@ class Run:
             raise UserError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
         if not isinstance(loaded, DictConfig):
             raise UserError(f"{path}: damaged: not a config")
-        return check(loaded, schemas.Train)
+        try:
+            return check(loaded, schemas.Train)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
 
     @property
     def result(self) -> dict[str, Any]:
@@ -94,9 +98,13 @@ class Run:
         if not path.is_file():
             return {}
         try:
-            return json.loads(path.read_text())
+            result = json.loads(path.read_text())
         except ValueError as error:
             raise UserError(f"{path}: damaged: {error}") from error
+        lists = ("seconds", "evaluations")
+        if not isinstance(result, dict) or not all(isinstance(result.get(k), list) for k in lists):
+            raise UserError(f"{path}: damaged: not the result of a run")
+        return result
 
     def checkpoint(self, which: str) -> Path:
         """The checkpoint ``best`` or ``last``. Raises UserError if it isn't there."""
@@ -116,6 +124,15 @@ class Run:
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         self._write("result.json", _json(result))
+
+    @contextmanager
+    def in_training(self) -> Iterator[None]:
+        """Keep others from training in this folder. Raises UserError if somebody does already."""
+        try:
+            with filelock.FileLock(self.folder / ".training", timeout=0):
+                yield
+        except filelock.Timeout as error:
+            raise UserError(f"{self.folder}: another process is training here") from error
 
     def add_evaluation(self, entry: Mapping[str, Any]) -> None:
         """Append to the evaluations of ``result.json``, also to those of a run that was killed."""

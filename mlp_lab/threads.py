@@ -29,7 +29,8 @@ def set_threads(threads: int | None) -> None:
 
 def busy_hint() -> str | None:
     """A remark if other programs keep the cores busy that our threads would want."""
-    threads = int(os.environ.get("OMP_NUM_THREADS", "1").split(",")[0])
+    said = os.environ.get("OMP_NUM_THREADS", "1").partition(",")[0]
+    threads = int(said) if said.isdecimal() else 1
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if threads == 1 or load < _cores() - threads + 1:
         return None

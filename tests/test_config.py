@@ -63,7 +63,10 @@ def script(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("override", "answer"),
     [
-        ("network.width=0", "network.width=0: must be a whole number at least 1"),
+        (
+            "network.width=0",
+            "network.width=0: must be a whole number at least 1 and at most 1000000",
+        ),
         ("network.widht=64", "network.widht: no such key; did you mean network.width?"),
         ("network=mpl", "network=mpl: no such option; did you mean mlp? (options: mlp)"),
     ],
@@ -126,7 +129,8 @@ def test_a_mistake_in_a_sweep_leaves_nothing(script):
         ("network.width=null", "network.width=null: must be a whole number at least 1"),
         (
             "network.widths=3",
-            "network.widths=3: must be a list, each element a whole number at least 1 or null",
+            "network.widths=3: must be a list, each element a whole number at least 1 and at most"
+            " 1000000 or null",
         ),
         ("network.widths=[3,x]", "network.widths=[3, 'x']: must be a list, each element a whole"),
         ("network.widths=[3,2.5]", "network.widths=[3, 2.5]: must be a list, each element a whole"),
@@ -135,7 +139,10 @@ def test_a_mistake_in_a_sweep_leaves_nothing(script):
         ("+callbacks.mine=3", "callbacks.mine=3: must be a group of keys, not a value"),
         ("select=null", "select=null: must be a group of keys"),
         # ranges
-        ("network.width=0", "network.width=0: must be a whole number at least 1"),
+        (
+            "network.width=0",
+            "network.width=0: must be a whole number at least 1 and at most 1000000",
+        ),
         ("network.depth=-1", "network.depth=-1: must be a whole number at least 0"),
         ("network.widths=[]", "network.widths=[]: must be a list, each element a whole number at"),
         ("network.widths=[3,0]", "network.widths=[3, 0]: must be a list, each element a whole"),

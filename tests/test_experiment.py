@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
@@ -25,6 +26,7 @@ from mlp_lab.errors import UserError
 from mlp_lab.experiment import Result, resume, train
 from mlp_lab.runs import Run
 from mlp_lab.seeds import epoch_seed
+from mlp_lab.tasks import Task
 
 Experiment = Callable[..., Result]
 
@@ -204,8 +206,10 @@ def test_a_killed_and_resumed_run_equals_one_that_was_not(
 
 def test_a_finished_run_goes_on_with_more_epochs_and_nothing_else(experiment: Experiment) -> None:
     short, long = experiment("trainer.max_epochs=1"), experiment("trainer.max_epochs=3")
-    with pytest.raises(UserError, match="has finished"):
+    with pytest.raises(UserError, match="trained max_epochs=1 already"):
         resume(short.folder, {})
+    with pytest.raises(UserError, match="trained max_steps=54 already"):
+        resume(short.folder, {"trainer.max_steps": 3, "trainer.max_epochs": 2})
     with pytest.raises(UserError, match=r"network\.width: can't be changed"):
         resume(short.folder, {"network.width": 3})
     assert_same_weights(resume(short.folder, {"trainer.max_epochs": 3}), long)
@@ -258,7 +262,7 @@ def test_a_folder_holds_what_the_plan_says(experiment: Experiment) -> None:
     }
     events = {name for name in names if name.startswith("events.out.tfevents")}
     assert len(events) == 1
-    assert names - events == {
+    assert names - events - {".training"} == {
         "config.yaml", "overrides.yaml", "environment.json", "result.json", "history.csv",
         "train.log", "checkpoints/best.ckpt", "checkpoints/last.ckpt", "figures/loss_curves.png",
     }  # fmt: skip
@@ -409,3 +413,53 @@ def test_debug_profile_writes_where_the_time_goes(experiment: Experiment) -> Non
 def test_precision_is_passed_on(experiment: Experiment) -> None:
     result = experiment("trainer.precision=64-true", "optimizer=adam")
     assert {value.dtype for value in weights(result).values()} == {torch.float64}
+
+
+def test_epochs_without_validation_have_no_values_of_it(experiment: Experiment) -> None:
+    rows = history(experiment("trainer.check_val_every_n_epoch=2", "trainer.max_epochs=4"))
+    assert ["loss/validation" in row for row in rows] == [False, True, False, True]
+    with pytest.raises(UserError, match="nothing to choose by"):
+        experiment("trainer.check_val_every_n_epoch=5")
+
+
+def test_a_folder_is_trained_in_by_one_process(experiment: Experiment) -> None:
+    result = experiment("trainer.max_epochs=1")
+    with (
+        Run(result.folder).in_training(),
+        pytest.raises(UserError, match="another process is training here"),
+    ):
+        resume(result.folder, {"trainer.max_epochs": 2})
+
+
+def test_the_network_is_where_the_data_are_when_it_is_tested(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Lightning moves the network to the CPU when a fit ends; the data stay on the accelerator.
+    moves: list[str] = []
+    to, evaluate = Task.to, Task.evaluate
+    monkeypatch.setattr(Task, "cpu", lambda self: moves.append("cpu"))
+    monkeypatch.setattr(Task, "to", lambda self, device: (moves.append("to"), to(self, device))[1])
+    monkeypatch.setattr(
+        Task, "evaluate", lambda self, loader: (moves.append("test"), evaluate(self, loader))[1]
+    )
+    experiment("trainer.max_epochs=1")
+    assert moves[-3:] == ["cpu", "to", "test"]
+
+
+def test_early_stopping_is_told_what_it_can_monitor(experiment: Experiment) -> None:
+    with pytest.raises(UserError, match=r"early_stopping\.monitor=foo: must be one of loss/train"):
+        experiment("callbacks=early_stopping", "callbacks.early_stopping.monitor=foo")
+
+
+@pytest.mark.parametrize("content", ["[]", "3", "{", '{"status": "finished"}'])
+def test_a_damaged_result_is_told(content: str, experiment: Experiment) -> None:
+    run = Run(experiment("trainer.max_epochs=1").folder)
+    (run.folder / "result.json").write_text(content)
+    with pytest.raises(UserError, match=r"result\.json: damaged"):
+        resume(str(run.folder), {"trainer.max_epochs": 2})
+
+
+def test_presets_leave_the_optimizers_alone() -> None:
+    # optimizer=adam on the command line is to have adam's own learning rate.
+    for path in FOLDER.glob("experiment/*.yaml"):
+        assert "optimizer" not in OmegaConf.load(path), path

@@ -51,7 +51,7 @@ def made_up(tmp_path: Path, compose: Callable) -> Callable[..., Path]:
         ]
         run.write_history([*COLUMNS, "seconds"], rows)
         if status != "unfinished":
-            run.write_result({"status": status, "evaluations": []})
+            run.write_result({"status": status, "seconds": [], "evaluations": []})
         return run.folder
 
     return make

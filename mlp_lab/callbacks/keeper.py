@@ -1,10 +1,10 @@
 """Keep what an epoch leaves: its metrics, its checkpoint, and which epoch was the best."""
 
-import shutil
 import time
 from typing import Any
 
 from mlp_lab.backend import pl
+from mlp_lab.files import write_whole
 from mlp_lab.runs import Run
 from mlp_lab.tasks.task import Task
 
@@ -74,6 +74,4 @@ class Keeper(pl.callbacks.Checkpoint):
         self.history = state_dict["history"]
 
     def _keep_best(self) -> None:
-        part = self.run.checkpoints / "best.part"
-        shutil.copyfile(self.last, part)
-        part.replace(part.with_suffix(".ckpt"))
+        write_whole(self.run.checkpoints / "best.ckpt", self.last.read_bytes())

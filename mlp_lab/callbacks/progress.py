@@ -7,7 +7,7 @@ from tqdm import tqdm
 from mlp_lab.backend import pl
 from mlp_lab.tasks.task import Task
 
-_FORMAT = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
+_FORMAT = "{desc} {percentage:3.0f}%|{bar:24}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 
 
 class Progress(pl.callbacks.Callback):
@@ -36,7 +36,8 @@ class Progress(pl.callbacks.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         assert isinstance(task, Task)
-        shown = {key: f"{value:.4f}" for key, value in sorted(task.means.items())}
+        means = sorted(task.means.items())
+        shown = {key: f"{value:.4f}" for key, value in means if key.endswith("/validation")}
         self.bar.set_postfix(shown, refresh=False)
 
     def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:

@@ -89,7 +89,7 @@ class Classification:
 class MNIST:
     _target_: str = "mlp_lab.data.MNIST"
     root: str | None = MISSING
-    batch_size: int = limited(minimum=1)
+    batch_size: int = limited(minimum=1, maximum=1_000_000_000)
     train_size: int | None = limited(minimum=1, maximum=50_000)
     standardize: bool = MISSING
 
@@ -119,9 +119,9 @@ NORMALIZATIONS = ("none", "batch", "layer")
 @schema
 class MLP:
     _target_: str = "mlp_lab.networks.MLP"
-    width: int = limited(minimum=1)
-    depth: int = limited(minimum=0)
-    widths: list[int] | None = limited(minimum=1)
+    width: int = limited(minimum=1, maximum=1_000_000)
+    depth: int = limited(minimum=0, maximum=1_000)
+    widths: list[int] | None = limited(minimum=1, maximum=1_000_000)
     activation: str = limited(one_of=ACTIVATIONS)
     dropout: float = limited(minimum=0, below=1)
     normalization: str = limited(one_of=NORMALIZATIONS)

@@ -74,15 +74,22 @@ class IdxImages(DataModule):
             for source in self.sources():
                 if not (damaged := self._damaged()):
                     return
-                for name in damaged:
-                    (self.raw / name).unlink(missing_ok=True)
+                for name in damaged:  # out of the way, which torchvision takes for missing
+                    if (self.raw / name).exists():
+                        (self.raw / name).replace(self.raw / f"{name}.damaged")
                 reason = "gave other files"
                 try:
                     source()
                 except _FAILURES as error:
                     reason = " ".join(str(error).split())
                 failures.append(f"{source.__name__.strip('_')}: {reason}")
-            if damaged := self._damaged():
+            damaged = self._damaged()
+            for name in self.md5:
+                aside = self.raw / f"{name}.damaged"
+                if name in damaged and aside.exists():
+                    aside.replace(self.raw / name)  # the user's own, and there is no other
+                aside.unlink(missing_ok=True)
+            if damaged:
                 raise UserError(
                     f"{self.raw}: {', '.join(damaged)} missing or damaged, and not to be had:"
                     f" {'; '.join(failures)}"

@@ -75,6 +75,7 @@ class Task(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         torch.manual_seed(epoch_seed(self.seed, self.current_epoch, "network"))
+        self.means = {}
         self._sums["train"] = defaultdict(float)
 
     def training_step(self, chunk: Chunk, index: int) -> None:
@@ -117,6 +118,9 @@ class Task(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         self._log_means("validation")
+        if not math.isfinite(self.means["loss/validation"]):
+            epoch = self.current_epoch + 1
+            raise Diverged(f"diverged: the validation loss is not finite in epoch {epoch}")
 
     @torch.inference_mode()
     def evaluate(self, loader: Iterable[Chunk]) -> dict[str, float]:
@@ -184,9 +188,9 @@ class Task(pl.LightningModule):
     ) -> None:
         """Add the metrics of a chunk, computed in one go, to ``sums``."""
         sizes = [len(target) for target in targets]
-        weights = torch.tensor(sizes, dtype=losses[0].dtype, device=losses[0].device)
+        weights = torch.tensor(sizes, dtype=torch.float32, device=losses[0].device)
         sums["examples"] += float(sum(sizes))
-        sums["loss"] += float(torch.stack(losses) @ weights)
+        sums["loss"] += float(torch.stack(losses).float() @ weights)
         for name, values in self.measure(torch.cat(outputs), torch.cat(targets)).items():
             sums[name] += float(values.sum())
 
