@@ -1,6 +1,7 @@
 """Checkpoints: written whole or not at all, read as data and never as code."""
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -51,3 +52,11 @@ def load_network(task: Task, path: Path) -> dict[str, Any]:
             f"{path}: doesn't fit the run's config: {str(error).splitlines()[0]}"
         ) from error
     return content
+
+
+def trained_epochs(checkpoint: Mapping[str, Any]) -> int:
+    """How many epochs a checkpoint's network had trained: the number of its epoch, from 1.
+
+    Lightning's own entry ``epoch`` counts from 0, and can't tell the first epoch from none.
+    """
+    return len(checkpoint["callbacks"]["Keeper"]["history"])

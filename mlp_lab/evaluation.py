@@ -1,7 +1,6 @@
 """Evaluate a run on a whole split: its metrics, the error of each class, its worst mistakes."""
 
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,7 @@ from torch import Tensor
 
 from mlp_lab import figures
 from mlp_lab.build import build_task
-from mlp_lab.callbacks import Keeper
-from mlp_lab.checkpoints import load_network
+from mlp_lab.checkpoints import load_network, trained_epochs
 from mlp_lab.console import console, table
 from mlp_lab.data import DataModule
 from mlp_lab.data.mnist import IdxImages
@@ -56,7 +54,7 @@ def measure(run: Run, split: str, which: str) -> tuple[dict[str, Any], DataModul
     """
     path = run.checkpoint(which)
     data, task = build_task(run.config)
-    epoch = _epochs(load_network(task, path))
+    epoch = trained_epochs(load_network(task, path))
     data.prepare_data()
     data.setup()
     metrics = task.evaluate(data.loader(split))
@@ -72,14 +70,6 @@ def confusion_counts(targets: np.ndarray, predictions: np.ndarray, classes: int)
     """
     pairs = targets * classes + predictions
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
-
-
-def _epochs(checkpoint: Mapping[str, Any]) -> int:
-    """How many epochs a checkpoint's network had trained: the number of its epoch, from 1.
-
-    Lightning's own entry ``epoch`` counts from 0, and can't tell the first epoch from none.
-    """
-    return len(checkpoint["callbacks"][Keeper.__qualname__]["history"])
 
 
 def _pictures(data: IdxImages, inputs: Tensor) -> np.ndarray:

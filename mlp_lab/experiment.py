@@ -16,7 +16,7 @@ from mlp_lab import report
 from mlp_lab.backend import pl, rank_zero_only
 from mlp_lab.build import build_task, build_trainer
 from mlp_lab.callbacks import Keeper
-from mlp_lab.checkpoints import load_network
+from mlp_lab.checkpoints import load_network, trained_epochs
 from mlp_lab.console import console
 from mlp_lab.data import DataModule
 from mlp_lab.errors import UserError
@@ -105,12 +105,11 @@ def resume(folder: str, changes: Mapping[str, Any]) -> Result:
     checkpoint = run.checkpoint("last")
     data, task = build_task(cfg)
     done = load_network(task, checkpoint)
-    limits = {"max_epochs": done["epoch"] + 1, "max_steps": done["global_step"]}
+    finished = run.result.get("status") == "finished"
+    limits = {"max_epochs": trained_epochs(done), "max_steps": done["global_step"]}
     for name, trained in limits.items():
         most = cfg.trainer[name]
-        if most is not None and (
-            most < trained or (most == trained and "evaluations" in run.result)
-        ):
+        if most is not None and (most < trained or (most == trained and finished)):
             raise UserError(
                 f"{folder}: trained {name}={trained} already; a larger trainer.{name} lets it go on"
             )

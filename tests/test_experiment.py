@@ -5,7 +5,8 @@ import csv
 import errno
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,33 @@ def test_the_last_epoch_under_max_steps_is_cut_short(experiment: Experiment) -> 
     assert_same_weights(limited, whole)
 
 
+class Killed(BaseException):
+    """As if the process had been killed."""
+
+
+@contextmanager
+def stopped_in(
+    epoch: int, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> Iterator[None]:
+    """Raise ``error`` in the midst of an epoch."""
+
+    class Stop(pl.Callback):
+        def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+            if trainer.current_epoch == epoch:
+                raise error
+
+    plain = build.build
+
+    def with_stop(node: Any, *args: Any, **given: Any) -> Any:
+        if node["_target_"] == "pytorch_lightning.Trainer":
+            given["callbacks"].append(Stop())
+        return plain(node, *args, **given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(build, "build", with_stop)
+        yield
+
+
 @pytest.mark.parametrize("epochs_before", [0, 2])
 def test_a_killed_and_resumed_run_equals_one_that_was_not(
     epochs_before: int, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
@@ -169,25 +197,8 @@ def test_a_killed_and_resumed_run_equals_one_that_was_not(
     ]  # fmt: skip
     expected = experiment(*overrides)
 
-    class Killed(BaseException):
-        pass
-
-    class Killer(pl.Callback):
-        def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-            if trainer.current_epoch == epochs_before:
-                raise Killed
-
-    build_trainer = build.build
-
-    def with_killer(node: Any, *args: Any, **given: Any) -> Any:
-        if node["_target_"] == "pytorch_lightning.Trainer":
-            given["callbacks"].append(Killer())
-        return build_trainer(node, *args, **given)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(build, "build", with_killer)
-        with pytest.raises(Killed):
-            experiment(*overrides)
+    with stopped_in(epochs_before, monkeypatch, Killed), pytest.raises(Killed):
+        experiment(*overrides)
     killed = max(Path(expected.folder).parent.iterdir(), key=lambda folder: folder.stat().st_ctime)
     assert killed != Path(expected.folder)
     assert not (killed / "result.json").exists()
@@ -202,6 +213,17 @@ def test_a_killed_and_resumed_run_equals_one_that_was_not(
         s[1:] for s in scalars(expected, "loss/train")
     ]
     assert result.evaluations == expected.evaluations
+
+
+def test_a_run_that_was_interrupted_in_its_only_epoch_goes_on(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with stopped_in(0, monkeypatch, KeyboardInterrupt):
+        result = experiment("trainer.max_epochs=1")
+    assert (result.status, result.epochs, result.evaluations) == ("interrupted", 0, [])
+    resumed = resume(result.folder, {})
+    assert (resumed.status, resumed.epochs, len(resumed.evaluations)) == ("finished", 1, 1)
+    assert_same_weights(resumed, experiment("trainer.max_epochs=1"))
 
 
 def test_a_finished_run_goes_on_with_more_epochs_and_nothing_else(experiment: Experiment) -> None:
