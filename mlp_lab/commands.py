@@ -129,6 +129,8 @@ def _command(name: str, root: type, action: Callable[[DictConfig], object]) -> b
             line = traceback.format_exc()
         finally:
             os.environ[_FULL_ERROR] = "1"
+        if int(os.environ.get("LOCAL_RANK", "0")) > 0:
+            sys.exit(1)  # the first process of a distributed run has said it
         if HydraConfig.get().mode != RunMode.MULTIRUN:
             sys.exit(line)
         print(line, file=sys.stderr)

@@ -69,9 +69,10 @@ def test_two_processes_train_as_one_and_leave_one_set_of_logs(start: Start, tmp_
     )
 
 
-def test_a_diverging_run_exits_with_a_line(start: Start) -> None:
-    process = start("optimizer.lr=1e30")
-    _, err = process.communicate(timeout=60)
+@pytest.mark.parametrize("trainer", ["default", "ddp"])
+def test_a_diverging_run_exits_with_a_line(trainer: str, start: Start) -> None:
+    process = start("optimizer.lr=1e30", f"trainer={trainer}")
+    _, err = process.communicate(timeout=100)
     assert process.returncode == 1
     assert err.startswith("mlp_lab: diverged: the training loss is not finite in epoch 1")
     assert err.count("\n") == 1
