@@ -56,7 +56,7 @@ def train() -> None:
     if sweeps:
         from mlp_lab.sweeps.answer import conclude
 
-        print(f"\n{conclude(sweeps[0])}")
+        _print_answer(lambda: f"\n{conclude(sweeps[0])}")
     if not succeeded:
         sys.exit(1)
 
@@ -71,10 +71,7 @@ def compare() -> None:
     args = parser.parse_args()
     from mlp_lab.sweeps.answer import compare
 
-    try:
-        print(compare(args.places, args.metric, args.mode, args.output))
-    except (UserError, OSError) as error:
-        sys.exit(f"mlp_lab: {explain(error, schemas.Train)}")
+    _print_answer(lambda: compare(args.places, args.metric, args.mode, args.output))
 
 
 def evaluate() -> None:
@@ -150,6 +147,13 @@ def _command(name: str, root: type, action: Callable[[DictConfig], object]) -> b
     except Exception as error:  # while the config is composed, all errors are the user's
         sys.exit(f"mlp_lab: {explain(error, root)}")
     return not failures
+
+
+def _print_answer(answer: Callable[[], str]) -> None:
+    try:
+        print(answer())
+    except (UserError, OSError) as error:
+        sys.exit(f"mlp_lab: {explain(error, schemas.Train)}")
 
 
 def _threads(cfg: DictConfig) -> int | None:

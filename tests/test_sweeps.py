@@ -195,11 +195,23 @@ def test_a_sweep_ends_in_an_answer(start: Start, tmp_path: Path) -> None:
     tested = [name for name, run in jobs.items() if run.result["evaluations"]]
     losses = {name: run.history[-1]["loss/validation"] for name, run in jobs.items() if run.history}
     assert tested == [min(losses, key=losses.__getitem__)]
+    [entry] = jobs[tested[0]].result["evaluations"]
+    assert (entry["split"], entry["checkpoint"]) == ("test", "best")
     assert "chosen by validation loss" in out
     assert "its test, once" in out
     header = (sweep / "summary.csv").read_text().splitlines()[0]
     assert header.startswith("optimizer.lr,epochs,")
     assert "seed=3" in OmegaConf.load(sweep / tested[0] / "overrides.yaml")
+
+
+def test_a_sweep_of_which_nothing_came_ends_in_lines(start: Start) -> None:
+    process = start("-m", "optimizer.lr=1e30,1e31", "trainer.max_epochs=1")
+    _, err = process.communicate(timeout=200)
+    assert process.returncode == 1
+    lines = err.splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("mlp_lab: ") for line in lines)
+    assert lines[2] == "mlp_lab: metric=loss: no run has it (these are there: none)"
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("sweep/*.yaml")), ids=lambda path: path.stem)

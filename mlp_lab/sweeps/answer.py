@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlp_lab.runs import Run
 from mlp_lab.sweeps import summary
 from mlp_lab.sweeps.comparison import Comparison, find_runs
 
@@ -30,11 +29,7 @@ def conclude(folder: str) -> str:
     select = runs[0].config.select
     chosen = Comparison(runs, select.metric, select.mode).chosen
     if chosen.best is not None and chosen.status == "finished":
-        _test(chosen.run)
+        from mlp_lab.evaluation import measure  # which loads torch; a comparison does without
+
+        measure(chosen.run, "test", "best")
     return compare([folder], select.metric, select.mode)
-
-
-def _test(run: Run) -> None:
-    from mlp_lab.evaluation import measure  # which loads torch; a comparison does without
-
-    run.add_evaluation(measure(run, "test", "best")[0])
