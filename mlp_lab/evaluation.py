@@ -13,7 +13,7 @@ from mlp_lab.checkpoints import load_network, trained_epochs
 from mlp_lab.console import console, table
 from mlp_lab.data import DataModule
 from mlp_lab.data.mnist import IdxImages
-from mlp_lab.runs import Run
+from mlp_lab.runs import Run, metrics_of
 from mlp_lab.tasks import Classification, Task
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     with console(None):
         run = Run.open(cfg.run)
         entry, data, task = measure(run, cfg.split, cfg.checkpoint)
-        metrics = {key: value for key, value in entry.items() if isinstance(value, float)}
+        metrics = metrics_of(entry)
         log.info("%s: %s checkpoint", run.folder, cfg.checkpoint)
         values = [_percent(v) if k == "error" else f"{v:.4f}" for k, v in metrics.items()]
         header = [f"epoch {entry['epoch']}", *metrics]
@@ -52,15 +52,20 @@ def measure(run: Run, split: str, which: str) -> tuple[dict[str, Any], DataModul
 
     Returns the entry, which is added to the run's record, and what it was made with.
     """
-    path = run.checkpoint(which)
+    run.checkpoint(which)  # nothing is fetched for a run that has none
     data, task = build_task(run.config)
-    epoch = trained_epochs(load_network(task, path))
     data.prepare_data()
     data.setup()
-    metrics = task.evaluate(data.loader(split))
-    entry = {"split": split, "checkpoint": which, "epoch": epoch, **metrics}
+    entry = assess(run, data, task, split, which)
     run.add_evaluation(entry)
     return entry, data, task
+
+
+def assess(run: Run, data: DataModule, task: Task, split: str, which: str) -> dict[str, Any]:
+    """The entry of a checkpoint on a whole split of ``data``, whose weights ``task`` gets."""
+    epoch = trained_epochs(load_network(task, run.checkpoint(which)))
+    metrics = task.evaluate(data.loader(split))
+    return {"split": split, "checkpoint": which, "epoch": epoch, **metrics}
 
 
 def confusion_counts(targets: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:

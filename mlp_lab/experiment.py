@@ -20,6 +20,7 @@ from mlp_lab.checkpoints import load_network, trained_epochs
 from mlp_lab.console import console
 from mlp_lab.data import DataModule
 from mlp_lab.errors import UserError
+from mlp_lab.evaluation import assess
 from mlp_lab.networks import count_parameters, describe
 from mlp_lab.runs import Run
 from mlp_lab.tasks import Diverged, Task
@@ -154,7 +155,7 @@ def _train(
         if trainer.is_global_zero:
             if test and status == "finished" and result.best is not None:
                 task.to(trainer.strategy.root_device)  # where the data are; Lightning took it away
-                result.evaluations.append(_test(run, data, task, int(result.best["epoch"])))
+                result.evaluations.append(assess(run, data, task, "test", "best"))
             run.write_result(asdict(result))
             report.show_outcome(trainer.logger, cfg, overrides, asdict(result))
             log.info("%s", report.outcome(asdict(result)))
@@ -177,13 +178,6 @@ def _collect(run: Run, trainer: pl.Trainer, task: Task, seconds: float) -> Resul
         seconds=[*before.get("seconds", []), seconds],
         evaluations=before.get("evaluations", []),
     )
-
-
-def _test(run: Run, data: DataModule, task: Task, epoch: int) -> dict[str, Any]:
-    """Touch the test set, with the network of the chosen epoch."""
-    load_network(task, run.checkpoint("best"))
-    metrics = task.evaluate(data.loader("test"))
-    return {"split": "test", "checkpoint": "best", "epoch": epoch, **metrics}
 
 
 def _fit(

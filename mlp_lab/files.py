@@ -1,10 +1,12 @@
-"""Files that are whole or not there."""
+"""Files that are whole or not there, and what is written into them."""
 
+import csv
 import io
 import os
 import tempfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # most files are no pictures
     from matplotlib.figure import Figure
@@ -34,3 +36,10 @@ def write_png(path: Path, figure: "Figure") -> None:
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=120)
     write_whole(path, png.getvalue())
+
+
+def csv_text(rows: Iterable[Sequence[Any]]) -> str:
+    """Rows as lines of comma-separated values; None as an empty one."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

@@ -1,7 +1,5 @@
 """Predict the classes of pictures that a user brings."""
 
-import csv
-import io
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +13,7 @@ from mlp_lab.console import console, table
 from mlp_lab.data.mnist import IdxImages
 from mlp_lab.data.pictures import light_on_dark, read_pictures
 from mlp_lab.errors import UserError
-from mlp_lab.files import write_whole
+from mlp_lab.files import csv_text, write_whole
 from mlp_lab.runs import Run
 from mlp_lab.tasks import Classification
 
@@ -65,8 +63,5 @@ def _shown(kind: str, predictions: Sequence[Prediction]) -> str:
 
 
 def _csv(kind: str, predictions: Sequence[Prediction]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([kind, "prediction", "confidence"])
-    writer.writerows((name, label, f"{p:.6f}") for name, label, p in predictions)
-    return text.getvalue()
+    rows = ((name, label, f"{p:.6f}") for name, label, p in predictions)
+    return csv_text([(kind, "prediction", "confidence"), *rows])

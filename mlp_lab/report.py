@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab.console import table
 from mlp_lab.logger import TensorBoard
+from mlp_lab.runs import metrics_of
 
 _SPLITS = ("train", "validation", "test")
 
@@ -38,8 +39,7 @@ def final_metrics(result: Mapping[str, Any]) -> dict[str, float]:
     chosen = {key: value for key, value in (result["best"] or {}).items() if "/" in key}
     for entry in result["evaluations"]:
         if entry["split"] == "test" and entry["epoch"] == result["best"]["epoch"]:
-            metrics = {k: v for k, v in entry.items() if isinstance(v, float)}
-            chosen |= {f"{name}/test": value for name, value in metrics.items()}
+            chosen |= {f"{name}/test": value for name, value in metrics_of(entry).items()}
     return chosen
 
 

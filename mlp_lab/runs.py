@@ -24,12 +24,15 @@ from yaml import YAMLError
 from mlp_lab import __version__
 from mlp_lab.config import check, schemas
 from mlp_lab.errors import UserError
-from mlp_lab.files import write_png, write_whole
+from mlp_lab.files import csv_text, write_png, write_whole
 
 if TYPE_CHECKING:  # a folder is opened before there is a need for a plotting library
     from matplotlib.figure import Figure
 
 _PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy")
+# What makes smaller values the better ones, by mode.
+SIGN = {"min": 1, "max": -1}
+
 _CHECKOUT = Path(__file__).parents[1]
 
 
@@ -143,7 +146,7 @@ class Run:
     def write_history(self, columns: Sequence[str], rows: Sequence[Mapping[str, float]]) -> None:
         """Write ``history.csv``: a row an epoch."""
         self._write(
-            "history.csv", _csv([columns, *([row.get(c) for c in columns] for row in rows)])
+            "history.csv", csv_text([columns, *([row.get(c) for c in columns] for row in rows)])
         )
 
     def append_history(self, row: Mapping[str, float]) -> None:
@@ -152,7 +155,7 @@ class Run:
         with path.open("r+", newline="") as file:
             columns = next(csv.reader(file))
             file.seek(0, io.SEEK_END)
-            file.write(_csv([[row.get(column) for column in columns]]))
+            file.write(csv_text([[row.get(column) for column in columns]]))
 
     @property
     def history(self) -> list[dict[str, float]]:
@@ -177,6 +180,17 @@ class Run:
 
     def _write(self, name: str, text: str) -> None:
         write_whole(self.folder / name, text.encode())
+
+
+def best_row(history: Sequence[dict[str, float]], key: str, mode: str) -> dict[str, float] | None:
+    """The row with the best value of ``key``, the first among equals; None where none has it."""
+    rows = [row for row in history if key in row]
+    return min(rows, key=lambda row: SIGN[mode] * row[key], default=None)
+
+
+def metrics_of(entry: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics of an evaluation's entry, without what it says of the split and checkpoint."""
+    return {name: value for name, value in entry.items() if isinstance(value, float)}
 
 
 def environment() -> dict[str, Any]:
@@ -204,12 +218,6 @@ def _git(*words: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _csv(rows: Sequence[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
 
 
 def _json(value: Any) -> str:

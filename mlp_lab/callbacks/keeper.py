@@ -5,7 +5,7 @@ from typing import Any
 
 from mlp_lab.backend import pl
 from mlp_lab.files import write_whole
-from mlp_lab.runs import Run
+from mlp_lab.runs import Run, best_row
 from mlp_lab.tasks.task import Task
 
 Row = dict[str, float]
@@ -30,14 +30,13 @@ class Keeper(pl.callbacks.Checkpoint):
         self.run = run
         self.last = run.checkpoints / "last.ckpt"
         self.key = f"{metric}/validation"
-        self.sign = {"min": 1, "max": -1}[mode]
+        self.mode = mode
         self.history: list[Row] = []
 
     @property
     def best(self) -> Row | None:
         """The row of the best epoch, the first among equals; None before the first validation."""
-        rows = [row for row in self.history if self.key in row]
-        return min(rows, key=lambda row: self.sign * row[self.key], default=None)
+        return best_row(self.history, self.key, self.mode)
 
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         assert isinstance(task, Task)

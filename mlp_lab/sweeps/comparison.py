@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from mlp_lab.errors import UserError
-from mlp_lab.runs import Run
+from mlp_lab.runs import SIGN, Run, best_row
 
 # 97.5 % quantiles of Student's t distribution for 1, 2, ... degrees of freedom.
 _T = (
@@ -83,9 +83,9 @@ class Comparison:
     def __init__(self, runs: Sequence[Run], metric: str = "loss", mode: str = "min") -> None:
         self.metric = metric
         self.key = f"{metric}/validation"
-        self.sign = {"min": 1, "max": -1}[mode]
+        self.sign = SIGN[mode]
         settings = _differences([run.config for run in runs])
-        jobs = [self._job(run, own) for run, own in zip(runs, settings, strict=True)]
+        jobs = [self._job(run, own, mode) for run, own in zip(runs, settings, strict=True)]
         if not any(self.key in row for job in jobs for row in job.history):
             logged = {k for job in jobs for row in job.history for k in row}
             known = sorted(k.removesuffix("/validation") for k in logged if "/validation" in k)
@@ -116,10 +116,9 @@ class Comparison:
         ]
         return sorted(rows, key=lambda row: self.sign * row[1].mean)
 
-    def _job(self, run: Run, settings: dict[str, Any]) -> Job:
+    def _job(self, run: Run, settings: dict[str, Any], mode: str) -> Job:
         history = run.history
-        rows = [row for row in history if self.key in row]
-        best = min(rows, key=lambda row: self.sign * row[self.key], default=None)
+        best = best_row(history, self.key, mode)
         seconds = sum(row["seconds"] for row in history)
         return Job(run, settings, history, best, run.result.get("status", "unfinished"), seconds)
 

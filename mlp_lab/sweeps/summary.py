@@ -1,8 +1,7 @@
 """The answer of a comparison: a table, files, figures, and the choice."""
 
-import csv
-import io
 import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,8 @@ from matplotlib.figure import Figure
 
 from mlp_lab import figures
 from mlp_lab.console import table
-from mlp_lab.files import write_png, write_whole
+from mlp_lab.files import csv_text, write_png, write_whole
+from mlp_lab.runs import metrics_of
 from mlp_lab.sweeps.comparison import Comparison, Interval, Job
 
 _METRICS = ("loss/train", "loss/validation", "error/train", "error/validation")
@@ -32,32 +32,19 @@ def rows(comparison: Comparison) -> list[list[Any]]:
 
 def as_text(comparison: Comparison) -> str:
     """The table for a terminal, what holds over seeds, and the choice."""
-    shown = [[_shown(c, v) for c, v in zip(columns(comparison), row, strict=True)]
-             for row in rows(comparison)]  # fmt: skip
-    parts = [table(columns(comparison), shown)]
-    if seeds := _seed_rows(comparison):
-        parts.append(table(*seeds))
-    return "\n\n".join([*parts, choice(comparison)])
+    return _told(comparison, table)
 
 
 def as_markdown(comparison: Comparison) -> str:
     """The same as ``as_text``, in Markdown."""
-    header = columns(comparison)
-    shown = [[_shown(c, v) for c, v in zip(header, row, strict=True)] for row in rows(comparison)]
-    parts = [_markdown(header, shown)]
-    if seeds := _seed_rows(comparison):
-        parts.append(_markdown(*seeds))
-    return "\n\n".join([*parts, choice(comparison)]) + "\n"
+    return _told(comparison, _markdown) + "\n"
 
 
 def as_csv(comparison: Comparison) -> str:
     """The table with all digits, and each run's folder."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*columns(comparison), "folder"])
-    for job, row in zip(comparison.jobs, rows(comparison), strict=True):
-        writer.writerow([*row, job.run.folder])
-    return text.getvalue()
+    folders = [job.run.folder for job in comparison.jobs]
+    cells = [[*row, folder] for row, folder in zip(rows(comparison), folders, strict=True)]
+    return csv_text([[*columns(comparison), "folder"], *cells])
 
 
 def choice(comparison: Comparison) -> str:
@@ -76,8 +63,8 @@ def choice(comparison: Comparison) -> str:
     lines.append(f"it reaches: {reached}")
     tested = [e for e in job.run.result.get("evaluations", []) if e["split"] == "test"]
     if tested:
-        metrics = {k: v for k, v in tested[0].items() if isinstance(v, float)}
-        told = ", ".join(f"test {name} {_shown(name, value)}" for name, value in metrics.items())
+        metrics = metrics_of(tested[0]).items()
+        told = ", ".join(f"test {name} {_shown(name, value)}" for name, value in metrics)
         lines.append(f"its test, once, for epoch {tested[0]['epoch']}: {told}")
     lines.append(f"its folder: {job.run.folder}")
     return "\n".join(lines)
@@ -113,6 +100,18 @@ def write(comparison: Comparison, folder: Path) -> list[Path]:
         *(folder / name for name in texts),
         *(folder / "figures" / f"{n}.png" for n in pictures),
     ]
+
+
+def _told(
+    comparison: Comparison, render: Callable[[Sequence[str], Sequence[Sequence[str]]], str]
+) -> str:
+    """All tables, each by ``render(header, rows)``, and the choice."""
+    header = columns(comparison)
+    shown = [[_shown(c, v) for c, v in zip(header, row, strict=True)] for row in rows(comparison)]
+    tables = [(header, shown)]
+    if seeds := _seed_rows(comparison):
+        tables.append(seeds)
+    return "\n\n".join([*(render(*each) for each in tables), choice(comparison)])
 
 
 def _cell(job: Job, column: str) -> Any:
@@ -179,6 +178,6 @@ def _shown(column: str, value: Any) -> str:
     return f"{value:.1f}" if column == "seconds" else str(value)
 
 
-def _markdown(header: list[str], cells: list[list[str]]) -> str:
+def _markdown(header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in cells)])
