@@ -1,5 +1,6 @@
 """The one place where a config turns into objects."""
 
+from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 from typing import Any, cast
@@ -15,6 +16,7 @@ from mlp_lab.data import DataModule
 from mlp_lab.errors import UserError
 from mlp_lab.runs import Run
 from mlp_lab.tasks import Task
+from mlp_lab.tasks.task import Augment
 
 _ALLOWED = {schema._target_ for group in GROUPS.values() for schema in group}  # type: ignore[attr-defined]
 _PROFILERS = {
@@ -53,6 +55,7 @@ def build_task(cfg: DictConfig) -> tuple[DataModule, Task]:
         network=network,
         optimizer=partial(build, cfg.optimizer),
         schedule=build(cfg.schedule),
+        augmentation=_build_augmentation(cfg, data),
         seed=cfg.seed,
         log_every_n_steps=cfg.trainer.log_every_n_steps,
     )
@@ -72,31 +75,52 @@ def build_task(cfg: DictConfig) -> tuple[DataModule, Task]:
     return data, task
 
 
+def _build_augmentation(cfg: DictConfig, data: DataModule) -> Augment | None:
+    augmentation = build(cfg.augmentation, **(data.picture or {}))
+    if augmentation.idle:
+        return None
+    if data.picture is None:
+        raise UserError("augmentation: needs data that are pictures; or augmentation=none")
+    return augmentation
+
+
 def build_trainer(cfg: DictConfig, run: Run) -> pl.Trainer:
     """A Trainer that keeps everything in the folder of ``run``."""
-    settings = OmegaConf.create(OmegaConf.to_container(cfg.trainer))
-    assert isinstance(settings, DictConfig)
-    # Lightning sees chunks; what counts minibatches is up to the loaders and the task.
-    del settings["limit_train_batches"], settings["limit_val_batches"]
-    settings["log_every_n_steps"] = 0
-    if settings["max_steps"] is None:
-        settings["max_steps"] = -1
-    profiler = settings.pop("profiler")
+    profiler = cfg.trainer.profiler
     if profiler is not None:
         profiler = _PROFILERS[profiler](dirpath=str(run.folder), filename="profile")
     keeper = Keeper(run, cfg.select.metric, cfg.select.mode)
+    return _trainer(
+        cfg,
+        default_root_dir=str(run.folder),
+        callbacks=[keeper, *map(build, cfg.callbacks.values())],
+        logger=build(cfg.logger, folder=str(run.folder)) if cfg.logger else False,
+        profiler=profiler,
+    )
+
+
+def build_group_trainer(cfg: DictConfig, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
+    """A Trainer for a stack of runs, whose own trainers keep everything."""
+    return _trainer(cfg, callbacks=list(callbacks), logger=False, enable_checkpointing=False)
+
+
+def _trainer(cfg: DictConfig, **given: Any) -> pl.Trainer:
+    settings = OmegaConf.create(OmegaConf.to_container(cfg.trainer))
+    assert isinstance(settings, DictConfig)
+    # Lightning sees chunks; what counts minibatches is up to the loaders and the task.
+    del settings["limit_train_batches"], settings["limit_val_batches"], settings["profiler"]
+    settings["log_every_n_steps"] = 0
+    if settings["max_steps"] is None:
+        settings["max_steps"] = -1
     try:
         return build(
             settings,
-            default_root_dir=str(run.folder),
-            callbacks=[keeper, *map(build, cfg.callbacks.values())],
-            logger=build(cfg.logger, folder=str(run.folder)) if cfg.logger else False,
             plugins=[WholeCheckpoints()],
-            profiler=profiler,
             num_sanity_val_steps=0,
             enable_progress_bar=False,
             enable_model_summary=False,
             use_distributed_sampler=False,
+            **given,
         )
     except pl.utilities.exceptions.MisconfigurationException as error:
         raise UserError(f"trainer: {str(error).splitlines()[0]}") from error

@@ -1,11 +1,11 @@
 """The commands: each composes and checks its config, and only then loads what does the work."""
 
 import os
-import re
 import sys
 import traceback
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hydra
@@ -13,8 +13,7 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException, OverrideParseException
-from hydra.types import RunMode
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab.config import FOLDER, check, explain, help_text, schemas
@@ -26,39 +25,31 @@ _FULL_ERROR = "HYDRA_FULL_ERROR"
 
 def train() -> None:
     """Train one experiment, or a sweep of them: ``scripts/train.py``, ``mlp-train``."""
-    sweeps: list[str] = []
 
     def action(cfg: DictConfig) -> object:
         set_threads(_threads(cfg))
         from mlp_lab.experiment import resume, train
 
-        job = HydraConfig.get()
-        overrides = list(job.overrides.task)
-        if job.mode == RunMode.MULTIRUN and (cfg.resume or cfg.trainer.strategy == "ddp"):
-            raise UserError("a sweep can't have trainer=ddp or resume: its jobs run in one process")
-        if cfg.resume is not None:
+        overrides = list(HydraConfig.get().overrides.task)
+        if cfg.resume is None:
+            result = train(cfg, overrides)
+        else:
             keys = [word.partition("=")[0] for word in overrides]
             changes = {key: OmegaConf.select(cfg, key) for key in keys if key != "resume"}
             result = resume(cfg.resume, changes)
-        elif job.mode == RunMode.MULTIRUN:
-            sweeps.append(job.sweep.dir)
-            folder = Path(job.sweep.dir) / f"{job.job.num}_{_label(overrides)}"
-            result = train(cfg, overrides, folder, test=False)
-        else:
-            result = train(cfg, overrides)
         if result.status == "interrupted":
             raise KeyboardInterrupt
         if result.status != "finished":
             raise UserError(result.reason)
         return result.best
 
-    succeeded = _command("train", schemas.Train, action)
-    if sweeps:
-        from mlp_lab.sweeps.answer import conclude
-
-        _print_answer(lambda: f"\n{conclude(sweeps[0])}")
-    if not succeeded:
-        sys.exit(1)
+    args = get_args_parser().parse_args()
+    if args.help or not (args.multirun or _resumed_sweep(args)):
+        _command("train", schemas.Train, action)
+        return
+    with _in_one_line(schemas.Train):
+        if not _sweep(args):
+            sys.exit(1)
 
 
 def compare() -> None:
@@ -71,7 +62,10 @@ def compare() -> None:
     args = parser.parse_args()
     from mlp_lab.sweeps.answer import compare
 
-    _print_answer(lambda: compare(args.places, args.metric, args.mode, args.output))
+    try:
+        print(compare(args.places, args.metric, args.mode, args.output))
+    except (UserError, OSError) as error:
+        sys.exit(f"mlp_lab: {explain(error, schemas.Train)}")
 
 
 def evaluate() -> None:
@@ -98,20 +92,14 @@ def predict() -> None:
     _command("predict", schemas.Predict, action)
 
 
-def _command(name: str, root: type, action: Callable[[DictConfig], object]) -> bool:
-    """Run ``action`` as a Hydra application with the config ``conf/<name>.yaml``.
-
-    A mistake of the user's ends in one line and exit status 1. With HYDRA_FULL_ERROR=1, Hydra's
-    own switch, it ends in a traceback instead. A job of a sweep that fails doesn't stop the
-    others; returns whether all went well.
-    """
+def _command(name: str, root: type, action: Callable[[DictConfig], object]) -> None:
+    """Run ``action`` as a Hydra application with the config ``conf/<name>.yaml``."""
     args = get_args_parser().parse_args()
     if args.help:
         print(help_text(name, root, FOLDER))
-        return True
-    if args.multirun and name != "train":
+        return
+    if args.multirun:
         sys.exit("mlp_lab: -m: only train.py runs sweeps")
-    failures = []
 
     def job(cfg: DictConfig) -> object:
         return action(check(cfg, root))
@@ -126,34 +114,50 @@ def _command(name: str, root: type, action: Callable[[DictConfig], object]) -> b
             line = traceback.format_exc()
         finally:
             os.environ[_FULL_ERROR] = "1"
-        if int(os.environ.get("LOCAL_RANK", "0")) > 0:
-            sys.exit(1)  # the first process of a distributed run has said it
-        if HydraConfig.get().mode != RunMode.MULTIRUN:
-            sys.exit(line)
-        print(line, file=sys.stderr)
-        failures.append(line)
-        return None
+        # The first process of a distributed run has said it.
+        sys.exit(1 if int(os.environ.get("LOCAL_RANK", "0")) > 0 else line)
 
     main = hydra.main(version_base="1.3", config_path=str(FOLDER), config_name=name)
     if os.environ.get(_FULL_ERROR):
         main(job)()
-        return True
+        return
+    with _in_one_line(root):
+        if not _flags(args):
+            _refuse_early(args.overrides, name, root)
+        main(shielded)()
+
+
+def _sweep(args: Namespace) -> bool:
+    """Run a new sweep, or one that goes on; return whether all jobs finished."""
+    if flags := _flags(args) - {"config_dir"}:
+        sys.exit(f"mlp_lab: -m: can't be joined with --{sorted(flags)[0].replace('_', '-')}")
+    from mlp_lab.sweeps.start import go_on, start
+
+    if folder := _resumed_sweep(args):
+        words = [o.input_line or "" for o in _parsed(args.overrides) if o.key_or_group != "resume"]
+        return go_on(folder, words)
+    if args.config_dir:  # a flag isn't there when the sweep goes on
+        place = Path(args.config_dir).absolute()
+        return start([*args.overrides, f"hydra.searchpath=['file://{place}']"])
+    return start(args.overrides)
+
+
+@contextmanager
+def _in_one_line(root: type) -> Iterator[None]:
+    """End in one line and exit status 1 for a mistake of the user's, in 130 when interrupted.
+
+    With HYDRA_FULL_ERROR=1, Hydra's own switch, it ends in a traceback instead.
+    """
+    if os.environ.get(_FULL_ERROR):
+        yield
+        return
     os.environ[_FULL_ERROR] = "1"  # Hydra shall raise what it would print over many lines
     try:
-        _refuse_early(args, name, root)
-        main(shielded)()
+        yield
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:  # while the config is composed, all errors are the user's
         sys.exit(f"mlp_lab: {explain(error, root)}")
-    return not failures
-
-
-def _print_answer(answer: Callable[[], str]) -> None:
-    try:
-        print(answer())
-    except (UserError, OSError) as error:
-        sys.exit(f"mlp_lab: {explain(error, schemas.Train)}")
 
 
 def _threads(cfg: DictConfig) -> int | None:
@@ -165,51 +169,29 @@ def _threads(cfg: DictConfig) -> int | None:
     return Run.open(cfg.resume).config.threads
 
 
-def _label(overrides: list[str]) -> str:
-    """What was varied in a job, as part of a folder's name: ``lr=0.1,seed=2``."""
-    varied = {o.get_key_element() for o in _parsed(sys.argv[1:]) if o.is_sweep_override()}
-    varied |= set(HydraConfig.get().sweeper.get("params") or {})  # of a preset: sweep=seeds
-    pairs = [word.partition("=") for word in overrides]
-    label = ",".join(f"{key.rpartition('.')[2]}={v}" for key, _, v in pairs if key in varied)
-    return re.sub(r"[^\w=.,+-]+", "-", label)[:100]
+def _flags(args: Namespace) -> set[str]:
+    """The flags that ask for something else than to run."""
+    given = {key for key, value in vars(args).items() if value}
+    return given - {"overrides", "run", "multirun"}
+
+
+def _resumed_sweep(args: Namespace) -> str | None:
+    """The folder that ``resume`` names, if it is that of a sweep."""
+    try:
+        named = [str(o.value()) for o in _parsed(args.overrides) if o.key_or_group == "resume"]
+    except HydraException:  # it is told where the config is composed
+        return None
+    return next((folder for folder in named if (Path(folder) / "sweep.yaml").is_file()), None)
 
 
 def _parsed(words: list[str]) -> list[Override]:
-    plain = [word for word in words if not word.startswith("-")]
-    return OverridesParser.create().parse_overrides(plain)
+    return OverridesParser.create().parse_overrides(words)
 
 
-def _refuse_early(args: Namespace, name: str, root: type) -> None:
-    """Compose and check the configs of a run or a sweep before Hydra begins.
+def _refuse_early(words: list[str], name: str, root: type) -> None:
+    """Compose and check a config before Hydra begins.
 
-    Hydra composes twice before a job sees its config, which would double the time to an answer;
-    and it begins a sweep whose third job is a mistake.
+    Hydra composes twice before a job sees its config, which would double the time to an answer.
     """
-    flags = {key for key, value in vars(args).items() if value and key != "overrides"}
-    if flags - {"run", "multirun"}:
-        return
-    try:
-        variants = list(_each_value(args.overrides)) if args.multirun else [args.overrides]
-    except OverrideParseException:
-        raise
-    except HydraException:  # values that only Hydra can tell, such as optimizer=glob(*)
-        return
     with hydra.initialize_config_dir(version_base="1.3", config_dir=str(FOLDER)):
-        for overrides in variants:
-            check(hydra.compose(name, overrides), root)
-
-
-def _each_value(words: list[str]) -> Iterator[list[str]]:
-    """Overrides of single runs in which each value of a sweep stands at least once."""
-    choices = []
-    for override in _parsed(words):
-        if override.is_sweep_override():
-            key = override.get_key_element()
-            choices.append([f"{key}={value}" for value in override.sweep_string_iterator()])
-        else:
-            choices.append([override.input_line or ""])
-    first = [values[0] for values in choices]
-    yield first
-    for place, values in enumerate(choices):
-        for value in values[1:]:
-            yield [*first[:place], value, *first[place + 1 :]]
+        check(hydra.compose(name, words), root)

@@ -1,4 +1,4 @@
-"""What a run says on the terminal, and in its train.log."""
+"""What a run says on the terminal and in its train.log, and how it shows numbers."""
 
 import logging
 import sys
@@ -9,28 +9,30 @@ from pathlib import Path
 
 
 @contextmanager
-def console(path: Path | None, *, silent: bool = False) -> Iterator[None]:
-    """Send what this package logs to standard output and to the file ``path``."""
+def console(path: Path | None, *, terminal: bool = True) -> Iterator[None]:
+    """Send what this package logs to the file ``path`` and, with ``terminal``, standard output.
+
+    Inside another, it takes its place until it ends.
+    """
     logger = logging.getLogger("mlp_lab")
     handlers: list[logging.Handler] = []
-    if not silent:
+    if terminal:
         handlers.append(logging.StreamHandler(sys.stdout))
-        if path is not None:
-            handlers.append(logging.FileHandler(path))
-            handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    if path is not None:
+        handlers.append(logging.FileHandler(path))
+        handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     logging.raiseExceptions = False  # a reader that goes away (| head) is no fault
     # TensorBoard writes in a thread; when the disk is full, the main thread meets the same error.
     threading.excepthook = _all_but_files
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    for handler in handlers:
-        logger.addHandler(handler)
+    outer, logger.handlers = logger.handlers, handlers
     try:
         yield
     finally:
         threading.excepthook = threading.__excepthook__
+        logger.handlers = outer
         for handler in handlers:
-            logger.removeHandler(handler)
             handler.close()
 
 
@@ -52,3 +54,17 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         return "  ".join(["", first, *others]).rstrip()
 
     return "\n".join(map(line, cells))
+
+
+def metric(name: str, value: float | None) -> str:
+    """A metric's value as people read it: an ``error`` in per cent, ``-`` where there is none."""
+    if value is None:
+        return "-"
+    if name.partition("/")[0] == "error":
+        return percent(value)
+    return f"{value:.4f}" if abs(value) < 1000 else f"{value:.4g}"
+
+
+def percent(part: float) -> str:
+    """A part of 1 in per cent."""
+    return f"{100 * part:.2f} %"

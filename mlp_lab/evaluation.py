@@ -10,7 +10,7 @@ from torch import Tensor
 from mlp_lab import figures
 from mlp_lab.build import build_task
 from mlp_lab.checkpoints import load_network, trained_epochs
-from mlp_lab.console import console, table
+from mlp_lab.console import console, metric, percent, table
 from mlp_lab.data import DataModule
 from mlp_lab.data.mnist import IdxImages
 from mlp_lab.runs import Run, metrics_of
@@ -32,7 +32,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         entry, data, task = measure(run, cfg.split, cfg.checkpoint)
         metrics = metrics_of(entry)
         log.info("%s: %s checkpoint", run.folder, cfg.checkpoint)
-        values = [_percent(v) if k == "error" else f"{v:.4f}" for k, v in metrics.items()]
+        values = [metric(name, value) for name, value in metrics.items()]
         header = [f"epoch {entry['epoch']}", *metrics]
         log.info("\n%s\n", table(header, [[cfg.split, *values]]))
         if isinstance(task, Classification) and isinstance(data, IdxImages):
@@ -102,7 +102,7 @@ def _show(
     worst = wrong[np.argsort(-confidences[wrong], kind="stable")][:_MOST_SHOWN]
     captions = [
         f"true: {class_names[targets[i]]}\npredicted: {class_names[predictions[i]]}\n"
-        f"{_percent(confidences[i])}"
+        f"{percent(confidences[i])}"
         for i in worst
     ]
     run.save_figure(f"{name}_confusion_matrix", figures.confusion_matrix(counts, class_names))
@@ -115,9 +115,5 @@ def _class_table(counts: np.ndarray, class_names: tuple[str, ...]) -> str:
     rows = []
     for name, row, right in zip(class_names, counts, counts.diagonal(), strict=True):
         total, wrong = int(row.sum()), int(row.sum() - right)
-        rows.append([name, f"{total:,}", f"{wrong:,}", _percent(wrong / total) if total else "-"])
+        rows.append([name, f"{total:,}", f"{wrong:,}", percent(wrong / total) if total else "-"])
     return table(["class", "examples", "wrong", "error"], rows)
-
-
-def _percent(part: float) -> str:
-    return f"{100 * part:.2f} %"

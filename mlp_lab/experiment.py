@@ -63,125 +63,137 @@ class Result:
     evaluations: list[dict[str, Any]] = field(default_factory=list)
 
 
-def train(
-    cfg: DictConfig,
-    overrides: Sequence[str] = (),
-    folder: str | Path | None = None,
-    *,
-    test: bool = True,
-) -> Result:
-    """Train as ``cfg`` says (see ``config.check``), in a new folder.
+@dataclass
+class Training:
+    """A run that is about to train: its folder, and what its config builds.
 
-    Args:
+    Attributes:
         cfg: the checked config.
         overrides: what the user typed, kept for the record.
-        folder: the run's folder, empty or not there; None: ``<logs>/<name>/<date_time>``.
-        test: touch the test set at the end; a sweep does so for the chosen run alone.
+        checkpoint: what it goes on from, if it does.
     """
-    data, task = build_task(cfg)
-    data.prepare_data()
-    run = _new_run(cfg, folder)
-    try:
+
+    cfg: DictConfig
+    overrides: Sequence[str]
+    run: Run
+    data: DataModule
+    task: Task
+    trainer: pl.Trainer
+    checkpoint: Path | None = None
+
+    @classmethod
+    def new(
+        cls, cfg: DictConfig, overrides: Sequence[str] = (), folder: str | Path | None = None
+    ) -> "Training":
+        """A new run, in ``folder`` or, where that is None, in ``<logs>/<name>/<date_time>``."""
+        data, task = build_task(cfg)
+        data.prepare_data()
+        run = _new_run(cfg, folder)
+        try:
+            trainer = build_trainer(cfg, run)
+        except BaseException:
+            if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+                run.discard()
+            raise
+        if trainer.is_global_zero:
+            run.write_start(cfg, overrides)
+        return cls(cfg, overrides, run, data, task, trainer)
+
+    @classmethod
+    def going_on(cls, folder: str | Path, changes: Mapping[str, Any]) -> "Training":
+        """The run in ``folder``, with ``changes`` to its config (dotted keys)."""
+        for key in changes:
+            if key not in RESUMABLE:
+                allowed = ", ".join(RESUMABLE)
+                raise UserError(
+                    f"{key}: can't be changed when a run goes on (these can: {allowed})"
+                )
+        run = Run.open(str(folder))
+        cfg = OmegaConf.create(OmegaConf.to_container(run.config))
+        assert isinstance(cfg, DictConfig)
+        for key, value in changes.items():
+            OmegaConf.update(cfg, key, value)
+        checkpoint = run.checkpoint("last")
+        data, task = build_task(cfg)
+        _refuse_done(run, cfg, load_network(task, checkpoint))
+        data.prepare_data()
         trainer = build_trainer(cfg, run)
-    except BaseException:
-        if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
-            run.discard()
-        raise
-    if trainer.is_global_zero:
-        run.write_start(cfg, overrides)
-    return _train(cfg, overrides, run, trainer, data, task, checkpoint=None, test=test)
+        if trainer.is_global_zero:
+            run.write_config(cfg)
+        overrides = [f"{key}={value}" for key, value in changes.items()]
+        return cls(cfg, overrides, run, data, task, trainer, checkpoint)
+
+    def introduce(self) -> None:
+        """Say what is about to be trained."""
+        log.info("%s: %s", self.cfg.name, describe(self.task.network))
+        log.info("run folder: %s", self.run.folder)
+        report.show_config(self.trainer.logger, self.cfg)
+
+    def conclude(
+        self, status: str, reason: str | None, seconds: float, *, test: bool = False
+    ) -> Result:
+        """Write down what came out of a fit, and say it; ``test``: touch the test set for it."""
+        result = self._collect(seconds)
+        result.status, result.reason = status, reason
+        if self.trainer.is_global_zero:
+            if test and status == "finished" and result.best is not None:
+                # Where the data are; Lightning took it away.
+                self.task.to(self.trainer.strategy.root_device)
+                result.evaluations.append(assess(self.run, self.data, self.task, "test", "best"))
+            self.run.write_result(asdict(result))
+            report.show_outcome(self.trainer.logger, self.cfg, self.overrides, asdict(result))
+            log.info("%s", report.outcome(asdict(result)))
+        return result
+
+    def _collect(self, seconds: float) -> Result:
+        """What is known after a fit, with what the run's folder knows of earlier ones."""
+        keeper = self.trainer.checkpoint_callback
+        assert isinstance(keeper, Keeper)
+        before = self.run.result
+        last = keeper.history[-1] if keeper.history else None
+        return Result(
+            str(self.run.folder),
+            parameters=count_parameters(self.task.network),
+            epochs=len(keeper.history),
+            steps=0 if last is None else int(last["step"]),
+            best=keeper.best,
+            last=last,
+            seconds=[*before.get("seconds", []), seconds],
+            evaluations=before.get("evaluations", []),
+        )
+
+
+def train(
+    cfg: DictConfig, overrides: Sequence[str] = (), folder: str | Path | None = None
+) -> Result:
+    """Train as ``cfg`` says (see ``config.check``), in a new folder; see ``Training.new``."""
+    return fit_alone(Training.new(cfg, overrides, folder), test=True)
 
 
 def resume(folder: str, changes: Mapping[str, Any]) -> Result:
-    """Go on with the run in ``folder``, with ``changes`` to its config (dotted keys)."""
-    for key in changes:
-        if key not in RESUMABLE:
-            allowed = ", ".join(RESUMABLE)
-            raise UserError(f"{key}: can't be changed when a run goes on (these can: {allowed})")
-    run = Run.open(folder)
-    cfg = OmegaConf.create(OmegaConf.to_container(run.config))
-    assert isinstance(cfg, DictConfig)
-    for key, value in changes.items():
-        OmegaConf.update(cfg, key, value)
-    checkpoint = run.checkpoint("last")
-    data, task = build_task(cfg)
-    done = load_network(task, checkpoint)
-    finished = run.result.get("status") == "finished"
-    limits = {"max_epochs": trained_epochs(done), "max_steps": done["global_step"]}
-    for name, trained in limits.items():
-        most = cfg.trainer[name]
-        if most is not None and (most < trained or (most == trained and finished)):
-            raise UserError(
-                f"{folder}: trained {name}={trained} already; a larger trainer.{name} lets it go on"
-            )
-    data.prepare_data()
-    trainer = build_trainer(cfg, run)
-    if trainer.is_global_zero:
-        run.write_config(cfg)
-    overrides = [f"{key}={value}" for key, value in changes.items()]
-    return _train(cfg, overrides, run, trainer, data, task, checkpoint, test=True)
+    """Go on with the run in ``folder``; see ``Training.going_on``."""
+    return fit_alone(Training.going_on(folder, changes), test=True)
 
 
-def _new_run(cfg: DictConfig, folder: str | Path | None) -> Run:
-    """A new folder; the processes that a distributed run starts join that of the first."""
-    if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
-        run = Run.create(cfg.logs, cfg.name) if folder is None else Run.claim(folder)
-        os.environ[_FOLDER_VARIABLE] = str(run.folder)
-    return Run(os.environ[_FOLDER_VARIABLE])
+def fit_alone(training: Training, *, test: bool, terminal: bool = True) -> Result:
+    """Fit, select, write down what came out; with ``test``, touch the test set once for it.
 
-
-def _train(
-    cfg: DictConfig,
-    overrides: Sequence[str],
-    run: Run,
-    trainer: pl.Trainer,
-    data: DataModule,
-    task: Task,
-    checkpoint: Path | None,
-    test: bool,
-) -> Result:
-    """Fit, select, test once, and write down what came out."""
-    lock = run.in_training() if trainer.is_global_zero else nullcontext()
-    with lock, console(run.log, silent=not trainer.is_global_zero):
-        log.info("%s: %s", cfg.name, describe(task.network))
-        log.info("run folder: %s", run.folder)
+    What there is to say goes to the run's log and, with ``terminal``, to standard output.
+    """
+    trainer, run = training.trainer, training.run
+    first = trainer.is_global_zero
+    lock = run.in_training() if first else nullcontext()
+    with lock, console(run.log if first else None, terminal=first and terminal):
+        training.introduce()
         if hint := busy_hint():
             log.info("%s", hint)
-        report.show_config(trainer.logger, cfg)
         began = time.perf_counter()
-        status, reason = _fit(trainer, task, data, checkpoint)
-        result = _collect(run, trainer, task, time.perf_counter() - began)
-        result.status, result.reason = status, reason
-        if trainer.is_global_zero:
-            if test and status == "finished" and result.best is not None:
-                task.to(trainer.strategy.root_device)  # where the data are; Lightning took it away
-                result.evaluations.append(assess(run, data, task, "test", "best"))
-            run.write_result(asdict(result))
-            report.show_outcome(trainer.logger, cfg, overrides, asdict(result))
-            log.info("%s", report.outcome(asdict(result)))
-    return result
+        status, reason = fit(trainer, training.task, training.data, training.checkpoint)
+        return training.conclude(status, reason, time.perf_counter() - began, test=test)
 
 
-def _collect(run: Run, trainer: pl.Trainer, task: Task, seconds: float) -> Result:
-    """What is known after a fit, with what the run's folder knows of earlier ones."""
-    keeper = trainer.checkpoint_callback
-    assert isinstance(keeper, Keeper)
-    before = run.result
-    last = keeper.history[-1] if keeper.history else None
-    return Result(
-        str(run.folder),
-        parameters=count_parameters(task.network),
-        epochs=len(keeper.history),
-        steps=0 if last is None else int(last["step"]),
-        best=keeper.best,
-        last=last,
-        seconds=[*before.get("seconds", []), seconds],
-        evaluations=before.get("evaluations", []),
-    )
-
-
-def _fit(
-    trainer: pl.Trainer, task: Task, data: DataModule, checkpoint: Path | None
+def fit(
+    trainer: pl.Trainer, task: pl.LightningModule, data: DataModule, checkpoint: Path | None = None
 ) -> tuple[str, str | None]:
     """Train; return how it ended and, if early, why."""
     on_interrupt = signal.getsignal(signal.SIGINT)
@@ -196,3 +208,24 @@ def _fit(
             raise
         return "interrupted", f"interrupted in epoch {trainer.current_epoch + 1}"
     return "finished", None
+
+
+def _new_run(cfg: DictConfig, folder: str | Path | None) -> Run:
+    """A new folder; the processes that a distributed run starts join that of the first."""
+    if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+        run = Run.create(cfg.logs, cfg.name) if folder is None else Run.claim(folder)
+        os.environ[_FOLDER_VARIABLE] = str(run.folder)
+    return Run(os.environ[_FOLDER_VARIABLE])
+
+
+def _refuse_done(run: Run, cfg: DictConfig, checkpoint: Mapping[str, Any]) -> None:
+    """Raise UserError if the run has trained all that ``cfg`` asks for."""
+    finished = run.result.get("status") == "finished"
+    limits = {"max_epochs": trained_epochs(checkpoint), "max_steps": checkpoint["global_step"]}
+    for name, trained in limits.items():
+        most = cfg.trainer[name]
+        if most is not None and (most < trained or (most == trained and finished)):
+            raise UserError(
+                f"{run.folder}: trained {name}={trained} already;"
+                f" a larger trainer.{name} lets it go on"
+            )

@@ -6,11 +6,25 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from mlp_lab.console import table
+from mlp_lab.config.flatten import flatten, lies_under, overridden
+from mlp_lab.console import metric, table
 from mlp_lab.logger import TensorBoard
 from mlp_lab.runs import metrics_of
 
 _SPLITS = ("train", "validation", "test")
+# What makes a difference between runs, in the order of HPARAMS.
+_SETTINGS = (
+    "seed",
+    "network",
+    "augmentation",
+    "optimizer",
+    "schedule",
+    "task",
+    "data",
+    "trainer.max_epochs",
+    "trainer.max_steps",
+    "trainer.precision",
+)
 
 
 def outcome(result: Mapping[str, Any]) -> str:
@@ -24,7 +38,7 @@ def outcome(result: Mapping[str, Any]) -> str:
         columns = final_metrics(result)
         names = sorted({key.split("/")[0] for key in columns}, key=lambda n: (n != "loss", n))
         rows = [
-            [split, *(_shown(name, columns.get(f"{name}/{split}")) for name in names)]
+            [split, *(metric(name, columns.get(f"{name}/{split}")) for name in names)]
             for split in _SPLITS
         ]
         lines += ["", table([f"epoch {result['best']['epoch']}", *names], rows), ""]
@@ -57,8 +71,7 @@ def show_outcome(
         return
     metrics = {f"result/{key}": value for key, value in final_metrics(result).items()}
     settings = _settings(cfg)
-    typed = [word.lstrip("+~").partition("=")[0] for word in overrides]
-    first = [key for word in typed for key in settings if key == word or key.startswith(f"{word}.")]
+    first = [key for typed in overridden(overrides) for key in settings if lies_under(key, [typed])]
     ordered = dict.fromkeys([*first, *settings])
     logger.log_outcome({key: settings[key] for key in ordered}, metrics)
     logger.close()
@@ -66,19 +79,6 @@ def show_outcome(
 
 def _settings(cfg: DictConfig) -> dict[str, Any]:
     """The keys that make a difference between runs, dotted, each choice by its class's name."""
-    settings: dict[str, Any] = {"seed": cfg.seed}
-    for group in ("network", "optimizer", "schedule", "task", "data"):
-        for key, value in cfg[group].items():
-            if key == "_target_":
-                settings[group] = value.rpartition(".")[2]
-            elif key != "root":
-                settings[f"{group}.{key}"] = value
-    for key in ("max_epochs", "max_steps", "precision"):
-        settings[f"trainer.{key}"] = cfg.trainer[key]
-    return settings
-
-
-def _shown(name: str, value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{100 * value:.2f} %" if name == "error" else f"{value:.4f}"
+    values = flatten(cfg)
+    del values["data.root"]
+    return {key: values[key] for part in _SETTINGS for key in values if lies_under(key, [part])}

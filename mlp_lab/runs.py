@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import json
 import os
 import platform
@@ -9,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
 from importlib.metadata import version
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import filelock
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
@@ -46,19 +47,8 @@ class Run:
 
     @classmethod
     def create(cls, logs: str, name: str) -> "Run":
-        """A new folder ``<logs>/<name>/<date_time>``, never one that another run has."""
-        stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-        parent = Path(logs) / name
-        parent.mkdir(parents=True, exist_ok=True)
-        suffix = 0
-        while True:
-            folder = parent / (f"{stamp}_{suffix}" if suffix else stamp)
-            try:
-                folder.mkdir()
-            except FileExistsError:
-                suffix += 1
-                continue
-            return cls(folder)
+        """A new run in a folder ``<logs>/<name>/<date_time>`` of its own."""
+        return cls(new_folder(Path(logs) / name))
 
     @classmethod
     def claim(cls, folder: str | Path) -> "Run":
@@ -83,16 +73,19 @@ class Run:
     def config(self) -> DictConfig:
         """The config that the run was made with."""
         path = self.folder / "config.yaml"
-        try:
-            loaded = OmegaConf.load(path)
-        except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
-            raise UserError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
+        loaded = _load(path)
         if not isinstance(loaded, DictConfig):
             raise UserError(f"{path}: damaged: not a config")
         try:
             return check(loaded, schemas.Train)
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
+
+    @property
+    def overrides(self) -> list[str]:
+        """What was typed to start the run; nothing where that isn't known."""
+        path = self.folder / "overrides.yaml"
+        return [str(word) for word in _load(path)] if path.is_file() else []
 
     @property
     def result(self) -> dict[str, Any]:
@@ -180,6 +173,25 @@ class Run:
 
     def _write(self, name: str, text: str) -> None:
         write_whole(self.folder / name, text.encode())
+
+
+def new_folder(parent: Path) -> Path:
+    """A new folder ``<parent>/<date_time>``, never one that another has, in any process."""
+    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    parent.mkdir(parents=True, exist_ok=True)
+    names = (f"{stamp}_{i}" if i else stamp for i in itertools.count())
+    while True:
+        folder = parent / next(names)
+        with suppress(FileExistsError):
+            folder.mkdir()
+            return folder
+
+
+def _load(path: Path) -> DictConfig | ListConfig:
+    try:
+        return OmegaConf.load(path)
+    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
 
 
 def best_row(history: Sequence[dict[str, float]], key: str, mode: str) -> dict[str, float] | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import ROOTS, composed
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
@@ -25,8 +26,13 @@ from mlp_lab.config import FOLDER, check, explain, help_text, schemas
 from mlp_lab.errors import UserError
 
 SCRIPTS = FOLDER.parent / "scripts"
-OPTIONS = sorted(FOLDER.glob("*/*.yaml"))
+OPTIONS = sorted(FOLDER.glob("*/**/*.yaml"))
 FILES = sorted(FOLDER.rglob("*.yaml"))
+
+
+def group(option: Path) -> str:
+    """The choice that a file of conf/ is an option of."""
+    return option.parent.relative_to(FOLDER).as_posix()
 
 
 def refusal(*overrides: str, root: str = "train") -> str:
@@ -250,6 +256,9 @@ limited_fields = pytest.mark.parametrize(
 )
 
 
+PRUNING = "{_target_:mlp_lab.callbacks.pruning.Pruning,trial:0,seeds:1,after:0}"
+
+
 @cache
 def base(schema: type) -> tuple[dict, type, tuple[str, ...]]:
     """A config that holds ``schema``, the schema of its root, and where it lies."""
@@ -259,9 +268,11 @@ def base(schema: type) -> tuple[dict, type, tuple[str, ...]]:
             return OmegaConf.to_container(composed(*needed, root=name)), root, ()
     group = next(group for group, members in schemas.GROUPS.items() if schema in members)
     line = f"_target_: {schema._target_}\n"
-    option = next(p.stem for p in (FOLDER / group).glob("*.yaml") if line in p.read_text())
+    options = [p.stem for p in (FOLDER / group).glob("*.yaml") if line in p.read_text()]
     lean = [f"{name}=none" for name in ("callbacks", "logger") if name != group]
-    cfg = OmegaConf.to_container(composed(f"{group}={option}", *lean))
+    # A search adds what makes its runs report; there is no option for it.
+    word = f"{group}={options[0]}" if options else f"+callbacks.pruning={PRUNING}"
+    cfg = OmegaConf.to_container(composed(word, *lean))
     nodes = {(group, name): node for name, node in cfg[group].items()}
     nodes = nodes if group == "callbacks" else {(group,): cfg[group]}
     where = next(path for path, node in nodes.items() if node["_target_"] == schema._target_)
@@ -351,16 +362,26 @@ def test_ranges_of_what_users_type(key, inside, outside):
 # --- conf/ and schemas.py -----------------------------------------------------------------------
 
 
+def first_of_sweep(word: str) -> str:
+    [override] = OverridesParser.create().parse_overrides([word])
+    if not override.is_sweep_override():
+        return word
+    if override.is_interval_sweep():
+        return f"{override.key_or_group}={override.value().start}"
+    return f"{override.key_or_group}={next(override.sweep_string_iterator())}"
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(FOLDER)))
 def test_files_open_with_the_command_that_uses_them(path):
     first, second, *_ = path.read_text().splitlines()
     line = second if first == "# @package _global_" else first
     match = re.fullmatch(r"# python scripts/(\w+)\.py(?: (.*?))?(\s{2,}\(.*\))?", line)
     assert match, line
-    root, overrides = match[1], [w for w in shlex.split(match[2] or "") if w != "-m"]
+    root, words = match[1], shlex.split(match[2] or "")
+    overrides = [first_of_sweep(w) for w in words if w != "-m"] if "-m" in words else words
     assert OmegaConf.is_readonly(composed(*overrides, root=root))
     if path in OPTIONS:
-        assert f"{path.parent.name}={path.stem}" in overrides
+        assert f"{group(path)}={path.stem}" in overrides
     else:
         assert root == path.stem
 
@@ -443,7 +464,7 @@ def test_what_is_accepted_torch_accepts(data):
 def test_help_lists_every_option():
     text = help_text("train", schemas.Train, FOLDER)
     for path in OPTIONS:
-        [line] = re.findall(rf"^  {path.parent.name} +(.*)$", text, re.MULTILINE)
+        [line] = re.findall(rf"^  {group(path)} +(.*)$", text, re.MULTILINE)
         assert path.stem in line.split(", ")
 
 
@@ -455,8 +476,8 @@ def test_help_lists_every_key(root):
     listed = re.findall(r"^  ([\w.]+) +(?:a |one of|true)", text, re.MULTILINE)
     expected = {f.name for f in fields(ROOTS[root])}
     if root == "train":
-        expected -= {*schemas.GROUPS, "select"}
-        nodes = [("select", schemas.Select)]
+        expected -= {*schemas.GROUPS, "select", "sweep"}
+        nodes = [("select", schemas.Select), ("sweep", schemas.Sweep)]
         nodes += [(g, s) for g, ss in schemas.GROUPS.items() if g != "callbacks" for s in ss]
         expected |= {f"{g}.{f.name}" for g, s in nodes for f in fields(s) if f.name != "_target_"}
     assert sorted(listed) == sorted(expected)

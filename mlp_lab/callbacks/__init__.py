@@ -3,5 +3,6 @@
 from mlp_lab.callbacks.keeper import Keeper
 from mlp_lab.callbacks.loss_curves import LossCurves
 from mlp_lab.callbacks.progress import Progress
+from mlp_lab.callbacks.sweep_progress import SweepProgress
 
-__all__ = ["Keeper", "LossCurves", "Progress"]
+__all__ = ["Keeper", "LossCurves", "Progress", "SweepProgress"]

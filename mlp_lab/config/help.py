@@ -17,8 +17,10 @@ def help_text(name: str, root: type, folder: Path) -> str:
     usage = (folder / f"{name}.yaml").read_text().splitlines()[0].removeprefix("# ")
     lines = [f"usage: {usage}"]
     if "task" in {f.name for f in fields(root)}:
-        groups = {p.name: sorted(o.stem for o in p.glob("*.yaml")) for p in folder.iterdir()}
-        choices = {k: ", ".join(options) for k, options in sorted(groups.items()) if options}
+        groups: dict[str, list[str]] = {}
+        for path in sorted(folder.glob("*/**/*.yaml")):
+            groups.setdefault(path.parent.relative_to(folder).as_posix(), []).append(path.stem)
+        choices = {group: ", ".join(options) for group, options in groups.items()}
         lines += ["", "Choices:", *_columns(choices)]
     return "\n".join([*lines, "", "Keys:", *_columns(_keys(root)), "", _FOOT])
 

@@ -127,6 +127,20 @@ class MLP:
     normalization: str = limited(one_of=NORMALIZATIONS)
 
 
+# --- augmentation -------------------------------------------------------------------------------
+
+
+@schema
+class Augmentation:
+    _target_: str = "mlp_lab.augmentations.Augmentation"
+    rotation: float = limited(minimum=0, maximum=180)
+    shear: float = limited(minimum=0, below=90)
+    scale: float = limited(minimum=0, below=100)
+    shift: float = limited(minimum=0, maximum=1_000)
+    alpha: float = limited(minimum=0, maximum=10_000)
+    sigma: float = limited(minimum=0.1, maximum=100)
+
+
 # --- optimizer ----------------------------------------------------------------------------------
 
 
@@ -258,6 +272,14 @@ class EarlyStopping:
 
 
 @schema
+class Pruning:
+    _target_: str = "mlp_lab.callbacks.pruning.Pruning"
+    trial: int = limited(minimum=0)
+    seeds: int = limited(minimum=1)
+    after: int = limited(minimum=0)
+
+
+@schema
 class TensorBoard:
     _target_: str = "mlp_lab.logger.TensorBoard"
     x_axis: str = limited(one_of=("epoch", "step"))
@@ -270,10 +292,11 @@ GROUPS: dict[str, tuple[type, ...]] = {
     "task": (Classification,),
     "data": (MNIST, FashionMNIST),
     "network": (MLP,),
+    "augmentation": (Augmentation,),
     "optimizer": (SGD, Adam, AdamW, NAdam, RMSprop, Adagrad),
     "schedule": (Constant, InverseTime, Step, Cosine, OneCycle),
     "trainer": (Trainer,),
-    "callbacks": (Progress, LossCurves, EarlyStopping),
+    "callbacks": (Progress, LossCurves, EarlyStopping, Pruning),
     "logger": (TensorBoard,),
 }
 
@@ -287,21 +310,43 @@ class Select:
 
 
 @schema
+class Sweep:
+    """How the jobs of a sweep hang together."""
+
+    fail_fast: bool = MISSING
+    zip: list[str] = MISSING
+
+
+@schema
 class Train:
     task: Any = MISSING
     data: Any = MISSING
     network: Any = MISSING
+    augmentation: Any = MISSING
     optimizer: Any = MISSING
     schedule: Any = MISSING
     trainer: Any = MISSING
     callbacks: Any = MISSING
     logger: Any = MISSING
     select: Select = field(default_factory=Select)
+    sweep: Sweep = field(default_factory=Sweep)
     name: str = limited(pattern=r"\w[\w.-]*")
     seed: int = limited(minimum=0, below=2**32)
     threads: int | None = limited(minimum=1)
     logs: str = MISSING
     resume: str | None = MISSING
+
+
+@schema
+class Search:
+    """The keys of ``hydra.sweeper`` with ``hydra/sweeper=search``."""
+
+    _target_: str = "hydra_plugins.mlp_lab.Search"
+    n_trials: int = limited(minimum=1)
+    n_jobs: int = limited(minimum=1)
+    prune_after: int | None = limited(minimum=0)
+    seed: int = limited(minimum=0, below=2**32)
+    params: Any = MISSING
 
 
 @schema

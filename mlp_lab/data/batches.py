@@ -21,9 +21,16 @@ class EpochOrder:
     """A fresh permutation of ``size`` examples for each epoch, a function of (seed, epoch).
 
     Lightning calls ``set_epoch`` on what it finds under a loader's name ``sampler``.
+
+    Args:
+        size: number of examples.
+        seed: one, or several for as many orders at a time.
+        device: where the permutations shall lie.
     """
 
-    def __init__(self, size: int, seed: int, device: torch.device | None = None) -> None:
+    def __init__(
+        self, size: int, seed: int | Sequence[int], device: torch.device | None = None
+    ) -> None:
         self.size = size
         self.seed = seed
         self.device = device
@@ -33,9 +40,14 @@ class EpochOrder:
         self.epoch = epoch
 
     def permutation(self) -> Tensor:
-        """The order of the examples in the current epoch: int64 ``[size]``."""
-        generator = torch.Generator().manual_seed(epoch_seed(self.seed, self.epoch, "order"))
-        return torch.randperm(self.size, generator=generator).to(self.device)
+        """The order of the examples in the current epoch: int64 ``[size]`` or ``[seeds, size]``."""
+        if isinstance(self.seed, int):
+            return self._permutation(self.seed).to(self.device)
+        return torch.stack([self._permutation(seed) for seed in self.seed]).to(self.device)
+
+    def _permutation(self, seed: int) -> Tensor:
+        generator = torch.Generator().manual_seed(epoch_seed(seed, self.epoch, "order"))
+        return torch.randperm(self.size, generator=generator)
 
 
 class Chunk:
@@ -53,7 +65,14 @@ class Chunk:
 
     def __iter__(self) -> Iterator[list[Tensor]]:
         for rows in self.rows:
-            yield [tensor[rows] for tensor in self.tensors]
+            yield [_gather(tensor, rows) for tensor in self.tensors]
+
+
+def _gather(tensor: Tensor, rows: Tensor | slice) -> Tensor:
+    if isinstance(rows, slice):
+        return tensor[rows]
+    # Up to five times as fast as tensor[rows].
+    return tensor.index_select(0, rows.flatten()).view(*rows.shape, *tensor.shape[1:])
 
 
 class ChunkLoader:
@@ -109,7 +128,7 @@ class ChunkLoader:
             return [
                 slice(start + self.rank, end, self.shares) for start, end in ends[: self.batches]
             ]
-        minibatches = self.sampler.permutation().split(step)[: self.batches]
+        minibatches = self.sampler.permutation().split(step, dim=-1)[: self.batches]
         if self.shares == 1:
             return minibatches
         # Equal shares: else the mean of their gradients would not be that of the minibatch.

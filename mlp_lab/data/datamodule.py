@@ -28,6 +28,9 @@ class DataModule(pl.LightningDataModule):
     #: Numbers in one input, and in what a network is to put out for it.
     in_features: int
     out_features: int
+    #: ``side`` of the square pictures that the inputs are, in pixels, and ``fill``, the value of
+    #: what lies outside; None where the inputs are no pictures.
+    picture: dict[str, float] | None = None
 
     def __init__(self, *, batch_size: int, seed: int, limits: Mapping[str, int | None]) -> None:
         super().__init__()

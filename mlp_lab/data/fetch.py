@@ -12,6 +12,7 @@ import urllib.request
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import filelock
@@ -29,6 +30,13 @@ def checksum(path: Path, algorithm: str) -> str | None:
     """Hexadecimal digest of a file; None if there is no such file."""
     if not path.is_file():
         return None
+    now = path.stat()
+    return _digest(path, algorithm, (now.st_mtime_ns, now.st_size, now.st_ino))
+
+
+@cache
+def _digest(path: Path, algorithm: str, version: tuple[int, ...]) -> str:
+    """Digest of one ``version`` of a file: the jobs of a sweep all ask for it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 

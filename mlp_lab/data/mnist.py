@@ -57,6 +57,8 @@ class IdxImages(DataModule):
     ) -> None:
         super().__init__(**common)
         self.standardize = standardize
+        black = -self.mean / self.std if standardize else 0.0
+        self.picture = {"side": self.image_shape[0], "fill": black}
         self.root = Path(root) if root is not None else fetch.cache_folder()
         self.train_size = train_size
 

@@ -4,8 +4,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from mlp_lab.errors import UserError
+from mlp_lab.files import write_png, write_whole
 from mlp_lab.sweeps import summary
 from mlp_lab.sweeps.comparison import Comparison, find_runs
+from mlp_lab.sweeps.drawing import draw
+from mlp_lab.sweeps.event_file import write_event_file
 
 
 def compare(
@@ -15,21 +19,47 @@ def compare(
 
     Without ``output`` it goes to the folder that holds all places. The test set isn't touched.
     """
-    comparison = Comparison(find_runs(places), metric, mode)
-    folder = Path(output if output is not None else os.path.commonpath(places))
-    summary.write(comparison, folder)
-    return (
-        f"{summary.as_text(comparison)}\n\nsummary: {folder / 'summary.md'}, {folder / 'figures'}"
-    )
+    folder = _common_folder(places) if output is None else Path(output)
+    return _tell(Comparison(find_runs(places), metric, mode), folder)
 
 
 def conclude(folder: str) -> str:
-    """End the sweep in ``folder``: test the chosen run, and it alone; then ``compare``."""
+    """End the sweep in ``folder``: test the chosen run once, and it alone; then tell the answer."""
     runs = find_runs([folder])
     select = runs[0].config.select
-    chosen = Comparison(runs, select.metric, select.mode).chosen
-    if chosen.best is not None and chosen.status == "finished":
+    comparison = Comparison(runs, select.metric, select.mode)
+    chosen = comparison.chosen
+    if chosen.best is not None and chosen.status == "finished" and chosen.test is None:
         from mlp_lab.evaluation import measure  # which loads torch; a comparison does without
 
         measure(chosen.run, "test", "best")
-    return compare([folder], select.metric, select.mode)
+        comparison = Comparison(runs, select.metric, select.mode)
+    return _tell(comparison, Path(folder))
+
+
+def _tell(comparison: Comparison, folder: Path) -> str:
+    write(comparison, folder)
+    written = f"{folder / 'summary.md'}, {folder / 'figures'}"
+    return f"{summary.as_text(comparison)}\n\nsummary: {written}"
+
+
+def write(comparison: Comparison, folder: Path) -> None:
+    """Write ``summary.csv``, ``summary.md``, ``figures/*.png`` and TensorBoard's event file."""
+    markdown = summary.as_markdown(comparison)
+    write_whole(folder / "summary.csv", summary.as_csv(comparison).encode())
+    write_whole(folder / "summary.md", markdown.encode())
+    pictures = {}
+    for name, figure in draw(comparison).items():
+        path = folder / "figures" / f"{name}.png"
+        write_png(path, figure)
+        pictures[name] = path.read_bytes()
+    write_event_file(folder, markdown, pictures)
+
+
+def _common_folder(places: Sequence[str]) -> Path:
+    """The deepest folder that holds all places. Raises UserError where that is the root."""
+    absolute = any(map(os.path.isabs, places))
+    folder = Path(os.path.commonpath([os.path.abspath(p) if absolute else p for p in places]))
+    if absolute and len(folder.parts) == 1:
+        raise UserError(f"{', '.join(places)}: lie in no common folder; --output names one")
+    return folder

@@ -3,15 +3,16 @@
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+import numpy as np
 
 from mlp_lab.errors import UserError
 from mlp_lab.runs import SIGN, Run, best_row
+from mlp_lab.sweeps.differences import differences, label_of
 
 # 97.5 % quantiles of Student's t distribution for 1, 2, ... degrees of freedom.
 _T = (
@@ -20,8 +21,7 @@ _T = (
     2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
 )  # fmt: skip
 
-# Keys that say where and how a run runs, not what is learnt.
-_ASIDE = ("logs", "resume", "threads", "data.root", "callbacks", "logger", "select")
+Row = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -31,24 +31,30 @@ class Job:
     Attributes:
         run: its folder.
         settings: what it differs in from the other runs: dotted keys and their values.
-        history: a row an epoch.
+        label: the same in short; the folder's name where it is nothing.
+        history: a row an epoch, without what isn't finite.
         best: the row with the best value of the chosen metric on validation data, if any.
-        status: ``finished``, ``interrupted``, ``diverged`` or ``unfinished``.
+        status: ``finished``, ``interrupted``, ``diverged``, ``failed`` or ``unfinished``.
+        reason: why it did not finish.
         seconds: of wall time for its epochs.
+        tests: evaluations on the test set.
     """
 
     run: Run
     settings: dict[str, Any]
-    history: list[dict[str, float]]
-    best: dict[str, float] | None
+    label: str
+    history: list[Row]
+    best: Row | None
     status: str
+    reason: str | None
     seconds: float
+    tests: list[dict[str, Any]]
 
     @property
-    def label(self) -> str:
-        """What the job differs in, in short; the folder's name where it is nothing."""
-        parts = (f"{key.rpartition('.')[2]}={value}" for key, value in self.settings.items())
-        return " ".join(parts) or self.run.folder.name
+    def test(self) -> dict[str, Any] | None:
+        """The first evaluation of the best epoch on the test set, if there is one."""
+        epoch = (self.best or {}).get("epoch")
+        return next((entry for entry in self.tests if entry["epoch"] == epoch), None)
 
 
 @dataclass(frozen=True)
@@ -67,12 +73,42 @@ class Interval:
         if n == 1:
             return cls(1, values[0], math.nan, math.nan)
         std = statistics.stdev(values)
-        t = _T[n - 2] if n - 2 < len(_T) else 1.96
+        # The second term of the quantile's expansion in 1 / (degrees of freedom) suffices there.
+        t = _T[n - 2] if n - 2 < len(_T) else 1.96 + 2.37 / (n - 1)
         return cls(n, statistics.fmean(values), std, t * std / math.sqrt(n))
 
 
+@dataclass(frozen=True)
+class Group:
+    """Jobs that differ in nothing but the seed, and have a best value.
+
+    Attributes:
+        settings: what sets them apart from other groups.
+        label: the same in short; empty where it is nothing.
+        jobs: best first.
+        interval: of their best values.
+    """
+
+    settings: dict[str, Any]
+    label: str
+    jobs: list[Job]
+    interval: Interval
+
+    def curve(self, key: str) -> np.ndarray:
+        """Epoch, mean and standard deviation of a column of the history: ``[3, epochs]``.
+
+        Only epochs that all jobs have: a mean over those that go on would be one over others.
+        The deviation is nan for a single job.
+        """
+        columns = [{row["epoch"]: row[key] for row in j.history if key in row} for j in self.jobs]
+        epochs = sorted(set.intersection(*map(set, columns)))
+        values = np.array([[column[epoch] for epoch in epochs] for column in columns])
+        spread = values.std(0, ddof=1) if len(values) > 1 else np.full(len(epochs), np.nan)
+        return np.stack([np.array(epochs), values.mean(0), spread])
+
+
 class Comparison:
-    """Runs, best first by ``<metric>/validation``.
+    """Runs, best first by ``<metric>/validation``; those that failed come last.
 
     Args:
         runs: at least one.
@@ -83,9 +119,9 @@ class Comparison:
     def __init__(self, runs: Sequence[Run], metric: str = "loss", mode: str = "min") -> None:
         self.metric = metric
         self.key = f"{metric}/validation"
-        self.sign = SIGN[mode]
-        settings = _differences([run.config for run in runs])
-        jobs = [self._job(run, own, mode) for run, own in zip(runs, settings, strict=True)]
+        self.mode = mode
+        self.swept, settings = differences(runs)
+        jobs = [self._job(run, own) for run, own in zip(runs, settings, strict=True)]
         if not any(self.key in row for job in jobs for row in job.history):
             logged = {k for job in jobs for row in job.history for k in row}
             known = sorted(k.removesuffix("/validation") for k in logged if "/validation" in k)
@@ -93,72 +129,62 @@ class Comparison:
                 f"metric={metric}: no run has it (these are there: {', '.join(known) or 'none'})"
             )
         self.jobs = sorted(jobs, key=self._rank)
-        self.swept = list(self.jobs[0].settings)
 
     @property
     def chosen(self) -> Job:
         """The job and, in its ``best``, the epoch with the best value on validation data."""
         return self.jobs[0]
 
-    def over_seeds(self) -> list[tuple[dict[str, Any], Interval]]:
-        """The metric's best validation values over jobs that differ in nothing but the seed."""
-        groups: dict[tuple[tuple[str, str], ...], list[Job]] = defaultdict(list)
+    def groups(self) -> list[Group]:
+        """Jobs that differ in nothing but the seed, together; best first by their mean."""
+        members: dict[str, list[Job]] = defaultdict(list)
         for job in self.jobs:
             if job.best is not None:
-                rest = {k: v for k, v in job.settings.items() if k != "seed"}
-                groups[tuple((k, str(v)) for k, v in rest.items())].append(job)
-        rows = [
-            (
-                {k: v for k, v in members[0].settings.items() if k != "seed"},
-                Interval.of([job.best[self.key] for job in members if job.best]),
+                members[label_of(_without_seed(job.settings), self.swept)].append(job)
+        groups = [
+            Group(
+                _without_seed(jobs[0].settings),
+                label,
+                jobs,
+                Interval.of([job.best[self.key] for job in jobs if job.best]),
             )
-            for members in groups.values()
+            for label, jobs in members.items()
         ]
-        return sorted(rows, key=lambda row: self.sign * row[1].mean)
+        return sorted(groups, key=lambda group: SIGN[self.mode] * group.interval.mean)
 
-    def _job(self, run: Run, settings: dict[str, Any], mode: str) -> Job:
-        history = run.history
-        best = best_row(history, self.key, mode)
-        seconds = sum(row["seconds"] for row in history)
-        return Job(run, settings, history, best, run.result.get("status", "unfinished"), seconds)
+    def _job(self, run: Run, settings: dict[str, Any]) -> Job:
+        history = [{k: v for k, v in row.items() if math.isfinite(v)} for row in run.history]
+        result = run.result
+        return Job(
+            run,
+            settings,
+            label_of(settings, self.swept) or run.folder.name,
+            history,
+            best_row(history, self.key, self.mode),
+            result.get("status", "unfinished"),
+            result.get("reason"),
+            sum(row.get("seconds", 0.0) for row in history),
+            [entry for entry in result.get("evaluations", []) if entry["split"] == "test"],
+        )
 
-    def _rank(self, job: Job) -> tuple[float, str]:
-        value = math.inf if job.best is None else self.sign * job.best[self.key]
-        return value, str(job.run.folder)
+    def _rank(self, job: Job) -> tuple[bool, float, str]:
+        value = math.inf if job.best is None else SIGN[self.mode] * job.best[self.key]
+        return job.status == "failed", value, str(job.run.folder)
 
 
 def find_runs(places: Sequence[str]) -> list[Run]:
     """All runs in and below the given folders. Raises UserError if there are none in one."""
-    found: dict[Path, None] = {}
+    found: dict[Path, Path] = {}
     for place in places:
         if not Path(place).is_dir():
             raise UserError(f"{place}: no such folder")
         inside = sorted(path.parent for path in Path(place).rglob("config.yaml"))
         if not inside:
             raise UserError(f"{place}: no runs in this folder")
-        found |= dict.fromkeys(inside)
-    return [Run(folder) for folder in found]
+        for folder in inside:
+            found.setdefault(folder.resolve(), folder)
+    return [Run(folder) for folder in found.values()]
 
 
-def _differences(configs: Sequence[DictConfig]) -> list[dict[str, Any]]:
-    """For each config its own values of the keys in which the configs differ."""
-    flat = [_flat(config) for config in configs]
-    keys = dict.fromkeys(key for values in flat for key in values)
-    differ = [k for k in keys if len({str(values.get(k)) for values in flat}) > 1]
-    return [{key: values.get(key) for key in differ} for values in flat]
-
-
-def _flat(node: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
-    """Dotted keys and their values; a choice goes by its class's name."""
-    values: dict[str, Any] = {}
-    for key, value in node.items():
-        dotted = f"{prefix}{key}"
-        if dotted in _ASIDE:
-            continue
-        if isinstance(value, Mapping):
-            values |= _flat(value, f"{dotted}.")
-        elif key == "_target_":
-            values[prefix.rstrip(".")] = str(value).rpartition(".")[2]
-        else:
-            values[dotted] = value
-    return values
+def _without_seed(settings: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if key != "seed"}

@@ -1,20 +1,18 @@
-"""The answer of a comparison: a table, files, figures, and the choice."""
+"""The answer of a comparison in words: a table, what did not finish, and the choice."""
 
 import math
-from collections.abc import Callable, Sequence
-from pathlib import Path
+import shlex
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from matplotlib.figure import Figure
-
-from mlp_lab import figures
-from mlp_lab.console import table
-from mlp_lab.files import csv_text, write_png, write_whole
+from mlp_lab.config.flatten import written
+from mlp_lab.console import metric, table
+from mlp_lab.files import csv_text
 from mlp_lab.runs import metrics_of
-from mlp_lab.sweeps.comparison import Comparison, Interval, Job
+from mlp_lab.sweeps.comparison import Comparison, Group, Job
 
 _METRICS = ("loss/train", "loss/validation", "error/train", "error/validation")
+_SPLITS = {"train": "training", "validation": "validation"}
 
 
 def columns(comparison: Comparison) -> list[str]:
@@ -31,13 +29,18 @@ def rows(comparison: Comparison) -> list[list[Any]]:
 
 
 def as_text(comparison: Comparison) -> str:
-    """The table for a terminal, what holds over seeds, and the choice."""
-    return _told(comparison, table)
+    """The tables for a terminal, what did not finish, and the choice."""
+    parts = [table(*each) for each in _tables(comparison)]
+    lists = [unfinished(comparison), choice(comparison)]
+    return "\n\n".join([*parts, *("\n".join(lines) for lines in lists if lines)])
 
 
 def as_markdown(comparison: Comparison) -> str:
     """The same as ``as_text``, in Markdown."""
-    return _told(comparison, _markdown) + "\n"
+    parts = [_markdown(*each) for each in _tables(comparison)]
+    lists = [unfinished(comparison), choice(comparison)]
+    parts += ["\n".join(f"- {line}" for line in lines) for lines in lists if lines]
+    return "\n\n".join(parts) + "\n"
 
 
 def as_csv(comparison: Comparison) -> str:
@@ -47,134 +50,110 @@ def as_csv(comparison: Comparison) -> str:
     return csv_text([[*columns(comparison), "folder"], *cells])
 
 
-def choice(comparison: Comparison) -> str:
-    """Which job and epoch are the best on validation data, and what they reach."""
+def unfinished(comparison: Comparison) -> list[str]:
+    """A line for each job that isn't finished: why."""
+    return [f"{job.label}: {_why(job)}" for job in comparison.jobs if job.status != "finished"]
+
+
+def choice(comparison: Comparison) -> list[str]:
+    """Which job and epoch are the best on validation data, what they reach, how to repeat them."""
     job = comparison.chosen
     if job.best is None:
-        return "no job has finished an epoch"
-    reached = ", ".join(
-        f"{key.replace('/', ' ')} {_shown(key, value)}"
-        for key, value in sorted(job.best.items())
-        if "/" in key
-    )
-    lines = [
-        f"chosen by validation {comparison.metric}: {job.label}, epoch {int(job.best['epoch'])}"
+        return ["no job has finished an epoch"]
+    epoch = int(job.best["epoch"])
+    lines = [f"chosen by validation {comparison.metric}: {job.label}, epoch {epoch}"]
+    lines.append(f"it reaches: {', '.join(_reached(job))}")
+    lines.append(_tested(comparison))
+    lines.append(f"folder: {job.run.folder}")
+    words = shlex.join(job.run.overrides)
+    lines.append(f"run it again: python scripts/train.py {words}".rstrip())
+    return lines
+
+
+def _reached(job: Job) -> list[str]:
+    """The metrics of the best epoch, those of the test last."""
+    best = job.best or {}
+    names = dict.fromkeys(key.partition("/")[0] for key in sorted(best, key=_order) if "/" in key)
+    reached = [
+        f"{told} {name} {metric(name, best[f'{name}/{split}'])}"
+        for name in names
+        for split, told in _SPLITS.items()
+        if f"{name}/{split}" in best
     ]
-    lines.append(f"it reaches: {reached}")
-    tested = [e for e in job.run.result.get("evaluations", []) if e["split"] == "test"]
-    if tested:
-        metrics = metrics_of(tested[0]).items()
-        told = ", ".join(f"test {name} {_shown(name, value)}" for name, value in metrics)
-        lines.append(f"its test, once, for epoch {tested[0]['epoch']}: {told}")
-    lines.append(f"its folder: {job.run.folder}")
-    return "\n".join(lines)
+    tests = metrics_of(job.test or {}).items()
+    return reached + [f"test {name} {metric(name, value)}" for name, value in tests]
 
 
-def draw(comparison: Comparison) -> dict[str, Figure]:
-    """The figures that fit what was swept, by name."""
-    chosen = comparison.chosen
-    mark = None if chosen.best is None else (chosen.label, int(chosen.best["epoch"]))
-    histories = {job.label: job.history for job in comparison.jobs}
-    drawn = {"error_curves": figures.error_curves(histories, comparison.metric, mark)}
-    done = [job for job in comparison.jobs if job.best is not None]
-    keys = [key for key in comparison.swept if key != "seed"]
-    results = [job.best[comparison.key] for job in done if job.best is not None]
-    for key in keys:
-        values = [_axis_value(job.settings[key]) for job in done]
-        name = f"{comparison.metric}_against_{key}"
-        drawn[name] = figures.metric_against(values, results, key, comparison.metric)
-    if len(keys) == 2:
-        drawn["heat_map"] = _heat_map(done, results, (keys[0], keys[1]), comparison.metric)
-    return drawn
+def _tested(comparison: Comparison) -> str:
+    """For which networks the test set was evaluated: for the chosen one alone, as it should."""
+    jobs = comparison.jobs
+    networks = {(job.run.folder, entry["epoch"]) for job in jobs for entry in job.tests}
+    if not networks:
+        return "the test set was not evaluated"
+    others = len(networks) - (comparison.chosen.test is not None)
+    told = f"{others} other network{'s' if others > 1 else ''}"
+    if comparison.chosen.test is None:
+        return f"the test set was not evaluated for it, but for {told}"
+    return f"the test set was evaluated for it {f'and {told}' if others else 'alone'}"
 
 
-def write(comparison: Comparison, folder: Path) -> list[Path]:
-    """Write ``summary.csv``, ``summary.md`` and ``figures/*.png``; return their paths."""
-    texts = {"summary.csv": as_csv(comparison), "summary.md": as_markdown(comparison)}
-    for name, text in texts.items():
-        write_whole(folder / name, text.encode())
-    pictures = draw(comparison)
-    for name, figure in pictures.items():
-        write_png(folder / "figures" / f"{name}.png", figure)
-    return [
-        *(folder / name for name in texts),
-        *(folder / "figures" / f"{n}.png" for n in pictures),
-    ]
+def _order(key: str) -> tuple[int, str]:
+    return (_METRICS.index(key) if key in _METRICS else len(_METRICS)), key
 
 
-def _told(
-    comparison: Comparison, render: Callable[[Sequence[str], Sequence[Sequence[str]]], str]
-) -> str:
-    """All tables, each by ``render(header, rows)``, and the choice."""
+def _why(job: Job) -> str:
+    """Status and reason in a line; of a traceback the last says it."""
+    if job.status == "unfinished":
+        return "unfinished: it runs still, or was killed"
+    reason = (job.reason or job.status).strip().splitlines()[-1].strip()
+    return reason if reason.startswith(job.status) else f"{job.status}: {reason}"
+
+
+def _tables(comparison: Comparison) -> list[tuple[list[str], list[list[str]]]]:
+    """Header and rows, as shown, of the jobs and, where the seed was swept, of the groups."""
     header = columns(comparison)
     shown = [[_shown(c, v) for c, v in zip(header, row, strict=True)] for row in rows(comparison)]
     tables = [(header, shown)]
-    if seeds := _seed_rows(comparison):
-        tables.append(seeds)
-    return "\n\n".join([*(render(*each) for each in tables), choice(comparison)])
+    if "seed" in comparison.swept:
+        tables.append(_over_seeds(comparison))
+    return tables
+
+
+def _over_seeds(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    keys = [key for key in comparison.swept if key != "seed"]
+    name = comparison.key
+
+    def cells(group: Group) -> list[str]:
+        settings = [_setting(group.settings, key) or "-" for key in keys]
+        i = group.interval
+        spread = [metric(name, v) if math.isfinite(v) else "-" for v in (i.std, i.half_width)]
+        return [*settings, str(i.n), metric(name, i.mean), *spread]
+
+    header = [*keys, "seeds", f"mean {name}", "± sd", "± 95 % interval"]
+    return header, [cells(group) for group in comparison.groups()]
 
 
 def _cell(job: Job, column: str) -> Any:
-    if column in job.settings:
-        return job.settings[column]
     own = {
         "epochs": len(job.history),
         "best epoch": None if job.best is None else int(job.best["epoch"]),
         "seconds": job.seconds,
         "status": job.status,
     }
-    return own[column] if column in own else (job.best or {}).get(column)
+    if column in own:
+        return own[column]
+    return (job.best or {}).get(column, _setting(job.settings, column))
 
 
-def _seed_rows(comparison: Comparison) -> tuple[list[str], list[list[str]]] | None:
-    """Header and rows of the table over seeds; None where no seed was swept."""
-    if "seed" not in comparison.swept:
-        return None
-    keys = [key for key in comparison.swept if key != "seed"]
-    name = comparison.key
-
-    def cells(settings: dict[str, Any], i: Interval) -> list[str]:
-        spread = [_shown(name, v) if math.isfinite(v) else "-" for v in (i.std, i.half_width)]
-        return [*(str(settings[k]) for k in keys), str(i.n), _shown(name, i.mean), *spread]
-
-    header = [*keys, "seeds", f"mean {name}", "± sd", "± 95 % interval"]
-    return header, [cells(settings, interval) for settings, interval in comparison.over_seeds()]
-
-
-def _heat_map(jobs: list[Job], results: list[float], keys: tuple[str, str], metric: str) -> Figure:
-    """Means over all jobs of each pair of values."""
-    axes = [
-        list(dict.fromkeys(sorted((_axis_value(j.settings[k]) for j in jobs), key=_order)))
-        for k in keys
-    ]
-    cells: dict[tuple[int, int], list[float]] = {}
-    for job, result in zip(jobs, results, strict=True):
-        place = tuple(
-            axis.index(_axis_value(job.settings[k])) for axis, k in zip(axes, keys, strict=True)
-        )
-        cells.setdefault((place[0], place[1]), []).append(result)
-    values = np.full((len(axes[0]), len(axes[1])), np.nan)
-    for place, found in cells.items():
-        values[place] = np.mean(found)
-    names = [[str(value) for value in axis] for axis in axes]
-    return figures.heat_map(names[0], names[1], values, keys, metric)
-
-
-def _axis_value(value: Any) -> float | str:
-    return value if type(value) in {int, float} else str(value)
-
-
-def _order(value: float | str) -> tuple[bool, float, str]:
-    return (True, 0.0, value) if isinstance(value, str) else (False, value, "")
+def _setting(settings: dict[str, Any], key: str) -> str | None:
+    return written(settings[key]) if key in settings else None
 
 
 def _shown(column: str, value: Any) -> str:
     if value is None:
         return "-"
-    if column.startswith("error"):
-        return f"{100 * value:.2f} %"
-    if "/" in column or column == "loss":
-        return f"{value:.4f}" if abs(value) < 1000 else f"{value:.3g}"
+    if "/" in column:
+        return metric(column, value)
     return f"{value:.1f}" if column == "seconds" else str(value)
 
 

@@ -4,6 +4,7 @@ import math
 from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,8 @@ from mlp_lab.data.batches import Chunk
 from mlp_lab.errors import UserError
 from mlp_lab.schedules import Schedule
 from mlp_lab.seeds import epoch_seed
+
+Augment = Callable[[Tensor, torch.Generator], Tensor]
 
 # Sums over examples, by name, and their number under "examples".
 Sums = dict[str, float]
@@ -34,7 +37,9 @@ class Task(pl.LightningModule):
         network: maps inputs ``[batch, ...]`` to outputs ``[batch, ...]``.
         optimizer: makes the optimizer of given parameters.
         schedule: factor of the learning rate by time.
-        seed: of all that is random in the network while it trains.
+        seed: of all that is random while the network trains.
+        augmentation: makes training inputs ``[batch, ...]`` into others, with random numbers from
+            a generator; None: they are as they are.
         log_every_n_steps: log the loss of every n-th minibatch; 0: means of epochs only.
     """
 
@@ -47,6 +52,7 @@ class Task(pl.LightningModule):
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         schedule: Schedule,
         seed: int,
+        augmentation: Augment | None = None,
         log_every_n_steps: int = 0,
     ) -> None:
         super().__init__()
@@ -54,6 +60,7 @@ class Task(pl.LightningModule):
         self.network = network
         self.make_optimizer = optimizer
         self.schedule = schedule
+        self.augmentation = augmentation
         self.seed = seed
         self.log_every_n_steps = log_every_n_steps
         #: The latest epoch's means, by ``<metric>/<split>``.
@@ -74,7 +81,9 @@ class Task(pl.LightningModule):
         return optimizer
 
     def on_train_epoch_start(self) -> None:
-        torch.manual_seed(epoch_seed(self.seed, self.current_epoch, "network"))
+        seed = partial(epoch_seed, self.seed, self.current_epoch)
+        torch.manual_seed(seed("network"))
+        self._noise = torch.Generator(self.device).manual_seed(seed("augmentation"))
         self.means = {}
         self._sums["train"] = defaultdict(float)
 
@@ -83,13 +92,14 @@ class Task(pl.LightningModule):
         assert isinstance(optimizer, Optimizer)
         # What is looked up here isn't looked up for each minibatch, which may take microseconds.
         network, loss_of, first = self.network, self.loss, self.global_step
+        augmented = self.augmented
         # Only several processes need Lightning's help: their gradients have to be averaged.
         backward = Tensor.backward if self.trainer.world_size == 1 else self.manual_backward
         losses, outputs, targets = [], [], []
-        for (x, y), rate in zip(chunk, self._learning_rates(first, len(chunk)), strict=False):
+        for (x, y), rate in zip(chunk, self.learning_rates(first, len(chunk)), strict=False):
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            output = network(x)
+            output = network(augmented(x))
             loss = loss_of(output, y)
             optimizer.zero_grad()
             backward(loss)
@@ -97,8 +107,18 @@ class Task(pl.LightningModule):
             losses.append(loss.detach())
             outputs.append(output.detach())
             targets.append(y)
-        self._count_steps(len(losses))
-        self._log_steps(losses, first)
+        self.count_steps(len(losses))
+        self.log_steps(losses, first)
+        self.record_training(losses, outputs, targets)
+
+    def augmented(self, x: Tensor) -> Tensor:
+        """The inputs of the epoch's next training minibatch, as the network is to see them."""
+        return x if self.augmentation is None else self.augmentation(x, self._noise)
+
+    def record_training(
+        self, losses: list[Tensor], outputs: list[Tensor], targets: list[Tensor]
+    ) -> None:
+        """Take minibatches into the epoch's means. Raises Diverged if these aren't finite."""
         sums = self._sums["train"]
         self._add(sums, losses, outputs, targets)
         if not math.isfinite(sums["loss"]):
@@ -148,7 +168,7 @@ class Task(pl.LightningModule):
         assert isinstance(optimizer, Optimizer)
         return float(optimizer.param_groups[0]["lr"])
 
-    def _learning_rates(self, first: int, count: int) -> list[float]:
+    def learning_rates(self, first: int, count: int) -> list[float]:
         """Learning rates of up to ``count`` steps from ``first`` on, as many as may be made."""
         trainer, base = self.trainer, self._base_learning_rate
         per_epoch = trainer.train_dataloader.batches  # type: ignore[union-attr]
@@ -158,14 +178,15 @@ class Task(pl.LightningModule):
             last = min(last, trainer.max_steps)
         return [base * self.schedule(step / per_epoch, epochs) for step in range(first, last)]
 
-    def _count_steps(self, steps: int) -> None:
+    def count_steps(self, steps: int) -> None:
         """Tell Lightning, which saw one step, how many there were."""
         progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
         for tracker in (progress.total, progress.current):
             tracker.ready += steps
             tracker.completed += steps
 
-    def _log_steps(self, losses: list[Tensor], first: int) -> None:
+    def log_steps(self, losses: list[Tensor], first: int) -> None:
+        """Log the losses of the steps after ``first`` that ``log_every_n_steps`` asks for."""
         every = self.log_every_n_steps
         if every == 0 or self.logger is None:
             return
@@ -173,14 +194,20 @@ class Task(pl.LightningModule):
             if step % every == 0:
                 self.logger.log_metrics({"loss/minibatch": float(loss)}, step)
 
+    def record_validation(self, outputs: list[Tensor], targets: list[Tensor]) -> None:
+        """Take the outputs for batches of validation data into the epoch's means."""
+        self._record(self._sums["validation"], outputs, targets)
+
     def _evaluate(self, chunk: Chunk, sums: Sums) -> None:
-        losses, outputs, targets = [], [], []
-        for x, y in chunk:
-            output = self.network(x)
-            # The mean over no examples, a small batch's share, would be nan.
-            losses.append(self.loss(output, y) if len(y) else output.new_zeros(()))
-            outputs.append(output)
-            targets.append(y)
+        outputs, targets = zip(*((self.network(x), y) for x, y in chunk), strict=True)
+        self._record(sums, list(outputs), list(targets))
+
+    def _record(self, sums: Sums, outputs: list[Tensor], targets: list[Tensor]) -> None:
+        # The mean over no examples, a small batch's share, would be nan.
+        losses = [
+            self.loss(output, y) if len(y) else output.new_zeros(())
+            for output, y in zip(outputs, targets, strict=True)
+        ]
         self._add(sums, losses, outputs, targets)
 
     def _add(

@@ -1,0 +1,168 @@
+"""Several networks of one shape as a single one, with a leading member axis.
+
+A small network keeps a processor waiting more than working. Stacked, the first layers of all
+members are one large matrix product where they see the same minibatch, the other layers one batched
+product each, and whatever a step costs beside its arithmetic is paid once.
+
+The members stay what they are: their parameters and buffers become views of the stacked tensors, so
+that each of them is at any time an ordinary network with its current weights.
+"""
+
+from collections.abc import Hashable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mlp_lab.networks import ACTIVATIONS
+
+
+class UnstackableError(Exception):
+    """A network that can't be stacked, and why."""
+
+
+def shape(network: nn.Module) -> Hashable:
+    """What networks have to agree in to be stacked. Raises UnstackableError for those that can't.
+
+    Numbers such as a dropout's probability may differ, and so may activations.
+    """
+    kind = type(network)
+    if kind in _POINTWISE:
+        return "activation"
+    if kind in _LAYERS:
+        settings = tuple(getattr(network, name) for name in _LAYERS[kind].agree)
+        return kind, settings, tuple(p.shape for p in network.parameters())
+    if kind.forward is not nn.Sequential.forward:
+        raise UnstackableError(f"{kind.__name__} has no stacked form")
+    return tuple(shape(child) for child in network.children())
+
+
+def stack(networks: Sequence[nn.Module], generators: Sequence[torch.Generator]) -> nn.Module:
+    """The networks, which have one ``shape``, as a single one.
+
+    It maps inputs ``[orders, batch, ...]`` to ``[members, batch, ...]``, where ``orders`` divides
+    ``members``: the first ``members / orders`` of them see the first minibatch, and so on.
+
+    Args:
+        networks: the members, on one device and of one dtype. Their tensors become views.
+        generators: what is random in each member while it trains is drawn from its own.
+    """
+    first = networks[0]
+    if type(first) in _LAYERS:
+        return _LAYERS[type(first)](networks, generators)
+    if type(first) in _POINTWISE:
+        return first if len(set(map(repr, networks))) == 1 else _Each(networks)
+    places = zip(*(network.children() for network in networks), strict=True)
+    return nn.Sequential(*(stack(layers, generators) for layers in places))
+
+
+class _Stacked(nn.Module):
+    """The layers at one place of all members."""
+
+    #: Attributes in which the layers have to agree, beside the shapes of their parameters.
+    agree: tuple[str, ...] = ()
+    #: ``[members, ...]``, as the parameters and buffers below.
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, layers: Sequence[nn.Module], generators: Sequence[torch.Generator]) -> None:
+        super().__init__()
+        for name, _ in layers[0].named_parameters():
+            setattr(self, name, nn.Parameter(_joint(layers, name)))
+        for name, _ in layers[0].named_buffers():
+            self.register_buffer(name, _joint(layers, name))
+        for name in self.agree:
+            setattr(self, name, getattr(layers[0], name))
+
+
+class _Linear(_Stacked):
+    def forward(self, x: Tensor) -> Tensor:
+        (orders, batch), (members, outputs, inputs) = x.shape[:2], self.weight.shape
+        # The units of all members that see the same minibatch are those of one wide layer. In this
+        # order of the factors, the gradient of the weights lies in the memory as the weights do.
+        weight, bias = self.weight.view(orders, -1, inputs), self.bias.view(orders, -1, 1)
+        if orders == 1:
+            y = F.linear(x[0], weight[0], bias.flatten()).view(batch, members, outputs)
+            return y.transpose(0, 1)
+        y = torch.baddbmm(bias, weight, x.transpose(1, 2))
+        return y.view(members, outputs, batch).transpose(1, 2)
+
+
+class _BatchNorm(_Stacked):
+    agree = ("momentum", "eps")
+    momentum: float
+    eps: float
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        members, batch, features = x.shape
+        if self.training:
+            self.num_batches_tracked += 1
+        columns = x.transpose(0, 1).reshape(batch, members * features)
+        y = F.batch_norm(
+            columns,
+            self.running_mean.view(-1),
+            self.running_var.view(-1),
+            self.weight.view(-1),
+            self.bias.view(-1),
+            self.training,
+            self.momentum,
+            self.eps,
+        )
+        return y.view(batch, members, features).transpose(0, 1)
+
+
+class _LayerNorm(_Stacked):
+    agree = ("normalized_shape", "eps")
+    normalized_shape: tuple[int, ...]
+    eps: float
+
+    def forward(self, x: Tensor) -> Tensor:
+        normal = F.layer_norm(x, self.normalized_shape, eps=self.eps)
+        return torch.addcmul(self.bias.unsqueeze(1), normal, self.weight.unsqueeze(1))
+
+
+class _Dropout(_Stacked):
+    def __init__(self, layers: Sequence[nn.Dropout], generators: Sequence[torch.Generator]) -> None:
+        super().__init__(layers, generators)
+        self.kept = [1 - layer.p for layer in layers]
+        self.generators = generators
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        noise = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+        for own, kept, generator in zip(noise, self.kept, self.generators, strict=True):
+            own.bernoulli_(kept, generator=generator).div_(kept)  # as torch's dropout draws
+        return x * noise
+
+
+class _Each(nn.Module):
+    """Another activation for each member."""
+
+    def __init__(self, activations: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.activations = nn.ModuleList(activations)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([f(own) for f, own in zip(self.activations, x, strict=True)])
+
+
+_POINTWISE = {type(make()) for make in ACTIVATIONS.values()}
+_LAYERS: dict[type[nn.Module], type[_Stacked]] = {
+    nn.Linear: _Linear,
+    nn.BatchNorm1d: _BatchNorm,
+    nn.LayerNorm: _LayerNorm,
+    nn.Dropout: _Dropout,
+}
+
+
+def _joint(layers: Sequence[nn.Module], name: str) -> Tensor:
+    """The tensors ``name`` of all layers as one, of which theirs become views."""
+    own = [getattr(layer, name) for layer in layers]
+    joint = torch.stack([tensor.detach() for tensor in own])
+    for tensor, view in zip(own, joint.unbind(), strict=True):
+        tensor.data = view
+    return joint

@@ -1,0 +1,61 @@
+"""What sets runs apart: the keys in which they differ, and how these are told."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mlp_lab.config.flatten import flatten, lies_under, overridden, written
+from mlp_lab.runs import Run
+
+# Keys that say where and how a run runs, not what is learnt: told of only where somebody set them.
+_ASIDE = (
+    "resume",
+    "threads",
+    "data.root",
+    "callbacks.progress",
+    "callbacks.loss_curves",
+    "logger",
+    "select",
+)
+# Keys that say nothing of a run itself.
+_NEVER = ("logs", "sweep", "callbacks.pruning")
+
+
+def differences(runs: Sequence[Run]) -> tuple[list[str], list[dict[str, Any]]]:
+    """The keys that tell the runs apart, and for each run its own values of them."""
+    configs = [flatten(run.config) for run in runs]
+    typed = {key for run in runs for key in overridden(run.overrides)}
+    # What belongs to an experiment is told apart by its name first.
+    keys = dict.fromkeys(["name", *(key for values in configs for key in values)])
+    swept = [
+        key
+        for key in keys
+        if not lies_under(key, _NEVER)
+        and len({_value(values, key) for values in configs}) > 1
+        and (key in typed or not (lies_under(key, _ASIDE) or _implied(key, configs)))
+    ]
+    return swept, [{key: values[key] for key in swept if key in values} for values in configs]
+
+
+def label_of(settings: dict[str, Any], swept: Sequence[str]) -> str:
+    """Settings in short: ``lr=0.1 width=64``; dotted keys where two would end alike."""
+    ends = [key.rpartition(".")[2] for key in swept]
+    names = {k: end if ends.count(end) == 1 else k for k, end in zip(swept, ends, strict=True)}
+    return " ".join(f"{names[key]}={written(value)}" for key, value in settings.items())
+
+
+def _implied(key: str, configs: Sequence[dict[str, Any]]) -> bool:
+    """Whether the experiment's name says a key's value already, or does the choice that alone has
+    this key: ``optimizer.betas`` is no more than ``optimizer: Adam``."""
+    lacks = any(key not in values for values in configs)
+    owners = ("name", key.rpartition(".")[0]) if lacks else ("name",)
+    return key != "name" and any(_determines(owner, key, configs) for owner in owners)
+
+
+def _determines(owner: str, key: str, configs: Sequence[dict[str, Any]]) -> bool:
+    pairs = {(_value(values, owner), _value(values, key)) for values in configs}
+    return len(pairs) == len({first for first, _ in pairs})
+
+
+def _value(values: dict[str, Any], key: str) -> str | None:
+    """A value to compare; None where a config has no such key, which isn't a null."""
+    return written(values[key]) if key in values else None

@@ -1,0 +1,73 @@
+"""Which figures a comparison has, and what is drawn in them."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from mlp_lab.config.flatten import written
+from mlp_lab.sweeps import figures
+from mlp_lab.sweeps.comparison import Comparison, Group
+
+
+def draw(comparison: Comparison) -> dict[str, Figure]:
+    """The figures that fit what was swept, by name."""
+    metric, best = comparison.metric, comparison.chosen.best
+    groups = comparison.groups()
+    histories = [(job.label, job.history) for job in comparison.jobs if job.best is not None]
+    epoch = None if best is None else int(best["epoch"])
+    drawn = {"error_curves": figures.error_curves(histories, metric, epoch)}
+    if any(group.interval.n > 1 for group in groups):
+        drawn["seed_bands"] = _seed_bands(groups, metric)
+    # A key that some lack has no place for them on its axis.
+    keys = [k for k in comparison.swept if k != "seed" and all(k in g.settings for g in groups)]
+    for key in keys:
+        others = [other for other in comparison.swept if other not in ("seed", key)]
+        drawn[f"{metric}_against_{key}"] = _metric_against(groups, key, others, metric)
+    if len(keys) == 2 and (cells := _cells(groups, *keys)) is not None:
+        drawn["heat_map"] = figures.heat_map(*cells, (keys[0], keys[1]), metric)
+    return drawn
+
+
+def _seed_bands(groups: list[Group], metric: str) -> Figure:
+    bands = [
+        (
+            f"{group.label}  ({group.interval.n} seeds)".strip(),
+            {split: group.curve(f"{metric}/{split}") for split in figures.SPLITS},
+        )
+        for group in groups
+    ]
+    return figures.seed_bands(
+        bands, metric, "mean ± sd over seeds, best first\n(epochs that all reached)"
+    )
+
+
+def _metric_against(groups: list[Group], key: str, others: list[str], metric: str) -> Figure:
+    """A line for each value of the only other key; a single line where there are more keys."""
+    second = others[0] if len(others) == 1 else None
+    apart = ["" if second is None else _axis_value(g.settings.get(second)) for g in groups]
+    if len(set(apart)) > figures.MOST:
+        second, apart = None, [""] * len(groups)
+    lines: dict[str, list[figures.Point]] = {}
+    for value, group in sorted(zip(apart, groups, strict=True), key=lambda p: figures.order(p[0])):
+        point = (_axis_value(group.settings[key]), group.interval.mean, group.interval.std)
+        lines.setdefault(written(value), []).append(point)
+    return figures.metric_against(lines, key, metric, second)
+
+
+def _cells(
+    groups: list[Group], rows: str, columns: str
+) -> tuple[list[str], list[str], np.ndarray] | None:
+    """Names of rows and columns, and the means in their cells; None where half would be empty."""
+    places = [[_axis_value(group.settings[key]) for group in groups] for key in (rows, columns)]
+    axes = [sorted(set(values), key=figures.order) for values in places]
+    cells = np.full((len(axes[0]), len(axes[1])), np.nan)
+    for group, row, column in zip(groups, *places, strict=True):
+        cells[axes[0].index(row), axes[1].index(column)] = group.interval.mean
+    names = [[written(value) for value in axis] for axis in axes]
+    return (names[0], names[1], cells) if 2 * len(groups) > cells.size else None
+
+
+def _axis_value(value: Any) -> float | str:
+    """A number as it is, anything else as a word."""
+    return value if type(value) in {int, float} else written(value)

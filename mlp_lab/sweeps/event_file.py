@@ -1,0 +1,45 @@
+"""The summary as TensorBoard shows it: an event file, written without torch."""
+
+import io
+import struct
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.text.summary_v2 import text_pb
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+from mlp_lab.files import write_whole
+
+# No run's event file ends like this.
+_SUFFIX = ".summary"
+
+
+def write_event_file(folder: Path, text: str, pictures: Mapping[str, bytes]) -> None:
+    """Show Markdown in TEXT and PNG files, by name, in IMAGES, instead of what was shown before."""
+    now = time.time()
+    before = list(folder.glob(f"events.out.tfevents.*{_SUFFIX}"))
+    summaries = [
+        text_pb("summary", text),
+        *(_image(f"summary/{n}", p) for n, p in pictures.items()),
+    ]
+    content = io.BytesIO()
+    writer = RecordWriter(content)
+    for event in (
+        Event(wall_time=now, file_version="brain.Event:2"),
+        *(Event(wall_time=now, step=0, summary=summary) for summary in summaries),
+    ):
+        writer.write(event.SerializeToString())
+    # A new name each time: TensorBoard doesn't look again at a file that it has read to the end.
+    path = folder / f"events.out.tfevents.{time.time_ns()}{_SUFFIX}"
+    write_whole(path, content.getvalue())
+    for old in before:
+        old.unlink()
+
+
+def _image(tag: str, png: bytes) -> Summary:
+    width, height = struct.unpack(">2I", png[16:24])
+    picture = Summary.Image(width=width, height=height, colorspace=4, encoded_image_string=png)
+    return Summary(value=[Summary.Value(tag=tag, image=picture)])

@@ -1,0 +1,135 @@
+"""A search: trials by what earlier ones reached, trained in batches. A plugin of Hydra's."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from mlp_lab.config import check, schemas
+from mlp_lab.errors import UserError
+
+if TYPE_CHECKING:  # Optuna is loaded where a search begins, not with every sweep
+    from optuna.distributions import BaseDistribution
+
+
+class Search(Sweeper):
+    """``hydra/sweeper=search``: a search by Optuna that is stored in the sweep's folder.
+
+    ``choice(...)``, ``range(...)`` and ``interval(...)``, also as ``tag(log, interval(...))`` and
+    ``int(interval(...))``, are what is searched. Values of ``seed`` are not: a trial trains a job
+    with each of them, and its value is the mean of theirs. Job ``n * seeds + i`` is the i-th seed
+    of trial n, so that a search which goes on finds its jobs again.
+
+    Args:
+        n_trials: in all, with those that the study holds already.
+        n_jobs: trials that are handed to the launcher at a time.
+        prune_after: epochs after which a trial may be pruned; None: never.
+        seed: of what is tried.
+        params: keys and what is searched, beside those of the command line.
+    """
+
+    def __init__(
+        self, n_trials: int, n_jobs: int, prune_after: int | None, seed: int, params: dict[str, Any]
+    ) -> None:
+        self.n_trials = n_trials
+        self.n_jobs = n_jobs
+        self.prune_after = prune_after
+        self.seed = seed
+        self.params = params
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        check(config.hydra.sweeper, schemas.Search)
+        self.mode = config.select.mode
+        self.sweep_folder = task_function.sweep  # type: ignore[attr-defined]  # see hydra.Task
+        self.loader = hydra_context.config_loader
+        self.launcher: Launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Train batches until there are ``n_trials``, or none of a batch could be trained.
+
+        The trials of such a batch, and of one that was stopped, are tried again when the sweep
+        goes on.
+        """
+        from mlp_lab.study import Study
+
+        words = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
+        parsed = OverridesParser.create(self.loader).parse_overrides(words)
+        last = {override.get_key_element(): override for override in parsed}
+        seeds = _seeds(last)
+        fixed = [o.input_line or "" for o in last.values() if not o.is_sweep_override()]
+        space = {key: distribution(o) for key, o in last.items() if o.is_sweep_override()}
+        if not space:
+            raise UserError(
+                "a search needs something to search, as in optimizer.lr=interval(0.1,1)"
+            )
+        study = Study(self.sweep_folder.folder, self.mode, self.prune_after)
+        while trials := study.batch(space, self.n_jobs, self.n_trials, self.seed):
+            jobs = [
+                [*fixed, *(f"{key}={value}" for key, value in trial.params.items()), *seed, *extra]
+                for trial in trials
+                for extra in [self._pruning(trial.number, len(seeds))]
+                for seed in seeds
+            ]
+            returns = self.launcher.launch(jobs, initial_job_idx=trials[0].number * len(seeds))
+            values = [float(job.return_value) for job in returns]
+            if self.sweep_folder.stopped or all(map(math.isnan, values)):
+                return
+            study.tell(_by_trial([trial.number for trial in trials], values))
+
+    def _pruning(self, trial: int, seeds: int) -> list[str]:
+        """The override by which a job reports to its trial."""
+        if self.prune_after is None:
+            return []
+        target = "_target_:mlp_lab.callbacks.pruning.Pruning"
+        return [
+            f"+callbacks.pruning={{{target},trial:{trial},seeds:{seeds},after:{self.prune_after}}}"
+        ]
+
+
+def distribution(override: Override) -> "BaseDistribution":
+    """What Optuna draws the values of a key from. Raises UserError for a wrong interval."""
+    from optuna.distributions import (
+        CategoricalDistribution,
+        FloatDistribution,
+        IntDistribution,
+    )
+
+    interval = override.value()
+    if not isinstance(interval, IntervalSweep):
+        return CategoricalDistribution(list(override.sweep_string_iterator()))
+    low, high, log = interval.start, interval.end, "log" in interval.tags
+    assert low is not None
+    assert high is not None
+    try:
+        if isinstance(low, int) and isinstance(high, int):
+            return IntDistribution(low, high, log=log)
+        return FloatDistribution(low, high, log=log)
+    except ValueError as error:
+        raise UserError(f"{override.input_line}: {error}") from error
+
+
+def _seeds(overrides: dict[str, Override]) -> list[list[str]]:
+    """Take the swept ``seed`` out of ``overrides``; return the words of each of its values."""
+    override = overrides.get("seed")
+    if override is None or not override.is_sweep_override():
+        return [[]]
+    if override.is_interval_sweep():
+        raise UserError(f"{override.input_line}: a trial needs seeds that can be listed")
+    return [[f"seed={value}"] for value in overrides.pop("seed").sweep_string_iterator()]
+
+
+def _by_trial(numbers: Sequence[int], values: Sequence[float]) -> Mapping[int, Sequence[float]]:
+    """The values of each trial's jobs, which lie side by side."""
+    seeds = len(values) // len(numbers)
+    return {n: values[i * seeds : (i + 1) * seeds] for i, n in enumerate(numbers)}

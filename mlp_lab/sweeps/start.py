@@ -1,0 +1,169 @@
+"""A sweep from its words to its answer: checked, run by Hydra, told."""
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import hydra
+from hydra._internal.utils import _run_hydra, get_args_parser
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override, Quote, QuotedString
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+
+from mlp_lab.config import FOLDER, check, schemas
+from mlp_lab.errors import UserError
+from mlp_lab.sweeps.folder import Sweep
+from mlp_lab.sweeps.hydra import Grid, Task, axes, register
+from mlp_lab.threads import set_threads
+
+_OWN = ("hydra.mode", "hydra.sweep.dir", "hydra.sweep.subdir")
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is known of a sweep before it has a folder: its first job, and the keys that vary."""
+
+    cfg: DictConfig
+    varied: list[str]
+
+
+def start(words: Sequence[str]) -> bool:
+    """Run the sweep of ``words``, a command's overrides; return whether all jobs finished.
+
+    Raises UserError, before anything is written, for a value that can't be.
+    """
+    plan = _plan(words)
+    sweep = Sweep.create(plan.cfg.logs, plan.cfg.name, words, plan.varied)
+    return _run(sweep, words, plan.cfg)
+
+
+def go_on(folder: str, words: Sequence[str]) -> bool:
+    """Run the sweep in ``folder`` again: finished jobs are only read, others go on or begin.
+
+    ``words`` may change where and how fast the jobs run: ``threads`` and the launcher.
+    """
+    sweep = Sweep.open(folder)
+    if not os.path.isdir(sweep.directory):  # the folder came from elsewhere
+        sweep = replace(sweep, directory=os.getcwd())
+    changes = OverridesParser.create().parse_overrides(list(words))
+    for change in changes:
+        if change.key_or_group != "threads" and not _of_launcher(change):
+            raise UserError(
+                f"{change.key_or_group}: can't be changed when a sweep goes on"
+                " (these can: threads, hydra/launcher, hydra.launcher.*)"
+            )
+    before = OverridesParser.create().parse_overrides(sweep.words)
+    if any(change.key_or_group == "hydra/launcher" for change in changes):
+        before = [word for word in before if not _of_launcher(word)]
+    os.chdir(sweep.directory)
+    words = [word.input_line or "" for word in (*before, *changes)]
+    return _run(sweep, words, _plan(words).cfg)
+
+
+def _of_launcher(override: Override) -> bool:
+    return override.key_or_group.startswith(("hydra/launcher", "hydra.launcher."))
+
+
+def _plan(words: Sequence[str]) -> _Plan:
+    """Compose and check a sweep's configs, so that each of its values stands in one at least.
+
+    Hydra would begin a sweep whose third job is a mistake.
+    """
+    register()
+    with hydra.initialize_config_dir(version_base="1.3", config_dir=str(FOLDER)):
+        parser = OverridesParser.create(GlobalHydra.instance().config_loader())
+        typed = parser.parse_overrides(list(words))
+        fixed = [o.input_line or "" for o in typed if not o.is_sweep_override()]
+        outline = hydra.compose("train", fixed, return_hydra_config=True)
+        _refuse_missing_plugins(outline.hydra)
+        params = outline.hydra.sweeper.params or {}
+        overrides = parser.parse_overrides([f"{key}={value}" for key, value in params.items()])
+        overrides += typed
+        last = {o.get_key_element(): o for o in overrides}
+        swept = {key: o.is_sweep_override() for key, o in last.items()}
+        varied = [key for key, sweeps in swept.items() if sweeps]
+        _refuse_keys(list(swept), varied)
+        intervals: list[Override] = []
+        if outline.hydra.sweeper._target_ != f"{Grid.__module__}.{Grid.__name__}":
+            intervals = [o for o in last.values() if o.is_interval_sweep()]
+            overrides = [o for o in overrides if not o.is_interval_sweep()]
+        grid = axes(overrides, outline.sweep.zip) + [_ends(o) for o in intervals]
+        configs = [check(hydra.compose("train", job), schemas.Train) for job in _each_step(grid)]
+    if any(cfg.resume or cfg.trainer.strategy == "ddp" for cfg in configs):
+        raise UserError("a sweep can't have trainer=ddp or resume: its jobs run in one process")
+    return _Plan(configs[0], varied)
+
+
+def _ends(override: Override) -> list[tuple[str, ...]]:
+    """The words of both ends of an interval."""
+    interval, key = override.value(), override.get_key_element()
+    assert isinstance(interval, IntervalSweep)
+    return [(f"{key}={interval.start}",), (f"{key}={interval.end}",)]
+
+
+def _refuse_missing_plugins(settings: DictConfig) -> None:
+    for kind in ("launcher", "sweeper"):
+        if settings[kind]._target_ not in Plugins.instance().class_name_to_class:
+            option = settings.runtime.choices[f"hydra/{kind}"]
+            raise UserError(
+                f"hydra/{kind}={option}: not installed; pip install -e '.[{option}]' does it"
+            )
+
+
+def _refuse_keys(keys: Sequence[str], varied: Sequence[str]) -> None:
+    for key in keys:
+        if key in _OWN:
+            raise UserError(f"{key}: can't be set: a sweep lies in <logs>/<name>/sweeps")
+    if "threads" in varied:
+        raise UserError(
+            "threads: can't vary in a sweep: a process computes with one number of them"
+        )
+
+
+def _each_step(grid: Sequence[Sequence[tuple[str, ...]]]) -> Iterator[list[str]]:
+    """The words of jobs in which each step of each axis is taken at least once."""
+    first = [steps[0] for steps in grid]
+    jobs = [first]
+    for place, steps in enumerate(grid):
+        jobs += [[*first[:place], step, *first[place + 1 :]] for step in steps[1:]]
+    return ([word for step in job for word in step] for job in jobs)
+
+
+def _run(sweep: Sweep, words: Sequence[str], cfg: DictConfig) -> bool:
+    """Let Hydra run the sweep; then tell which jobs failed, and the answer."""
+    task = Task(sweep)
+    place = QuotedString(str(sweep.folder), Quote.single).with_quotes()
+    parser = get_args_parser()
+    args = parser.parse_args(["--multirun", *words, f"hydra.sweep.dir={place}"])
+    with sweep.running(), _faults_in_full():
+        ended_early = True
+        try:
+            _run_hydra(args, parser, task, str(FOLDER), "train")
+            ended_early = sweep.stopped
+        finally:
+            if ended_early:
+                print(f"go on:  python scripts/train.py resume={sweep.folder}", flush=True)
+        failures = sweep.failures()
+        task.tell(failures)
+        set_threads(cfg.threads)  # no job has, where all ran in other processes
+        from mlp_lab.sweeps.answer import conclude
+
+        print(f"\n{conclude(str(sweep.folder))}")
+    return not failures
+
+
+@contextmanager
+def _faults_in_full() -> Iterator[None]:
+    """End in a traceback for what isn't the user's: a fault of the program or of a cluster."""
+    try:
+        yield
+    except (UserError, OSError, HydraException):
+        raise
+    except Exception:
+        sys.exit(traceback.format_exc())

@@ -1,0 +1,236 @@
+"""Several runs in one training: their networks stacked, everything else a run of its own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from mlp_lab.backend import pl
+from mlp_lab.data.batches import Chunk, EpochOrder
+from mlp_lab.seeds import epoch_seed
+from mlp_lab.stacking import stack
+from mlp_lab.stepping import Steps
+from mlp_lab.tasks.task import Diverged, Task
+
+
+@dataclass
+class Member:
+    """One run of a stack.
+
+    Attributes:
+        task: its network becomes a view of the stack's.
+        trainer: doesn't fit itself; its callbacks, logger and checkpoints are shown all that they
+            would see of a training of its own.
+        checkpoint: what the run goes on from, if it does.
+        ended: how it ended before the others, and why: ``finished``, ``diverged``.
+    """
+
+    task: Task
+    trainer: pl.Trainer
+    checkpoint: Path | None = None
+    ended: tuple[str, str | None] | None = None
+
+    def join(self, group: pl.Trainer, optimizer: Optimizer) -> None:
+        """Take part in what ``group`` fits: its time and state are the member's."""
+        self.trainer.fit_loop = group.fit_loop
+        self.trainer.state = group.state
+        self.trainer.strategy.connect(self.task)
+        self.trainer.strategy.optimizers = [optimizer]
+        self.task.trainer = self.trainer
+        self.show("setup", "fit")
+        if self.checkpoint is not None:
+            connector = self.trainer._checkpoint_connector
+            connector._restore_modules_and_callbacks(self.checkpoint)
+            connector.restore_training_state()
+            connector.resume_end()
+        self.show("on_fit_start")
+
+    def show(self, hook: str, *args: Any) -> None:
+        """Call a hook of all callbacks, as Lightning does in a training of its own."""
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+            getattr(callback, hook)(self.trainer, self.task, *args)
+
+    def stop(self) -> None:
+        """End early, as a run that has trained enough."""
+        self.ended = "finished", None
+        self.show("on_train_end")
+
+    def fail(self, error: Diverged) -> None:
+        """End as a run that diverged."""
+        self.ended = "diverged", str(error)
+        self.show("on_exception", error)
+
+
+class Stack(pl.LightningModule):
+    """Tasks that differ in numbers only, trained in lockstep as one stacked network.
+
+    Each member ends with the weights, history and checkpoints that a training of its own would
+    give, but for the rounding of sums in another order. One that diverges or stops early leaves at
+    the end of the epoch, and the others go on without it.
+
+    Args:
+        members: their tasks agree in all but the seed, the optimizer, the schedule and the numbers
+            in the network; their trainers in all but the callbacks and the logger.
+        fail_fast: end all when one diverges.
+    """
+
+    def __init__(self, members: Sequence[Member], fail_fast: bool = False) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        # Those that see the same minibatches stand side by side.
+        self.members = sorted(members, key=lambda member: _sees(member.task))
+        self.tasks = nn.ModuleList(member.task for member in self.members)  # found by Lightning
+        self.fail_fast = fail_fast
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        return [member.task.configure_optimizers() for member in self.members]
+
+    def on_fit_start(self) -> None:
+        for member, optimizer in zip(self.members, self.trainer.optimizers, strict=True):
+            member.join(self.trainer, optimizer)
+
+    def on_train_start(self) -> None:
+        for member in self.members:
+            member.show("on_train_start")
+        self._restack()
+
+    def on_train_epoch_start(self) -> None:
+        for member, generator in zip(self.members, self._generators, strict=True):
+            generator.manual_seed(epoch_seed(member.task.seed, self.current_epoch, "network"))
+            member.show("on_train_epoch_start")
+            member.task.on_train_epoch_start()
+
+    def training_step(self, chunk: Chunk, index: int) -> None:
+        # What is looked up or made here isn't for each minibatch, which may take microseconds.
+        network, step, first, count = (
+            self._network,
+            self._steps,
+            self.global_step,
+            len(self.members),
+        )
+        loss_of, parameters = self.members[0].task.loss, self._stacked
+        own = [member.task.learning_rates(first, len(chunk)) for member in self.members]
+        rates = torch.tensor(own, dtype=torch.float64).T
+        each_loss = (torch.tensor(float(count), device=self.device),)
+        outputs, targets = [], []
+        for (x, y), rate in zip(chunk, rates, strict=False):
+            output = network(self._augmented(x))
+            y = y.unsqueeze(1).expand(-1, count // len(y), *y.shape[1:]).flatten(0, 1)
+            # The mean over the examples of all members, times their number, is the sum of their
+            # losses; each moves the weights of its own member alone.
+            loss = loss_of(output.flatten(0, 1), y.flatten(0, 1))
+            step(torch.autograd.grad(loss, parameters, each_loss), rate)
+            outputs.append(output.detach())
+            targets.append(y)
+        self.members[0].task.count_steps(len(outputs))
+        self._record_training(outputs, targets, first)
+
+    def on_train_batch_end(self, outputs: Any, chunk: Chunk, index: int) -> None:
+        self._show("on_train_batch_end", outputs, chunk, index)
+
+    def on_train_epoch_end(self) -> None:
+        for member in self._present():
+            member.task.on_train_epoch_end()
+            member.show("on_train_epoch_end")
+            if member.trainer.should_stop:
+                member.stop()
+        if len(self._present()) < len(self.members):
+            self._restack()
+
+    def on_validation_start(self) -> None:
+        self._show("on_validation_start")
+
+    def on_validation_epoch_start(self) -> None:
+        for member in self._present():
+            member.show("on_validation_epoch_start")
+            member.task.on_validation_epoch_start()
+
+    def validation_step(self, chunk: Chunk, index: int) -> None:
+        pairs = [(self._network(x.unsqueeze(0)), y) for x, y in chunk]
+        targets = [y for _, y in pairs]
+        for place, member in enumerate(self.members):
+            if member.ended is None:
+                member.task.record_validation([output[place] for output, _ in pairs], targets)
+
+    def on_validation_epoch_end(self) -> None:
+        for member in self._present():
+            try:
+                member.task.on_validation_epoch_end()
+            except Diverged as error:
+                self._fail(member, error)
+        self._show("on_validation_epoch_end")
+
+    def on_validation_end(self) -> None:
+        self._show("on_validation_end")
+
+    def on_train_end(self) -> None:
+        self._show("on_train_end")
+
+    def on_exception(self, exception: BaseException) -> None:
+        self._show("on_exception", exception)
+
+    def _present(self) -> list[Member]:
+        return [member for member in self.members if member.ended is None]
+
+    def _show(self, hook: str, *args: Any) -> None:
+        for member in self._present():
+            member.show(hook, *args)
+
+    def _fail(self, member: Member, error: Diverged) -> None:
+        member.fail(error)
+        if self.fail_fast:
+            raise error
+
+    def _restack(self) -> None:
+        """Stack the networks of those that haven't ended."""
+        self.members = self._present()
+        if not self.members:
+            self.trainer.should_stop = True
+            return
+        tasks = [member.task for member in self.members]
+        self._generators = [torch.Generator(self.device) for _ in tasks]
+        self._network = stack([task.network for task in tasks], self._generators)
+        optimizers = [member.trainer.optimizers[0] for member in self.members]
+        self._stacked = list(self._network.parameters())
+        self._steps = Steps(self._stacked, optimizers)
+        # One minibatch for all who see the same, where each is seen by equally many.
+        seen = [list(same) for _, same in groupby(tasks, _sees)]
+        even = len({len(same) for same in seen}) == 1
+        self._seers = [same[0] for same in seen] if even else tasks
+        loader: Any = self.trainer.train_dataloader
+        seeds = [task.seed for task in self._seers]
+        loader.sampler = EpochOrder(loader.sampler.size, seeds, self.device)
+
+    def _augmented(self, x: Tensor) -> Tensor:
+        """Training inputs ``[orders, batch, ...]`` as the members are to see them."""
+        if all(task.augmentation is None for task in self._seers):
+            return x
+        pairs = zip(self._seers, x, strict=True)
+        return torch.stack([task.augmented(own) for task, own in pairs])
+
+    def _record_training(self, outputs: list[Tensor], targets: list[Tensor], first: int) -> None:
+        every = any(member.task.log_every_n_steps for member in self.members)
+        if not every:  # then a chunk is as good as its minibatches, and takes less time
+            outputs, targets = [torch.cat(outputs, 1)], [torch.cat(targets, 1)]
+        for place, member in enumerate(self.members):
+            if member.ended is not None:
+                continue
+            own = [output[place] for output in outputs]
+            truth = [target[place] for target in targets]
+            losses = [member.task.loss(o, t) for o, t in zip(own, truth, strict=True)]
+            if every:
+                member.task.log_steps(losses, first)
+            try:
+                member.task.record_training(losses, own, truth)
+            except Diverged as error:
+                self._fail(member, error)
+
+
+def _sees(task: Task) -> tuple[int, str]:
+    """What decides which minibatches a task sees."""
+    return task.seed, repr(task.augmentation)

@@ -1,0 +1,88 @@
+"""Configs as dotted keys, held against OmegaConf; numbers as people read them."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from mlp_lab.config.flatten import flatten, lies_under, overridden, written
+from mlp_lab.console import metric, percent
+
+
+@pytest.mark.parametrize("words", [[], ["optimizer=adam", "callbacks=early_stopping"]])
+def test_every_key_has_the_value_that_it_selects(words: list[str], compose: Callable) -> None:
+    cfg = compose(*words)
+    values = flatten(cfg)
+    for key, value in values.items():
+        node = OmegaConf.select(cfg, key)
+        if "_target_" in (node if OmegaConf.is_dict(node) else {}):
+            assert value == node["_target_"].split(".")[-1]
+        else:
+            assert value == node
+    nodes, leaves = [cfg], 0
+    while nodes:
+        for value in nodes.pop().values():
+            if OmegaConf.is_dict(value):
+                nodes.append(value)
+            else:
+                leaves += 1
+    assert len(values) == leaves
+
+
+@pytest.mark.parametrize(
+    ("key", "parents", "expected"),
+    [
+        ("optimizer.lr", ["optimizer"], True),
+        ("optimizer", ["optimizer"], True),
+        ("optimizers.lr", ["optimizer"], False),
+        ("optimizer", ["optimizer.lr"], False),
+        ("a.b.c", ["x", "a.b"], True),
+        ("a", [], False),
+    ],
+)
+def test_lies_under(key: str, parents: list[str], expected: bool) -> None:
+    assert lies_under(key, parents) is expected
+
+
+def test_overridden() -> None:
+    words = ["optimizer.lr=0.1", "+a=b=c", "++trainer.max_epochs=3", "~callbacks.progress"]
+    keys = ["optimizer.lr", "a", "trainer.max_epochs", "callbacks.progress"]
+    assert overridden(words) == keys
+
+
+scalars = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+)
+
+
+@given(scalars | st.lists(scalars))
+def test_what_is_written_is_read_as_the_value(value: object) -> None:
+    assert OmegaConf.create(f"x: {written(value)}").x == value
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "null"), (True, "true"), ([512, 128], "[512,128]"), (1e-5, "1e-05"),
+        (0.0, "0"), (10, "10"), ("relu", "relu"), ([0.9, 0.999], "[0.9,0.999]"),
+    ],
+)  # fmt: skip
+def test_written(value: object, text: str) -> None:
+    assert written(value) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("error", 0.01234, "1.23 %"), ("error/validation", 1.0, "100.00 %"),
+        ("loss", 0.01234, "0.0123"), ("loss/train", 123456.0, "1.235e+05"), ("loss", None, "-"),
+    ],
+)  # fmt: skip
+def test_numbers(name: str, value: float | None, text: str) -> None:
+    assert metric(name, value) == text
+
+
+def test_percent() -> None:
+    assert percent(1 / 3) == "33.33 %"

@@ -1,0 +1,302 @@
+"""Jobs that train as one network, held against the same jobs one by one."""
+
+import gc
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from mlp_lab.checkpoints import read_checkpoint
+from mlp_lab.experiment import Result, Training, fit_alone
+from mlp_lab.runs import Run
+from mlp_lab.sweeps import jobs as jobs_module
+from mlp_lab.sweeps.jobs import Job, train_jobs
+from mlp_lab.tasks.stack import Stack
+
+Jobs = Callable[..., list[Job]]
+
+
+@pytest.fixture
+def jobs(compose: Callable, tiny_mnist: Path, tmp_path: Path) -> Jobs:
+    """``jobs("together", ["seed=1"], ["seed=2"], common=[...])``: jobs in a folder of a sweep."""
+    usual = ["trainer.accelerator=cpu", "trainer.max_epochs=3", "data.batch_size=32"]
+    usual += [f"data.root='{tiny_mnist}'", "callbacks=none"]
+
+    def make(name: str, *own: Sequence[str], common: Sequence[str] = ()) -> list[Job]:
+        return [
+            Job(compose(*usual, *common, *words), words, tmp_path / name / str(number))
+            for number, words in enumerate(own)
+        ]
+
+    return make
+
+
+def alone(jobs: Sequence[Job]) -> list[Result]:
+    trainings = [Training.new(job.cfg, job.overrides, job.folder) for job in jobs]
+    return [fit_alone(training, test=False, terminal=False) for training in trainings]
+
+
+def together(jobs: Sequence[Job], **options: Any) -> list[Result]:
+    """Train, and see to it that it is as one network."""
+    stacks = []
+
+    class Watched(Stack):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            stacks.append(len(self.members))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jobs_module, "Stack", Watched)
+        results = train_jobs(jobs, **options)
+    assert stacks == [len(jobs)]
+    return results
+
+
+def assert_alike(one: Any, other: Any, at: str = "") -> None:
+    """The same up to rounding; times may differ."""
+    if isinstance(one, dict):
+        assert list(one) == list(other), at
+        for key in one:
+            if key not in ("seconds", "folder", "pytorch-lightning_version"):
+                assert_alike(one[key], other[key], f"{at}.{key}")
+    elif isinstance(one, (list, tuple)):
+        assert len(one) == len(other), at
+        for place, (a, b) in enumerate(zip(one, other, strict=True)):
+            assert_alike(a, b, f"{at}[{place}]")
+    elif isinstance(one, torch.Tensor):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=2e-5, msg=lambda m: f"{at}: {m}")
+    elif isinstance(one, float):
+        # One picture of the 400 may lie so near to a boundary that rounding decides.
+        assert other == pytest.approx(one, rel=1e-3, abs=2 / 400 if "error" in at else 1e-5), at
+    else:
+        assert one == other, at
+
+
+def curves(folder: str) -> dict[str, list[tuple[int, float]]]:
+    events = EventAccumulator(folder, size_guidance={"scalars": 0}).Reload()
+    return {
+        tag: [(e.step, e.value) for e in events.Scalars(tag)]
+        for tag in events.Tags()["scalars"]
+        if tag != "seconds"
+    }
+
+
+def assert_same_runs(apart: list[Result], stacked: list[Result]) -> None:
+    """Whatever they leave in their folders is the same: results, curves, checkpoints."""
+    for one, other in zip(apart, stacked, strict=True):
+        assert_alike(vars(one), vars(other))
+        a, b = Run(one.folder), Run(other.folder)
+        assert_alike(a.history, b.history)
+        assert_alike(a.result, b.result)
+        assert_alike(curves(one.folder), curves(other.folder))
+        for which in ("best", "last"):
+            assert_alike(read_checkpoint(a.checkpoint(which)), read_checkpoint(b.checkpoint(which)))
+        assert {
+            p.relative_to(a.folder) for p in a.folder.rglob("*") if "tfevents" not in p.name
+        } == {p.relative_to(b.folder) for p in b.folder.rglob("*") if "tfevents" not in p.name}
+
+
+OPTIMIZERS = {
+    "sgd": ["lr=0.01", "lr=0.3 weight_decay=1e-3", "lr=0.1"],
+    "momentum": ["lr=0.01", "lr=0.05 momentum=0.5", "lr=0.02 weight_decay=1e-3"],
+    "nesterov": ["lr=0.01", "lr=0.05 momentum=0.5", "lr=0.02"],
+    "adam": ["lr=1e-3", "lr=3e-3 betas=[0.8,0.99]", "lr=1e-3 weight_decay=1e-3 eps=1e-6"],
+    "adamw": ["lr=1e-3", "lr=3e-3 weight_decay=0.1", "lr=2e-3 betas=[0.8,0.99]"],
+    "nadam": ["lr=1e-3", "lr=3e-3", "lr=2e-3"],
+    "rmsprop": ["lr=1e-3", "lr=3e-4", "lr=1e-3 momentum=0.5"],
+    "adagrad": ["lr=1e-2", "lr=3e-3", "lr=1e-3"],
+}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_stack_leaves_what_single_runs_leave(optimizer: str, jobs: Jobs) -> None:
+    own = [
+        [f"network.dropout={0.1 + 0.2 * i}", *(f"optimizer.{word}" for word in words.split())]
+        for i, words in enumerate(OPTIMIZERS[optimizer])
+    ]
+    common = [f"optimizer={optimizer}", "schedule=cosine", "trainer.log_every_n_steps=20"]
+    assert_same_both_ways(jobs, *own, common=[*common, "network.depth=2", "network.width=16"])
+
+
+def assert_same_both_ways(jobs: Jobs, *own: Sequence[str], common: Sequence[str] = ()) -> None:
+    apart = alone(jobs("apart", *own, common=common))
+    assert_same_runs(apart, together(jobs("stacked", *own, common=common)))
+
+
+@pytest.mark.parametrize(
+    "seeds", [(1, 2, 3), (1, 1, 2, 2), (2, 1, 2, 1), (1, 2, 2)], ids=lambda s: "".join(map(str, s))
+)
+@pytest.mark.parametrize("normalization", ["none", "batch", "layer"])
+def test_seeds_share_minibatches_or_not(
+    seeds: tuple[int, ...], normalization: str, jobs: Jobs
+) -> None:
+    own = [[f"seed={s}", f"optimizer.lr={0.02 * (i + 1)}"] for i, s in enumerate(seeds)]
+    common = [
+        f"network.normalization={normalization}",
+        "network.dropout=0.2",
+        "trainer.precision=64-true",
+    ]
+    assert_same_both_ways(jobs, *own, common=[*common, "optimizer=momentum", "network.width=12"])
+
+
+def test_what_else_may_differ(jobs: Jobs) -> None:
+    own = [
+        ["network.activation=relu", "optimizer=adam", "schedule=one_cycle", "network.dropout=0.1"],
+        ["network.activation=tanh", "optimizer=sgd", "schedule=step", "network.dropout=0.2"],
+        [
+            "network.activation=silu",
+            "optimizer=rmsprop",
+            "select.metric=error",
+            "network.dropout=0.3",
+        ],
+    ]
+    common = ["trainer.max_steps=120", "trainer.check_val_every_n_epoch=2", "trainer.max_epochs=4"]
+    assert_same_both_ways(jobs, *own, common=[*common, "trainer.precision=64-true"])
+
+
+def test_augmented_minibatches_are_shared_or_not(jobs: Jobs) -> None:
+    own = [
+        ["augmentation=affine", "seed=1", "optimizer.lr=0.05"],
+        ["augmentation=affine_elastic", "seed=1"],
+        ["augmentation=none", "seed=1"],
+        ["augmentation=affine", "seed=2"],
+        ["augmentation=affine", "seed=1"],
+    ]
+    assert_same_both_ways(jobs, *own, common=["network.width=12", "trainer.precision=64-true"])
+    own = [["optimizer.lr=0.05"], ["optimizer.lr=0.1"]]
+    common = ["augmentation=elastic", "network.dropout=0.2", "trainer.precision=64-true"]
+    assert_same_runs(
+        alone(jobs("apart_2", *own, common=common)),
+        together(jobs("stacked_2", *own, common=common)),
+    )
+
+
+def test_members_stop_early_on_their_own(jobs: Jobs) -> None:
+    own = [["optimizer.lr=1e-7"], ["optimizer.lr=0.1"], ["optimizer.lr=2"]]
+    common = ["callbacks=early_stopping", "callbacks.early_stopping.patience=1"]
+    common += ["callbacks.early_stopping.min_delta=1e-3", "trainer.max_epochs=8"]
+    apart = alone(jobs("apart", *own, common=common))
+    stacked = together(jobs("stacked", *own, common=common))
+    assert_same_runs(apart, stacked)
+    assert stacked[0].epochs == 2
+    assert stacked[1].epochs > 2
+
+
+def test_a_member_that_diverges_leaves_the_others_unharmed(jobs: Jobs) -> None:
+    own = [["optimizer.lr=0.1"], ["optimizer.lr=1e30"], ["optimizer.lr=0.05"]]
+    apart = alone(jobs("apart", *own))
+    stacked = together(jobs("stacked", *own))
+    assert [result.status for result in stacked] == ["finished", "diverged", "finished"]
+    assert stacked[1].reason == apart[1].reason
+    assert_same_runs(apart[::2], stacked[::2])
+    assert stacked[1].epochs == 0
+    assert read_checkpoint(Run(stacked[1].folder).checkpoint("last"))["global_step"] == 0
+
+
+def test_fail_fast_leaves_the_others_to_go_on(jobs: Jobs) -> None:
+    own = [["optimizer.lr=0.1"], ["optimizer.lr=1e30"], ["network.width=5"]]
+    stopped = train_jobs(jobs("sweep", *own), fail_fast=True)
+    assert [result.status for result in stopped] == ["interrupted", "diverged", "interrupted"]
+    done = train_jobs(jobs("sweep", *own))
+    assert [result.status for result in done] == ["finished", "diverged", "finished"]
+    assert_alike(vars(alone(jobs("apart", own[0]))[0]), vars(done[0]) | {"seconds": []})
+
+
+def test_a_stack_goes_on_where_it_was_interrupted(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = [["seed=1"], ["optimizer.lr=0.05", "seed=2"], ["optimizer.lr=0.2", "seed=1"]]
+    common = ["optimizer=adamw", "schedule=cosine", "network.dropout=0.2"]
+    whole = together(jobs("whole", *own, common=common))
+    trained = Stack.training_step
+
+    def interrupted(self: Stack, chunk: Any, index: int) -> None:
+        trained(self, chunk, index)
+        if self.current_epoch == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Stack, "training_step", interrupted)
+    results = train_jobs(jobs("parts", *own, common=common))
+    assert {(result.status, result.epochs) for result in results} == {("interrupted", 1)}
+    monkeypatch.setattr(Stack, "training_step", trained)
+    assert_same_weights(whole, together(jobs("parts", *own, common=common)))
+
+
+def assert_same_weights(one: list[Result], other: list[Result]) -> None:
+    for a, b in zip(one, other, strict=True):
+        first, second = (
+            read_checkpoint(Run(result.folder).checkpoint("last"))["state_dict"]
+            for result in (a, b)
+        )
+        assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_finished_jobs_are_only_read(jobs: Jobs) -> None:
+    own = [["optimizer.lr=0.1"], ["optimizer.lr=0.2"]]
+    first = train_jobs(jobs("sweep", *own))
+    files = {p: p.stat().st_mtime_ns for j in jobs("sweep", *own) for p in j.folder.rglob("*")}
+    again = train_jobs(jobs("sweep", *own))
+    assert again == first
+    assert files == {p: p.stat().st_mtime_ns for p in files}
+
+
+def test_shapes_make_groups_and_what_trains_alone_is_said(
+    jobs: Jobs, capsys: pytest.CaptureFixture
+) -> None:
+    own = [["network.width=4"], ["network.width=5"], ["network.width=4", "seed=1"]]
+    results = train_jobs(jobs("sweep", *own, ["network.width=4", "trainer.profiler=simple"]))
+    assert {result.status for result in results} == {"finished"}
+    said = capsys.readouterr().out
+    assert "2 jobs train as one network (784-4-10, 3,190 parameters): 0, 2" in said
+    assert "1 trains alone (no other job has its shape): 784-5-10" in said
+    assert "3 trains alone (trainer.profiler is set): 784-4-10" in said
+
+
+def test_a_job_that_fails_leaves_its_traceback(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError("of the test's")
+
+    own = [["network.width=4"], ["network.width=5"]]
+    with monkeypatch.context() as patch:
+        patch.setattr("mlp_lab.tasks.task.Task.record_training", broken)
+        failed, _ = train_jobs(jobs("sweep", *own))
+    assert (failed.status, failed.reason) == ("failed", "ZeroDivisionError: of the test's")
+    log = Run(failed.folder).log.read_text()
+    assert "Traceback (most recent call last)" in log
+    assert "in broken" in log
+    assert {result.status for result in train_jobs(jobs("sweep", *own))} == {"finished"}
+
+
+def test_a_checkpoint_of_a_stack_holds_one_network(jobs: Jobs) -> None:
+    results = together(jobs("sweep", ["seed=1"], ["seed=2"], ["seed=3"]))
+    single = alone(jobs("apart", ["seed=1"]))
+    sizes = [Run(r.folder).checkpoint("best").stat().st_size for r in (*results, *single)]
+    assert max(sizes) < 1.01 * min(sizes)
+
+
+@pytest.mark.slow
+def test_nothing_leaks_from_job_to_job(jobs: Jobs) -> None:
+    def run(name: str, count: int) -> None:
+        own = [[f"network.width={1 + i // 2 % 20}", f"seed={i % 2}"] for i in range(count)]
+        common = ["trainer.limit_train_batches=2", "trainer.max_epochs=2", "callbacks=default"]
+        results = train_jobs(jobs(name, *own, common=common))
+        assert {result.status for result in results} == {"finished"}
+
+    def held() -> tuple[int, int, int]:
+        """Open files, threads and mebibytes of memory of this process."""
+        gc.collect()
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return len(os.listdir("/proc/self/fd")), threading.active_count(), pages * 4096 >> 20
+
+    run("few", 20)
+    files, threads, memory = held()
+    run("many", 200)
+    assert held()[:2] == (files, threads)
+    assert held()[2] < memory + 50
+    assert logging.getLogger("mlp_lab").handlers == []

@@ -1,0 +1,113 @@
+"""Sweeps by Hydra's launchers: jobs in other processes, on a cluster, on a cluster of Ray."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import SCRIPT, Start, TinyFiles
+
+from mlp_lab.runs import Run
+
+Sweep = Callable[..., list[Run]]
+
+# Slurm in three commands: a job array whose jobs run one after another, on this machine.
+SLURM = {
+    "sbatch": """\
+export SLURM_ARRAY_JOB_ID=7 SLURM_NTASKS=1 SLURM_JOB_NUM_NODES=1 SLURM_NODEID=0
+export SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_JOB_NAME=mnist_hw4
+for i in 0 1 2; do SLURM_JOB_ID=$((7 + i)) SLURM_ARRAY_TASK_ID=$i bash "$1"; done &> /dev/null &
+echo "Submitted batch job 7"
+""",
+    "srun": """\
+while [[ $1 == --* ]]; do [[ $1 == --output || $1 == --error ]] && shift; shift; done
+exec "$@"
+""",
+    "sacct": r"""printf 'JobID|State|NodeList\n7_0|RUNNING|\n7_1|RUNNING|\n7_2|RUNNING|\n'
+""",
+}
+
+
+@pytest.fixture
+def sweep(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
+    """``sweep(word, ...)``: the runs of a sweep of three jobs, of which one diverges."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")  # of the command; its jobs decide for themselves
+
+    def run(*words: str) -> list[Run]:
+        process = start("-m", *words, "optimizer.lr=0.01,1e30,0.1", "trainer.max_epochs=2")
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == 1, err
+        told = [line for line in err.splitlines() if line.startswith("mlp_lab: ")]
+        assert len(told) == 1, err
+        assert told[0].startswith("mlp_lab: 1_lr=1e+30: diverged: ")
+        assert "Traceback" not in out + err
+        [folder] = tmp_path.glob("mnist_hw4/sweeps/*")
+        assert (folder / "summary.md").is_file()
+        runs = {path.parent.name: Run(path.parent) for path in folder.glob("*/config.yaml")}
+        assert set(runs) == {"0_lr=0.01", "1_lr=1e+30", "2_lr=0.1"}
+        statuses = {name[0]: run.result["status"] for name, run in runs.items()}
+        assert statuses == {"0": "finished", "1": "diverged", "2": "finished"}
+        assert "chosen by validation loss: lr=0.1" in out
+        return list(runs.values())
+
+    return run
+
+
+def threads(run: Run) -> str:
+    return json.loads((run.folder / "environment.json").read_text())["omp"]["OMP_NUM_THREADS"]
+
+
+def test_one_by_one(sweep: Sweep) -> None:
+    sweep("hydra/launcher=basic")
+
+
+def test_in_processes_of_one_thread_each(sweep: Sweep) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    runs = sweep("hydra/launcher=processes", "hydra.launcher.n_jobs=2")
+    assert {threads(run) for run in runs} == {"1"}
+
+
+@pytest.mark.slow
+def test_in_processes_of_as_many_threads_as_asked_for(sweep: Sweep) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    runs = sweep("hydra/launcher=processes", "hydra.launcher.n_jobs=1", "threads=2")
+    assert {threads(run) for run in runs} == {"2"}
+
+
+@pytest.mark.slow
+def test_on_a_cluster_with_slurm(
+    sweep: Sweep, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    commands = tmp_path_factory.mktemp("slurm")
+    for name, script in SLURM.items():
+        (commands / name).write_text(f"#!/bin/bash\n{script}")
+        (commands / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
+    sweep("hydra/launcher=slurm", "hydra.launcher.partition=cpu")
+
+
+@pytest.mark.slow
+def test_on_a_cluster_of_ray(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("hydra_plugins.hydra_ray_launcher")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")  # it would ask the internet
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # it would write into the home folder
+    sweep("hydra/launcher=ray")
+
+
+@pytest.mark.slow
+def test_relative_paths_are_those_of_the_command(tmp_path: Path, tiny_files: TinyFiles) -> None:
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    (tmp_path / "data").symlink_to(tiny_files.root)
+    words = ["hydra/launcher=submitit_local", "+hydra.launcher.setup=['cd /']"]  # jobs start there
+    words += ["seed=1,2", "trainer.max_epochs=1", "data.root=data", "trainer.accelerator=cpu"]
+    environment = os.environ | {"TINY_MD5": json.dumps(tiny_files.md5)}
+    command = [sys.executable, SCRIPT, "-m", *words]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    runs = [Run(path.parent) for path in tmp_path.glob("logs/mnist_hw4/sweeps/*/*/config.yaml")]
+    assert sorted(run.folder.name for run in runs) == ["0_seed=1", "1_seed=2"]
+    assert {run.config.data.root for run in runs} == {"data"}

@@ -1,0 +1,257 @@
+"""Searches, held against objectives whose optimum is known and against undisturbed searches."""
+
+import math
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from conftest import Start
+
+pytest.importorskip("optuna")
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from mlp_lab.errors import UserError
+from mlp_lab.runs import Run
+from mlp_lab.study import Study
+from mlp_lab.sweeps.search import Search, distribution
+
+Objective = Callable[[dict[str, str]], float]
+LR = "tag(log,interval(1e-4,1))"
+
+
+def parabola(job: dict[str, str]) -> float:
+    """0 at lr = 0.01 with adam."""
+    return (math.log10(float(job["lr"])) + 2) ** 2 + (job["optimizer"] != "adam")
+
+
+class Launcher:
+    """Instead of training, calls ``objective`` with each job's overrides."""
+
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
+        self.launched: list[tuple[int, dict[str, str]]] = []
+
+    def launch(self, jobs: Sequence[Sequence[str]], initial_job_idx: int) -> list[SimpleNamespace]:
+        split = [dict(word.split("=", 1) for word in words) for words in jobs]
+        self.launched += enumerate(split, initial_job_idx)
+        return [SimpleNamespace(return_value=self.objective(job)) for job in split]
+
+
+def search(
+    folder: Path, objective: Objective = parabola, words: Sequence[str] = (), mode: str = "min",
+    n_trials: int = 12, n_jobs: int = 4, prune_after: int | None = None,
+) -> tuple[list[FrozenTrial], Launcher]:  # fmt: skip
+    """Search in ``folder``; return the study's trials and what was launched."""
+    params = {"lr": LR, "optimizer": "choice(sgd,adam)"}
+    sweeper = Search(n_trials, n_jobs, prune_after, 0, params)
+    sweeper.mode, sweeper.loader = mode, None
+    sweeper.sweep_folder = SimpleNamespace(folder=folder, stopped=False)
+    sweeper.launcher = launcher = Launcher(objective)
+    sweeper.sweep(list(words))
+    return Study(folder, mode, prune_after).trials, launcher
+
+
+def told(trials: Sequence[FrozenTrial]) -> list[tuple]:
+    return [(t.state, t.params, t.values, t.intermediate_values) for t in trials]
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_it_finds_a_known_optimum(mode: str, tmp_path: Path) -> None:
+    sign = {"min": 1, "max": -1}[mode]
+    trials, _ = search(tmp_path, lambda job: sign * parabola(job), mode=mode, n_trials=48)
+    best = min(trials, key=lambda trial: sign * trial.value)
+    assert len({trial.params["lr"] for trial in trials}) == 48
+    assert best.params["optimizer"] == "adam"
+    assert 10**-2.3 < best.params["lr"] < 10**-1.7
+    # A random trial's value has mean 4/3 + 1/2 and variance 64/45 + 1/4.
+    bound = 4 / 3 + 1 / 2 - 2 * math.sqrt((64 / 45 + 1 / 4) / 16)
+    assert sum(sign * trial.value for trial in trials[-16:]) / 16 < bound
+
+
+@pytest.mark.parametrize(
+    ("word", "drawn_from"),
+    [
+        ("x=choice(1,[2,3],a)", CategoricalDistribution(["1", "[2,3]", "a"])),
+        ("x=sgd,adam", CategoricalDistribution(["sgd", "adam"])),
+        ("x=range(1,4)", CategoricalDistribution(["1", "2", "3"])),
+        ("x=interval(0,1)", FloatDistribution(0, 1)),
+        ("x=tag(log,interval(1e-4,1))", FloatDistribution(1e-4, 1, log=True)),
+        ("x=int(interval(1,9))", IntDistribution(1, 9)),
+        ("x=tag(log,int(interval(1,9)))", IntDistribution(1, 9, log=True)),
+    ],
+)
+def test_what_a_word_searches(word: str, drawn_from: object) -> None:
+    [override] = OverridesParser.create().parse_overrides([word])
+    assert distribution(override) == drawn_from
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["lr=tag(log,interval(0,1))"], "lr=tag.log,interval.0,1..: "),
+        (["lr=interval(1,0)"], "lr=interval.1,0.: "),
+        (["seed=interval(0,9)"], "seed=interval.0,9.: a trial needs seeds that can be listed"),
+        (["lr=1", "optimizer=sgd"], "a search needs something to search"),
+    ],
+)
+def test_mistakes(words: list[str], said: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=said):
+        search(tmp_path, words=words)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_trial_is_the_mean_over_its_seeds(tmp_path: Path) -> None:
+    trials, launcher = search(
+        tmp_path, lambda job: parabola(job) + 10 * int(job["seed"]), ["seed=1,2,6"], n_trials=6
+    )
+    assert [number for number, _ in launcher.launched] == list(range(18))
+    assert [job["seed"] for _, job in launcher.launched] == ["1", "2", "6"] * 6
+    for number, job in launcher.launched:
+        trial = trials[number // 3]
+        assert float(job["lr"]) == trial.params["lr"]
+        assert trial.value == pytest.approx(parabola(job) + 30)
+        assert "seed" not in trial.params
+
+
+def test_a_fixed_seed_is_that_of_all_jobs(tmp_path: Path) -> None:
+    _, launcher = search(tmp_path, words=["seed=3"], n_trials=2)
+    assert [job["seed"] for _, job in launcher.launched] == ["3", "3"]
+
+
+def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    """Killed while it trains a batch, then once more: as if nothing had been."""
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+    whole, everything = search(tmp_path / "whole")
+    code = "import os, signal, test_search as t; from pathlib import Path\n"
+    code += "jobs = iter(range(6))\n"
+    code += "def dies(job):\n"
+    code += "    if next(jobs) == 5: os.kill(os.getpid(), signal.SIGKILL)\n"
+    code += "    return t.parabola(job)\n"
+    code += f"t.search(Path({str(tmp_path / 'killed')!r}), dies)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent)
+    assert done.returncode == -signal.SIGKILL
+    states = [trial.state for trial in Study(tmp_path / "killed", "min", None).trials]
+    assert states == [TrialState.COMPLETE] * 4 + [TrialState.RUNNING] * 4
+    killed, rest = search(tmp_path / "killed")
+    assert told(killed) == told(whole)
+    assert rest.launched == everything.launched[4:]  # the same jobs, hence the same folders
+    again, nothing = search(tmp_path / "killed")
+    assert told(again) == told(whole)
+    assert nothing.launched == []
+
+
+def test_a_trial_that_was_never_whole_is_not_trained(tmp_path: Path) -> None:
+    study = Study(tmp_path, "min", None)
+    study.study.ask({"lr": FloatDistribution(1e-4, 1, log=True)})  # killed before the optimizer
+    trials, launcher = search(tmp_path, n_trials=3)
+    assert [t.state for t in trials] == [TrialState.FAIL] + [TrialState.COMPLETE] * 2
+    assert [number for number, _ in launcher.launched] == [1, 2]
+
+
+def test_what_diverges_is_avoided(tmp_path: Path) -> None:
+    """More than half of the space diverges; of random trials, more than half would."""
+    trials, _ = search(
+        tmp_path, lambda job: math.inf if float(job["lr"]) > 0.005 else parabola(job), n_trials=48
+    )
+    assert {trial.state for trial in trials} == {TrialState.COMPLETE}
+    diverged = sum(math.isinf(trial.value) for trial in trials)
+    assert diverged < 48 * math.log10(1 / 0.005) / 4
+
+
+def test_failures_are_told_and_a_batch_of_them_ends_the_search(tmp_path: Path) -> None:
+    values = iter([1.0, math.nan, 2.0, 3.0, *[math.nan] * 4])
+    trials, launcher = search(tmp_path, lambda job: next(values))
+    states = [TrialState.COMPLETE, TrialState.FAIL, *[TrialState.COMPLETE] * 2]
+    assert [t.state for t in trials] == states + [TrialState.RUNNING] * 4
+    trials, again = search(tmp_path)
+    assert again.launched[:4] == launcher.launched[4:]
+    assert len(trials) == 12
+
+
+def report_epochs(study: Study, number: int, curves: dict[int, list[float]]) -> dict[int, int]:
+    """Train a trial's seeds in lockstep; return after which epoch each has stopped."""
+    stopped: dict[int, int] = {}
+    for epoch in range(1, 1 + len(next(iter(curves.values())))):
+        for seed, curve in curves.items():
+            if seed not in stopped:
+                study.report(number, seed, len(curves), epoch, curve[epoch - 1])
+                if study.pruned(number):
+                    stopped[seed] = epoch
+    return stopped
+
+
+def test_trials_worse_than_the_median_are_pruned(tmp_path: Path) -> None:
+    study = Study(tmp_path, "min", prune_after=2)
+    space = {"lr": FloatDistribution(0, 1)}
+    first = study.batch(space, 5, 7, seed=0)
+    for trial, level in zip(first, [1, 2, 3, 4, 5], strict=True):
+        assert report_epochs(study, trial.number, {0: [level] * 5}) == {}  # none to compare with
+    study.tell({trial.number: [level] for trial, level in zip(first, [1, 2, 3, 4, 5], strict=True)})
+    assert [t.number for t in study.batch(space, 5, 7, seed=0)] == [5, 6]
+    assert report_epochs(study, 5, {0: [9, 9, 2.9, 9, 9]}) == {}  # its best counts; median: 3
+    assert report_epochs(study, 6, {0: [9, 3.1, 3.1, 1, 1]}) == {0: 3}  # after more than 2 epochs
+    study.tell({5: [2.9], 6: [3.1]})
+    kept, pruned = study.trials[5:]
+    assert (kept.state, kept.value) == (TrialState.COMPLETE, 2.9)
+    assert (pruned.state, pruned.value) == (TrialState.PRUNED, 3.1)
+
+
+def test_the_mean_over_seeds_decides(tmp_path: Path) -> None:
+    study = Study(tmp_path, "min", prune_after=0)
+    space = {"lr": FloatDistribution(0, 1)}
+    for trial in study.batch(space, 5, 7, seed=0):
+        report_epochs(study, trial.number, {0: [3, 3], 1: [3, 3]})
+        study.tell({trial.number: [3, 3]})
+    study.batch(space, 5, 7, seed=0)
+    assert report_epochs(study, 5, {0: [5, 5], 1: [0.5, 0.5]}) == {}
+    assert study.trials[5].intermediate_values == {1: 2.75, 2: 2.75}
+    # The seed that completes the mean stops at once, the other when it looks again.
+    assert report_epochs(study, 6, {0: [5, 5], 1: [2, 2]}) == {1: 1, 0: 2}
+    assert study.trials[6].intermediate_values == {1: 3.5}
+
+
+def test_a_run_whose_trial_has_ended_reports_no_more(tmp_path: Path) -> None:
+    study = Study(tmp_path, "min", prune_after=0)
+    study.batch({"lr": FloatDistribution(0, 1)}, 1, 1, seed=0)
+    study.tell({0: [1.0]})
+    study.report(0, 0, 1, epoch=1, value=9.0)
+    assert study.trials[0].intermediate_values == {}
+    assert not study.pruned(0)
+
+
+def test_a_search_of_real_runs(start: Start, tmp_path: Path) -> None:
+    process = start(
+        "-m", "hydra/sweeper=search", "optimizer.lr=tag(log,interval(1e-5,0.3))",
+        "hydra.sweeper.n_trials=8", "hydra.sweeper.n_jobs=2",
+        "hydra.sweeper.prune_after=1", "trainer.max_epochs=4", "seed=0,1",
+        "callbacks=none", "logger=none",
+    )  # fmt: skip
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert "chosen by validation loss" in out
+    [folder] = tmp_path.glob("mnist_hw4/sweeps/*")
+    trials = Study(folder, "min", 1).trials
+    runs = {
+        int(path.parent.name.split("_")[0]): Run(path.parent)
+        for path in folder.glob("*/config.yaml")
+    }
+    assert sorted(runs) == list(range(16))
+    assert {t.state for t in trials} == {TrialState.COMPLETE, TrialState.PRUNED}
+    for trial in trials:
+        pair = [runs[2 * trial.number + i] for i in range(2)]
+        assert [run.config.seed for run in pair] == [0, 1]
+        histories = [[row["loss/validation"] for row in run.history] for run in pair]
+        means = [sum(values) / 2 for values in zip(*histories, strict=False)]
+        assert list(trial.intermediate_values.values()) == pytest.approx(means)
+        if trial.state == TrialState.COMPLETE:
+            assert trial.value == pytest.approx(sum(map(min, histories)) / 2)
+        else:
+            assert min(map(len, histories)) < 4

@@ -1,0 +1,435 @@
+"""How a sweep is started, numbered, stopped and resumed, whatever its jobs do."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, product
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import Start, composed
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlp_lab.config import explain, schemas
+from mlp_lab.errors import UserError
+from mlp_lab.experiment import Result
+from mlp_lab.runs import Run, new_folder
+from mlp_lab.sweeps import answer, jobs
+from mlp_lab.sweeps import start as sweeps
+from mlp_lab.sweeps.folder import Sweep
+from mlp_lab.sweeps.hydra import Task, axes
+
+# --- the grid -----------------------------------------------------------------------------------
+
+
+def grid(*words: str, zipped: Sequence[str] = ()) -> list[set[str]]:
+    overrides = OverridesParser.create().parse_overrides(list(words))
+    rows = product(*axes(overrides, zipped))
+    return [{word for step in row for word in step} for row in rows]
+
+
+@given(st.lists(st.integers(1, 4), max_size=3), st.integers(2, 4), st.integers(0, 3))
+def test_zipped_keys_are_one_axis_among_those_of_a_product(
+    lengths: list[int], rows: int, zipped: int
+) -> None:
+    values = {f"k{i}": [str(v) for v in range(n)] for i, n in enumerate(lengths)}
+    values |= {f"z{i}": [str(v) for v in range(rows)] for i in range(zipped)}
+    words = [f"{key}={','.join(of_key)}" for key, of_key in values.items()]
+    # By definition: of all combinations, those in which zipped keys stand at the same place.
+    expected = [
+        {f"{key}={v}" for key, v in zip(values, combination, strict=True)}
+        for combination in product(*values.values())
+        if len({v for key, v in zip(values, combination, strict=True) if key[0] == "z"}) <= 1
+    ]
+    found = grid(*words, zipped=[key for key in values if key[0] == "z"])
+    assert sorted(map(sorted, found)) == sorted(map(sorted, expected))
+
+
+def test_the_order_of_jobs_is_that_of_the_words() -> None:
+    words = ["a=1,2", "b=x,y"]
+    assert grid(*words) == [{"a=1", "b=x"}, {"a=1", "b=y"}, {"a=2", "b=x"}, {"a=2", "b=y"}]
+
+
+def test_the_last_word_for_a_key_counts() -> None:
+    assert grid("a=1,2", "a=3", "b=range(2)") == [{"a=3", "b=0"}, {"a=3", "b=1"}]
+
+
+@pytest.mark.parametrize(
+    ("words", "zipped", "said"),
+    [
+        (["a=1,2", "b=1,2,3"], ["a", "b"], "sweep.zip: each key needs as many values .* b has 3"),
+        (["a=1,2", "b=1"], ["a", "b"], "sweep.zip: b isn't swept .swept: a."),
+        (["a=1"], ["c"], "sweep.zip: c isn't swept .swept: nothing."),
+        (["a=shuffle(1,2)"], [], "a=shuffle.1,2.: shuffle: jobs are numbered in the same order"),
+        (["a=interval(0,1)"], [], "a=interval.0,1.: a grid needs values that can be listed"),
+    ],
+)
+def test_what_is_no_grid(words: list[str], zipped: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        grid(*words, zipped=zipped)
+
+
+# --- the folder ---------------------------------------------------------------------------------
+
+
+def test_no_two_get_the_same_folder(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        folders = list(pool.map(new_folder, [tmp_path / "sweeps"] * 64))
+    assert len(set(folders)) == 64
+    assert set(folders) == set((tmp_path / "sweeps").iterdir())
+
+
+def test_what_a_sweep_writes_it_reads(tmp_path: Path) -> None:
+    words = ["name='ü ${x}'", "seed=0,1", "a: b", "#"]
+    sweep = Sweep.create(str(tmp_path), "fit", words, ["seed"])
+    assert sweep.folder.parent == tmp_path / "fit" / "sweeps"
+    assert Sweep.open(sweep.folder) == sweep
+    assert (sweep.words, sweep.varied, sweep.directory) == (words, ["seed"], os.getcwd())
+
+
+@pytest.mark.parametrize("text", ["words: [", "- 1", "words: []", "\0"])
+def test_a_damaged_file_is_told(text: str, tmp_path: Path) -> None:
+    (tmp_path / "sweep.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"sweep\.yaml: damaged: "):
+        Sweep.open(tmp_path)
+
+
+def test_no_sweep_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"not the folder of a sweep: it has no sweep\.yaml"):
+        Sweep.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("varied", "overrides", "name"),
+    [
+        (["a.lr", "seed"], ["a.lr=0.1", "network.width=8", "seed=2"], "7_lr=0.1,seed=2"),
+        ([], ["seed=2"], "7"),
+        (["network.widths"], ["network.widths=[3, 4]"], "7_widths=-3,-4-"),
+        (["+a.b"], ["+a.b=../x"], "7_b=..-x"),
+        (["name"], ["name=" + "n" * 200], "7_name=" + "n" * 95),
+    ],
+)  # fmt: skip
+def test_jobs_are_called_by_what_varies(
+    varied: list[str], overrides: list[str], name: str, tmp_path: Path
+) -> None:
+    sweep = Sweep(tmp_path, [], varied, "", "")
+    assert sweep.job_folder(7, overrides) == tmp_path / name
+
+
+def test_failures_are_those_that_began_and_did_not_finish(tmp_path: Path) -> None:
+    sweep = Sweep(tmp_path, [], [], "", "")
+    results = {"0_a": ("finished", None), "10_c": ("diverged", "nan"), "2_b": ("interrupted", None)}
+    for name, (status, reason) in results.items():
+        (tmp_path / name).mkdir()
+        result = {"status": status, "reason": reason, "seconds": [], "evaluations": []}
+        Run(tmp_path / name).write_result(result)
+    for other in ("3_killed", "figures", ".submitit"):
+        (tmp_path / other).mkdir()
+    expected = {"2_b": "interrupted", "3_killed": "ended before its result", "10_c": "nan"}
+    assert list(sweep.failures().items()) == list(expected.items())
+
+
+def test_one_process_runs_a_sweep(tmp_path: Path) -> None:
+    sweep = Sweep(tmp_path, [], [], "", "")
+    sweep.stop()
+    with sweep.running():
+        assert not sweep.stopped  # that was another time
+        with pytest.raises(UserError, match="another process runs this sweep"), sweep.running():
+            pass
+
+
+# --- the command, with jobs that only say that they were there ----------------------------------
+
+
+class Trained:
+    """Stands in for ``train_jobs``: notes the jobs of each call, and ends them as told.
+
+    Attributes:
+        calls: for each call the jobs' folders and overrides.
+        endings: statuses by job number; ``finished`` where there is none.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[list[tuple[str, list[str]]]] = []
+        self.endings: dict[int, str] = {}
+
+    def __call__(self, batch: Sequence[jobs.Job], fail_fast: bool = False) -> list[Result]:
+        self.calls.append([(job.folder.name, list(job.overrides)) for job in batch])
+        return [self._end(job) for job in batch]
+
+    def _end(self, job: jobs.Job) -> Result:
+        number = int(job.folder.name.partition("_")[0])
+        status = self.endings.get(number, "finished")
+        job.folder.mkdir(exist_ok=True)
+        result = Result(str(job.folder), status, None if status == "finished" else "it\nhad to")
+        result.best = {"loss/validation": 10.0 + number, "error/validation": number / 10}
+        Run(job.folder).write_result(vars(result))
+        return result
+
+    @property
+    def names(self) -> list[list[str]]:
+        return [[name for name, _ in batch] for batch in self.calls]
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Trained:
+    stand_in = Trained()
+    monkeypatch.setattr(jobs, "train_jobs", stand_in)
+    monkeypatch.setattr(answer, "conclude", lambda folder: f"the answer of {folder}")
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # as the command has it
+    monkeypatch.setenv("GOMP_SPINCOUNT", "10000")  # known to monkeypatch, so that it is put back
+    monkeypatch.chdir(tmp_path)
+    return stand_in
+
+
+def the_sweep(logs: Path = Path("logs")) -> Path:
+    [folder] = logs.glob("*/sweeps/*")
+    return folder
+
+
+def test_all_jobs_go_to_training_at_once(trained: Trained, capsys: pytest.CaptureFixture) -> None:
+    assert sweeps.start(["optimizer.lr=0.1,0.2", "seed=0,1", "network.width=8"])
+    assert trained.names == [
+        ["0_lr=0.1,seed=0", "1_lr=0.1,seed=1", "2_lr=0.2,seed=0", "3_lr=0.2,seed=1"]
+    ]
+    assert trained.calls[0][1][1] == ["optimizer.lr=0.1", "seed=1", "network.width=8"]
+    out, err = capsys.readouterr()
+    assert (out, err) == (f"\nthe answer of {the_sweep().absolute()}\n", "")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "batches"),
+    [
+        (["hydra/launcher=basic"], [["0_seed=5"], ["1_seed=6"], ["2_seed=7"]]),
+        (["hydra.sweeper.max_batch_size=2"], [["0_seed=5", "1_seed=6"], ["2_seed=7"]]),
+    ],
+)
+def test_numbers_go_on_from_batch_to_batch(
+    words: list[str], batches: list[list[str]], trained: Trained
+) -> None:
+    assert sweeps.start(["seed=5,6,7", *words])
+    assert trained.names == batches
+
+
+def test_zipped_keys_vary_in_step(trained: Trained) -> None:
+    zipped = "sweep.zip=[network.width,optimizer.lr]"
+    words = [zipped, "network.width=16,64,256", "optimizer.lr=0.3,0.1,0.03", "seed=0,1"]
+    assert sweeps.start(words)
+    pairs = [("16", "0.3"), ("64", "0.1"), ("256", "0.03")]
+    labels = [f"width={width},lr={lr},seed={seed}" for width, lr in pairs for seed in (0, 1)]
+    assert trained.names == [[f"{number}_{label}" for number, label in enumerate(labels)]]
+
+
+def test_a_preset_varies_what_it_says_except_what_is_typed(trained: Trained) -> None:
+    assert sweeps.start(["sweep=widths_and_depths", "network.depth=2"])
+    assert trained.names == [["0_width=16", "1_width=64", "2_width=256"]]
+
+
+def test_keys_of_a_swept_choice_can_be_set(trained: Trained) -> None:
+    assert sweeps.start(["optimizer=adam,adamw", "++optimizer.betas=[0.8,0.9]"])
+    assert trained.names == [["0_optimizer=adam", "1_optimizer=adamw"]]
+
+
+def test_all_options_of_a_choice(trained: Trained) -> None:
+    assert sweeps.start(["optimizer=glob(ad*)"])
+    assert trained.names == [["0_optimizer=adagrad", "1_optimizer=adam", "2_optimizer=adamw"]]
+
+
+def test_failing_jobs_are_told_in_lines(trained: Trained, capsys: pytest.CaptureFixture) -> None:
+    trained.endings = {0: "diverged", 2: "failed"}
+    assert not sweeps.start(["seed=5,6,7"])
+    out, err = capsys.readouterr()
+    assert err == "mlp_lab: 0_seed=5: it had to\nmlp_lab: 2_seed=7: it had to\n"
+    assert "the answer of" in out
+
+
+@pytest.mark.parametrize("launcher", ["basic", "vectorized"])
+def test_fail_fast_lets_no_other_job_begin(
+    launcher: str, trained: Trained, capsys: pytest.CaptureFixture
+) -> None:
+    trained.endings = {1: "diverged"}
+    words = ["seed=5,6,7", "sweep.fail_fast=true", "hydra.sweeper.max_batch_size=2"]
+    assert not sweeps.start([*words, f"hydra/launcher={launcher}"])
+    assert [*chain(*trained.names)] == ["0_seed=5", "1_seed=6"]
+    out, err = capsys.readouterr()
+    assert err == "mlp_lab: 1_seed=6: it had to\n"
+    assert f"go on:  python scripts/train.py resume={the_sweep().absolute()}\n" in out
+    assert "the answer of" in out
+    trained.endings = {}
+    assert sweeps.go_on(str(the_sweep()), [])
+    assert [*chain(*trained.names)][2:] == ["0_seed=5", "1_seed=6", "2_seed=7"]
+
+
+def test_an_interrupted_sweep_says_how_to_go_on(
+    trained: Trained, capsys: pytest.CaptureFixture
+) -> None:
+    trained.endings = {1: "interrupted"}
+    with pytest.raises(KeyboardInterrupt):
+        sweeps.start(["seed=5,6,7", "hydra/launcher=basic"])
+    assert trained.names == [["0_seed=5"], ["1_seed=6"]]
+    out, err = capsys.readouterr()
+    assert f"python scripts/train.py resume={the_sweep().absolute()}\n" in out
+    assert err == ""
+
+
+def test_a_sweep_goes_on_as_it_began(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["seed=5,6", "hydra/launcher=processes", "hydra.launcher.n_jobs=1", "data.root=here"]
+    monkeypatch.setattr(sweeps, "_refuse_missing_plugins", lambda settings: None)
+    monkeypatch.setattr(sweeps, "_run_hydra", lambda *args: None)
+    sweeps.start(words)
+    monkeypatch.undo()
+    monkeypatch.setattr(jobs, "train_jobs", trained)
+    monkeypatch.setattr(answer, "conclude", str)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    folder = the_sweep(tmp_path / "logs")
+    before = yaml.safe_load((folder / "sweep.yaml").read_text())
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert sweeps.go_on(f"../{folder.relative_to(tmp_path)}", ["hydra/launcher=basic", "threads=1"])
+    assert trained.names == [["0_seed=5"], ["1_seed=6"]]
+    assert trained.calls[0][0][1] == ["seed=5", "data.root=here", "threads=1"]
+    assert {path.parent for path in folder.glob("*/result.json")} == {
+        folder / "0_seed=5", folder / "1_seed=6",
+    }  # fmt: skip
+    assert os.getcwd() == str(tmp_path)  # which `here` is relative to
+    assert yaml.safe_load((folder / "sweep.yaml").read_text()) == before
+
+
+@pytest.mark.parametrize("word", ["optimizer.lr=1", "seed=0,1", "hydra/sweeper=grid", "logs=x"])
+def test_what_is_learnt_stays_when_a_sweep_goes_on(word: str, trained: Trained) -> None:
+    sweeps.start(["seed=5"])
+    key = word.partition("=")[0]
+    with pytest.raises(UserError, match=f"^{key}: can't be changed when a sweep goes on"):
+        sweeps.go_on(str(the_sweep()), [word])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["seed=0,-1"], "seed=-1: must be a whole number at least 0"),
+        (["network.widht=1,2"], "network.widht: no such key; did you mean network.width?"),
+        (["seed=[1,"], "seed=[1,: can't be read"),
+        (["threads=1,2"], "threads: can't vary in a sweep"),
+        (["trainer=ddp", "seed=1,2"], "a sweep can't have trainer=ddp or resume"),
+        (["resume=x", "seed=1,2"], "a sweep can't have trainer=ddp or resume"),
+        (["hydra.sweep.dir=x"], "hydra.sweep.dir: can't be set: a sweep lies in"),
+        (["sweep.zip=[seed]"], "sweep.zip: seed isn't swept (swept: nothing)"),
+        (["sweep.fail_fast=maybe"], "sweep.fail_fast=maybe: must be true or false"),
+        (["sweep=nope"], "sweep=nope: no such option"),
+        (
+            ["sweep.zip=[seed,network.width]", "seed=1,2", "network.width=1,2,0"],
+            "sweep.zip: each key needs as many values as the others: seed has 2, network.width has",
+        ),
+        (
+            ["sweep.zip=[seed,network.width]", "seed=1,2", "network.width=1,0"],
+            "network.width=0: must be",
+        ),
+        (
+            ["hydra.launcher._target_=hydra_plugins.x.Y"],
+            "hydra/launcher=vectorized: not installed; pip install -e '.[vectorized]' does it",
+        ),
+        (["hydra/launcher=slrum"], "hydra/launcher=slrum: no such option; did you mean slurm?"),
+    ],
+)
+def test_a_mistake_leaves_nothing(words: list[str], said: str, trained: Trained) -> None:
+    with pytest.raises(Exception) as error:  # noqa: PT011  # the command takes any
+        sweeps.start(words)
+    assert explain(error.value, schemas.Train).startswith(said)
+    assert not trained.calls
+    assert not Path("logs").exists()
+
+
+def test_a_combination_that_can_not_be_leaves_no_job(trained: Trained) -> None:
+    words = ["optimizer=nesterov,sgd", "optimizer.momentum=0.9,0", "optimizer.nesterov=false,true"]
+    with pytest.raises(UserError, match=r"nesterov=true: needs optimizer\.momentum above 0"):
+        sweeps.start(words)
+    assert not trained.calls
+
+
+def test_a_job_answers_with_its_best_value(trained: Trained, tmp_path: Path) -> None:
+    sweep = Sweep.create(str(tmp_path), "fit", [], ["seed"])
+    cfgs = [composed(f"select.metric={metric}") for metric in ("loss", "error", "accuracy")]
+    values = Task(sweep).train([(i, cfg, [f"seed={i}"]) for i, cfg in enumerate(cfgs, 4)])
+    assert values[:2] == [14.0, 0.5]
+    assert math.isnan(values[2])
+
+
+# --- whole processes ----------------------------------------------------------------------------
+
+
+def wait_for(ready: Callable[[], bool], process: subprocess.Popen) -> None:
+    for _ in range(1200):
+        if ready():
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    raise AssertionError("waited in vain")
+
+
+def test_ctrl_c_ends_a_sweep_that_can_be_resumed(start: Start, tmp_path: Path) -> None:
+    words = ["hydra/launcher=basic", "network.width=8,9", "network.dropout=0.1"]
+    process = start("-m", *words, "trainer.max_epochs=60", "callbacks=none")
+    # The first job is done, the second has begun.
+    pattern = "mnist_hw4/sweeps/*/1_width=9/checkpoints/last.ckpt"
+    wait_for(lambda: bool(list(tmp_path.glob(pattern))), process)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    [sweep] = tmp_path.glob("mnist_hw4/sweeps/*")
+    assert f"go on:  python scripts/train.py resume={sweep}" in out
+    assert "Traceback" not in err
+    status = [
+        json.loads((run / "result.json").read_text())["status"] for run in sorted(sweep.glob("?_*"))
+    ]
+    assert status == ["finished", "interrupted"]
+    first = (sweep / "0_width=8" / "checkpoints" / "last.ckpt").stat().st_mtime_ns
+
+    for _ in range(2):  # the second time there is nothing left to do
+        process = start(f"resume={sweep}")
+        out, err = process.communicate(timeout=100)
+        assert process.returncode == 0, err
+        assert "chosen by validation loss" in out
+        assert [run.folder.name for run in Sweep.open(sweep).runs()] == ["0_width=8", "1_width=9"]
+        assert {run.result["epochs"] for run in Sweep.open(sweep).runs()} == {60}
+    assert (sweep / "0_width=8" / "checkpoints" / "last.ckpt").stat().st_mtime_ns == first
+
+
+def test_a_mistake_ends_in_one_line(start: Start, tmp_path: Path) -> None:
+    process = start("-m", "sweep.zip=[seed]", "network.width=1,2")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err == "mlp_lab: sweep.zip: seed isn't swept (swept: network.width)\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_flags_that_only_one_run_can_have(start: Start, tmp_path: Path) -> None:
+    process = start("-m", "--config-name=other", "seed=1,2")
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (1, "mlp_lab: -m: can't be joined with --config-name\n")
+
+
+def test_files_from_elsewhere_are_found_when_the_sweep_goes_on(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine" / "network").mkdir(parents=True)
+    text = "_target_: mlp_lab.networks.MLP\ndefaults: [mlp]\nwidth: 5\n"
+    (tmp_path / "mine" / "network" / "narrow.yaml").write_text(text)
+    monkeypatch.setattr("sys.argv", ["train.py", "-m", "--config-dir=mine", "network=mlp,narrow"])
+    from mlp_lab.commands import train
+
+    monkeypatch.delenv("HYDRA_FULL_ERROR")
+    train()
+    monkeypatch.setattr("sys.argv", ["train.py", f"resume={the_sweep()}"])
+    train()
+    assert trained.names == [["0_network=mlp", "1_network=narrow"]] * 2

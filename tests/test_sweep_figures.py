@@ -1,0 +1,198 @@
+"""Figures of many runs: what is drawn is what was given, and nothing is cut off."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, to_rgba
+from matplotlib.figure import Figure
+
+from mlp_lab.sweeps import figures
+
+LONG = "optimizer=SGD lr=1e-05 widths=[784,512,256,128,64] activation=leaky_relu dropout=0.25 "
+
+
+def history(*losses: float) -> list[dict[str, float]]:
+    rows = enumerate(losses, 1)
+    return [{"epoch": i, "loss/train": v / 2, "loss/validation": v} for i, v in rows]
+
+
+def bands(*means: float) -> dict[str, np.ndarray]:
+    curve = np.array([np.arange(1, len(means) + 1), means, np.full(len(means), 0.25)])
+    return {"train": curve / [[1], [2], [1]], "validation": curve}
+
+
+def ticks(panel: Axes) -> list[str]:
+    return [label.get_text() for label in panel.get_xticklabels()]
+
+
+def assert_all_inside(figure: Figure) -> None:
+    figure.savefig(io.BytesIO(), format="png")  # which lays out
+    box = figure.get_tightbbox()
+    width, height = figure.get_size_inches()
+    assert min(box.x0, box.y0, width - box.x1, height - box.y1) > -0.01
+    for legend in figure.legends:
+        assert not any(legend.get_window_extent().overlaps(panel.bbox) for panel in figure.axes)
+    for panel in figure.axes:
+        assert min(panel.get_window_extent().size) > 100 or panel.get_label() == "<colorbar>"
+
+
+@pytest.mark.parametrize("jobs", [1, figures.MOST, figures.MOST + 1, 200])
+def test_only_the_best_bear_a_colour(jobs: int) -> None:
+    named = [(f"seed={i}", history(3.0 + i, 2.0 + i)) for i in range(jobs)]
+    figure = figures.error_curves(named, "loss", 2)
+    shown = [text.get_text() for text in figure.legends[0].get_texts()]
+    best = [label for label, _ in named[: figures.MOST]]
+    rest = [f"the other {jobs - len(best)}"] if jobs > len(best) else []
+    assert shown == ["chosen: epoch 2", *best, *rest]
+    for panel, factor in zip(figure.axes, (0.5, 1.0), strict=True):
+        lines = [line for line in panel.lines if line.get_marker() != "o"]
+        assert len(lines) == jobs
+        drawn = {tuple(line.get_ydata()) for line in lines}
+        assert drawn == {(factor * (3.0 + i), factor * (2.0 + i)) for i in range(jobs)}
+        grey = [line for line in lines if to_rgba(line.get_color()) == to_rgba("0.8")]
+        assert len(grey) == len(named) - len(best)
+        assert all(line.get_ydata()[0] >= factor * (3.0 + len(best)) for line in grey)
+
+
+@pytest.mark.parametrize("label", ["lr=1", LONG, 5 * LONG, "x" * 200])
+def test_long_labels_have_room(label: str) -> None:
+    jobs = [(f"{label}seed={i}", history(3.0, 2.0)) for i in range(12)]
+    assert_all_inside(figures.error_curves(jobs, "loss", 1))
+    groups = [(f"{label}seed={i}", bands(2.0, 3.0)) for i in range(12)]
+    assert_all_inside(figures.seed_bands(groups, "loss", "title"))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["[784,512,256,128,64]", "[512,128]", "null"],
+        ["identity", "leaky_relu", "relu", "sigmoid", "silu", "softplus", "tanh"],
+        [1e-5, 1e-4, 0.001, 0.01, 0.02, 0.03],
+        [f"a_word_of_many_letters_{i}" for i in range(40)],
+        [1000, "null"],
+        [3],
+    ],
+)
+def test_names_of_values_have_room(values: list[float | str]) -> None:
+    lines = {LONG: [(value, 1.0 + i, 0.1) for i, value in enumerate(values)]}
+    assert_all_inside(figures.metric_against(lines, "network.widths", "error", "network.width"))
+    names = [str(value) for value in values]
+    cells = np.arange(1.0, len(names) ** 2 + 1).reshape(len(names), len(names))
+    assert_all_inside(figures.heat_map(names, names, cells, ("network.a", "network.b"), "loss"))
+
+
+def test_bands_are_a_deviation_wide() -> None:
+    groups = [("a", bands(2.0, 1.0)), ("b", bands(4.0, 3.0, 5.0))]
+    figure = figures.seed_bands(groups, "loss", "mean ± sd")
+    validation = figure.axes[1]
+    lines = {line.get_label(): line.get_xydata().tolist() for line in validation.lines}
+    assert lines == {"a": [[1, 2], [2, 1]], "b": [[1, 4], [2, 3], [3, 5]]}
+    for band, (_, curves) in zip(reversed(validation.collections), groups, strict=True):
+        epochs, means, spread = curves["validation"]
+        corners = {tuple(corner) for corner in band.get_paths()[0].vertices}
+        for sign in (-1, 1):
+            assert set(zip(epochs, means + sign * spread, strict=True)) <= corners
+
+
+def test_bands_that_reach_below_zero_leave_the_lines_readable() -> None:
+    figure = figures.seed_bands([("a", bands(30.0, 1.0, 0.1))], "loss", "")
+    panel = figure.axes[1]
+    assert panel.get_yscale() == "log"
+    assert panel.get_ylim()[0] == pytest.approx(0.8 * 0.05)
+
+
+def test_single_epochs_have_error_bars() -> None:
+    panel = figures.seed_bands([("a", bands(2.0))], "loss", "").axes[1]
+    [bars] = panel.containers
+    assert bars[2][0].get_segments()[0].tolist() == [[1, 1.75], [1, 2.25]]
+
+
+@pytest.mark.parametrize(
+    ("values", "scale", "names"),
+    [
+        ([0.01, 0.1, 1.0], "log", ["0.01", "0.1", "1"]),
+        ([1e-5, 0.01, 0.03, 0.1], "log", ["1e-05", "0.01", "0.03", "0.1"]),
+        ([16, 64, 256], "log", ["16", "64", "256"]),
+        ([1, 2, 3], "linear", ["1", "2", "3"]),
+        ([0.0, 0.1, 0.2, 0.5], "linear", ["0", "0.1", "0.2", "0.5"]),
+        ([0.1, 0.5], "linear", ["0.1", "0.5"]),
+        ([1000, "null"], "linear", ["1000", "null"]),
+        (["false", "true"], "linear", ["false", "true"]),
+        ([4], "linear", ["4"]),
+    ],
+)
+def test_axis_of_a_swept_key(values: list, scale: str, names: list[str]) -> None:
+    points = [(value, 1.0 + i, np.nan) for i, value in enumerate(values)]
+    panel = figures.metric_against({"": points}, "key", "loss").axes[0]
+    assert panel.get_xscale() == scale
+    assert ticks(panel) == names
+
+
+def test_zero_among_factors_stands_beside_them() -> None:
+    points = [(value, 1.0, np.nan) for value in (0.0, 1e-5, 1e-4, 1e-3)]
+    panel = figures.metric_against({"": points}, "weight_decay", "loss").axes[0]
+    assert panel.get_xscale() == "linear"
+    assert panel.get_xticks().tolist() == [0, 1, 2, 3]
+    assert ticks(panel) == ["0", "1e-05", "0.0001", "0.001"]
+
+
+def test_results_that_span_decades_have_a_logarithmic_axis() -> None:
+    points = [(1, 1.0, np.nan), (2, 2.0, np.nan), (3, 3e9, np.nan)]
+    assert figures.metric_against({"": points}, "depth", "loss").axes[0].get_yscale() == "log"
+
+
+def test_points_have_their_deviation_and_lines_run_through_means() -> None:
+    lines = {
+        "8": [(0.1, 2.0, 0.5), (0.1, 4.0, 0.25), (0.2, 1.0, np.nan)],
+        "16": [(0.1, 5.0, 1.0)],
+    }
+    figure = figures.metric_against(lines, "lr", "loss", "width")
+    [panel] = figure.axes
+    dots = {line.get_label(): line.get_xydata().tolist() for line in panel.lines
+            if line.get_marker() == "o"}  # fmt: skip
+    assert dots == {"8": [[0.1, 2], [0.1, 4], [0.2, 1]], "16": [[0.1, 5]]}
+    through = [line.get_xydata().tolist() for line in panel.lines if line.get_alpha() == 0.5]
+    assert through == [[[0.1, 3], [0.2, 1]], [[0.1, 5]]]
+    ends = [bar.tolist() for bars in panel.containers for bar in bars[2][0].get_segments()]
+    assert ends == [[[0.1, 1.5], [0.1, 2.5]], [[0.1, 3.75], [0.1, 4.25]], [[0.1, 4], [0.1, 6]]]
+    assert panel.get_ylabel().splitlines()[1:] == [
+        "mean ± sd over seeds",
+        "line: mean over the other keys",
+    ]
+
+
+@given(
+    st.integers(1, 6), st.integers(1, 6), st.sampled_from(["loss", "error"]),
+    st.randoms(use_true_random=False),
+)  # fmt: skip
+def test_heat_map_tells_every_value(rows: int, columns: int, metric: str, random: object) -> None:
+    values = np.array([[10 ** random.uniform(-3, 0) for _ in range(columns)] for _ in range(rows)])
+    values[0, columns // 2 :] = np.nan
+    values[-1, 0] = 0.5
+    names = [[str(i) for i in range(n)] for n in (rows, columns)]
+    panel = figures.heat_map(*names, values, ("a", "b"), metric).axes[0]
+    told = {text.get_position()[::-1]: text.get_text() for text in panel.texts}
+    expected = {
+        place: f"{100 * value:.3g}%" if metric == "error" else f"{value:.3g}"
+        for place, value in np.ndenumerate(values)
+        if np.isfinite(value)
+    }
+    assert told == expected
+    known = values[np.isfinite(values)]
+    logarithmic = known.max() / known.min() >= 30
+    assert isinstance(panel.images[0].norm, LogNorm) == logarithmic
+
+
+def test_errors_are_per_cent() -> None:
+    rows = [{"epoch": i, "error/train": v, "error/validation": v} for i, v in ((1, 0.5), (2, 0.25))]
+    drawn = [
+        figures.error_curves([("a", rows)], "error", 2),
+        figures.seed_bands([("a", bands(0.5, 0.25))], "error", ""),
+        figures.metric_against({"": [(1, 0.5, np.nan)]}, "key", "error"),
+    ]
+    for figure in drawn:
+        assert figure.axes[0].yaxis.get_major_formatter()(0.125) == "12.5%"
