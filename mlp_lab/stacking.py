@@ -78,12 +78,12 @@ class _Stacked(nn.Module):
 class _Linear(_Stacked):
     def forward(self, x: Tensor) -> Tensor:
         (orders, batch), (members, outputs, inputs) = x.shape[:2], self.weight.shape
-        # The units of all members that see the same minibatch are those of one wide layer. In this
-        # order of the factors, the gradient of the weights lies in the memory as the weights do.
-        weight, bias = self.weight.view(orders, -1, inputs), self.bias.view(orders, -1, 1)
+        # The units of all members that see the same minibatch are those of one wide layer.
         if orders == 1:
-            y = F.linear(x[0], weight[0], bias.flatten()).view(batch, members, outputs)
-            return y.transpose(0, 1)
+            y = F.linear(x[0], self.weight.view(-1, inputs), self.bias.view(-1))
+            return y.view(batch, members, outputs).transpose(0, 1)
+        # In this order of the factors, the gradient of the weights lies in the memory as they do.
+        weight, bias = self.weight.view(orders, -1, inputs), self.bias.view(orders, -1, 1)
         y = torch.baddbmm(bias, weight, x.transpose(1, 2))
         return y.view(members, outputs, batch).transpose(1, 2)
 

@@ -2,6 +2,7 @@
 
     python scripts/benchmark.py                 both networks, as Markdown on standard output
     python scripts/benchmark.py --rounds 9      more rounds: less noise
+    python scripts/benchmark.py --stacked       sweeps that train as one network
     python scripts/benchmark.py --threads       which thread settings are the fastest
 
 All contestants run in one process, in turn, round after round. The figures are medians over the
@@ -9,8 +10,8 @@ rounds of the time of an epoch, with the fastest and the slowest round.
 """
 
 import argparse
-import csv
 import io
+import itertools
 import os
 import statistics
 import subprocess
@@ -36,9 +37,12 @@ from mlp_lab.backend import pl, torchvision
 from mlp_lab.config import FOLDER, check, schemas
 from mlp_lab.data import MNIST
 from mlp_lab.experiment import train
+from mlp_lab.runs import Run
+from mlp_lab.sweeps.jobs import Job, train_jobs
 
 LEARNING_RATE = 0.1
 EXAMPLES = 50_000
+NETWORKS = ((64, 256), (30, 10))  # width and batch size
 
 # Runs once and returns the seconds of one epoch.
 Contestant = Callable[[], float]
@@ -55,10 +59,57 @@ def this_project(width: int, batch_size: int, logs: str) -> Contestant:
     def run() -> float:
         with redirect_stdout(io.StringIO()):
             result = train(cfg)
-        rows = list(csv.DictReader((Path(result.folder) / "history.csv").open()))
         # The first epoch warms up; a row's seconds end before its own checkpoint is written, so
         # that those from the second on hold exactly one of everything.
-        return statistics.median(float(row["seconds"]) for row in rows[1:])
+        return statistics.median(row["seconds"] for row in Run(result.folder).history[1:])
+
+    return run
+
+
+def stacked_sweep(width: int, batch_size: int, members: int, logs: str) -> Contestant:
+    """``experiment=mnist_hw4`` with ``members`` learning rates, as ``-m`` trains them: stacked."""
+    overrides = [f"network.width={width}", f"data.batch_size={batch_size}", "callbacks=none"]
+    with hydra.initialize_config_dir(version_base="1.3", config_dir=str(FOLDER)):
+        configs = [
+            check(
+                hydra.compose(
+                    "train", [*overrides, "trainer.max_epochs=3", f"optimizer.lr={rate}"]
+                ),
+                schemas.Train,
+            )
+            for rate in torch.linspace(0.01, 0.1, members).tolist()
+        ]
+    rounds = itertools.count()
+
+    def run() -> float:
+        folder = Path(logs) / f"{members}_{next(rounds)}"
+        jobs = [Job(cfg, [], folder / str(place)) for place, cfg in enumerate(configs)]
+        with redirect_stdout(io.StringIO()):
+            results = train_jobs(jobs)
+        return statistics.median(row["seconds"] for row in Run(results[0].folder).history[1:])
+
+    return run
+
+
+def stacked_products(width: int, batch_size: int, members: int, splits: Splits) -> Contestant:
+    """The arithmetic limit of a stack: its matrix products, and nothing else."""
+    x, x_validation = splits["train"][0], splits["validation"][0]
+    w1, w2 = torch.randn(members * width, 784), torch.randn(members, 10, width)
+    hidden = torch.randn(members, batch_size, width)
+    delta, back = torch.randn(members, batch_size, 10), torch.randn(batch_size, members * width)
+
+    def run() -> float:
+        start = time.perf_counter()
+        for inputs in x.split(batch_size):
+            n = len(inputs)
+            inputs @ w1.T  # forward
+            hidden[:, :n] @ w2.mT
+            delta[:, :n] @ w2  # backward
+            delta[:, :n].mT @ hidden[:, :n]
+            back[:n].T @ inputs
+        for inputs in x_validation.split(2000):
+            (inputs @ w1.T).view(-1, members, width).transpose(0, 1) @ w2.mT
+        return time.perf_counter() - start
 
     return run
 
@@ -73,7 +124,7 @@ def plain_loop(width: int, batch_size: int, splits: Splits) -> Contestant:
         start = time.perf_counter()
         losses, errors = [], []
         for rows in torch.randperm(len(x)).split(batch_size):
-            inputs, targets = x[rows], y[rows]
+            inputs, targets = x.index_select(0, rows), y.index_select(0, rows)
             outputs = network(inputs)
             loss = F.cross_entropy(outputs, targets)
             optimizer.zero_grad()
@@ -222,6 +273,34 @@ def compare(width: int, batch_size: int, rounds: int, splits: Splits, root: Path
     return "\n".join(lines)
 
 
+def compare_stacked(rounds: int, splits: Splits) -> str:
+    """A Markdown table: stacked sweeps against as many plain loops one after the other."""
+    lines = [
+        f"Medians of {rounds} rounds",
+        "",
+        "| | members | s / epoch of all | × plain loops | range | matrix products alone |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for width, batch_size in NETWORKS:
+        for members in (3, 8, 32):
+            with tempfile.TemporaryDirectory() as logs:
+                contestants = (
+                    plain_loop(width, batch_size, splits),
+                    stacked_sweep(width, batch_size, members, logs),
+                    stacked_products(width, batch_size, members, splits),
+                )
+                times = [[run() for run in contestants] for _ in range(rounds)]
+            stacked = statistics.median(row[1] for row in times)
+            ratios = [row[1] / (members * row[0]) for row in times]
+            limit = statistics.median(row[2] / (members * row[0]) for row in times)
+            lines.append(
+                f"| 784-{width}-10, batch {batch_size} | {members} | {stacked:.2f}"
+                f" | {statistics.median(ratios):.2f} | {min(ratios):.2f} – {max(ratios):.2f}"
+                f" | {limit:.2f} |"
+            )
+    return "\n".join(lines)
+
+
 _LOOP = """
 import statistics, time, torch
 import torch.nn.functional as F
@@ -288,6 +367,7 @@ def compare_threads(rounds: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--stacked", action="store_true", help="compare stacked sweeps instead")
     parser.add_argument("--threads", action="store_true", help="compare thread settings instead")
     args = parser.parse_args()
     if args.threads:
@@ -298,7 +378,10 @@ def main() -> None:
     data.prepare_data()
     data.setup()
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}\n")
-    for width, batch_size in ((64, 256), (30, 10)):
+    if args.stacked:
+        print(compare_stacked(args.rounds, data.splits))
+        return
+    for width, batch_size in NETWORKS:
         print(compare(width, batch_size, args.rounds, data.splits, data.root), flush=True)
         print()
 

@@ -17,6 +17,7 @@ from mlp_lab.experiment import Result, Training, fit_alone
 from mlp_lab.runs import Run
 from mlp_lab.sweeps import jobs as jobs_module
 from mlp_lab.sweeps.jobs import Job, train_jobs
+from mlp_lab.tasks import Task
 from mlp_lab.tasks.stack import Stack
 
 Jobs = Callable[..., list[Job]]
@@ -213,6 +214,7 @@ def test_a_stack_goes_on_where_it_was_interrupted(
 ) -> None:
     own = [["seed=1"], ["optimizer.lr=0.05", "seed=2"], ["optimizer.lr=0.2", "seed=1"]]
     common = ["optimizer=adamw", "schedule=cosine", "network.dropout=0.2"]
+    common += ["callbacks=default"]
     whole = together(jobs("whole", *own, common=common))
     trained = Stack.training_step
 
@@ -224,6 +226,7 @@ def test_a_stack_goes_on_where_it_was_interrupted(
     monkeypatch.setattr(Stack, "training_step", interrupted)
     results = train_jobs(jobs("parts", *own, common=common))
     assert {(result.status, result.epochs) for result in results} == {("interrupted", 1)}
+    assert (Path(results[0].folder) / "figures" / "loss_curves.png").is_file()
     monkeypatch.setattr(Stack, "training_step", trained)
     assert_same_weights(whole, together(jobs("parts", *own, common=common)))
 
@@ -273,6 +276,26 @@ def test_a_job_that_fails_leaves_its_traceback(jobs: Jobs, monkeypatch: pytest.M
     assert {result.status for result in train_jobs(jobs("sweep", *own))} == {"finished"}
 
 
+def test_a_job_that_makes_its_stack_fail_fails_alone(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    own = [["seed=1"], ["seed=2"], ["seed=3"]]
+    train_means = Task.on_train_epoch_end
+
+    def breaks(task: Task) -> None:
+        if task.seed == 2 and task.current_epoch == 1:
+            raise ZeroDivisionError("of the test's")
+        train_means(task)
+
+    monkeypatch.setattr(Task, "on_train_epoch_end", breaks)
+    results = train_jobs(jobs("sweep", *own))
+    assert [result.status for result in results] == ["finished", "failed", "finished"]
+    assert "together they failed (ZeroDivisionError); now one by one" in capsys.readouterr().out
+    apart = alone(jobs("apart", *own[::2]))
+    for one, other in zip(apart, results[::2], strict=True):
+        assert_alike(Run(one.folder).history, Run(other.folder).history)
+
+
 def test_a_checkpoint_of_a_stack_holds_one_network(jobs: Jobs) -> None:
     results = together(jobs("sweep", ["seed=1"], ["seed=2"], ["seed=3"]))
     single = alone(jobs("apart", ["seed=1"]))
@@ -296,7 +319,8 @@ def test_nothing_leaks_from_job_to_job(jobs: Jobs) -> None:
 
     run("few", 20)
     files, threads, memory = held()
-    run("many", 200)
+    for part in range(10):
+        run(f"part {part}", 20)
     assert held()[:2] == (files, threads)
-    assert held()[2] < memory + 50
+    assert held()[2] < memory + 60
     assert logging.getLogger("mlp_lab").handlers == []

@@ -15,6 +15,7 @@ from mlp_lab.build import build_group_trainer
 from mlp_lab.callbacks import Progress, SweepProgress
 from mlp_lab.checkpoints import read_checkpoint
 from mlp_lab.console import console, metric
+from mlp_lab.errors import UserError
 from mlp_lab.experiment import Result, Training, fit, fit_alone
 from mlp_lab.networks import describe
 from mlp_lab.runs import Run
@@ -107,8 +108,8 @@ def _failed(folder: Path, cfg: DictConfig, error: Exception) -> Result:
     run.write_config(cfg)
     with run.log.open("a") as file:
         file.writelines(traceback.format_exception(error))
-    reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    result = Result(str(folder), "failed", reason)
+    told = [] if isinstance(error, UserError) else [type(error).__name__]
+    result = Result(str(folder), "failed", ": ".join([*told, *filter(None, [str(error)])]))
     run.write_result(asdict(result))
     return result
 
@@ -158,10 +159,25 @@ def _train_group(group: _Group, progress: SweepProgress, fail_fast: bool) -> dic
             results = _fit_stack(trainings, progress, fail_fast)
     except Exception as error:
         results = [_failed(t.run.folder, t.cfg, error) for t in trainings]
+        if len(trainings) > 1:
+            log.info("together they failed (%s); now one by one", type(error).__name__)
+            return _train_apart(trainings, progress, fail_fast)
     progress.done([training.cfg.trainer.max_epochs for training in trainings])
     for result in results:
         log.info("%s", _told(result))
     return {Path(result.folder): result for result in results}
+
+
+def _train_apart(
+    trainings: Sequence[Training], progress: SweepProgress, fail_fast: bool
+) -> dict[Path, Result]:
+    """Train jobs one by one that failed as a stack: a fault may be that of one of them."""
+    results: dict[Path, Result] = {}
+    for before in trainings:
+        if _goes_on(results.values(), fail_fast):
+            again = _ready(Job(before.cfg, before.overrides, before.run.folder))
+            results |= _train_group(_Group([again], "the stack failed"), progress, fail_fast)
+    return results
 
 
 def _fit_stack(
@@ -183,6 +199,8 @@ def _fit_stack(
         results = []
         for training, member in zip(trainings, members, strict=True):
             with console(training.run.log, terminal=False):
+                if member.ended is None and ended[0] == "interrupted":
+                    member.show("on_exception", KeyboardInterrupt())
                 results.append(training.conclude(*(member.ended or ended), seconds))
     return results
 

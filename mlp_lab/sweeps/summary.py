@@ -65,7 +65,8 @@ def choice(comparison: Comparison) -> list[str]:
     lines.append(f"it reaches: {', '.join(_reached(job))}")
     lines.append(_tested(comparison))
     lines.append(f"folder: {job.run.folder}")
-    words = shlex.join(job.run.overrides)
+    own = [word for word in job.run.overrides if not word.startswith(("sweep=", "sweep."))]
+    words = shlex.join(own)
     lines.append(f"run it again: python scripts/train.py {words}".rstrip())
     return lines
 

@@ -107,16 +107,10 @@ class Stack(pl.LightningModule):
 
     def training_step(self, chunk: Chunk, index: int) -> None:
         # What is looked up or made here isn't for each minibatch, which may take microseconds.
-        network, step, first, count = (
-            self._network,
-            self._steps,
-            self.global_step,
-            len(self.members),
-        )
-        loss_of, parameters = self.members[0].task.loss, self._stacked
+        network, loss_of, step = self._network, self.members[0].task.loss, self._steps
+        parameters, count, first = self._stacked, len(self.members), self.global_step
         own = [member.task.learning_rates(first, len(chunk)) for member in self.members]
         rates = torch.tensor(own, dtype=torch.float64).T
-        each_loss = (torch.tensor(float(count), device=self.device),)
         outputs, targets = [], []
         for (x, y), rate in zip(chunk, rates, strict=False):
             output = network(self._augmented(x))
@@ -124,7 +118,7 @@ class Stack(pl.LightningModule):
             # The mean over the examples of all members, times their number, is the sum of their
             # losses; each moves the weights of its own member alone.
             loss = loss_of(output.flatten(0, 1), y.flatten(0, 1))
-            step(torch.autograd.grad(loss, parameters, each_loss), rate)
+            step(torch.autograd.grad(loss, parameters, torch.full_like(loss, count)), rate)
             outputs.append(output.detach())
             targets.append(y)
         self.members[0].task.count_steps(len(outputs))
@@ -170,9 +164,6 @@ class Stack(pl.LightningModule):
 
     def on_train_end(self) -> None:
         self._show("on_train_end")
-
-    def on_exception(self, exception: BaseException) -> None:
-        self._show("on_exception", exception)
 
     def _present(self) -> list[Member]:
         return [member for member in self.members if member.ended is None]
