@@ -12,7 +12,6 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from mlp_lab.config import check, schemas
 from mlp_lab.errors import UserError
 
 if TYPE_CHECKING:  # Optuna is loaded where a search begins, not with every sweep
@@ -47,7 +46,6 @@ class Search(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        check(config.hydra.sweeper, schemas.Search)
         self.mode = config.select.mode
         self.sweep_folder = task_function.sweep  # type: ignore[attr-defined]  # see hydra.Task
         self.loader = hydra_context.config_loader

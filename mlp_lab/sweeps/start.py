@@ -90,6 +90,8 @@ def _plan(words: Sequence[str]) -> _Plan:
         varied = [key for key, sweeps in swept.items() if sweeps]
         _refuse_keys(list(swept), varied)
         intervals: list[Override] = []
+        if outline.hydra.sweeper._target_ == schemas.Search._target_:
+            _check_search(outline.hydra.sweeper)
         if outline.hydra.sweeper._target_ != f"{Grid.__module__}.{Grid.__name__}":
             intervals = [o for o in last.values() if o.is_interval_sweep()]
             overrides = [o for o in overrides if not o.is_interval_sweep()]
@@ -98,6 +100,13 @@ def _plan(words: Sequence[str]) -> _Plan:
     if any(cfg.resume or cfg.trainer.strategy == "ddp" for cfg in configs):
         raise UserError("a sweep can't have trainer=ddp or resume: its jobs run in one process")
     return _Plan(configs[0], varied)
+
+
+def _check_search(settings: DictConfig) -> None:
+    try:
+        check(settings, schemas.Search)
+    except UserError as error:
+        raise UserError(f"hydra.sweeper.{error}") from error
 
 
 def _ends(override: Override) -> list[tuple[str, ...]]:
