@@ -1,6 +1,8 @@
 """One progress bar for a whole sweep."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from tqdm import tqdm
 
@@ -40,6 +42,12 @@ class SweepProgress(pl.callbacks.Callback):
         self._jobs_done += len(epochs)
         self._epochs_done += sum(epochs)
         self._bar.update(self._epochs_done - self._bar.n)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Out of the way of what is written to the terminal meanwhile."""
+        with tqdm.external_write_mode(sys.stdout):
+            yield
 
     def close(self) -> None:
         """Leave the terminal to others."""

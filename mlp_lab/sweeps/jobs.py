@@ -151,20 +151,24 @@ def _train_group(group: _Group, progress: SweepProgress, fail_fast: bool) -> dic
     network = describe(trainings[0].task.network)
     try:
         if len(trainings) == 1:
-            log.info("%s trains alone (%s): %s", names, group.alone, network)
+            with progress.aside():
+                log.info("%s trains alone (%s): %s", names, group.alone, network)
             _watch(trainings, progress)
             results = [fit_alone(trainings[0], test=False, terminal=False)]
         else:
-            log.info("%d jobs train as one network (%s): %s", len(trainings), network, names)
+            with progress.aside():
+                log.info("%d jobs train as one network (%s): %s", len(trainings), network, names)
             results = _fit_stack(trainings, progress, fail_fast)
     except Exception as error:
         results = [_failed(t.run.folder, t.cfg, error) for t in trainings]
         if len(trainings) > 1:
-            log.info("together they failed (%s); now one by one", type(error).__name__)
+            with progress.aside():
+                log.info("together they failed (%s); now one by one", type(error).__name__)
             return _train_apart(trainings, progress, fail_fast)
     progress.done([training.cfg.trainer.max_epochs for training in trainings])
-    for result in results:
-        log.info("%s", _told(result))
+    with progress.aside():
+        for result in results:
+            log.info("%s", _told(result))
     return {Path(result.folder): result for result in results}
 
 
