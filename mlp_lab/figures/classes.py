@@ -1,45 +1,12 @@
-"""Figures: arrays in, matplotlib Figure out. Nothing here knows of runs, files or TensorBoard."""
+"""Which classes were taken for which."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
-_COLOURS = {"train": "tab:blue", "validation": "tab:orange"}
-
-
-def loss_curves(history: Sequence[Mapping[str, float]], best: int | None) -> Figure:
-    """Each metric of ``<metric>/<split>`` columns by epoch, a panel a metric, a line a split.
-
-    Args:
-        history: a row an epoch, with ``epoch`` and the metrics.
-        best: the epoch that was chosen, marked by a vertical line; None: not marked.
-    """
-    names = {k.split("/")[0]: None for row in history for k in row if "/" in k}
-    metrics = sorted(names, key=lambda name: (name != "loss", name))
-    figure = Figure(figsize=(5.5 * len(metrics), 4), layout="constrained")
-    for panel, metric in zip(
-        figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True
-    ):
-        for split, colour in _COLOURS.items():
-            points = [
-                (r["epoch"], r[f"{metric}/{split}"]) for r in history if f"{metric}/{split}" in r
-            ]
-            # A single epoch is no line yet.
-            marker = "o" if len(points) == 1 else None
-            panel.plot(*zip(*points, strict=True), color=colour, marker=marker, label=split)
-        if best is not None:
-            panel.axvline(best, color="grey", linestyle=":", label=f"chosen: epoch {best}")
-        panel.set(xlabel="epoch", ylabel=metric)
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if metric == "error":
-            panel.yaxis.set_major_formatter(PercentFormatter(1.0))
-        panel.set_ylim(bottom=0)
-        panel.grid(alpha=0.3)
-        panel.legend()
-    return figure
+from mlp_lab.figures.axes import tilt_long_names
 
 
 def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
@@ -112,38 +79,3 @@ def class_errors(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
     # Above the panel, since bars may fill every corner of it.
     figure.legend(loc="outside upper right", frameon=False)
     return figure
-
-
-def examples(images: np.ndarray, captions: Sequence[str], columns: int = 8) -> Figure:
-    """Grey pictures in rows, each with its caption below.
-
-    Args:
-        images: ``[pictures, height, width]`` in [0, 1], 0 drawn black; there may be none.
-        captions: one a picture, of equally many lines.
-        columns: pictures in a row.
-    """
-    if len(images) == 0:
-        figure = Figure(figsize=(4, 1))
-        figure.text(0.5, 0.5, "no such examples", ha="center", va="center")
-        return figure
-    columns = min(columns, len(images))
-    rows = -(-len(images) // columns)
-    lines = max(caption.count("\n") + 1 for caption in captions)
-    figure = Figure(figsize=(1.35 * columns, (1.15 + 0.16 * lines) * rows), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for panel in panels:
-        panel.set_axis_off()
-    for panel, image, caption in zip(panels, images, captions, strict=False):
-        panel.imshow(image, cmap="gray", vmin=0, vmax=1)
-        panel.text(
-            0.5, -0.05, caption, ha="center", va="top", fontsize=8, transform=panel.transAxes
-        )
-    return figure
-
-
-def tilt_long_names(panel: Axes, names: Sequence[str], room: int = 3) -> None:
-    """Turn the names below the horizontal axis where one is longer than ``room``, in letters."""
-    if max(map(len, names)) > room:
-        panel.tick_params("x", which="major", rotation=45)
-        for label in panel.get_xticklabels():
-            label.set(ha="right", rotation_mode="anchor")

@@ -1,0 +1,8 @@
+"""Figures: arrays in, matplotlib Figure out. Nothing here knows of runs, files or TensorBoard."""
+
+from mlp_lab.figures.axes import tilt_long_names
+from mlp_lab.figures.classes import class_errors, confusion_matrix
+from mlp_lab.figures.curves import loss_curves
+from mlp_lab.figures.pictures import examples
+
+__all__ = ["class_errors", "confusion_matrix", "examples", "loss_curves", "tilt_long_names"]

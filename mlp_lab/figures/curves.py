@@ -1,0 +1,40 @@
+"""What happened epoch by epoch."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+_COLOURS = {"train": "tab:blue", "validation": "tab:orange"}
+
+
+def loss_curves(history: Sequence[Mapping[str, float]], best: int | None) -> Figure:
+    """Each metric of ``<metric>/<split>`` columns by epoch, a panel a metric, a line a split.
+
+    Args:
+        history: a row an epoch, with ``epoch`` and the metrics.
+        best: the epoch that was chosen, marked by a vertical line; None: not marked.
+    """
+    names = {k.split("/")[0]: None for row in history for k in row if "/" in k}
+    metrics = sorted(names, key=lambda name: (name != "loss", name))
+    figure = Figure(figsize=(5.5 * len(metrics), 4), layout="constrained")
+    for panel, metric in zip(
+        figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True
+    ):
+        for split, colour in _COLOURS.items():
+            points = [
+                (r["epoch"], r[f"{metric}/{split}"]) for r in history if f"{metric}/{split}" in r
+            ]
+            # A single epoch is no line yet.
+            marker = "o" if len(points) == 1 else None
+            panel.plot(*zip(*points, strict=True), color=colour, marker=marker, label=split)
+        if best is not None:
+            panel.axvline(best, color="grey", linestyle=":", label=f"chosen: epoch {best}")
+        panel.set(xlabel="epoch", ylabel=metric)
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if metric == "error":
+            panel.yaxis.set_major_formatter(PercentFormatter(1.0))
+        panel.set_ylim(bottom=0)
+        panel.grid(alpha=0.3)
+        panel.legend()
+    return figure
