@@ -1,11 +1,14 @@
 """The one place where a config turns into objects."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from importlib import import_module
 from typing import Any, cast
 
+import torch
 from omegaconf import DictConfig, OmegaConf
+from torch import nn
+from torch.optim import Optimizer
 
 from mlp_lab.backend import pl
 from mlp_lab.callbacks import Keeper
@@ -38,7 +41,7 @@ def build(node: DictConfig, *positional: Any, **given: Any) -> Any:
     # Plain containers: what is built may keep them, and a checkpoint must not hold a config's.
     plain = cast(dict[str, Any], OmegaConf.to_container(node))
     arguments = {key: value for key, value in plain.items() if key != "_target_"}
-    return getattr(import_module(module), name)(*positional, **arguments, **given)
+    return getattr(import_module(module), name)(*positional, **(arguments | given))
 
 
 def build_task(cfg: DictConfig) -> tuple[DataModule, Task]:
@@ -53,7 +56,7 @@ def build_task(cfg: DictConfig) -> tuple[DataModule, Task]:
     task: Task = build(
         cfg.task,
         network=network,
-        optimizer=partial(build, cfg.optimizer),
+        optimizer=partial(_build_optimizer, cfg.optimizer),
         schedule=build(cfg.schedule),
         augmentation=_build_augmentation(cfg, data),
         seed=cfg.seed,
@@ -73,6 +76,14 @@ def build_task(cfg: DictConfig) -> tuple[DataModule, Task]:
             key = f"callbacks.{name}.monitor={callback.monitor}"
             raise UserError(f"{key}: must be one of {', '.join(monitored)}")
     return data, task
+
+
+def _build_optimizer(node: DictConfig, parameters: Iterable[nn.Parameter]) -> Optimizer:
+    parameters = list(parameters)
+    # In bfloat16 the fused kernel of torch 2.13 leaves weights on the CPU as they are.
+    if node["_target_"] == "torch.optim.SGD" and parameters[0].dtype == torch.bfloat16:
+        return build(node, parameters, fused=False)
+    return build(node, parameters)
 
 
 def _build_augmentation(cfg: DictConfig, data: DataModule) -> Augment | None:

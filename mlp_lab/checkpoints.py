@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from lightning_fabric.plugins.io import TorchCheckpointIO
-from torch import Tensor
 
 from mlp_lab.errors import UserError
 from mlp_lab.files import write_whole
@@ -25,17 +24,11 @@ class WholeCheckpoints(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
         content = io.BytesIO()
-        weights = {name: _alone(value) for name, value in checkpoint["state_dict"].items()}
-        torch.save(checkpoint | {"state_dict": weights}, content)
+        torch.save(checkpoint, content)
         write_whole(Path(path), content.getvalue())
 
     def load_checkpoint(self, path: str | Path, *_: Any, **__: Any) -> dict[str, Any]:
         return read_checkpoint(Path(path))
-
-
-def _alone(tensor: Tensor) -> Tensor:
-    """The tensor without the rest of the memory that it is a view of, which torch would save."""
-    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

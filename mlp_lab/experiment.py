@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from mlp_lab.console import console
 from mlp_lab.data import DataModule
 from mlp_lab.errors import UserError
 from mlp_lab.evaluation import assess
+from mlp_lab.logger import TensorBoard
 from mlp_lab.networks import count_parameters, describe
 from mlp_lab.runs import Run
 from mlp_lab.tasks import Diverged, Task
@@ -40,14 +41,15 @@ class Result:
 
     Attributes:
         folder: of the run.
-        status: ``finished``, ``interrupted`` or ``diverged``.
-        reason: why it did not finish.
+        status: ``finished``, ``interrupted``, ``diverged`` or, in a sweep, ``failed``.
+        reason: why it did not finish, or did before its time.
         parameters: of the network.
         epochs: trained, in all.
         steps: of the optimizer, in all.
         best: row of the history: the epoch that was chosen on validation data.
         last: row of the history: the last epoch.
-        seconds: of wall time that the fit took, an entry each time that the run went on.
+        seconds: of wall time until the fit's end, an entry each time that the run went on. Jobs
+            that train as one network share theirs.
         evaluations: metrics on a whole split, an entry each time that somebody looked.
     """
 
@@ -134,7 +136,7 @@ class Training:
     ) -> Result:
         """Write down what came out of a fit, and say it; ``test``: touch the test set for it."""
         result = self._collect(seconds)
-        result.status, result.reason = status, reason
+        result.status, result.reason = status, reason or self._stopped_by()
         if self.trainer.is_global_zero:
             if test and status == "finished" and result.best is not None:
                 # Where the data are; Lightning took it away.
@@ -144,6 +146,16 @@ class Training:
             report.show_outcome(self.trainer.logger, self.cfg, self.overrides, asdict(result))
             log.info("%s", report.outcome(asdict(result)))
         return result
+
+    def close(self) -> None:
+        """Let go of what the run holds open."""
+        if isinstance(self.trainer.logger, TensorBoard):
+            self.trainer.logger.close()
+
+    def _stopped_by(self) -> str | None:
+        """What a callback says that ended the run before its time."""
+        callbacks: list = self.trainer.callbacks  # type: ignore[attr-defined]
+        return next(filter(None, (getattr(c, "ended", None) for c in callbacks)), None)
 
     def _collect(self, seconds: float) -> Result:
         """What is known after a fit, with what the run's folder knows of earlier ones."""
@@ -183,7 +195,8 @@ def fit_alone(training: Training, *, test: bool, terminal: bool = True) -> Resul
     trainer, run = training.trainer, training.run
     first = trainer.is_global_zero
     lock = run.in_training() if first else nullcontext()
-    with lock, console(run.log if first else None, terminal=first and terminal):
+    log_to = console(run.log if first else None, terminal=first and terminal)
+    with lock, log_to, closing(training):
         training.introduce()
         if hint := busy_hint():
             log.info("%s", hint)
@@ -221,6 +234,8 @@ def _new_run(cfg: DictConfig, folder: str | Path | None) -> Run:
 def _refuse_done(run: Run, cfg: DictConfig, checkpoint: Mapping[str, Any]) -> None:
     """Raise UserError if the run has trained all that ``cfg`` asks for."""
     finished = run.result.get("status") == "finished"
+    if finished and checkpoint["callbacks"]["Keeper"]["stopped"]:
+        raise UserError(f"{run.folder}: stopped early; it has no more epochs to train")
     limits = {"max_epochs": trained_epochs(checkpoint), "max_steps": checkpoint["global_step"]}
     for name, trained in limits.items():
         most = cfg.trainer[name]

@@ -50,5 +50,6 @@ class TensorBoard(pl.loggers.TensorBoardLogger):
         self.experiment.flush()
 
     def close(self) -> None:
-        """Close the event file."""
-        self.experiment.close()
+        """Close the event file, if there is one."""
+        if self._experiment is not None:
+            self._experiment.close()

@@ -34,6 +34,8 @@ def outcome(result: Mapping[str, Any]) -> str:
     lines = [
         f"{result['status']}: {result['epochs']} epochs, {result['steps']:,} steps, {fitted:.1f} s"
     ]
+    if result["reason"] is not None:
+        lines.append(result["reason"])
     if result["best"] is not None:
         columns = final_metrics(result)
         names = sorted({key.split("/")[0] for key in columns}, key=lambda n: (n != "loss", n))
@@ -74,7 +76,6 @@ def show_outcome(
     first = [key for typed in overridden(overrides) for key in settings if lies_under(key, [typed])]
     ordered = dict.fromkeys([*first, *settings])
     logger.log_outcome({key: settings[key] for key in ordered}, metrics)
-    logger.close()
 
 
 def _settings(cfg: DictConfig) -> dict[str, Any]:

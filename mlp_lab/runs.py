@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ _PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy")
 # What makes smaller values the better ones, by mode.
 SIGN = {"min": 1, "max": -1}
 
+_LOCK = ".training"
 _CHECKOUT = Path(__file__).parents[1]
 
 
@@ -55,7 +56,7 @@ class Run:
         """A new run in a given folder. Raises UserError if anything lies there already."""
         run = cls(folder)
         run.folder.mkdir(parents=True, exist_ok=True)
-        if any(run.folder.iterdir()):
+        if any(path.name != _LOCK for path in run.folder.iterdir()):
             raise UserError(f"{folder}: not empty; a run needs a folder of its own")
         return run
 
@@ -109,6 +110,12 @@ class Run:
             raise UserError(f"{self.folder}: has no {path.relative_to(self.folder)}")
         return path
 
+    @property
+    def last_checkpoint(self) -> Path | None:
+        """What the run can go on from; None where it left nothing."""
+        path = self.checkpoints / "last.ckpt"
+        return path if path.is_file() else None
+
     def write_start(self, cfg: DictConfig, overrides: Sequence[str]) -> None:
         """Write what is known at the start: config, overrides, environment."""
         self.write_config(cfg)
@@ -123,9 +130,12 @@ class Run:
 
     @contextmanager
     def in_training(self) -> Iterator[None]:
-        """Keep others from training in this folder. Raises UserError if somebody does already."""
+        """Keep other processes from training in this folder, and make it if it isn't there.
+
+        Raises UserError if one trains there already.
+        """
         try:
-            with filelock.FileLock(self.folder / ".training", timeout=0):
+            with filelock.FileLock(self.folder / _LOCK, timeout=0, is_singleton=True):
                 yield
         except filelock.Timeout as error:
             raise UserError(f"{self.folder}: another process is training here") from error
@@ -166,6 +176,14 @@ class Run:
     def save_figure(self, name: str, figure: "Figure") -> None:
         """Write ``figures/<name>.png``."""
         write_png(self.folder / "figures" / f"{name}.png", figure)
+
+    def clear(self) -> None:
+        """Remove all that lies in the folder, of a run that left nothing to go on from."""
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != _LOCK:
+                path.unlink()
 
     def discard(self) -> None:
         """Remove the folder of a run that never began."""
@@ -220,6 +238,7 @@ def environment() -> dict[str, Any]:
     }
 
 
+@cache
 def _git(*words: str) -> str | None:
     """What git says of the checkout; None where the package is installed from a wheel."""
     if not (_CHECKOUT / ".git").exists():

@@ -26,15 +26,25 @@ def shape(network: nn.Module) -> Hashable:
 
     Numbers such as a dropout's probability may differ, and so may activations.
     """
+    layers = [module for module in network.modules() if type(module) in _LAYERS]
+    if layers and not isinstance(layers[0], nn.Linear):
+        raise UnstackableError(f"it begins with {type(layers[0]).__name__}")
+    return _shape(network)
+
+
+def _shape(network: nn.Module) -> Hashable:
     kind = type(network)
     if kind in _POINTWISE:
         return "activation"
     if kind in _LAYERS:
+        for name in ("weight", "bias"):
+            if getattr(network, name, network) is None:
+                raise UnstackableError(f"{kind.__name__} without {name} has no stacked form")
         settings = tuple(getattr(network, name) for name in _LAYERS[kind].agree)
         return kind, settings, tuple(p.shape for p in network.parameters())
     if kind.forward is not nn.Sequential.forward:
         raise UnstackableError(f"{kind.__name__} has no stacked form")
-    return tuple(shape(child) for child in network.children())
+    return tuple(_shape(child) for child in network.children())
 
 
 def stack(networks: Sequence[nn.Module], generators: Sequence[torch.Generator]) -> nn.Module:

@@ -27,12 +27,13 @@ class Steps:
     def __init__(self, parameters: Sequence[Tensor], optimizers: Sequence[Optimizer]) -> None:
         self._parameters = parameters
         self._groups = [optimizer.param_groups[0] for optimizer in optimizers]
-        decays = [group["weight_decay"] for group in self._groups]
-        self._decays = self._spread(torch.tensor(decays)) if any(decays) else None
-        self._descent = all(
+        # Rates in bfloat16 would have two digits.
+        self._descent = parameters[0].dtype != torch.bfloat16 and all(
             type(o) is SGD and o.param_groups[0]["momentum"] == 0 for o in optimizers
         )
         self._own = [] if self._descent else [_step_of(optimizer) for optimizer in optimizers]
+        decays = [group["weight_decay"] for group in self._groups if self._descent]
+        self._decays = self._spread(torch.tensor(decays)) if any(decays) else None
 
     @torch.no_grad()
     def __call__(self, gradients: Sequence[Tensor], rates: Tensor) -> None:

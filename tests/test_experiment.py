@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import filelock
 import pytest
 import torch
 import torch.nn.functional as F
@@ -20,7 +21,8 @@ from torch import Tensor
 from mlp_lab import build, files
 from mlp_lab.backend import pl
 from mlp_lab.build import build_task
-from mlp_lab.checkpoints import read_checkpoint
+from mlp_lab.callbacks import keeper
+from mlp_lab.checkpoints import read_checkpoint, trained_epochs
 from mlp_lab.config import FOLDER
 from mlp_lab.data import batches
 from mlp_lab.errors import UserError
@@ -344,6 +346,7 @@ def test_a_full_disk_ends_the_run_and_spares_the_checkpoint(
         replace(source, target)
 
     monkeypatch.setattr(files.os, "replace", full)
+    monkeypatch.setattr(keeper, "_BETWEEN", 0)
     with pytest.raises(OSError, match=r"No space left on device: .*last\.ckpt"):
         experiment("logger=none")
     monkeypatch.undo()
@@ -388,6 +391,43 @@ def test_early_stopping(experiment: Experiment) -> None:
     )  # fmt: skip
     # The validation loss falls, which counts as no improvement under mode=max.
     assert result.epochs == 2
+    with pytest.raises(UserError, match="stopped early; it has no more epochs to train"):
+        resume(result.folder, {"trainer.max_epochs": 20})
+
+
+def test_a_run_that_was_killed_after_it_stopped_early_trains_no_further(
+    experiment: Experiment,
+) -> None:
+    result = experiment(
+        "callbacks=early_stopping", "callbacks.early_stopping.patience=1",
+        "callbacks.early_stopping.mode=max", "trainer.max_epochs=10",
+    )  # fmt: skip
+    folder = Path(result.folder)
+    (folder / "result.json").unlink()
+    (folder / "figures" / "loss_curves.png").unlink()
+    again = resume(result.folder, {})
+    assert (again.status, again.epochs, again.best) == ("finished", 2, result.best)
+    assert (folder / "figures" / "loss_curves.png").is_file()
+
+
+def test_short_epochs_share_a_checkpoint(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    replace = files.os.replace
+
+    def watched(source: str, target: Path) -> None:
+        written.append(Path(target).name)
+        replace(source, target)
+
+    monkeypatch.setattr(files.os, "replace", watched)
+    monkeypatch.setattr(keeper, "_BETWEEN", 1e9)
+    result = experiment("trainer.max_epochs=4", "callbacks=none")
+    checkpoints = [name for name in written if name.endswith(".ckpt")]
+    assert checkpoints == ["last.ckpt", "best.ckpt", "last.ckpt"]
+    assert result.best is not None
+    for which, epoch in (("last", 4), ("best", result.best["epoch"])):
+        assert trained_epochs(read_checkpoint(Run(result.folder).checkpoint(which))) == epoch
 
 
 PRESETS = sorted(path.stem for path in (FOLDER / "experiment").glob("*.yaml"))
@@ -437,6 +477,13 @@ def test_precision_is_passed_on(experiment: Experiment) -> None:
     assert {value.dtype for value in weights(result).values()} == {torch.float64}
 
 
+def test_gradient_descent_in_bfloat16_moves_all_weights(experiment: Experiment) -> None:
+    common = ["trainer.precision=bf16-true", "trainer.max_epochs=1", "optimizer.lr=0.1"]
+    fused, plain = (experiment(*common, f"optimizer.fused={fused}") for fused in (True, False))
+    for name, value in weights(plain).items():
+        assert torch.equal(weights(fused)[name], value)
+
+
 def test_epochs_without_validation_have_no_values_of_it(experiment: Experiment) -> None:
     rows = history(experiment("trainer.check_val_every_n_epoch=2", "trainer.max_epochs=4"))
     assert ["loss/validation" in row for row in rows] == [False, True, False, True]
@@ -447,7 +494,7 @@ def test_epochs_without_validation_have_no_values_of_it(experiment: Experiment) 
 def test_a_folder_is_trained_in_by_one_process(experiment: Experiment) -> None:
     result = experiment("trainer.max_epochs=1")
     with (
-        Run(result.folder).in_training(),
+        filelock.FileLock(Path(result.folder) / ".training"),
         pytest.raises(UserError, match="another process is training here"),
     ):
         resume(result.folder, {"trainer.max_epochs": 2})

@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import filelock
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mlp_lab.checkpoints import read_checkpoint
+from mlp_lab.data import MNIST
 from mlp_lab.experiment import Result, Training, fit_alone
 from mlp_lab.runs import Run
 from mlp_lab.sweeps import jobs as jobs_module
@@ -189,6 +191,43 @@ def test_members_stop_early_on_their_own(jobs: Jobs) -> None:
     assert stacked[1].epochs > 2
 
 
+def test_a_member_that_leaves_has_its_result_at_once(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = [["optimizer.lr=1e-7"], ["optimizer.lr=0.1"], ["optimizer.lr=1e30"]]
+    common = ["callbacks=early_stopping", "callbacks.early_stopping.patience=1"]
+    common += ["callbacks.early_stopping.min_delta=1e-3", "trainer.max_epochs=5"]
+    sweep = jobs("sweep", *own, common=common)
+    found = []
+    begins = Stack.on_train_epoch_start
+
+    def watched(self: Stack) -> None:
+        found.append([Run(job.folder).result.get("status") for job in sweep])
+        if self.current_epoch == 2:
+            raise KeyboardInterrupt
+        begins(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Stack, "on_train_epoch_start", watched)
+        results = train_jobs(sweep)
+    assert found[1:] == [[None, None, "diverged"], ["finished", None, "diverged"]]
+    assert [result.status for result in results] == ["finished", "interrupted", "diverged"]
+    again = train_jobs(sweep)
+    assert [again[0], again[2]] == [results[0], results[2]]
+    assert again[1].status == "finished"
+
+
+def test_a_member_that_stopped_and_was_killed_trains_no_further(jobs: Jobs) -> None:
+    own = [["optimizer.lr=1e-7"], ["optimizer.lr=2e-7"]]
+    common = ["callbacks=early_stopping", "callbacks.early_stopping.patience=1"]
+    common += ["callbacks.early_stopping.min_delta=1e-3", "trainer.max_epochs=5"]
+    sweep = jobs("sweep", *own, common=common)
+    before = together(sweep)
+    for job in sweep:
+        (job.folder / "result.json").unlink()
+    assert_alike(list(map(vars, before)), [vars(result) for result in together(sweep)])
+
+
 def test_a_member_that_diverges_leaves_the_others_unharmed(jobs: Jobs) -> None:
     own = [["optimizer.lr=0.1"], ["optimizer.lr=1e30"], ["optimizer.lr=0.05"]]
     apart = alone(jobs("apart", *own))
@@ -203,6 +242,7 @@ def test_a_member_that_diverges_leaves_the_others_unharmed(jobs: Jobs) -> None:
 def test_fail_fast_leaves_the_others_to_go_on(jobs: Jobs) -> None:
     own = [["optimizer.lr=0.1"], ["optimizer.lr=1e30"], ["network.width=5"]]
     stopped = train_jobs(jobs("sweep", *own), fail_fast=True)
+    assert not jobs("sweep", *own)[2].folder.exists()
     assert [result.status for result in stopped] == ["interrupted", "diverged", "interrupted"]
     done = train_jobs(jobs("sweep", *own))
     assert [result.status for result in done] == ["finished", "diverged", "finished"]
@@ -247,6 +287,62 @@ def test_finished_jobs_are_only_read(jobs: Jobs) -> None:
     again = train_jobs(jobs("sweep", *own))
     assert again == first
     assert files == {p: p.stat().st_mtime_ns for p in files}
+
+
+def test_a_folder_in_which_another_process_trains_is_left_alone(jobs: Jobs) -> None:
+    own = [["optimizer.lr=0.1"], ["optimizer.lr=0.2"]]
+    sweep = jobs("sweep", *own)
+    sweep[0].folder.mkdir(parents=True)
+    (sweep[0].folder / "notes").touch()
+    with filelock.FileLock(sweep[0].folder / ".training"):
+        other, trained = train_jobs(sweep)
+    assert other.status == "failed"
+    assert "another process is training here" in str(other.reason)
+    assert {path.name for path in sweep[0].folder.iterdir()} <= {"notes", ".training"}
+    assert trained.status == "finished"
+
+
+def test_a_damaged_result_is_not_thrown_away(jobs: Jobs) -> None:
+    sweep = jobs("sweep", ["seed=1"])
+    train_jobs(sweep)
+    (sweep[0].folder / "result.json").write_text("{")
+    [result] = train_jobs(sweep)
+    assert (result.status, "damaged" in str(result.reason)) == ("failed", True)
+    assert (sweep[0].folder / "result.json").read_text() == "{"
+
+
+def test_a_job_that_fails_later_keeps_its_numbers(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    sweep = jobs("sweep", ["seed=1"])
+    [before] = train_jobs(sweep)
+    Run(before.folder).write_result(vars(before) | {"status": "interrupted"})
+    monkeypatch.setattr(Training, "going_on", fails)
+    [after] = train_jobs(sweep)
+    assert vars(after) == vars(before) | {"status": "failed", "reason": "ZeroDivisionError"}
+    assert Run(before.folder).result == vars(after)
+
+
+def test_batch_sizes_share_what_was_read(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = []
+    read = MNIST.read
+    monkeypatch.setattr(MNIST, "read", lambda *args: reads.append(1) or read(*args))
+    own = [["data.batch_size=16"], ["data.batch_size=32"], ["data.standardize=false"]]
+    train_jobs(jobs("sweep", *own, common=["trainer.max_epochs=1"]))
+    assert len(reads) == 2
+
+
+@pytest.mark.parametrize("own", ["optimizer=sgd", "optimizer=momentum", "optimizer=adamw"])
+def test_stacks_in_bfloat16(own: str, jobs: Jobs) -> None:
+    common = ["trainer.precision=bf16-true", "trainer.max_epochs=1", own]
+    apart = alone(jobs("apart", ["optimizer.lr=0.1"], ["optimizer.lr=0.01"], common=common))
+    both = together(jobs("both", ["optimizer.lr=0.1"], ["optimizer.lr=0.01"], common=common))
+    for one, other in zip(apart, both, strict=True):
+        first, second = (Run(result.folder).history[0] for result in (one, other))
+        assert first["loss/train"] == pytest.approx(second["loss/train"], rel=0.05)
 
 
 def test_shapes_make_groups_and_what_trains_alone_is_said(
@@ -308,8 +404,9 @@ def test_nothing_leaks_from_job_to_job(jobs: Jobs) -> None:
     def run(name: str, count: int) -> None:
         own = [[f"network.width={1 + i // 2 % 20}", f"seed={i % 2}"] for i in range(count)]
         common = ["trainer.limit_train_batches=2", "trainer.max_epochs=2", "callbacks=default"]
+        own += [["optimizer.lr=1e30", f"network.width={width}"] for width in (3, 50)]
         results = train_jobs(jobs(name, *own, common=common))
-        assert {result.status for result in results} == {"finished"}
+        assert {result.status for result in results} == {"finished", "diverged"}
 
     def held() -> tuple[int, int, int]:
         """Open files, threads and mebibytes of memory of this process."""

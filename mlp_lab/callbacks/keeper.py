@@ -3,8 +3,11 @@
 import time
 from typing import Any
 
+import torch
+from lightning_utilities.core.apply_func import apply_to_collection
+from torch import Tensor
+
 from mlp_lab.backend import pl
-from mlp_lab.files import write_whole
 from mlp_lab.runs import Run, best_row
 from mlp_lab.tasks.task import Task
 
@@ -13,9 +16,13 @@ Row = dict[str, float]
 # What an epoch trains on and is chosen by.
 SPLITS = ("train", "validation")
 
+# Seconds between checkpoints: epochs of a few points take milliseconds, as writing a file does.
+_BETWEEN = 1.0
+
 
 class Keeper(pl.callbacks.Checkpoint):
-    """After each epoch: a row of ``history``, ``last.ckpt``, and ``best.ckpt`` if it is the best.
+    """After each epoch: a row of ``history``; after a second or more, and at the end: the files
+    ``best.ckpt`` and ``last.ckpt``.
 
     ``history`` has a row an epoch: epoch (from 1), step, lr, ``<metric>/<split>``, and the seconds
     since the last row. It travels in the checkpoints, so that a resumed run has the whole of it.
@@ -28,10 +35,11 @@ class Keeper(pl.callbacks.Checkpoint):
 
     def __init__(self, run: Run, metric: str, mode: str) -> None:
         self.run = run
-        self.last = run.checkpoints / "last.ckpt"
         self.key = f"{metric}/validation"
         self.mode = mode
         self.history: list[Row] = []
+        self.stopped = False
+        self._unwritten: dict[str, dict[str, Any]] = {}
 
     @property
     def best(self) -> Row | None:
@@ -40,12 +48,14 @@ class Keeper(pl.callbacks.Checkpoint):
 
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         assert isinstance(task, Task)
-        self.clock = time.perf_counter()
+        self.clock = self._written = time.perf_counter()
         if trainer.is_global_zero:
             means = sorted(f"{m}/{s}" for m in ("loss", *task.metrics) for s in SPLITS)
             self.run.write_history(["epoch", "step", "lr", *means, "seconds"], self.history)
+        if self.stopped:  # and killed before anybody wrote down that it was the end
+            trainer.should_stop = True
         if not self.history:  # an interrupted first epoch leaves something to resume, too
-            trainer.save_checkpoint(self.last)
+            trainer.save_checkpoint(self.run.checkpoints / "last.ckpt")
 
     def on_train_epoch_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         assert isinstance(task, Task)
@@ -58,19 +68,35 @@ class Keeper(pl.callbacks.Checkpoint):
             "seconds": self.clock - before,
         }
         self.history.append(row)
-        if trainer.is_global_zero:
-            self.run.append_history(row)
+        self.stopped = trainer.should_stop
         if trainer.logger is not None:
             trainer.logger.log_metrics(row)
-        trainer.save_checkpoint(self.last)
-        if self.best is row and trainer.is_global_zero:
-            self._keep_best()
+        if not trainer.is_global_zero:
+            return
+        self.run.append_history(row)
+        content = trainer._checkpoint_connector.dump_checkpoint()
+        self._unwritten["last"] = apply_to_collection(content, Tensor, torch.clone)
+        if self.best is row:
+            self._unwritten["best"] = self._unwritten["last"]
+        if self.clock - self._written > _BETWEEN:
+            self._write(trainer)
+
+    def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        self._write(trainer)
+
+    def on_exception(self, trainer: pl.Trainer, *_: Any) -> None:
+        self._write(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"history": self.history}
+        return {"history": list(self.history), "stopped": self.stopped}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.history = state_dict["history"]
+        self.history, self.stopped = state_dict["history"], state_dict["stopped"]
 
-    def _keep_best(self) -> None:
-        write_whole(self.run.checkpoints / "best.ckpt", self.last.read_bytes())
+    def _write(self, trainer: pl.Trainer) -> None:
+        # The best first: a run that goes on from the last must not miss an epoch before it.
+        for which in sorted(self._unwritten):
+            path = self.run.checkpoints / f"{which}.ckpt"
+            trainer.strategy.save_checkpoint(self._unwritten[which], path)
+        self._unwritten = {}
+        self._written = time.perf_counter()

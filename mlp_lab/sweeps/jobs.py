@@ -1,17 +1,18 @@
 """The jobs of a sweep: those of one shape train as one network, the others one by one."""
 
 import logging
-import shutil
 import time
 import traceback
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from mlp_lab.build import build_group_trainer
+from mlp_lab.build import build_group_trainer, build_task
 from mlp_lab.callbacks import Progress, SweepProgress
 from mlp_lab.checkpoints import read_checkpoint
 from mlp_lab.console import console, metric
@@ -27,7 +28,8 @@ log = logging.getLogger(__name__)
 # Members of one stack at most: more gain no time, and all their memory is needed at once.
 _MOST = 64
 
-_NOT_BEGUN = Result("", "interrupted", "not begun, since another job failed")
+_NOT_BEGUN = Result("", "interrupted", "not begun, since another job ended the sweep")
+_ENDED = ("finished", "diverged")  # trained again, a job that diverged would diverge again
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Job:
     Attributes:
         cfg: its checked config.
         overrides: what makes it this job.
-        folder: the run's own. A finished run in it is left as it is, another goes on.
+        folder: the run's own. A run in it that has ended is left as it is, another goes on.
     """
 
     cfg: DictConfig
@@ -45,11 +47,11 @@ class Job:
     folder: Path
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Group:
     """Jobs that train together, or one, and why it trains alone."""
 
-    trainings: list[Training]
+    jobs: Sequence[Job]
     alone: str = "no other job has its shape"
 
 
@@ -59,154 +61,211 @@ def train_jobs(jobs: Sequence[Job], fail_fast: bool = False) -> list[Result]:
     A job that fails or diverges doesn't stop the others, unless ``fail_fast`` says so. Then, and
     when the user interrupts, those that were training or had not begun can go on another time.
     """
-    results: dict[Path, Result] = {}
-    ready = []
+    results = {job.folder: known for job in jobs if (known := _known(job)) is not None}
+    waiting = [job for job in jobs if job.folder not in results]
     with console(None):
-        for job in jobs:
-            try:
-                result = _finished(job)
-                if result is None:
-                    ready.append(_ready(job))
-            except Exception as error:
-                result = _failed(job.folder, job.cfg, error)
-            if result is not None:
-                results[job.folder] = result
-        progress = SweepProgress([training.cfg.trainer.max_epochs for training in ready])
-        before: Training | None = None
-        for group in _groups(ready):
-            if not _goes_on(results.values(), fail_fast):
-                break
-            _share_data(before, group.trainings[0])
-            results |= _train_group(group, progress, fail_fast)
-            before = group.trainings[0]
+        progress = SweepProgress([job.cfg.trainer.max_epochs for job in waiting])
+        course = _Course(progress, fail_fast)
+        for group in _groups(waiting):
+            course.train(group)
         progress.close()
+    results |= course.results
     return [results.get(job.folder, _NOT_BEGUN) for job in jobs]
 
 
-def _goes_on(results: Iterable[Result], fail_fast: bool) -> bool:
-    ends = {"interrupted"} | ({"failed", "diverged"} if fail_fast else set())
-    return not any(result.status in ends for result in results)
+def _known(job: Job) -> Result | None:
+    """What came of a job that needs no training any more."""
+    try:
+        before = Run(job.folder).result
+    except UserError as error:  # a damaged result is not ours to throw away
+        return Result(str(job.folder), "failed", str(error))
+    return Result(**before) if before.get("status") in _ENDED else None
 
 
-def _finished(job: Job) -> Result | None:
-    before = Run(job.folder).result
-    return Result(**before) if before.get("status") == "finished" else None
+def _groups(jobs: Sequence[Job]) -> list[_Group]:
+    """What can train together, in the order of the first jobs."""
+    alike: dict[Hashable, list[Job]] = {}
+    alone: dict[Hashable, str] = {}
+    for job in jobs:
+        key: Hashable = job.folder
+        try:
+            key = _likeness(job)
+        except UnstackableError as error:
+            alone[key] = str(error)
+        except Exception as error:  # which it will meet again, and then be told of
+            alone[key] = type(error).__name__
+        alike.setdefault(key, []).append(job)
+    return [
+        _Group(group[start : start + _MOST], *([alone[key]] if key in alone else []))
+        for key, group in alike.items()
+        for start in range(0, len(group), _MOST)
+    ]
 
 
-def _ready(job: Job) -> Training:
-    """A training of the job: the one that was begun or, where nothing is kept of it, a new one."""
-    if (Run(job.folder).checkpoints / "last.ckpt").is_file():
-        return Training.going_on(job.folder, {})
-    shutil.rmtree(job.folder, ignore_errors=True)
-    return Training.new(job.cfg, job.overrides, job.folder)
+def _likeness(job: Job) -> Hashable:
+    """What jobs have to agree in to be stacked. Raises UnstackableError if one can't be."""
+    cfg, last = job.cfg, Run(job.folder).last_checkpoint
+    if cfg.trainer.profiler is not None:
+        raise UnstackableError("trainer.profiler is set")
+    step = None if last is None else read_checkpoint(last)["global_step"]
+    alike = (OmegaConf.to_yaml(cfg[key]) for key in ("task", "data", "trainer"))
+    return step, shape(build_task(cfg)[1].network), *alike
 
 
-def _failed(folder: Path, cfg: DictConfig, error: Exception) -> Result:
+class _Course:
+    """Trains group after group, until a job ends the sweep.
+
+    Args:
+        progress: of all jobs.
+        fail_fast: train no further group after a job that failed.
+
+    Attributes:
+        results: what came of jobs so far, by their folders.
+    """
+
+    def __init__(self, progress: SweepProgress, fail_fast: bool) -> None:
+        self.results: dict[Path, Result] = {}
+        self._progress = progress
+        self._fail_fast = fail_fast
+        self._latest: Training | None = None
+
+    def train(self, group: _Group) -> None:
+        """Train the jobs of a group, each in its folder and kept from others meanwhile."""
+        if self._over:
+            return
+        whole = True
+        with ExitStack() as held:
+            trainings = []
+            for job in group.jobs:
+                begun = _begin(job, held)
+                if isinstance(begun, Result):
+                    self._record(begun)
+                else:
+                    trainings.append(begun)
+            if trainings:
+                self._share_data(trainings[0])
+            if len(trainings) == 1:
+                self._train_alone(trainings[0], group.alone)
+            elif trainings:
+                whole = self._train_stack(trainings)
+        if not whole:  # by the fault of one of them, perhaps
+            for job in group.jobs:
+                if job.folder not in self.results:
+                    self.train(_Group([job], "the stack failed"))
+            return
+        self._progress.done([job.cfg.trainer.max_epochs for job in group.jobs])
+
+    @property
+    def _over(self) -> bool:
+        ends = {"interrupted"} | ({"failed", "diverged"} if self._fail_fast else set())
+        return any(result.status in ends for result in self.results.values())
+
+    def _share_data(self, training: Training) -> None:
+        """Spare ``training`` the reading of data that lie in memory already."""
+        if self._latest is not None and _content(self._latest.cfg) == _content(training.cfg):
+            training.data.splits = self._latest.data.splits
+        self._latest = training
+
+    def _train_alone(self, training: Training, reason: str) -> None:
+        network = describe(training.task.network)
+        self._say(f"{training.run.folder.name} trains alone ({reason}): {network}")
+        _watch([training], self._progress)
+        try:
+            result = fit_alone(training, test=False, terminal=False)
+        except Exception as error:
+            result = _failed(training.run, training.cfg, error)
+        self._record(result)
+
+    def _train_stack(self, trainings: Sequence[Training]) -> bool:
+        """Train several runs as one network; return whether that could be done."""
+        names = ", ".join(training.run.folder.name for training in trainings)
+        network = describe(trainings[0].task.network)
+        self._say(f"{len(trainings)} jobs train as one network ({network}): {names}")
+        began = time.perf_counter()
+
+        def conclude(training: Training, status: str, reason: str | None) -> None:
+            seconds = time.perf_counter() - began
+            self._record(_concluded(training, status, reason, seconds))
+
+        members = [Member(t.task, t.trainer, t.checkpoint, partial(conclude, t)) for t in trainings]
+        try:
+            for training in trainings:
+                with console(training.run.log, terminal=False):
+                    training.introduce()
+            group = build_group_trainer(trainings[0].cfg, _watch(trainings, self._progress))
+            status, reason = fit(group, Stack(members, self._fail_fast), trainings[0].data)
+            if status == "diverged":
+                reason = "stopped, since another job diverged"
+            for member in members:
+                if member.present:
+                    member.fail("interrupted", KeyboardInterrupt(reason))
+        except Exception as error:
+            for training in trainings:
+                _write_traceback(training.run, error)
+            self._say(f"together they failed ({type(error).__name__}); now one by one")
+            return False
+        return True
+
+    def _record(self, result: Result) -> None:
+        self.results[Path(result.folder)] = result
+        self._say(_told(result))
+
+    def _say(self, line: str) -> None:
+        with self._progress.aside():
+            log.info("%s", line)
+
+
+def _begin(job: Job, held: ExitStack) -> Training | Result:
+    """The training of a job, which goes on or is new, or why it can't begin.
+
+    Nobody else trains in its folder, and what it holds open is open, until ``held`` is closed.
+    """
+    run = Run(job.folder)
+    try:
+        held.enter_context(run.in_training())
+    except UserError as error:  # the folder is another's, and so is its result
+        return Result(str(job.folder), "failed", str(error))
+    try:
+        if run.last_checkpoint is not None:
+            training = Training.going_on(job.folder, {})
+        else:
+            run.clear()
+            training = Training.new(job.cfg, job.overrides, job.folder)
+    except Exception as error:
+        return _failed(run, job.cfg, error)
+    held.callback(training.close)
+    return training
+
+
+def _content(cfg: DictConfig) -> dict[str, Any]:
+    """What the data in memory depend on."""
+    data = {key: value for key, value in cfg.data.items() if key != "batch_size"}
+    return data | {key: cfg.trainer[key] for key in ("accelerator", "devices", "precision")}
+
+
+def _concluded(training: Training, status: str, reason: str | None, seconds: float) -> Result:
+    with console(training.run.log, terminal=False):
+        try:
+            return training.conclude(status, reason, seconds)
+        except Exception as error:
+            return _failed(training.run, training.cfg, error)
+
+
+def _failed(run: Run, cfg: DictConfig, error: Exception) -> Result:
     """Leave a traceback and a result in the job's folder."""
-    run = Run(folder)
-    run.folder.mkdir(parents=True, exist_ok=True)
     run.write_config(cfg)
-    with run.log.open("a") as file:
-        file.writelines(traceback.format_exception(error))
-    told = [] if isinstance(error, UserError) else [type(error).__name__]
-    result = Result(str(folder), "failed", ": ".join([*told, *filter(None, [str(error)])]))
+    _write_traceback(run, error)
+    name = [] if isinstance(error, UserError) else [type(error).__name__]
+    reason = ": ".join([*name, *filter(None, [str(error)])])
+    told = {"folder": str(run.folder), "status": "failed", "reason": reason}
+    result = Result(**(run.result | told))
     run.write_result(asdict(result))
     return result
 
 
-def _groups(trainings: Sequence[Training]) -> list[_Group]:
-    """What can train together, in the order of the first jobs."""
-    groups: dict[Hashable, _Group] = {}
-    for training in trainings:
-        try:
-            key = _likeness(training)
-        except UnstackableError as error:
-            groups[id(training)] = _Group([training], str(error))
-            continue
-        while len(groups.setdefault(key, _Group([])).trainings) == _MOST:
-            key = (key, "more")
-        groups[key].trainings.append(training)
-    return list(groups.values())
-
-
-def _likeness(training: Training) -> Hashable:
-    """What trainings have to agree in to be stacked. Raises UnstackableError if one can't be."""
-    cfg, checkpoint = training.cfg, training.checkpoint
-    if cfg.trainer.profiler is not None:
-        raise UnstackableError("trainer.profiler is set")
-    step = None if checkpoint is None else read_checkpoint(checkpoint)["global_step"]
-    alike = (OmegaConf.to_yaml(cfg[key]) for key in ("task", "data", "trainer"))
-    return step, shape(training.task.network), *alike
-
-
-def _share_data(before: Training | None, training: Training) -> None:
-    """Spare ``training`` the reading of data that lie in memory already."""
-    if before is not None and all(before.cfg[k] == training.cfg[k] for k in ("data", "trainer")):
-        training.data.splits = before.data.splits
-
-
-def _train_group(group: _Group, progress: SweepProgress, fail_fast: bool) -> dict[Path, Result]:
-    trainings = group.trainings
-    names = ", ".join(training.run.folder.name for training in trainings)
-    network = describe(trainings[0].task.network)
-    try:
-        if len(trainings) == 1:
-            with progress.aside():
-                log.info("%s trains alone (%s): %s", names, group.alone, network)
-            _watch(trainings, progress)
-            results = [fit_alone(trainings[0], test=False, terminal=False)]
-        else:
-            with progress.aside():
-                log.info("%d jobs train as one network (%s): %s", len(trainings), network, names)
-            results = _fit_stack(trainings, progress, fail_fast)
-    except Exception as error:
-        results = [_failed(t.run.folder, t.cfg, error) for t in trainings]
-        if len(trainings) > 1:
-            with progress.aside():
-                log.info("together they failed (%s); now one by one", type(error).__name__)
-            return _train_apart(trainings, progress, fail_fast)
-    progress.done([training.cfg.trainer.max_epochs for training in trainings])
-    with progress.aside():
-        for result in results:
-            log.info("%s", _told(result))
-    return {Path(result.folder): result for result in results}
-
-
-def _train_apart(
-    trainings: Sequence[Training], progress: SweepProgress, fail_fast: bool
-) -> dict[Path, Result]:
-    """Train jobs one by one that failed as a stack: a fault may be that of one of them."""
-    results: dict[Path, Result] = {}
-    for before in trainings:
-        if _goes_on(results.values(), fail_fast):
-            again = _ready(Job(before.cfg, before.overrides, before.run.folder))
-            results |= _train_group(_Group([again], "the stack failed"), progress, fail_fast)
-    return results
-
-
-def _fit_stack(
-    trainings: Sequence[Training], progress: SweepProgress, fail_fast: bool
-) -> list[Result]:
-    """Train several runs as one network; what each of them leaves is that of a run of its own."""
-    members = [Member(t.task, t.trainer, t.checkpoint) for t in trainings]
-    with ExitStack() as locks:
-        for training in trainings:
-            locks.enter_context(training.run.in_training())
-            with console(training.run.log, terminal=False):
-                training.introduce()
-        group = build_group_trainer(trainings[0].cfg, _watch(trainings, progress))
-        began = time.perf_counter()
-        ended = fit(group, Stack(members, fail_fast), trainings[0].data)
-        if ended[0] == "diverged":
-            ended = "interrupted", "stopped, since another job diverged"
-        seconds = time.perf_counter() - began
-        results = []
-        for training, member in zip(trainings, members, strict=True):
-            with console(training.run.log, terminal=False):
-                if member.ended is None and ended[0] == "interrupted":
-                    member.show("on_exception", KeyboardInterrupt())
-                results.append(training.conclude(*(member.ended or ended), seconds))
-    return results
+def _write_traceback(run: Run, error: Exception) -> None:
+    with run.log.open("a") as file:
+        file.writelines(traceback.format_exception(error))
 
 
 def _watch(trainings: Sequence[Training], progress: SweepProgress) -> list[SweepProgress]:

@@ -1,6 +1,6 @@
 """Several runs in one training: their networks stacked, everything else a run of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -27,13 +27,16 @@ class Member:
         trainer: doesn't fit itself; its callbacks, logger and checkpoints are shown all that they
             would see of a training of its own.
         checkpoint: what the run goes on from, if it does.
-        ended: how it ended before the others, and why: ``finished``, ``diverged``.
+        conclude: called once, when the run has ended, be it before the others: with how
+            (``finished``, ``diverged``, ``interrupted``) and why.
+        present: whether it still trains.
     """
 
     task: Task
     trainer: pl.Trainer
-    checkpoint: Path | None = None
-    ended: tuple[str, str | None] | None = None
+    checkpoint: Path | None
+    conclude: Callable[[str, str | None], None]
+    present: bool = True
 
     def join(self, group: pl.Trainer, optimizer: Optimizer) -> None:
         """Take part in what ``group`` fits: its time and state are the member's."""
@@ -51,19 +54,21 @@ class Member:
         self.show("on_fit_start")
 
     def show(self, hook: str, *args: Any) -> None:
-        """Call a hook of all callbacks, as Lightning does in a training of its own."""
+        """Call a hook of all callbacks, with the member's own trainer and task."""
         for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
             getattr(callback, hook)(self.trainer, self.task, *args)
 
-    def stop(self) -> None:
-        """End early, as a run that has trained enough."""
-        self.ended = "finished", None
+    def finish(self) -> None:
+        """End as a run that has trained enough."""
+        self.present = False
         self.show("on_train_end")
+        self.conclude("finished", None)
 
-    def fail(self, error: Diverged) -> None:
-        """End as a run that diverged."""
-        self.ended = "diverged", str(error)
+    def fail(self, status: str, error: BaseException) -> None:
+        """End as a run that ``error`` ended."""
+        self.present = False
         self.show("on_exception", error)
+        self.conclude(status, str(error))
 
 
 class Stack(pl.LightningModule):
@@ -97,6 +102,7 @@ class Stack(pl.LightningModule):
     def on_train_start(self) -> None:
         for member in self.members:
             member.show("on_train_start")
+        self._let_go()
         self._restack()
 
     def on_train_epoch_start(self) -> None:
@@ -131,8 +137,7 @@ class Stack(pl.LightningModule):
         for member in self._present():
             member.task.on_train_epoch_end()
             member.show("on_train_epoch_end")
-            if member.trainer.should_stop:
-                member.stop()
+        self._let_go()
         if len(self._present()) < len(self.members):
             self._restack()
 
@@ -148,7 +153,7 @@ class Stack(pl.LightningModule):
         pairs = [(self._network(x.unsqueeze(0)), y) for x, y in chunk]
         targets = [y for _, y in pairs]
         for place, member in enumerate(self.members):
-            if member.ended is None:
+            if member.present:
                 member.task.record_validation([output[place] for output, _ in pairs], targets)
 
     def on_validation_epoch_end(self) -> None:
@@ -163,17 +168,24 @@ class Stack(pl.LightningModule):
         self._show("on_validation_end")
 
     def on_train_end(self) -> None:
-        self._show("on_train_end")
+        for member in self._present():
+            member.finish()
 
     def _present(self) -> list[Member]:
-        return [member for member in self.members if member.ended is None]
+        return [member for member in self.members if member.present]
+
+    def _let_go(self) -> None:
+        """End those that a callback of their own wants to end."""
+        for member in self._present():
+            if member.trainer.should_stop:
+                member.finish()
 
     def _show(self, hook: str, *args: Any) -> None:
         for member in self._present():
             member.show(hook, *args)
 
     def _fail(self, member: Member, error: Diverged) -> None:
-        member.fail(error)
+        member.fail("diverged", error)
         if self.fail_fast:
             raise error
 
@@ -193,13 +205,14 @@ class Stack(pl.LightningModule):
         seen = [list(same) for _, same in groupby(tasks, _sees)]
         even = len({len(same) for same in seen}) == 1
         self._seers = [same[0] for same in seen] if even else tasks
+        self._augments = any(task.augmentation is not None for task in self._seers)
         loader: Any = self.trainer.train_dataloader
         seeds = [task.seed for task in self._seers]
         loader.sampler = EpochOrder(loader.sampler.size, seeds, self.device)
 
     def _augmented(self, x: Tensor) -> Tensor:
         """Training inputs ``[orders, batch, ...]`` as the members are to see them."""
-        if all(task.augmentation is None for task in self._seers):
+        if not self._augments:
             return x
         pairs = zip(self._seers, x, strict=True)
         return torch.stack([task.augmented(own) for task, own in pairs])
@@ -209,7 +222,7 @@ class Stack(pl.LightningModule):
         if not every:  # then a chunk is as good as its minibatches, and takes less time
             outputs, targets = [torch.cat(outputs, 1)], [torch.cat(targets, 1)]
         for place, member in enumerate(self.members):
-            if member.ended is not None:
+            if not member.present:
                 continue
             own = [output[place] for output in outputs]
             truth = [target[place] for target in targets]

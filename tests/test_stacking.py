@@ -1,0 +1,21 @@
+"""What can't be stacked says so; what can is held against single networks in test_jobs.py."""
+
+import pytest
+from torch import nn
+
+from mlp_lab.stacking import UnstackableError, shape
+
+
+@pytest.mark.parametrize(
+    ("network", "reason"),
+    [
+        (nn.Sequential(nn.Linear(2, 3, bias=False)), "Linear without bias"),
+        (nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3, affine=False)), "BatchNorm1d without"),
+        (nn.Sequential(nn.LayerNorm(2), nn.Linear(2, 3)), "begins with LayerNorm"),
+        (nn.Sequential(nn.ReLU(), nn.Dropout(0.5), nn.Linear(2, 3)), "begins with Dropout"),
+        (nn.Sequential(nn.Linear(2, 3), nn.Bilinear(3, 3, 3)), "Bilinear has no stacked form"),
+    ],
+)
+def test_what_has_no_stacked_form_says_so(network: nn.Module, reason: str) -> None:
+    with pytest.raises(UnstackableError, match=reason):
+        shape(network)
