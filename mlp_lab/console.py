@@ -12,9 +12,11 @@ from pathlib import Path
 def console(path: Path | None, *, terminal: bool = True) -> Iterator[None]:
     """Send what this package logs to the file ``path`` and, with ``terminal``, standard output.
 
-    Inside another, it takes its place until it ends.
+    Inside another, it takes its place until it ends. Then all is as it was before.
     """
     logger = logging.getLogger("mlp_lab")
+    own, whole = (logger.handlers, logger.level, logger.propagate), logging.raiseExceptions
+    hook = threading.excepthook
     handlers: list[logging.Handler] = []
     if terminal:
         handlers.append(logging.StreamHandler(sys.stdout))
@@ -26,12 +28,13 @@ def console(path: Path | None, *, terminal: bool = True) -> Iterator[None]:
     threading.excepthook = _all_but_files
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    outer, logger.handlers = logger.handlers, handlers
+    logger.handlers = handlers
     try:
         yield
     finally:
-        threading.excepthook = threading.__excepthook__
-        logger.handlers = outer
+        threading.excepthook = hook
+        logging.raiseExceptions = whole
+        logger.handlers, logger.level, logger.propagate = own
         for handler in handlers:
             handler.close()
 

@@ -1,0 +1,59 @@
+"""What a run says: to its own log, and without a trace of itself once it has ended."""
+
+import errno
+import logging
+import threading
+from pathlib import Path
+
+import pytest
+
+from mlp_lab.console import console
+
+log = logging.getLogger("mlp_lab.anywhere")
+
+
+def state() -> tuple[object, ...]:
+    logger = logging.getLogger("mlp_lab")
+    own = (logger.handlers, logger.level, logger.propagate)
+    return *own, logging.raiseExceptions, threading.excepthook
+
+
+def fail_in_a_thread(fault: Exception) -> None:
+    def fail() -> None:
+        raise fault
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+
+
+def test_an_inner_console_leaves_the_outer_one_as_it_was(tmp_path: Path) -> None:
+    before = state()
+    with console(tmp_path / "outer.log", terminal=False):
+        outer = state()
+        for name in ("first.log", "second.log"):
+            with console(tmp_path / name, terminal=False):
+                log.info("of %s", name)
+            assert state() == outer
+        log.info("of the outer one")
+    assert state() == before
+    said = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert {name: text.partition(",")[2][4:].strip() for name, text in said.items()} == {
+        "outer.log": "of the outer one", "first.log": "of first.log", "second.log": "of second.log",
+    }  # fmt: skip
+
+
+def test_a_full_disk_in_a_thread_is_silent_between_inner_consoles(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)  # not pytest's own
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with console(None):
+        with console(None):
+            pass
+        fail_in_a_thread(full)
+        assert capsys.readouterr().err == ""
+        fail_in_a_thread(ValueError("a fault of the program"))
+        assert "a fault of the program" in capsys.readouterr().err
+    fail_in_a_thread(full)
+    assert "No space left on device" in capsys.readouterr().err
