@@ -143,7 +143,7 @@ class Training:
                 self.task.to(self.trainer.strategy.root_device)
                 result.evaluations.append(assess(self.run, self.data, self.task, "test", "best"))
             self.run.write_result(asdict(result))
-            report.show_outcome(self.trainer.logger, self.cfg, self.overrides, asdict(result))
+            report.show_outcome(self.trainer.logger, self.cfg, asdict(result))
             log.info("%s", report.outcome(asdict(result)))
         return result
 

@@ -6,6 +6,7 @@ from typing import Any
 from torch.utils.tensorboard.summary import hparams
 
 from mlp_lab.backend import pl
+from mlp_lab.config.flatten import written
 
 
 class TensorBoard(pl.loggers.TensorBoardLogger):
@@ -33,10 +34,14 @@ class TensorBoard(pl.loggers.TensorBoardLogger):
         self.experiment.add_text(name, "    " + text.replace("\n", "\n    "))
 
     def log_outcome(self, settings: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
-        """Fill the run's row of the HPARAMS tab: what was set and what came of it."""
-        numbers = {key for key, value in settings.items() if type(value) in {int, float}}
-        plain = {k: v if k in numbers else str(v) for k, v in settings.items()}
-        for summary in hparams(plain, dict(metrics)):
+        """Fill the run's row of the HPARAMS tab: what was set and what came of it.
+
+        Only the row: of all runs that it shows, TensorBoard would take the columns from one that
+        says its own. Without any it looks through the rows, and puts first what differs.
+        """
+        plain = {k: v if type(v) in {int, float} else written(v) for k, v in settings.items()}
+        _, *row = hparams(plain, {})
+        for summary in row:
             self.experiment._get_file_writer().add_summary(summary)
         for name, value in metrics.items():
             self.experiment.add_scalar(name, value, 0)

@@ -1,18 +1,18 @@
 """What a run tells of itself: a table on the terminal, text and HPARAMS in TensorBoard."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from mlp_lab.config.flatten import flatten, lies_under, overridden
+from mlp_lab.config.flatten import flatten, lies_under
 from mlp_lab.console import metric, table
 from mlp_lab.logger import TensorBoard
 from mlp_lab.runs import metrics_of
 
 _SPLITS = ("train", "validation", "test")
-# What makes a difference between runs, in the order of HPARAMS.
+# What makes a difference between runs.
 _SETTINGS = (
     "seed",
     "network",
@@ -65,21 +65,18 @@ def show_config(logger: Any, cfg: DictConfig) -> None:
         logger.log_text("config", OmegaConf.to_yaml(cfg))
 
 
-def show_outcome(
-    logger: Any, cfg: DictConfig, overrides: Sequence[str], result: Mapping[str, Any]
-) -> None:
-    """The run's row in TensorBoard's HPARAMS: what was typed first, then the other settings."""
-    if not isinstance(logger, TensorBoard):
-        return
-    metrics = {f"result/{key}": value for key, value in final_metrics(result).items()}
-    settings = _settings(cfg)
-    first = [key for typed in overridden(overrides) for key in settings if lies_under(key, [typed])]
-    ordered = dict.fromkeys([*first, *settings])
-    logger.log_outcome({key: settings[key] for key in ordered}, metrics)
+def show_outcome(logger: Any, cfg: DictConfig, result: Mapping[str, Any]) -> None:
+    """The run's row in TensorBoard's HPARAMS: its settings and the chosen epoch's metrics.
+
+    These are called ``best/...``: TensorBoard orders the columns by their names, and shows five.
+    """
+    if isinstance(logger, TensorBoard):
+        metrics = {f"best/{key}": value for key, value in final_metrics(result).items()}
+        logger.log_outcome(_settings(cfg), metrics)
 
 
 def _settings(cfg: DictConfig) -> dict[str, Any]:
     """The keys that make a difference between runs, dotted, each choice by its class's name."""
     values = flatten(cfg)
     del values["data.root"]
-    return {key: values[key] for part in _SETTINGS for key in values if lies_under(key, [part])}
+    return {key: value for key, value in values.items() if lies_under(key, _SETTINGS)}

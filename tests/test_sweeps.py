@@ -18,12 +18,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from PIL import Image
+from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.plugins.hparams.metadata import parse_session_start_info_plugin_data
+from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+from tensorboard.context import RequestContext
+from tensorboard.plugins.base_plugin import TBContext
+from tensorboard.plugins.hparams import get_experiment, list_session_groups
+from tensorboard.plugins.hparams.api_pb2 import (
+    STATUS_SUCCESS,
+    ColParams,
+    Experiment,
+    GetExperimentRequest,
+    ListSessionGroupsRequest,
+    SessionGroup,
+)
+from tensorboard.plugins.hparams.backend_context import Context
 
 from mlp_lab import evaluation
 from mlp_lab.config import FOLDER
-from mlp_lab.config.flatten import flatten
+from mlp_lab.config.flatten import flatten, written
 from mlp_lab.errors import UserError
 from mlp_lab.experiment import train
 from mlp_lab.runs import Run
@@ -353,32 +366,59 @@ def test_tensorboard_shows_the_summary_and_its_figures_once(
     assert events.summary_metadata["summary"].plugin_data.plugin_name == "text"
 
 
-def test_hparams_hold_true_values(tiny_mnist: Path, tmp_path: Path, compose: Callable) -> None:
-    for optimizer in ("sgd", "adam"):
-        words = [f"optimizer={optimizer}", "network.width=4", "trainer.max_epochs=2"]
-        words += ["trainer.accelerator=cpu", f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'"]
-        train(compose(*words), words)
-    for run in find_runs([str(tmp_path)]):
-        events = EventAccumulator(str(run.folder)).Reload()
-        content = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content
-        shown = parse_session_start_info_plugin_data(content).hparams
-        settings = flatten(run.config)
-        aside = {"data.root", "name", "threads", "logs", "resume"}
-        told = {
-            k for k in settings if k.partition(".")[0] not in ("trainer", "callbacks", "logger")
-        }
-        told = {k for k in told if not k.startswith(("select", "sweep"))} - aside
-        told |= {"trainer.max_epochs", "trainer.max_steps", "trainer.precision"}
-        assert set(shown) == told
-        for key, value in shown.items():
-            if type(settings[key]) in (int, float):
-                assert value.number_value == settings[key]
+def hparams(folder: Path) -> tuple[Experiment, dict[str, SessionGroup]]:
+    """The columns of TensorBoard's HPARAMS and, by run, its rows: what its server answers."""
+    events = EventMultiplexer().AddRunsFromDirectory(str(folder)).Reload()
+    data = MultiplexerDataProvider(events, str(folder))
+    hparams = Context(TBContext(data_provider=data, logdir=str(folder)))
+    columns = get_experiment.Handler(RequestContext(), hparams, "", GetExperimentRequest()).run()
+    asked = ListSessionGroupsRequest(
+        allowed_statuses=[STATUS_SUCCESS],
+        slice_size=1000,
+        col_params=[ColParams(hparam=c.name, include_in_result=True) for c in columns.hparam_infos],
+    )
+    answer = list_session_groups.Handler(RequestContext(), hparams, "", asked).run()
+    return columns, {row.name: row for row in answer.session_groups}
+
+
+def test_hparams_compare_several_runs_with_true_values(
+    tiny_mnist: Path, tmp_path: Path, compose: Callable
+) -> None:
+    # What one optimizer has and another lacks, and another value in a sweep of another key.
+    for name, words in (
+        ("a/0", ["optimizer=sgd", "data.train_size=null"]),
+        ("a/1", ["optimizer=adam", "data.train_size=null"]),
+        ("b/0", ["optimizer=sgd", "data.train_size=1000", "trainer.max_epochs=2"]),
+    ):
+        words += ["network.width=4", "trainer.accelerator=cpu", f"data.root='{tiny_mnist}'"]
+        train(compose("trainer.max_epochs=1", *words), words, tmp_path / name)
+    columns, rows = hparams(tmp_path)
+    assert set(rows) == {"a/0", "a/1", "b/0"}
+    configs = {name: flatten(Run(tmp_path / name).config) for name in rows}
+    told = [column.name for column in columns.hparam_infos]
+    parts = {"seed", "network", "augmentation", "optimizer", "schedule", "task", "data"}
+    keys = {key for config in configs.values() for key in config if key.partition(".")[0] in parts}
+    limits = {"trainer.max_epochs", "trainer.max_steps", "trainer.precision"}
+    assert set(told) == (keys | limits) - {"data.root"}
+    assert {"optimizer.momentum", "optimizer.betas"} <= set(told)
+    assert told[:4] == ["data.train_size", "optimizer", "optimizer.lr", "trainer.max_epochs"]
+    for name, row in rows.items():
+        for key in told:
+            value = configs[name].get(key)
+            if key not in configs[name]:
+                assert key not in row.hparams
+            elif type(value) in (int, float):
+                assert row.hparams[key].number_value == value
             else:
-                assert value.string_value == str(settings[key])
-        best = min(run.history, key=lambda row: row["loss/validation"])
-        for name in ("loss/train", "loss/validation", "error/train", "error/validation"):
-            [scalar] = events.Scalars(f"result/{name}")
-            assert scalar.value == pytest.approx(best[name])
+                assert row.hparams[key].string_value == written(value)
+        history = Run(tmp_path / name).history
+        best = min(history, key=lambda epoch: epoch["loss/validation"])
+        reached = {metric.name.tag: metric.value for metric in row.metric_values}
+        for key in ("loss/train", "loss/validation", "error/train", "error/validation"):
+            assert reached[f"best/{key}"] == pytest.approx(best[key])
+            assert reached[key] == pytest.approx(history[-1][key])
+    metrics = [metric.name.tag for metric in columns.metric_infos]
+    assert all(tag.startswith("best/") for tag in metrics[:6])
 
 
 def test_places_without_a_common_folder(made_up: Callable, tmp_path: Path) -> None:
