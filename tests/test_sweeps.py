@@ -102,6 +102,7 @@ def test_jobs_stand_best_first_by_validation(made_up: Callable, tmp_path: Path) 
     comparison = Comparison(find_runs([str(tmp_path)]))
     assert comparison.swept == ["optimizer.lr"]
     assert [job.settings["optimizer.lr"] for job in comparison.jobs] == [0.1, 0.01, 1]
+    assert comparison.chosen is not None
     assert comparison.chosen.best is not None
     assert comparison.chosen.best["epoch"] == 2
     rows = list(csv.DictReader(io.StringIO(summary.as_csv(comparison))))
@@ -118,6 +119,7 @@ def test_the_other_way_round(made_up: Callable, tmp_path: Path) -> None:
     made_up([3, 2], "seed=1")
     made_up([1, 4], "seed=2")
     comparison = Comparison(find_runs([str(tmp_path)]), "error", "max")
+    assert comparison.chosen is not None
     assert comparison.chosen.settings == {"seed": 2}
     assert comparison.chosen.best is not None
     assert comparison.chosen.best["error/validation"] == 0.4
@@ -174,7 +176,7 @@ def test_curve_of_a_group_is_that_of_a_loop(columns: list[list[float]]) -> None:
             None, 0.0, [])
         for column in columns
     ]  # fmt: skip
-    curve = Group({}, "", jobs, Interval.of([0.0])).curve("x")
+    curve = Group({}, "", jobs, len(jobs), Interval.of([0.0])).curve("x")
     shortest = min(map(len, columns))
     assert curve[0].tolist() == list(range(1, shortest + 1))
     for place in range(shortest):
@@ -186,25 +188,56 @@ def test_curve_of_a_group_is_that_of_a_loop(columns: list[list[float]]) -> None:
             assert math.isnan(curve[2, place])
 
 
-def test_jobs_that_failed_stand_last_and_say_why(made_up: Callable, tmp_path: Path) -> None:
+def test_only_finished_jobs_are_chosen_and_the_others_say_why(
+    made_up: Callable, tmp_path: Path
+) -> None:
     made_up([], "seed=0", status="failed", reason="Traceback ...\nOSError: disk full\n")
     made_up([3, 2], "seed=1", status="diverged", reason="the loss is not finite in epoch 3")
     made_up([4], "seed=2")
     made_up([5], "seed=3", status="unfinished")
-    made_up([6], "seed=4", status="interrupted", reason="interrupted in epoch 2")
+    made_up([1], "seed=4", status="interrupted", reason="interrupted in epoch 2")
+    made_up([4.5], "seed=5", reason="pruned after epoch 1")
     comparison = Comparison(find_runs([str(tmp_path)]))
-    assert [job.settings["seed"] for job in comparison.jobs] == [1, 2, 3, 4, 0]
+    assert [job.settings["seed"] for job in comparison.jobs] == [2, 5, 4, 1, 3, 0]
+    assert comparison.chosen is comparison.jobs[0]
+    [group] = comparison.groups()
+    assert [job.settings["seed"] for job in group.jobs] == [2, 5]
     lines = summary.as_text(comparison).splitlines()
-    assert lines[5].split() == ["0", "0", "-", "-", "-", "-", "-", "0.0", "failed"]
+    assert lines[2].endswith("  pruned after epoch 1")
+    assert lines[6].split() == ["0", "0", "-", "-", "-", "-", "-", "0.0", "failed"]
     said = [
+        "seed=4: interrupted in epoch 2",
         "seed=1: diverged: the loss is not finite in epoch 3",
         "seed=3: unfinished: it runs still, or was killed",
-        "seed=4: interrupted in epoch 2",
         "seed=0: failed: OSError: disk full",
     ]
     start = lines.index(said[0])
     assert lines[start : start + 5] == [*said, ""]
+    assert lines[start - 2].split()[:2] == ["2", "of"]  # seeds that the mean is over
     assert all(f"- {line}" in summary.as_markdown(comparison).splitlines() for line in said)
+    labels = [line.get_label() for line in draw(comparison)["error_curves"].axes[1].lines]
+    assert {"seed=2", "seed=4 (interrupted)", "seed=1 (diverged)"} < set(labels)
+
+
+@pytest.mark.parametrize(
+    ("losses", "said"),
+    [
+        ([[], []], "none is chosen: no job has finished an epoch"),
+        ([[3, 2], [4]], "none is chosen: no job has finished; the best so far: seed=0, epoch 2"),
+    ],
+)
+def test_jobs_of_which_none_finished_have_a_table_and_no_choice(
+    losses: list[list[float]], said: str, made_up: Callable, tmp_path: Path
+) -> None:
+    for seed, (own, status) in enumerate(zip(losses, ("interrupted", "diverged"), strict=True)):
+        made_up(own, f"seed={seed}", "optimizer.lr=1", status=status, reason=f"{status} in epoch 9")
+    lines = compare([str(tmp_path)]).splitlines()
+    assert lines[0].split()[:2] == ["seed", "epochs"]
+    assert [line.split()[-1] for line in lines[1:3]] == ["interrupted", "diverged"]
+    assert "seed=0: interrupted in epoch 9" in lines
+    assert said in lines
+    drawn = {path.name for path in (tmp_path / "figures").glob("*")}
+    assert drawn == ({"error_curves.png"} if losses[0] else set())
 
 
 @pytest.mark.parametrize(
@@ -225,6 +258,7 @@ def test_the_command_of_the_choice_runs_it_again(
     assert said == "run it again"
     python, script, *again = shlex.split(command)
     assert (python, script) == ("python", "scripts/train.py")
+    assert comparison.chosen is not None
     assert compose(*again) == comparison.chosen.run.config
 
 
@@ -252,12 +286,23 @@ def test_the_summary_says_what_was_tested(
     )
 
 
-@pytest.mark.parametrize(("status", "tested"), [("finished", 1), ("diverged", 0)])
+@pytest.mark.parametrize(
+    ("statuses", "tested"),
+    [
+        (("finished", "finished"), 1),
+        (("finished", "diverged"), 0),
+        (("finished", "interrupted"), 0),
+        (("diverged", "failed"), None),
+    ],
+)
 def test_a_sweep_is_tested_once(
-    status: str, tested: int, made_up: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made_up([2], "seed=0")
-    best = made_up([1], "seed=1", status=status)
+    statuses: tuple[str, str], tested: int | None, made_up: Callable, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    folders = [
+        made_up([2 - i], f"seed={i}", status=status, reason=f"{status} in epoch 2")
+        for i, status in enumerate(statuses)
+    ]
     asked = []
 
     def measure(run: Run, split: str, which: str) -> None:
@@ -266,9 +311,9 @@ def test_a_sweep_is_tested_once(
 
     monkeypatch.setattr(evaluation, "measure", measure)
     texts = [conclude(str(tmp_path)) for _ in range(2)]
-    assert asked == [(best, "test", "best")] * tested
+    assert asked == ([] if tested is None else [(folders[tested], "test", "best")])
     assert texts[0] == texts[1]
-    assert ("test loss 2.0000" in texts[0]) == bool(tested)
+    assert ("test loss 2.0000" in texts[0]) == (tested is not None)
 
 
 def test_what_a_choice_says_is_no_key_of_its_own(made_up: Callable, tmp_path: Path) -> None:
@@ -505,14 +550,16 @@ def test_a_sweep_ends_in_an_answer(start: Start, tmp_path: Path) -> None:
     assert "seed=3" in OmegaConf.load(sweep / tested[0] / "overrides.yaml")
 
 
-def test_a_sweep_of_which_nothing_came_ends_in_lines(start: Start) -> None:
+def test_a_sweep_of_which_nothing_came_says_so(start: Start, tmp_path: Path) -> None:
     process = start("-m", "optimizer.lr=1e30,1e31", "trainer.max_epochs=1")
-    _, err = process.communicate(timeout=200)
+    out, err = process.communicate(timeout=200)
     assert process.returncode == 1
-    lines = err.splitlines()
-    assert len(lines) == 3
-    assert all(line.startswith("mlp_lab: ") for line in lines)
-    assert lines[2] == "mlp_lab: metric=loss: no run has it (these are there: none)"
+    assert len(err.splitlines()) == 2
+    assert all(" diverged: " in line for line in err.splitlines())
+    assert "none is chosen: no job has finished an epoch" in out.splitlines()
+    [csv_file] = tmp_path.glob("mnist_hw4/sweeps/*/summary.csv")
+    rows = csv.DictReader(io.StringIO(csv_file.read_text()))
+    assert [row["status"] for row in rows] == ["diverged", "diverged"]
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("sweep/*.yaml")), ids=lambda path: path.stem)

@@ -29,7 +29,7 @@ def conclude(folder: str) -> str:
     select = runs[0].config.select
     comparison = Comparison(runs, select.metric, select.mode)
     chosen = comparison.chosen
-    if chosen.best is not None and chosen.status == "finished" and chosen.test is None:
+    if chosen is not None and chosen.test is None:
         from mlp_lab.evaluation import measure  # which loads torch; a comparison does without
 
         measure(chosen.run, "test", "best")

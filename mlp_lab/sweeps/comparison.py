@@ -35,7 +35,7 @@ class Job:
         history: a row an epoch, without what isn't finite.
         best: the row with the best value of the chosen metric on validation data, if any.
         status: ``finished``, ``interrupted``, ``diverged``, ``failed`` or ``unfinished``.
-        reason: why it did not finish.
+        reason: why it did not finish, or ended early.
         seconds: of wall time for its epochs.
         tests: evaluations on the test set.
     """
@@ -55,6 +55,11 @@ class Job:
         """The first evaluation of the best epoch on the test set, if there is one."""
         epoch = (self.best or {}).get("epoch")
         return next((entry for entry in self.tests if entry["epoch"] == epoch), None)
+
+    @property
+    def finished(self) -> bool:
+        """Whether it trained to its end, be it an early one, and has a best epoch."""
+        return self.status == "finished" and self.best is not None
 
 
 @dataclass(frozen=True)
@@ -80,19 +85,27 @@ class Interval:
 
 @dataclass(frozen=True)
 class Group:
-    """Jobs that differ in nothing but the seed, and have a best value.
+    """Jobs that differ in nothing but the seed.
 
     Attributes:
         settings: what sets them apart from other groups.
         label: the same in short; empty where it is nothing.
-        jobs: best first.
-        interval: of their best values.
+        jobs: those that finished, at least one, best first.
+        begun: how many there are with those that didn't finish.
+        interval: of the best values of ``jobs``.
     """
 
     settings: dict[str, Any]
     label: str
     jobs: list[Job]
+    begun: int
     interval: Interval
+
+    @property
+    def seeds(self) -> str:
+        """How many jobs finished: ``3``, or ``2 of 3`` where a mean is one over the survivors."""
+        n = len(self.jobs)
+        return str(n) if n == self.begun else f"{n} of {self.begun}"
 
     def curve(self, key: str) -> np.ndarray:
         """Epoch, mean and standard deviation of a column of the history: ``[3, epochs]``.
@@ -108,7 +121,10 @@ class Group:
 
 
 class Comparison:
-    """Runs, best first by ``<metric>/validation``; those that failed come last.
+    """Runs: those that finished, best first by ``<metric>/validation``, then the others alike.
+
+    A job that didn't finish is never chosen and in no mean: what it reached so far says nothing
+    of where it would have ended.
 
     Args:
         runs: at least one.
@@ -122,33 +138,38 @@ class Comparison:
         self.mode = mode
         self.swept, settings = differences(runs)
         jobs = [self._job(run, own) for run, own in zip(runs, settings, strict=True)]
-        if not any(self.key in row for job in jobs for row in job.history):
-            logged = {k for job in jobs for row in job.history for k in row}
-            known = sorted(k.removesuffix("/validation") for k in logged if "/validation" in k)
-            raise UserError(
-                f"metric={metric}: no run has it (these are there: {', '.join(known) or 'none'})"
-            )
+        logged = {k for job in jobs for row in job.history for k in row if "/validation" in k}
+        if logged and self.key not in logged:
+            known = sorted(k.removesuffix("/validation") for k in logged)
+            raise UserError(f"metric={metric}: no run has it (these are there: {', '.join(known)})")
         self.jobs = sorted(jobs, key=self._rank)
 
     @property
-    def chosen(self) -> Job:
-        """The job and, in its ``best``, the epoch with the best value on validation data."""
-        return self.jobs[0]
+    def chosen(self) -> Job | None:
+        """The finished job and, in its ``best``, the epoch with the best value on validation data.
+
+        None if no job finished.
+        """
+        return self.jobs[0] if self.jobs[0].finished else None
 
     def groups(self) -> list[Group]:
-        """Jobs that differ in nothing but the seed, together; best first by their mean."""
+        """Jobs that differ in nothing but the seed, together; best first by their mean.
+
+        Those of which none finished are in no group.
+        """
         members: dict[str, list[Job]] = defaultdict(list)
         for job in self.jobs:
-            if job.best is not None:
-                members[label_of(_without_seed(job.settings), self.swept)].append(job)
+            members[label_of(_without_seed(job.settings), self.swept)].append(job)
         groups = [
             Group(
                 _without_seed(jobs[0].settings),
                 label,
-                jobs,
-                Interval.of([job.best[self.key] for job in jobs if job.best]),
+                finished,
+                len(jobs),
+                Interval.of([job.best[self.key] for job in finished if job.best]),
             )
             for label, jobs in members.items()
+            if (finished := [job for job in jobs if job.finished])
         ]
         return sorted(groups, key=lambda group: SIGN[self.mode] * group.interval.mean)
 
@@ -169,7 +190,7 @@ class Comparison:
 
     def _rank(self, job: Job) -> tuple[bool, float, str]:
         value = math.inf if job.best is None else SIGN[self.mode] * job.best[self.key]
-        return job.status == "failed", value, str(job.run.folder)
+        return not job.finished, value, str(job.run.folder)
 
 
 def find_runs(places: Sequence[str]) -> list[Run]:

@@ -7,17 +7,21 @@ from matplotlib.figure import Figure
 
 from mlp_lab.config.flatten import written
 from mlp_lab.sweeps import figures
-from mlp_lab.sweeps.comparison import Comparison, Group
+from mlp_lab.sweeps.comparison import Comparison, Group, Job
 
 
 def draw(comparison: Comparison) -> dict[str, Figure]:
     """The figures that fit what was swept, by name."""
-    metric, best = comparison.metric, comparison.chosen.best
+    metric, chosen = comparison.metric, comparison.chosen
+    curves = [(_told(job), job.history) for job in comparison.jobs if job.best is not None]
+    if not curves:
+        return {}
+    epoch = int(chosen.best["epoch"]) if chosen and chosen.best else None
+    drawn = {"error_curves": figures.error_curves(curves, metric, epoch)}
     groups = comparison.groups()
-    histories = [(job.label, job.history) for job in comparison.jobs if job.best is not None]
-    epoch = None if best is None else int(best["epoch"])
-    drawn = {"error_curves": figures.error_curves(histories, metric, epoch)}
-    if any(group.interval.n > 1 for group in groups):
+    if not groups:
+        return drawn
+    if any(len(group.jobs) > 1 for group in groups):
         drawn["seed_bands"] = _seed_bands(groups, metric)
     # A key that some lack has no place for them on its axis.
     keys = [k for k in comparison.swept if k != "seed" and all(k in g.settings for g in groups)]
@@ -29,10 +33,14 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
     return drawn
 
 
+def _told(job: Job) -> str:
+    return job.label if job.finished else f"{job.label} ({job.status})"
+
+
 def _seed_bands(groups: list[Group], metric: str) -> Figure:
     bands = [
         (
-            f"{group.label}  ({group.interval.n} seeds)".strip(),
+            f"{group.label}  ({group.seeds} seeds)".strip(),
             {split: group.curve(f"{metric}/{split}") for split in figures.SPLITS},
         )
         for group in groups

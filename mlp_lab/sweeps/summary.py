@@ -58,17 +58,27 @@ def unfinished(comparison: Comparison) -> list[str]:
 def choice(comparison: Comparison) -> list[str]:
     """Which job and epoch are the best on validation data, what they reach, how to repeat them."""
     job = comparison.chosen
-    if job.best is None:
-        return ["no job has finished an epoch"]
-    epoch = int(job.best["epoch"])
-    lines = [f"chosen by validation {comparison.metric}: {job.label}, epoch {epoch}"]
+    if job is None:
+        return [_no_choice(comparison.jobs[0])]
+    lines = [f"chosen by validation {comparison.metric}: {_place(job)}"]
     lines.append(f"it reaches: {', '.join(_reached(job))}")
-    lines.append(_tested(comparison))
+    lines.append(_tested(comparison.jobs, job))
     lines.append(f"folder: {job.run.folder}")
     own = [word for word in job.run.overrides if not word.startswith(("sweep=", "sweep."))]
     words = shlex.join(own)
     lines.append(f"run it again: python scripts/train.py {words}".rstrip())
     return lines
+
+
+def _no_choice(first: Job) -> str:
+    if first.best is None:
+        return "none is chosen: no job has finished an epoch"
+    return f"none is chosen: no job has finished; the best so far: {_place(first)}"
+
+
+def _place(job: Job) -> str:
+    """Which job and epoch."""
+    return f"{job.label}, epoch {(job.best or {})['epoch']:.0f}"
 
 
 def _reached(job: Job) -> list[str]:
@@ -85,15 +95,14 @@ def _reached(job: Job) -> list[str]:
     return reached + [f"test {name} {metric(name, value)}" for name, value in tests]
 
 
-def _tested(comparison: Comparison) -> str:
+def _tested(jobs: Sequence[Job], chosen: Job) -> str:
     """For which networks the test set was evaluated: for the chosen one alone, as it should."""
-    jobs = comparison.jobs
     networks = {(job.run.folder, entry["epoch"]) for job in jobs for entry in job.tests}
     if not networks:
         return "the test set was not evaluated"
-    others = len(networks) - (comparison.chosen.test is not None)
+    others = len(networks) - (chosen.test is not None)
     told = f"{others} other network{'s' if others > 1 else ''}"
-    if comparison.chosen.test is None:
+    if chosen.test is None:
         return f"the test set was not evaluated for it, but for {told}"
     return f"the test set was evaluated for it {f'and {told}' if others else 'alone'}"
 
@@ -115,12 +124,14 @@ def _tables(comparison: Comparison) -> list[tuple[list[str], list[list[str]]]]:
     header = columns(comparison)
     shown = [[_shown(c, v) for c, v in zip(header, row, strict=True)] for row in rows(comparison)]
     tables = [(header, shown)]
-    if "seed" in comparison.swept:
-        tables.append(_over_seeds(comparison))
+    if "seed" in comparison.swept and (groups := comparison.groups()):
+        tables.append(_over_seeds(comparison, groups))
     return tables
 
 
-def _over_seeds(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+def _over_seeds(
+    comparison: Comparison, groups: Sequence[Group]
+) -> tuple[list[str], list[list[str]]]:
     keys = [key for key in comparison.swept if key != "seed"]
     name = comparison.key
 
@@ -128,10 +139,10 @@ def _over_seeds(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
         settings = [_setting(group.settings, key) or "-" for key in keys]
         i = group.interval
         spread = [metric(name, v) if math.isfinite(v) else "-" for v in (i.std, i.half_width)]
-        return [*settings, str(i.n), metric(name, i.mean), *spread]
+        return [*settings, group.seeds, metric(name, i.mean), *spread]
 
     header = [*keys, "seeds", f"mean {name}", "± sd", "± 95 % interval"]
-    return header, [cells(group) for group in comparison.groups()]
+    return header, [cells(group) for group in groups]
 
 
 def _cell(job: Job, column: str) -> Any:
@@ -139,7 +150,8 @@ def _cell(job: Job, column: str) -> Any:
         "epochs": len(job.history),
         "best epoch": None if job.best is None else int(job.best["epoch"]),
         "seconds": job.seconds,
-        "status": job.status,
+        # A job that ended early on purpose has finished, too.
+        "status": job.reason if job.finished and job.reason else job.status,
     }
     if column in own:
         return own[column]
