@@ -43,7 +43,7 @@ from mlp_lab.runs import Run
 from mlp_lab.sweeps import summary
 from mlp_lab.sweeps.answer import _common_folder, compare, conclude
 from mlp_lab.sweeps.comparison import Comparison, Group, Interval, Job, find_runs
-from mlp_lab.sweeps.differences import label_of
+from mlp_lab.sweeps.differences import label_of, settings_of
 from mlp_lab.sweeps.drawing import draw
 
 COLUMNS = [
@@ -596,3 +596,30 @@ def test_compare_as_a_command_needs_no_torch(made_up: Callable, tmp_path: Path) 
     assert "chosen by validation loss: seed=1, epoch 1" in done.stdout
     for folder in Path(tmp_path / "made_up").glob("2*"):
         assert Run(folder).result["evaluations"] == []
+
+
+def test_configs_are_read_as_they_were_written(made_up: Callable, tmp_path: Path) -> None:
+    words = ["data.train_size=null", "network.widths=[12,8]", "optimizer.lr=1e-05", "seed=7"]
+    run = Run(made_up([1], *words, "optimizer=adam", "logs='1e3'"))
+    settings = settings_of(run)
+    assert settings == flatten(run.config)
+    assert list(settings) == list(flatten(run.config))
+    assert [type(v) for v in settings.values()] == [type(v) for v in flatten(run.config).values()]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("seed: [1", "damaged: while parsing a flow sequence"),
+        ("- seed", "damaged: not a config"),
+        ("db: {host: localhost}", "db: no such key"),
+        ("\xff\xfe", "damaged: "),
+    ],
+)
+def test_configs_of_others_are_refused(
+    text: str, said: str, made_up: Callable, tmp_path: Path
+) -> None:
+    path = made_up([1]) / "config.yaml"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError, match=f"^{path}: {said}"):
+        compare([str(tmp_path)])

@@ -10,14 +10,15 @@ def flatten(cfg: DictConfig) -> dict[str, Any]:
     """Dotted keys and their values, plain; a choice goes by its class: ``optimizer: SGD``."""
     plain = OmegaConf.to_container(cfg)
     assert isinstance(plain, dict)
-    return _flat(plain, "")
+    return flatten_plain(plain)
 
 
-def _flat(node: Mapping[Any, Any], prefix: str) -> dict[str, Any]:
+def flatten_plain(node: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
+    """The same of a config in plain dictionaries; each key stands behind ``prefix``."""
     values: dict[str, Any] = {}
     for key, value in node.items():
         if isinstance(value, Mapping):
-            values |= _flat(value, f"{prefix}{key}.")
+            values |= flatten_plain(value, f"{prefix}{key}.")
         elif key == "_target_":
             values[prefix.rstrip(".")] = str(value).rpartition(".")[2]
         else:
