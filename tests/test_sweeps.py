@@ -67,6 +67,7 @@ def made_up(tmp_path: Path, compose: Callable) -> Callable[..., Path]:
         status: str = "finished",
         reason: str | None = None,
         tested: Sequence[int] = (),
+        parameters: int = 0,
     ) -> Path:
         run = Run.create(str(tmp_path), "made_up")
         run.write_start(compose(*overrides), overrides)
@@ -87,9 +88,8 @@ def made_up(tmp_path: Path, compose: Callable) -> Callable[..., Path]:
             for epoch in tested
         ]
         if status != "unfinished":
-            run.write_result(
-                {"status": status, "reason": reason, "seconds": [], "evaluations": tests}
-            )
+            told = {"status": status, "reason": reason, "parameters": parameters}
+            run.write_result(told | {"seconds": [], "evaluations": tests})
         return run.folder
 
     return make
@@ -109,10 +109,39 @@ def test_jobs_stand_best_first_by_validation(made_up: Callable, tmp_path: Path) 
     assert rows[0] == {
         "optimizer.lr": "0.1", "epochs": "3", "best epoch": "2", "loss/train": "0.5",
         "loss/validation": "1.0", "error/train": "0.05", "error/validation": "0.1",
-        "seconds": "6.0", "status": "finished", "folder": str(comparison.chosen.run.folder),
+        "seconds": "6.0", "status": "finished", "last loss/train": "0.75",
+        "last loss/validation": "1.5", "last error/train": "0.075",
+        "last error/validation": "0.15", "folder": str(comparison.chosen.run.folder),
     }  # fmt: skip
+    assert rows[2]["last error/train"] == rows[2]["best epoch"] == ""
+    assert "last loss/train" not in summary.columns(comparison)
     assert [row["status"] for row in rows] == ["finished", "finished", "diverged"]
     assert next(iter(rows[0])) == "optimizer.lr"
+
+
+def test_parameters_are_told_where_they_differ(made_up: Callable, tmp_path: Path) -> None:
+    for width in (8, 16):
+        made_up([1 / width], f"network.width={width}", parameters=100 * width)
+    places = [str(tmp_path)]
+    rows = list(csv.DictReader(io.StringIO(summary.as_csv(Comparison(find_runs(places))))))
+    assert list(rows[0])[:3] == ["network.width", "parameters", "epochs"]
+    assert [row["parameters"] for row in rows] == ["1600", "800"]
+    failed = made_up([], "network.width=32", status="failed")
+    lines = summary.as_text(Comparison(find_runs(places))).splitlines()
+    assert [line.split()[:2] for line in lines[1:4]] == [["16", "1,600"], ["8", "800"], ["32", "-"]]
+    for run in find_runs(places):
+        run.write_result(run.result | {"parameters": 0 if run.folder == failed else 5})
+    assert "parameters" not in summary.columns(Comparison(find_runs(places)))
+
+
+def test_seconds_of_stacked_jobs_are_said_to_be_shared(made_up: Callable, tmp_path: Path) -> None:
+    note = "seconds: of wall time; jobs that trained as one network bear that of all of it"
+    made_up([1], "seed=0")
+    assert note not in summary.as_text(Comparison(find_runs([str(tmp_path)])))
+    made_up([2], "seed=1")
+    comparison = Comparison(find_runs([str(tmp_path)]))
+    assert note in summary.as_text(comparison).splitlines()
+    assert f"- {note}" in summary.as_markdown(comparison).splitlines()
 
 
 def test_the_other_way_round(made_up: Callable, tmp_path: Path) -> None:
@@ -173,7 +202,7 @@ def test_intervals_over_many_values(n: int, t: float) -> None:
 def test_curve_of_a_group_is_that_of_a_loop(columns: list[list[float]]) -> None:
     jobs = [
         Job(Run("."), {}, "", [{"epoch": i, "x": v} for i, v in enumerate(column, 1)], None, "",
-            None, 0.0, [])
+            None, None, 0.0, [])
         for column in columns
     ]  # fmt: skip
     curve = Group({}, "", jobs, len(jobs), Interval.of([0.0])).curve("x")
@@ -213,7 +242,7 @@ def test_only_finished_jobs_are_chosen_and_the_others_say_why(
     ]
     start = lines.index(said[0])
     assert lines[start : start + 5] == [*said, ""]
-    assert lines[start - 2].split()[:2] == ["2", "of"]  # seeds that the mean is over
+    assert any(line.split()[:3] == ["2", "of", "6"] for line in lines)  # which a mean is over
     assert all(f"- {line}" in summary.as_markdown(comparison).splitlines() for line in said)
     labels = [line.get_label() for line in draw(comparison)["error_curves"].axes[1].lines]
     assert {"seed=2", "seed=4 (interrupted)", "seed=1 (diverged)"} < set(labels)

@@ -36,7 +36,8 @@ class Job:
         best: the row with the best value of the chosen metric on validation data, if any.
         status: ``finished``, ``interrupted``, ``diverged``, ``failed`` or ``unfinished``.
         reason: why it did not finish, or ended early.
-        seconds: of wall time for its epochs.
+        parameters: of its network; None where that isn't known.
+        seconds: of wall time for its epochs; jobs of a stack bear the time of the whole stack.
         tests: evaluations on the test set.
     """
 
@@ -47,6 +48,7 @@ class Job:
     best: Row | None
     status: str
     reason: str | None
+    parameters: int | None
     seconds: float
     tests: list[dict[str, Any]]
 
@@ -184,6 +186,7 @@ class Comparison:
             best_row(history, self.key, self.mode),
             result.get("status", "unfinished"),
             result.get("reason"),
+            result.get("parameters") or None,  # a job that failed has none
             sum(row.get("seconds", 0.0) for row in history),
             [entry for entry in result.get("evaluations", []) if entry["split"] == "test"],
         )

@@ -17,42 +17,46 @@ _SPLITS = {"train": "training", "validation": "validation"}
 
 def columns(comparison: Comparison) -> list[str]:
     """Swept keys first, then what came out."""
-    metrics = dict.fromkeys(key for job in comparison.jobs for key in job.best or {} if "/" in key)
-    known = [key for key in _METRICS if key in metrics]
-    others = [key for key in metrics if key not in _METRICS]
-    return [*comparison.swept, "epochs", "best epoch", *known, *others, "seconds", "status"]
-
-
-def rows(comparison: Comparison) -> list[list[Any]]:
-    """A row a job, best first, under ``columns``; None where there is nothing to tell."""
-    return [[_cell(job, column) for column in columns(comparison)] for job in comparison.jobs]
+    sizes = {job.parameters for job in comparison.jobs} - {None}
+    return [
+        *comparison.swept,
+        *(["parameters"] if len(sizes) > 1 else []),
+        *("epochs", "best epoch", *_metrics(comparison), "seconds", "status"),
+    ]
 
 
 def as_text(comparison: Comparison) -> str:
     """The tables for a terminal, what did not finish, and the choice."""
     parts = [table(*each) for each in _tables(comparison)]
-    lists = [unfinished(comparison), choice(comparison)]
+    lists = [_notes(comparison), unfinished(comparison), choice(comparison)]
     return "\n\n".join([*parts, *("\n".join(lines) for lines in lists if lines)])
 
 
 def as_markdown(comparison: Comparison) -> str:
     """The same as ``as_text``, in Markdown."""
     parts = [_markdown(*each) for each in _tables(comparison)]
-    lists = [unfinished(comparison), choice(comparison)]
+    lists = [_notes(comparison), unfinished(comparison), choice(comparison)]
     parts += ["\n".join(f"- {line}" for line in lines) for lines in lists if lines]
     return "\n\n".join(parts) + "\n"
 
 
 def as_csv(comparison: Comparison) -> str:
-    """The table with all digits, and each run's folder."""
-    folders = [job.run.folder for job in comparison.jobs]
-    cells = [[*row, folder] for row, folder in zip(rows(comparison), folders, strict=True)]
-    return csv_text([[*columns(comparison), "folder"], *cells])
+    """The table with all digits, the metrics of each job's last epoch, and its folder."""
+    last = [f"last {key}" for key in _metrics(comparison)]
+    header = [*columns(comparison), *last, "folder"]
+    return csv_text([header, *([_cell(job, c) for c in header] for job in comparison.jobs)])
 
 
 def unfinished(comparison: Comparison) -> list[str]:
     """A line for each job that isn't finished: why."""
     return [f"{job.label}: {_why(job)}" for job in comparison.jobs if job.status != "finished"]
+
+
+def _notes(comparison: Comparison) -> list[str]:
+    """How the table is to be read."""
+    if len(comparison.jobs) == 1:
+        return []
+    return ["seconds: of wall time; jobs that trained as one network bear that of all of it"]
 
 
 def choice(comparison: Comparison) -> list[str]:
@@ -107,6 +111,11 @@ def _tested(jobs: Sequence[Job], chosen: Job) -> str:
     return f"the test set was evaluated for it {f'and {told}' if others else 'alone'}"
 
 
+def _metrics(comparison: Comparison) -> list[str]:
+    """The metrics that any job's best epoch has, in the order of the table."""
+    return sorted({k for job in comparison.jobs for k in job.best or {} if "/" in k}, key=_order)
+
+
 def _order(key: str) -> tuple[int, str]:
     return (_METRICS.index(key) if key in _METRICS else len(_METRICS)), key
 
@@ -122,7 +131,7 @@ def _why(job: Job) -> str:
 def _tables(comparison: Comparison) -> list[tuple[list[str], list[list[str]]]]:
     """Header and rows, as shown, of the jobs and, where the seed was swept, of the groups."""
     header = columns(comparison)
-    shown = [[_shown(c, v) for c, v in zip(header, row, strict=True)] for row in rows(comparison)]
+    shown = [[_shown(column, _cell(job, column)) for column in header] for job in comparison.jobs]
     tables = [(header, shown)]
     if "seed" in comparison.swept and (groups := comparison.groups()):
         tables.append(_over_seeds(comparison, groups))
@@ -146,12 +155,16 @@ def _over_seeds(
 
 
 def _cell(job: Job, column: str) -> Any:
+    if column.startswith("last "):
+        return (job.history[-1] if job.history else {}).get(column.removeprefix("last "))
     own = {
+        "parameters": job.parameters,
         "epochs": len(job.history),
         "best epoch": None if job.best is None else int(job.best["epoch"]),
         "seconds": job.seconds,
         # A job that ended early on purpose has finished, too.
         "status": job.reason if job.finished and job.reason else job.status,
+        "folder": job.run.folder,
     }
     if column in own:
         return own[column]
@@ -167,7 +180,8 @@ def _shown(column: str, value: Any) -> str:
         return "-"
     if "/" in column:
         return metric(column, value)
-    return f"{value:.1f}" if column == "seconds" else str(value)
+    formats = {"seconds": ".1f", "parameters": ","}
+    return format(value, formats.get(column, ""))
 
 
 def _markdown(header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
