@@ -12,9 +12,8 @@ from torch.optim import Optimizer
 
 from mlp_lab.backend import pl
 from mlp_lab.callbacks import Keeper
-from mlp_lab.callbacks.keeper import SPLITS
 from mlp_lab.checkpoints import WholeCheckpoints
-from mlp_lab.config.schemas import GROUPS
+from mlp_lab.config.schemas import GROUPS, SPLITS
 from mlp_lab.data import DataModule
 from mlp_lab.errors import UserError
 from mlp_lab.runs import Run

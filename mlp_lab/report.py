@@ -7,11 +7,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab.config.flatten import flatten, lies_under
+from mlp_lab.config.schemas import SPLITS
 from mlp_lab.console import metric, table
 from mlp_lab.logger import TensorBoard
 from mlp_lab.runs import metrics_of
 
-_SPLITS = ("train", "validation", "test")
 # What makes a difference between runs.
 _SETTINGS = (
     "seed",
@@ -41,7 +41,7 @@ def outcome(result: Mapping[str, Any]) -> str:
         names = sorted({key.split("/")[0] for key in columns}, key=lambda n: (n != "loss", n))
         rows = [
             [split, *(metric(name, columns.get(f"{name}/{split}")) for name in names)]
-            for split in _SPLITS
+            for split in (*SPLITS, "test")
         ]
         lines += ["", table([f"epoch {result['best']['epoch']}", *names], rows), ""]
     if result["status"] == "interrupted":

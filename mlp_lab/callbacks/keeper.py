@@ -8,13 +8,11 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 
 from mlp_lab.backend import pl
+from mlp_lab.config.schemas import SPLITS
 from mlp_lab.runs import Run, best_row
 from mlp_lab.tasks.task import Task
 
 Row = dict[str, float]
-
-# What an epoch trains on and is chosen by.
-SPLITS = ("train", "validation")
 
 # Seconds between checkpoints: epochs of a few points take milliseconds, as writing a file does.
 _BETWEEN = 1.0

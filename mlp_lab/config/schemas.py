@@ -13,6 +13,9 @@ from typing import Any
 
 from omegaconf import MISSING
 
+# An epoch leaves metrics of these, and is chosen by the last; ``test`` is touched once, at the end.
+SPLITS = ("train", "validation")
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -352,7 +355,7 @@ class Search:
 @schema
 class Evaluate:
     run: str = MISSING
-    split: str = limited(one_of=("train", "validation", "test"))
+    split: str = limited(one_of=(*SPLITS, "test"))
     checkpoint: str = limited(one_of=("best", "last"))
     threads: int | None = limited(minimum=1)
 

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mlp_lab.config.flatten import written
+from mlp_lab.config.schemas import SPLITS
 from mlp_lab.sweeps import figures
 from mlp_lab.sweeps.comparison import Comparison, Group, Job
 
@@ -41,7 +42,7 @@ def _seed_bands(groups: list[Group], metric: str) -> Figure:
     bands = [
         (
             f"{group.label}  ({group.seeds} seeds)".strip(),
-            {split: group.curve(f"{metric}/{split}") for split in figures.SPLITS},
+            {split: group.curve(f"{metric}/{split}") for split in SPLITS},
         )
         for group in groups
     ]

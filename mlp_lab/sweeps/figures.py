@@ -13,9 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from mlp_lab.config.flatten import written
+from mlp_lab.config.schemas import SPLITS
 from mlp_lab.figures import tilt_long_names
 
-SPLITS = ("train", "validation")
 # A swept value; the mean of what it reached, and the standard deviation (nan: of a single one).
 Point = tuple[float | str, float, float]
 
