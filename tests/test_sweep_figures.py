@@ -78,7 +78,8 @@ def test_long_labels_have_room(label: str) -> None:
     ],
 )
 def test_names_of_values_have_room(values: list[float | str]) -> None:
-    lines = {LONG: [(value, 1.0 + i, 0.1) for i, value in enumerate(values)]}
+    points = [(value, 1.0 + i, 0.1) for i, value in enumerate(values)]
+    lines = {LONG: {"train": points, "validation": points}}
     assert_all_inside(figures.metric_against(lines, "network.widths", "error", "network.width"))
     names = [str(value) for value in values]
     cells = np.arange(1.0, len(names) ** 2 + 1).reshape(len(names), len(names))
@@ -127,14 +128,15 @@ def test_single_epochs_have_error_bars() -> None:
 )
 def test_axis_of_a_swept_key(values: list, scale: str, names: list[str]) -> None:
     points = [(value, 1.0 + i, np.nan) for i, value in enumerate(values)]
-    panel = figures.metric_against({"": points}, "key", "loss").axes[0]
+    panel = figures.metric_against({"": {"validation": points}}, "key", "loss").axes[0]
     assert panel.get_xscale() == scale
     assert ticks(panel) == names
 
 
 def test_zero_among_factors_stands_beside_them() -> None:
     points = [(value, 1.0, np.nan) for value in (0.0, 1e-5, 1e-4, 1e-3)]
-    panel = figures.metric_against({"": points}, "weight_decay", "loss").axes[0]
+    lines = {"": {"validation": points}}
+    panel = figures.metric_against(lines, "weight_decay", "loss").axes[0]
     assert panel.get_xscale() == "linear"
     assert panel.get_xticks().tolist() == [0, 1, 2, 3]
     assert ticks(panel) == ["0", "1e-05", "0.0001", "0.001"]
@@ -142,27 +144,58 @@ def test_zero_among_factors_stands_beside_them() -> None:
 
 def test_results_that_span_decades_have_a_logarithmic_axis() -> None:
     points = [(1, 1.0, np.nan), (2, 2.0, np.nan), (3, 3e9, np.nan)]
-    assert figures.metric_against({"": points}, "depth", "loss").axes[0].get_yscale() == "log"
+    figure = figures.metric_against({"": {"validation": points}}, "depth", "loss")
+    assert figure.axes[0].get_yscale() == "log"
 
 
 def test_points_have_their_deviation_and_lines_run_through_means() -> None:
     lines = {
-        "8": [(0.1, 2.0, 0.5), (0.1, 4.0, 0.25), (0.2, 1.0, np.nan)],
-        "16": [(0.1, 5.0, 1.0)],
+        "8": {"validation": [(0.1, 2.0, 0.5), (0.1, 4.0, 0.25), (0.2, 1.0, np.nan)]},
+        "16": {"validation": [(0.1, 5.0, 1.0)]},
     }
-    figure = figures.metric_against(lines, "lr", "loss", "width")
-    [panel] = figure.axes
-    dots = {line.get_label(): line.get_xydata().tolist() for line in panel.lines
-            if line.get_marker() == "o"}  # fmt: skip
-    assert dots == {"8": [[0.1, 2], [0.1, 4], [0.2, 1]], "16": [[0.1, 5]]}
-    through = [line.get_xydata().tolist() for line in panel.lines if line.get_alpha() == 0.5]
+    [panel] = figures.metric_against(lines, "lr", "loss", "width").axes
+    dots = [line.get_xydata().tolist() for line in panel.lines if line.get_marker() == "o"]
+    assert dots == [[[0.1, 2], [0.1, 4], [0.2, 1]], [[0.1, 5]]]
+    through = [line.get_xydata().tolist() for line in panel.lines if line.get_alpha() == 0.6]
     assert through == [[[0.1, 3], [0.2, 1]], [[0.1, 5]]]
     ends = [bar.tolist() for bars in panel.containers for bar in bars[2][0].get_segments()]
     assert ends == [[[0.1, 1.5], [0.1, 2.5]], [[0.1, 3.75], [0.1, 4.25]], [[0.1, 4], [0.1, 6]]]
     assert panel.get_ylabel().splitlines()[1:] == [
-        "mean ± sd over seeds",
         "line: mean over the other keys",
+        "mean ± sd over seeds",
     ]
+
+
+def test_learning_curves_show_both_splits_in_bands() -> None:
+    sizes, names = [100.0, 1000.0, 10000.0], ["perceptron", "mlp"]
+    reached = {
+        name: {
+            "train": [(size, 0.01 * i + size / 1e6, 0.001) for size in sizes],
+            "validation": [(size, 0.1 * i + 10 / size, 0.01) for size in sizes],
+        }
+        for i, name in enumerate(names, 1)
+    }
+    figure = figures.metric_against(reached, "data.train_size", "error", "network")
+    [panel] = figure.axes
+    assert panel.get_xscale() == "log"
+    expected = [points for pair in reached.values() for points in pair.values()]
+    through = [line for line in panel.lines if line.get_alpha() == 0.6]
+    assert [line.get_xydata().tolist() for line in through] == [
+        [[size, mean] for size, mean, _ in points] for points in expected
+    ]
+    assert [line.get_linestyle() for line in through] == ["--", "-", "--", "-"]
+    for band, points in zip(panel.collections, expected, strict=True):
+        corners = np.array(band.get_paths()[0].vertices)
+        for size, mean, spread in points:
+            own = corners[corners[:, 0] == size, 1]
+            assert (own.min(), own.max()) == pytest.approx((mean - spread, mean + spread))
+    colours = [line.get_color() for line in through]
+    assert colours[0] == colours[1] != colours[2] == colours[3]
+    assert [text.get_text() for text in panel.get_legend().get_texts()] == ["train", "validation"]
+    [legend] = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == names
+    assert [handle.get_color() for handle in legend.legend_handles] == colours[::2]
+    assert_all_inside(figure)
 
 
 @given(
@@ -192,7 +225,7 @@ def test_errors_are_per_cent() -> None:
     drawn = [
         figures.error_curves([("a", rows)], "error", 2),
         figures.seed_bands([("a", bands(0.5, 0.25))], "error", ""),
-        figures.metric_against({"": [(1, 0.5, np.nan)]}, "key", "error"),
+        figures.metric_against({"": {"train": [(1, 0.5, np.nan)]}}, "key", "error"),
     ]
     for figure in drawn:
         assert figure.axes[0].yaxis.get_major_formatter()(0.125) == "12.5%"

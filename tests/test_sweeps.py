@@ -177,7 +177,7 @@ def test_mean_deviation_and_interval_over_seeds(made_up: Callable, tmp_path: Pat
         Comparison(find_runs([str(tmp_path)])).groups(), values.items(), strict=True
     ):
         assert group.settings == {"optimizer.lr": lr}
-        interval = group.interval
+        interval = group.intervals["validation"]
         assert interval.mean == pytest.approx(np.mean(losses))
         assert interval.std == pytest.approx(np.std(losses, ddof=1))
         # Student's t has a closed form for two degrees of freedom.
@@ -205,7 +205,7 @@ def test_curve_of_a_group_is_that_of_a_loop(columns: list[list[float]]) -> None:
             None, None, 0.0, [])
         for column in columns
     ]  # fmt: skip
-    curve = Group({}, "", jobs, len(jobs), Interval.of([0.0])).curve("x")
+    curve = Group({}, "", jobs, len(jobs), {}).curve("x")
     shortest = min(map(len, columns))
     assert curve[0].tolist() == list(range(1, shortest + 1))
     for place in range(shortest):
@@ -407,8 +407,9 @@ def test_figures_fit_what_was_swept(made_up: Callable, tmp_path: Path) -> None:
     legend = drawn["loss_against_network.width"].legends[0]
     assert legend.get_title().get_text() == "optimizer.lr"
     assert [text.get_text() for text in legend.get_texts()] == ["0.01", "0.1"]
-    dots = [line.get_xydata() for line in panel.lines if line.get_marker() == "o"]
-    np.testing.assert_allclose(dots[0], [[8, 0.14], [16, 0.22]])
+    train, validation, *_ = [line for line in panel.lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(validation.get_xydata(), [[8, 0.14], [16, 0.22]])
+    np.testing.assert_allclose(train.get_xydata(), [[8, 0.07], [16, 0.11]])  # half as much
 
 
 def test_half_empty_grids_have_no_heat_map(made_up: Callable, tmp_path: Path) -> None:

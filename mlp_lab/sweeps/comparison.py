@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mlp_lab.config.schemas import SPLITS
 from mlp_lab.errors import UserError
 from mlp_lab.runs import SIGN, Run, best_row
 from mlp_lab.sweeps.differences import differences, label_of
@@ -94,14 +95,14 @@ class Group:
         label: the same in short; empty where it is nothing.
         jobs: those that finished, at least one, best first.
         begun: how many there are with those that didn't finish.
-        interval: of the best values of ``jobs``.
+        intervals: by split, of what ``jobs`` reach in their best epochs.
     """
 
     settings: dict[str, Any]
     label: str
     jobs: list[Job]
     begun: int
-    interval: Interval
+    intervals: dict[str, Interval]
 
     @property
     def seeds(self) -> str:
@@ -168,12 +169,20 @@ class Comparison:
                 label,
                 finished,
                 len(jobs),
-                Interval.of([job.best[self.key] for job in finished if job.best]),
+                self._intervals(finished),
             )
             for label, jobs in members.items()
             if (finished := [job for job in jobs if job.finished])
         ]
-        return sorted(groups, key=lambda group: SIGN[self.mode] * group.interval.mean)
+        return sorted(groups, key=lambda g: SIGN[self.mode] * g.intervals["validation"].mean)
+
+    def _intervals(self, jobs: Sequence[Job]) -> dict[str, Interval]:
+        keys = {split: f"{self.metric}/{split}" for split in SPLITS}
+        reached = {
+            split: [job.best[key] for job in jobs if job.best and key in job.best]
+            for split, key in keys.items()
+        }
+        return {split: Interval.of(values) for split, values in reached.items() if values}
 
     def _job(self, run: Run, settings: dict[str, Any]) -> Job:
         history = [{k: v for k, v in row.items() if math.isfinite(v)} for row in run.history]

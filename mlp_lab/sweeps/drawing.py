@@ -52,15 +52,17 @@ def _seed_bands(groups: list[Group], metric: str) -> Figure:
 
 
 def _metric_against(groups: list[Group], key: str, others: list[str], metric: str) -> Figure:
-    """A line for each value of the only other key; a single line where there are more keys."""
+    """A pair of lines for each value of the only other key; a single pair where there are more."""
     second = others[0] if len(others) == 1 else None
     apart = ["" if second is None else _axis_value(g.settings.get(second)) for g in groups]
     if len(set(apart)) > figures.MOST:
         second, apart = None, [""] * len(groups)
-    lines: dict[str, list[figures.Point]] = {}
+    lines: dict[str, dict[str, list[figures.Point]]] = {}
     for value, group in sorted(zip(apart, groups, strict=True), key=lambda p: figures.order(p[0])):
-        point = (_axis_value(group.settings[key]), group.interval.mean, group.interval.std)
-        lines.setdefault(written(value), []).append(point)
+        pair = lines.setdefault(written(value), {})
+        for split, interval in group.intervals.items():
+            point = (_axis_value(group.settings[key]), interval.mean, interval.std)
+            pair.setdefault(split, []).append(point)
     return figures.metric_against(lines, key, metric, second)
 
 
@@ -72,7 +74,8 @@ def _cells(
     axes = [sorted(set(values), key=figures.order) for values in places]
     cells = np.full((len(axes[0]), len(axes[1])), np.nan)
     for group, row, column in zip(groups, *places, strict=True):
-        cells[axes[0].index(row), axes[1].index(column)] = group.interval.mean
+        mean = group.intervals["validation"].mean
+        cells[axes[0].index(row), axes[1].index(column)] = mean
     names = [[written(value) for value in axis] for axis in axes]
     return (names[0], names[1], cells) if 2 * len(groups) > cells.size else None
 

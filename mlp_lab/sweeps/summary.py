@@ -146,7 +146,7 @@ def _over_seeds(
 
     def cells(group: Group) -> list[str]:
         settings = [_setting(group.settings, key) or "-" for key in keys]
-        i = group.interval
+        i = group.intervals["validation"]
         spread = [metric(name, v) if math.isfinite(v) else "-" for v in (i.std, i.half_width)]
         return [*settings, group.seeds, metric(name, i.mean), *spread]
 

@@ -1,0 +1,7 @@
+"""Figures of many runs: arrays in, matplotlib Figure out. Nothing here knows of runs or files."""
+
+from mlp_lab.sweeps.figures.axes import MOST
+from mlp_lab.sweeps.figures.curves import error_curves, seed_bands
+from mlp_lab.sweeps.figures.settings import Point, heat_map, metric_against, order
+
+__all__ = ["MOST", "Point", "error_curves", "heat_map", "metric_against", "order", "seed_bands"]

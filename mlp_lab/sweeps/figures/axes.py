@@ -1,0 +1,42 @@
+"""What the figures of many runs share: colours, room for labels, axes that fit."""
+
+import textwrap
+from collections.abc import Sequence
+
+from matplotlib.axis import Axis
+from matplotlib.ticker import FuncFormatter
+
+# The best lines bear a colour and stand in the legend: more couldn't be told apart.
+_NAMES = ("blue", "orange", "green", "red", "purple", "brown", "pink", "olive", "cyan")
+COLOURS = [f"tab:{name}" for name in _NAMES]
+MOST = len(COLOURS)
+PER_CENT = FuncFormatter(lambda part, _: f"{100 * part:.3g}%")
+
+_WRAP = 44  # letters in a line of the legend
+
+
+def legend_width(texts: Sequence[str]) -> float:
+    """Of a legend, in inches."""
+    return 0.6 + 0.07 * max(len(line) for text in texts for line in text.split("\n"))
+
+
+def wrapped(label: str) -> str:
+    """A label in lines that the legend has room for."""
+    return textwrap.fill(label, _WRAP, break_on_hyphens=False)
+
+
+def scale(axis: Axis, values: Sequence[float], metric: str, *, from_zero: bool = True) -> None:
+    """Make the vertical axis fit the values of a metric."""
+    if spans_decades(values):
+        axis.axes.set_yscale("log")
+        # Not from what lies below: a band may reach down to zero.
+        axis.axes.set_ylim(bottom=0.8 * min(values))
+    elif from_zero:
+        axis.axes.set_ylim(bottom=0)
+    if metric == "error":
+        axis.set_major_formatter(PER_CENT)
+
+
+def spans_decades(values: Sequence[float]) -> bool:
+    """Whether numbers are better told apart on a logarithmic axis."""
+    return len(values) > 0 and min(values) > 0 and max(values) / min(values) >= 30
