@@ -2,8 +2,7 @@
 
 Values live in conf/, types and limits here. A node of the config is checked against the schema
 that bears its ``_target_``, so that these schemas are also the list of all that a config can
-build. The three roots at the end stand for conf/train.yaml, conf/evaluate.yaml and
-conf/predict.yaml.
+build. The roots at the end stand for the files of conf/ itself: train.yaml, evaluate.yaml ...
 """
 
 import re
@@ -83,6 +82,11 @@ class Classification:
     _target_: str = "mlp_lab.tasks.Classification"
     output: str = limited(one_of=("softmax", "sigmoid"))
     loss: str = limited(one_of=("cross_entropy", "squared_error"))
+
+
+@schema
+class ClassificationByHand(Classification):
+    _target_: str = "mlp_lab.tasks.ClassificationByHand"
 
 
 # --- data ---------------------------------------------------------------------------------------
@@ -292,7 +296,7 @@ class TensorBoard:
 
 # Which schemas stand behind which folder of conf/.
 GROUPS: dict[str, tuple[type, ...]] = {
-    "task": (Classification,),
+    "task": (Classification, ClassificationByHand),
     "data": (MNIST, FashionMNIST),
     "network": (MLP,),
     "augmentation": (Augmentation,),

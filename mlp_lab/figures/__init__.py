@@ -3,6 +3,18 @@
 from mlp_lab.figures.axes import tilt_long_names
 from mlp_lab.figures.classes import class_errors, confusion_matrix
 from mlp_lab.figures.curves import loss_curves
+from mlp_lab.figures.graph import Arrow, graph
+from mlp_lab.figures.growth import Growth, growth
 from mlp_lab.figures.pictures import examples
 
-__all__ = ["class_errors", "confusion_matrix", "examples", "loss_curves", "tilt_long_names"]
+__all__ = [
+    "Arrow",
+    "Growth",
+    "class_errors",
+    "confusion_matrix",
+    "examples",
+    "graph",
+    "growth",
+    "loss_curves",
+    "tilt_long_names",
+]

@@ -21,6 +21,7 @@ from mlp_lab.experiment import Result, Training, fit, fit_alone
 from mlp_lab.networks import describe
 from mlp_lab.runs import Run
 from mlp_lab.stacking import UnstackableError, shape
+from mlp_lab.tasks import Task
 from mlp_lab.tasks.stack import Member, Stack
 
 log = logging.getLogger(__name__)
@@ -107,9 +108,12 @@ def _likeness(job: Job) -> Hashable:
     cfg, last = job.cfg, Run(job.folder).last_checkpoint
     if cfg.trainer.profiler is not None:
         raise UnstackableError("trainer.profiler is set")
+    _, task = build_task(cfg)
+    if type(task).differentiate is not Task.differentiate:
+        raise UnstackableError("its gradients are written out")
     step = None if last is None else read_checkpoint(last)["global_step"]
     alike = (OmegaConf.to_yaml(cfg[key]) for key in ("task", "data", "trainer"))
-    return step, shape(build_task(cfg)[1].network), *alike
+    return step, shape(task.network), *alike
 
 
 class _Course:

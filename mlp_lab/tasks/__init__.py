@@ -1,6 +1,7 @@
 """What is learnt: LightningModules that own a loss and metrics."""
 
 from mlp_lab.tasks.classification import Classification
+from mlp_lab.tasks.classification_by_hand import ClassificationByHand
 from mlp_lab.tasks.task import Diverged, Task
 
-__all__ = ["Classification", "Diverged", "Task"]
+__all__ = ["Classification", "ClassificationByHand", "Diverged", "Task"]

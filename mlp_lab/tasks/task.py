@@ -91,18 +91,13 @@ class Task(pl.LightningModule):
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, Optimizer)
         # What is looked up here isn't looked up for each minibatch, which may take microseconds.
-        network, loss_of, first = self.network, self.loss, self.global_step
-        augmented = self.augmented
-        # Only several processes need Lightning's help: their gradients have to be averaged.
-        backward = Tensor.backward if self.trainer.world_size == 1 else self.manual_backward
+        augmented, differentiate, first = self.augmented, self.differentiate, self.global_step
         losses, outputs, targets = [], [], []
         for (x, y), rate in zip(chunk, self.learning_rates(first, len(chunk)), strict=False):
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            output = network(augmented(x))
-            loss = loss_of(output, y)
             optimizer.zero_grad()
-            backward(loss)
+            loss, output = differentiate(augmented(x), y)
             optimizer.step()
             losses.append(loss.detach())
             outputs.append(output.detach())
@@ -110,6 +105,17 @@ class Task(pl.LightningModule):
         self.count_steps(len(losses))
         self.log_steps(losses, first)
         self.record_training(losses, outputs, targets)
+
+    def differentiate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss and the outputs for a minibatch; its parameters' gradients are left in them."""
+        output = self.network(x)
+        loss = self.loss(output, y)
+        # Only several processes need Lightning's help: their gradients have to be averaged.
+        if self.trainer.world_size == 1:
+            loss.backward()
+        else:
+            self.manual_backward(loss)
+        return loss, output
 
     def augmented(self, x: Tensor) -> Tensor:
         """The inputs of the epoch's next training minibatch, as the network is to see them."""

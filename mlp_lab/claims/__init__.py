@@ -1,0 +1,1 @@
+"""Claims of the course that need no training, each checked against its closed form."""

@@ -1,0 +1,32 @@
+"""Classification whose gradients are written out."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mlp_lab.backprop_matrix import OUTPUT_DELTAS, gradients, layers
+from mlp_lab.tasks.classification import Classification
+
+
+class ClassificationByHand(Classification):
+    """The same as ``Classification``, with the formulas of back-propagation in autograd's place.
+
+    Raises UserError for a network whose gradients aren't written out; see
+    ``backprop_matrix.layers``.
+    """
+
+    def __init__(self, *, output: str, loss: str, **task: Any) -> None:
+        super().__init__(output=output, loss=loss, **task)
+        self._output_delta = OUTPUT_DELTAS[output, loss]
+        self._classes = layers(self.network)[0][-1].out_features
+
+    @torch.no_grad()
+    def differentiate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        truth = F.one_hot(y, self._classes).to(x.dtype)
+        output, found = gradients(self.network, x, truth, self._output_delta)
+        for parameter, gradient in zip(self.network.parameters(), found, strict=True):
+            # Each of several processes has seen a share of the minibatch.
+            parameter.grad = self.trainer.strategy.reduce(gradient, reduce_op="mean")
+        return self.loss(output, y), output

@@ -1,0 +1,399 @@
+"""Gradients by hand: of scalar networks, in matrix form, and in a training."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import Start
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from mlp_lab.backprop import (
+    DERIVATIVES,
+    EXAMPLES,
+    Edge,
+    ScalarNetwork,
+    by_autograd,
+    by_dynamic_programming,
+    by_paths,
+    deltas,
+    formula,
+    forward,
+    layered,
+)
+from mlp_lab.backprop_matrix import OUTPUT_DELTAS, gradients, layers
+from mlp_lab.checkpoints import read_checkpoint
+from mlp_lab.claims import backpropagation
+from mlp_lab.counting import count_multiplications
+from mlp_lab.errors import UserError
+from mlp_lab.experiment import train
+from mlp_lab.networks import MLP, NORMALIZATIONS
+from mlp_lab.schedules import Constant
+from mlp_lab.sweeps.jobs import Job, train_jobs
+from mlp_lab.tasks import Classification, ClassificationByHand
+
+WAYS = (by_paths, by_dynamic_programming)
+numbers = st.floats(-2, 2)
+
+
+@st.composite
+def graphs(draw: st.DrawFn, activations: tuple[str, ...] = tuple(DERIVATIVES)):
+    """A feed-forward network of up to seven units, with skipping edges and several outputs."""
+    inputs = range(1, 1 + draw(st.integers(1, 3)))
+    units = range(len(inputs) + 1, len(inputs) + 1 + draw(st.integers(1, 4)))
+    edges = []
+    for head in units:
+        tails = draw(st.sets(st.integers(1, head - 1), min_size=1))
+        edges += [Edge(f"w{tail}_{head}", tail, head) for tail in sorted(tails)]
+    outputs = draw(st.sets(st.sampled_from(units), min_size=1))
+    kinds = {unit: draw(st.sampled_from(activations)) for unit in units}
+    return ScalarNetwork(tuple(inputs), kinds, tuple(draw(st.permutations(edges))), tuple(outputs))
+
+
+def numbered(data: st.DataObject, network: ScalarNetwork, of: st.SearchStrategy):
+    """Weights, inputs and targets for a network."""
+    weights = {edge.name: data.draw(of) for edge in network.edges}
+    inputs, targets = (
+        [data.draw(of) for _ in units] for units in (network.inputs, network.outputs)
+    )
+    return weights, inputs, targets
+
+
+# --- scalar networks ----------------------------------------------------------------------------
+
+
+@given(graphs(), st.data())
+def test_three_ways_agree(network, data):
+    weights, inputs, targets = numbered(data, network, numbers)
+    # Larger than every product that is summed: rounding errors are a part of these.
+    linear = replace(network, activations=dict.fromkeys(network.activations, "identity"))
+    larger = {name: 1 + abs(w) for name, w in weights.items()}
+    largest = by_paths(linear, larger, [1 + abs(x) for x in inputs], [-1 - abs(y) for y in targets])
+    expected = by_autograd(network, weights, inputs, targets)
+    for way in WAYS:
+        found = way(network, weights, inputs, targets)
+        assert list(found) == list(expected) == [edge.name for edge in network.edges]
+        for name, value in found.items():
+            assert abs(value - expected[name]) <= 1e-14 * max(largest.values()), name
+
+
+@given(graphs(("identity",)), st.data())
+def test_gradients_of_linear_networks_are_exact_differences(network, data):
+    """E is a parabola in each single weight: its central difference is its derivative."""
+    fractions = st.fractions(-2, 2, max_denominator=8)
+    weights, inputs, targets = numbered(data, network, fractions)
+
+    def error(changed: dict[str, Fraction]) -> Fraction:
+        g = forward(network, changed, inputs).g
+        return sum((g[o] - y) ** 2 for o, y in zip(network.outputs, targets, strict=True))
+
+    for way in WAYS:
+        for name, value in way(network, weights, inputs, targets).items():
+            sides = [error({**weights, name: weights[name] + step}) for step in (1, -1)]
+            assert value == (sides[0] - sides[1]) / 2
+
+
+@given(*[numbers] * 9)
+def test_the_lecture_s_derivative_behind_a_relu(w13, w14, w23, w24, w35, w45, x1, x2, y):
+    values = {"w13": w13, "w14": w14, "w23": w23, "w24": w24, "w35": w35, "w45": w45}
+    f3, f4 = w13 * x1 + w23 * x2, w14 * x1 + w24 * x2
+    g3 = f3 if f3 > 0 else 0
+    g5 = w35 * g3 + w45 * f4
+    expected = {
+        "w13": 2 * (g5 - y) * w35 * (f3 > 0) * x1,
+        "w23": 2 * (g5 - y) * w35 * (f3 > 0) * x2,
+        "w14": 2 * (g5 - y) * w45 * x1,
+        "w24": 2 * (g5 - y) * w45 * x2,
+        "w35": 2 * (g5 - y) * g3,
+        "w45": 2 * (g5 - y) * f4,
+    }
+    network = EXAMPLES["lecture_2_2_1_relu"].network
+    for way in (*WAYS, by_autograd):
+        assert way(network, values, [x1, x2], [y]) == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("example", "weight", "printed"),
+    [
+        ("lecture_2_2_1", "w13", "2(g5-y) w35 x1"),
+        ("lecture_2_2_1", "w24", "2(g5-y) w45 x2"),
+        ("lecture_2_2_1", "w35", "2(g5-y) g3"),
+        ("lecture_2_2_1_relu", "w13", "2(g5-y) w35 δ(f3>0) x1"),
+        ("lecture_2_2_1_relu", "w14", "2(g5-y) w45 x1"),
+        ("lecture_2_2_2_1", "w2", "2(g7-y) w8 w4 x2 + 2(g7-y) w9 w5 x2"),
+        ("lecture_2_2_2_1", "w7", "2(g7-y) w9 g4"),
+        ("lecture_2_2_2_1", "w8", "2(g7-y) g5"),
+    ],
+)
+def test_printed_gradients(example, weight, printed):
+    network = EXAMPLES[example].network
+    [edge] = [edge for edge in network.edges if edge.name == weight]
+    assert formula(network, edge) == printed
+
+
+def test_printed_gradients_of_other_networks():
+    sigmoid = layered([1, 1, 2], "sigmoid")
+    assert [formula(sigmoid, edge) for edge in sigmoid.edges] == [
+        "2(g3-y3) w1 g2(1-g2) x1 + 2(g4-y4) w2 g2(1-g2) x1",
+        "2(g3-y3) g2",
+        "2(g4-y4) g2",
+    ]
+    edges = (Edge("a", 1, 2), Edge("b", 1, 3))
+    tanh = ScalarNetwork((1,), {2: "tanh", 3: "identity"}, edges, (2,))
+    assert [formula(tanh, edge) for edge in edges] == ["2(g2-y) (1-g2²) x1", "0"]
+
+
+@given(graphs(), st.data())
+def test_what_is_printed_is_what_is_computed(network, data):
+    """A printed gradient, read as a formula of Python's, has the value of the gradient."""
+    weights, inputs, targets = numbered(data, network, numbers)
+    state = forward(network, weights, inputs)
+    names = {**weights} | {f"{k}{j}": v for k in "fg" for j, v in getattr(state, k).items()}
+    names |= {f"x{j}": x for j, x in zip(network.inputs, inputs, strict=True)}
+    names |= {f"y{o}": y for o, y in zip(network.outputs, targets, strict=True)}
+    names["y"] = targets[0]
+    found = by_paths(network, weights, inputs, targets)
+    for edge in network.edges:
+        text = formula(network, edge).replace("²", "**2").replace("δ", "")
+        text = text.replace(" + ", "+").replace(" ", "*")
+        for j in range(10):
+            text = text.replace(f"2(g{j}-", f"2*(g{j}-").replace(f"g{j}(1", f"g{j}*(1")
+        assert eval(text, {}, names) == pytest.approx(found[edge.name], rel=1e-9, abs=1e-9)
+
+
+@given(graphs(), st.data())
+def test_deltas_are_derivatives_by_weighted_sums(network, data):
+    """The gradient of a weight from a unit that puts out 1 is the delta of its head."""
+    weights, inputs, targets = numbered(data, network, numbers)
+    state = forward(network, weights, inputs)
+    found = deltas(network, weights, state, targets)
+    for unit in network.activations:
+        # A new input 0, of 1, with the weight 0: it changes nothing.
+        edges = (*network.edges, Edge("new", 0, unit))
+        wider = ScalarNetwork((0, *network.inputs), network.activations, edges, network.outputs)
+        gradients = by_paths(wider, {**weights, "new": 0.0}, [1.0, *inputs], targets)
+        assert gradients["new"] == pytest.approx(found[unit], rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_are_the_lecture_s(name):
+    example = EXAMPLES[name]
+    widths = [int(word) for word in name.removesuffix("_relu").split("_")[1:]]
+    pairs = sum(a * b for a, b in pairwise(widths))
+    assert len(example.weights) == len(example.network.edges) == pairs
+    assert len(example.inputs) == len(example.network.inputs) == widths[0]
+    first = {"lecture_2_2_2_1": [f"w{i}" for i in range(10)]}
+    others = ["w13", "w14", "w23", "w24", "w35", "w45"]
+    assert list(example.weights) == first.get(name, others)
+    # Numbers of the kind in which nothing vanishes.
+    found = by_paths(example.network, example.weights, example.inputs, [example.target])
+    assert all(found.values())
+
+
+@pytest.mark.parametrize(
+    "edges",
+    [
+        [Edge("a", 1, 2), Edge("b", 3, 2)],
+        [Edge("a", 1, 2), Edge("b", 2, 2)],
+        [Edge("a", 1, 2), Edge("b", 2, 4)],
+        [Edge("a", 1, 2), Edge("b", 0, 3)],
+        [Edge("a", 1, 2)],
+    ],
+)
+def test_a_graph_that_can_t_be_computed_is_refused(edges):
+    with pytest.raises(ValueError, match="must"):
+        ScalarNetwork((1,), {2: "identity", 3: "identity"}, tuple(edges), (3,))
+
+
+@given(st.floats(-1e6, 1e6))
+def test_the_derivatives_of_extreme_numbers(f):
+    for name, activation in DERIVATIVES.items():
+        x = torch.tensor(f, dtype=torch.float64, requires_grad=True)
+        g = nn.Identity()(x) if name == "identity" else getattr(torch, name)(x)
+        [slope] = torch.autograd.grad(g, x)
+        assert activation.value(f) == pytest.approx(g.item(), rel=1e-12)
+        assert activation.slope(f, activation.value(f)) == pytest.approx(slope.item(), abs=1e-15)
+
+
+# --- multiplications ----------------------------------------------------------------------------
+
+
+def test_multiplications_are_counted():
+    def compute(number: type[float]) -> None:
+        a, b = number(2), number(3)
+        assert sum([a * b, 4 * a, a * 4, (1 - a) * b, True * b, (a - 1) * (a + b)]) == 6 + 16 + 5
+        assert a + b - 1 + 0.5 == 4.5
+
+    assert count_multiplications(compute) == 6
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4])
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+def test_multiplications_are_those_of_the_closed_forms(width, depth):
+    counts = backpropagation.multiplications
+    by_hand = backpropagation.multiplications_by_paths(width, depth)
+    assert counts(by_paths, width, depth) == by_hand
+    dynamic = backpropagation.multiplications_by_dynamic_programming(width, depth)
+    assert counts(by_dynamic_programming, width, depth) == dynamic
+
+
+def test_one_grows_exponentially_and_the_other_linearly():
+    paths = [backpropagation.multiplications_by_paths(3, depth) for depth in range(1, 40)]
+    assert paths[-1] / paths[-2] == pytest.approx(3, rel=0.03)
+    dynamic = backpropagation.multiplications_by_dynamic_programming
+    assert len({dynamic(3, d + 1) - dynamic(3, d) for d in range(1, 40)}) == 1
+
+
+def test_claims_hold():
+    claims = list(backpropagation.claims())
+    assert [claim.text for claim in claims if not claim.holds] == []
+    assert {name for claim in claims for name in claim.figures} == {"multiplications"}
+
+
+# --- matrix form --------------------------------------------------------------------------------
+
+
+@given(
+    st.sampled_from(list(OUTPUT_DELTAS)),
+    st.sampled_from(list(DERIVATIVES)),
+    st.lists(st.integers(1, 6), max_size=3),
+    st.integers(2, 5),
+    st.integers(1, 9),
+    st.integers(0, 2**31),
+)
+def test_the_matrix_form_is_autograd_s(kind, activation, widths, classes, batch, seed):
+    torch.manual_seed(seed)
+    network = MLP(4, classes, widths=widths, activation=activation).double()
+    task = Classification(
+        output=kind[0], loss=kind[1], network=network, optimizer=torch.optim.SGD,
+        schedule=Constant(), seed=0,
+    )  # fmt: skip
+    x, target = torch.randn(batch, 4).double(), torch.randint(classes, (batch,))
+    truth = F.one_hot(target, classes).double()
+    output, found = gradients(network, x, truth, OUTPUT_DELTAS[kind])
+    torch.testing.assert_close(output, network(x))
+    expected = torch.autograd.grad(task.loss(network(x), target), list(network.parameters()))
+    for gradient, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(gradient, other, rtol=1e-12, atol=1e-14)
+
+
+def test_the_matrix_form_is_the_graph_s():
+    """One example, through a network without biases, as scalars and as matrices."""
+    example = EXAMPLES["lecture_2_2_2_1"]
+    network = MLP(2, 1, widths=[2, 2], activation="identity").double()
+    weights = iter(example.weights.values())
+    linear, _ = layers(network)
+    with torch.no_grad():
+        for layer in linear:
+            layer.bias.zero_()
+            for tail in range(layer.in_features):
+                for head in range(layer.out_features):
+                    layer.weight[head, tail] = next(weights)
+    x = torch.tensor([example.inputs], dtype=torch.float64)
+    y = torch.tensor([[example.target]], dtype=torch.float64)
+    _, found = gradients(network, x, y, lambda f, y: 2 * (f - y))
+    by_tail = [value for weight in found[::2] for value in weight.T.flatten().tolist()]
+    expected = by_paths(example.network, example.weights, example.inputs, [example.target])
+    assert by_tail == pytest.approx(list(expected.values()), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        MLP(3, 2, dropout=0.1),
+        *(MLP(3, 2, normalization=name) for name in NORMALIZATIONS),
+        MLP(3, 2, activation="gelu"),
+        nn.Sequential(nn.Linear(3, 2), nn.ReLU()),
+        nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 2)),
+        nn.Sequential(),
+        nn.Linear(3, 2),
+    ],
+    ids=repr,
+)
+def test_other_networks_are_refused(network):
+    with pytest.raises(UserError, match="one of identity, relu, sigmoid, tanh between them"):
+        layers(network)
+
+
+# --- training -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cfg(compose: Callable, tiny_mnist: Path, tmp_path: Path) -> Callable:
+    """``cfg("network.width=3", ...)``: a shortened training of the lecture's network."""
+    common = ["experiment=mnist_lecture", "trainer.max_epochs=3", "data.batch_size=32"]
+    places = ["trainer.accelerator=cpu", f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'"]
+    return lambda *words: compose(*common, *places, "callbacks=none", "logger=none", *words)
+
+
+BY_HAND = "task=classification_by_hand"
+
+
+def last_weights(folder: str | Path) -> dict[str, Tensor]:
+    return read_checkpoint(Path(folder) / "checkpoints" / "last.ckpt")["state_dict"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["optimizer=momentum", "optimizer.weight_decay=0.01", "schedule=cosine", "seed=3"],
+        ["network.activation=tanh", "network.widths=[20,10]", "task.output=softmax"],
+        ["network.activation=sigmoid", "task.output=softmax", "task.loss=cross_entropy"],
+        ["network.depth=0", "task.loss=cross_entropy", "augmentation=affine"],
+    ],
+    ids=lambda words: " ".join(words) or "mnist_lecture",
+)
+def test_training_by_hand_ends_with_autograd_s_weights(words, cfg, monkeypatch):
+    expected = train(cfg(*words))
+    monkeypatch.setattr(Tensor, "backward", lambda *_: pytest.fail("autograd was asked"))
+    monkeypatch.setattr(torch.autograd, "grad", lambda *_: pytest.fail("autograd was asked"))
+    result = train(cfg(*words, BY_HAND))
+    found, other = last_weights(result.folder), last_weights(expected.folder)
+    assert found.keys() == other.keys()
+    for name in found:
+        torch.testing.assert_close(found[name], other[name], rtol=1e-4, atol=1e-6)
+    assert result.steps == expected.steps == 150
+    measured = [name for name in expected.last if "/" in name]
+    assert {"loss/train", "error/validation"} <= set(measured)
+    for name in measured:
+        assert result.last[name] == pytest.approx(expected.last[name], rel=1e-4), name
+
+
+def test_training_by_hand_refuses_other_networks(cfg):
+    with pytest.raises(UserError, match="network: gradients by hand need linear layers"):
+        train(cfg(BY_HAND, "network.dropout=0.1"))
+
+
+def test_gradients_by_hand_are_not_stacked(cfg, tmp_path, capsys):
+    """A stack has its gradients from autograd."""
+    jobs = [
+        Job(cfg(BY_HAND, "trainer.max_epochs=1", f"seed={seed}"), [], tmp_path / str(seed))
+        for seed in (0, 1)
+    ]
+    assert [result.status for result in train_jobs(jobs)] == ["finished"] * 2
+    assert capsys.readouterr().out.count("trains alone (its gradients are written out)") == 2
+
+
+@pytest.mark.slow
+def test_two_processes_train_by_hand_as_one(start: Start):
+    folders = []
+    for trainer in ("default", "ddp"):
+        process = start(BY_HAND, f"trainer={trainer}", "trainer.max_epochs=2", "data.batch_size=20")
+        out, err = process.communicate(timeout=400)
+        assert process.returncode == 0, err
+        folders.append(out.partition("run folder: ")[2].splitlines()[0])
+    alone, together = map(last_weights, folders)
+    for name in alone:
+        torch.testing.assert_close(together[name], alone[name], rtol=1e-4, atol=1e-5)
+
+
+def test_the_task_is_a_classification():
+    # evaluate and predict ask for it
+    assert issubclass(ClassificationByHand, Classification)
