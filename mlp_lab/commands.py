@@ -92,6 +92,17 @@ def predict() -> None:
     _command("predict", schemas.Predict, action)
 
 
+def backprop() -> None:
+    """Work out an example of back-propagation: ``scripts/backprop.py``, ``mlp-backprop``."""
+
+    def action(cfg: DictConfig) -> object:
+        from mlp_lab.worked_example import work_out
+
+        return work_out(cfg)
+
+    _command("backprop", schemas.Backprop, action)
+
+
 def _command(name: str, root: type, action: Callable[[DictConfig], object]) -> None:
     """Run ``action`` as a Hydra application with the config ``conf/<name>.yaml``."""
     args = get_args_parser().parse_args()

@@ -27,7 +27,12 @@ hypothesis.settings.load_profile("mlp_lab")
 
 SCRIPT = Path(__file__).with_name("train_tiny.py")
 Start = Callable[..., subprocess.Popen]
-ROOTS = {"train": schemas.Train, "evaluate": schemas.Evaluate, "predict": schemas.Predict}
+ROOTS = {
+    "train": schemas.Train,
+    "evaluate": schemas.Evaluate,
+    "predict": schemas.Predict,
+    "backprop": schemas.Backprop,
+}
 
 
 class TinyFiles(NamedTuple):

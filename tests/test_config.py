@@ -210,6 +210,8 @@ def test_mistakes(override, answer):
         ("predict", ["run=x"], "images: a value is needed: a text"),
         ("predict", ["run=x", "images=y", "invert=perhaps"], "invert=perhaps: must be one of auto"),
         ("predict", ["run=x", "image=y"], "image: no such key; did you mean images?"),
+        ("backprop", ["example=lecture"], "example=lecture: must be one of lecture_2_2_1, lecture"),
+        ("backprop", ["inputs=[1,x]"], "inputs=[1, 'x']: must be a list, each element a number"),
     ],
 )
 def test_mistakes_of_the_other_commands(root, overrides, answer):
@@ -264,8 +266,8 @@ def base(schema: type) -> tuple[dict, type, tuple[str, ...]]:
     """A config that holds ``schema``, the schema of its root, and where it lies."""
     for name, root in ROOTS.items():
         if schema is root:
-            needed = [] if name == "train" else ["run=x", "images=y"][: 1 + (name == "predict")]
-            return OmegaConf.to_container(composed(*needed, root=name)), root, ()
+            needed = {"evaluate": ["run=x"], "predict": ["run=x", "images=y"]}
+            return OmegaConf.to_container(composed(*needed.get(name, []), root=name)), root, ()
     group = next(group for group, members in schemas.GROUPS.items() if schema in members)
     line = f"_target_: {schema._target_}\n"
     options = [p.stem for p in (FOLDER / group).glob("*.yaml") if line in p.read_text()]

@@ -141,6 +141,8 @@ def _refused(schema: type, dotted: str, field: Field[Any], value: Any) -> UserEr
 
 def allowed(schema: type, field: Field[Any]) -> str:
     """What a field takes, in words: ``a whole number, at least 1, or null``."""
+    if "words" in field.metadata:
+        return str(field.metadata["words"])
     hint = get_type_hints(schema)[field.name]
     options = get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     kind = next(o for o in options if o is not types.NoneType)

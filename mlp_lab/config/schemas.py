@@ -372,3 +372,18 @@ class Predict:
     checkpoint: str = limited(one_of=("best", "last"))
     invert: str = limited(one_of=("auto", "yes", "no"))
     threads: int | None = limited(minimum=1)
+
+
+NUMBER = Limits(minimum=-1_000_000, maximum=1_000_000)
+
+
+@schema
+class Backprop:
+    example: str = limited(one_of=("lecture_2_2_1", "lecture_2_2_1_relu", "lecture_2_2_2_1"))
+    weights: Any = field(
+        default=MISSING, metadata={"words": "a list of all, some by name, or null"}
+    )
+    inputs: list[float] | None = field(default=MISSING, metadata={"limits": NUMBER})
+    target: float | None = field(default=MISSING, metadata={"limits": NUMBER})
+    activation: str | None = limited(one_of=("identity", "relu", "sigmoid", "tanh"))
+    logs: str = MISSING

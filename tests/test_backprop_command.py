@@ -1,0 +1,123 @@
+"""``scripts/backprop.py``: a worked example from its words to its table, file and drawing."""
+
+import csv
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from mlp_lab.backprop import DERIVATIVES, EXAMPLES, Gradients
+from mlp_lab.config import FOLDER, schemas
+from mlp_lab.errors import UserError
+from mlp_lab.worked_example import WAYS, work_out
+
+Work = Callable[..., dict[str, Gradients]]
+
+
+@pytest.fixture
+def work(compose: Callable, tmp_path: Path) -> Work:
+    """``work("example=lecture_2_2_1", ...)``: what each way gives."""
+    return lambda *words: work_out(compose(*words, f"logs='{tmp_path}'", root="backprop"))
+
+
+def test_values_are_those_of_the_formulas(work: Work) -> None:
+    weights = "weights={w13:0.5,w14:1,w23:-2,w24:0.25,w35:3,w45:-1}"
+    found = work("example=lecture_2_2_1_relu", weights, "inputs=[4,0.5]", "target=2")
+    # f3 = 2 - 1 = 1, f4 = 4 + 0.125, g5 = 3 - 4.125 = -1.125, 2(g5-y) = -6.25
+    expected = {
+        "w13": -6.25 * 3 * 4,
+        "w14": -6.25 * -1 * 4,
+        "w23": -6.25 * 3 * 0.5,
+        "w24": -6.25 * -1 * 0.5,
+        "w35": -6.25 * 1,
+        "w45": -6.25 * 4.125,
+    }
+    assert list(found) == list(WAYS)
+    for gradients in found.values():
+        assert gradients == pytest.approx(expected, rel=1e-15)
+
+
+def test_a_relu_that_is_off(work: Work) -> None:
+    found = work("example=lecture_2_2_1_relu", "weights={w13:-5}")
+    for gradients in found.values():
+        assert gradients["w13"] == gradients["w23"] == gradients["w35"] == 0
+        assert gradients["w14"] != 0
+
+
+def test_weights_by_name_and_in_order_are_the_same(work: Work) -> None:
+    by_name = "weights={w8:3,w0:7}"
+    values = [*EXAMPLES["lecture_2_2_2_1"].weights.values()]
+    values[8], values[0] = 3, 7
+    example = "example=lecture_2_2_2_1"
+    assert work(example, by_name) == work(example, f"weights={values}") != work(example)
+
+
+def test_another_activation(work: Work) -> None:
+    found = work("activation=tanh")
+    assert found["by paths"] == pytest.approx(found["by autograd"], rel=1e-12)
+    assert found["by paths"] != work("activation=identity")["by paths"]
+    assert work("activation=identity") == work()
+
+
+def test_what_is_left(work: Work, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = work("example=lecture_2_2_2_1")
+    [folder] = (tmp_path / "backprop" / "lecture_2_2_2_1").iterdir()
+    out = capsys.readouterr().out
+    assert f"folder: {folder} " in out
+    [line] = [line for line in out.splitlines() if "dE/dw2 " in line]
+    printed = "dE/dw2 = 2(g7-y) w8 w4 x2 + 2(g7-y) w9 w5 x2 0.25 -1.5 -1.5 -1.5"
+    assert " ".join(line.split()) == printed
+    with (folder / "gradients.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for way, gradients in found.items():
+        assert [float(row[way]) for row in rows] == list(gradients.values())
+    assert rows[8]["gradient"] == "dE/dw8 = 2(g7-y) g5"
+    with Image.open(folder / "network.png") as picture:
+        assert picture.width > picture.height > 200
+    events = EventAccumulator(str(folder)).Reload()
+    assert events.Tags()["images"] == ["summary/network"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["weights={w99:1}"], "weights.w99: no such weight (weights of the example: w13, w14, w23"),
+        (["weights=[1,2]"], "weights=[1, 2]: must be 6 numbers: w13, w14, w23, w24, w35, w45"),
+        (["weights=[]"], "weights=[]: must be 6 numbers: w13"),
+        (["weights=3"], "weights=3: must be a list of w13, w14, w23, w24, w35, w45, or some of"),
+        (["weights={w13:abc}"], "weights.w13=abc: must be a number at least -1000000 and at most"),
+        (["weights={w13:true}"], "weights.w13=True: must be a number"),
+        (["weights={w13:nan}"], "weights.w13=nan: must be a number"),
+        (["weights={w13:1e7}"], "weights.w13=10000000.0: must be a number"),
+        (["weights=[1,2,3,4,5,null]"], "weights.w45=None: must be a number"),
+        (["inputs=[1]"], "inputs=[1.0]: must be 2 numbers: x1, x2"),
+        (["inputs=[1,2,3]"], "inputs=[1.0, 2.0, 3.0]: must be 2 numbers: x1, x2"),
+    ],
+)
+def test_mistakes_are_told(words: list[str], told: str, work: Work, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        work(*words)
+    assert str(caught.value).startswith(told)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_schema_knows_all_there_is() -> None:
+    limits = {f.name: f.metadata.get("limits") for f in fields(schemas.Backprop)}
+    assert limits["example"].one_of == tuple(EXAMPLES)
+    assert limits["activation"].one_of == tuple(DERIVATIVES)
+
+
+def test_the_door(tmp_path: Path) -> None:
+    script = FOLDER.parent / "scripts" / "backprop.py"
+    words = ["example=lecture_2_2_1", "weights={w13:0.5,w35:2}"]
+    done = subprocess.run(
+        [sys.executable, script, *words], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "dE/dw13 = 2(g5-y) w35 x1" in done.stdout
+    assert len(list(tmp_path.glob("logs/backprop/lecture_2_2_1/*/network.png"))) == 1
