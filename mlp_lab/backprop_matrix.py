@@ -31,7 +31,7 @@ def _softmax_squared_error(f: Tensor, y: Tensor) -> Tensor:
 
 def _sigmoid_squared_error(f: Tensor, y: Tensor) -> Tensor:
     p = f.sigmoid()
-    return 2 * (p - y) * p * (1 - p) / len(f)
+    return 2 * (p - y) / len(f) * (1 - p) * p
 
 
 #: For the outputs and losses of ``tasks.Classification``, which are means over the batch.
@@ -75,7 +75,8 @@ def gradients(
     linear, activations = layers(network)
     f, g = [], [x]
     for layer, activation in zip_longest(linear, activations):
-        f.append(g[-1] @ layer.weight.T + layer.bias)
+        # As torch's Linear computes it: rounded otherwise, some f near 0 would change its sign.
+        f.append(torch.addmm(layer.bias, g[-1], layer.weight.T))
         if activation is not None:
             g.append(activation(f[-1]))
     delta = output_delta(f[-1], y)

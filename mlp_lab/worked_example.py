@@ -48,11 +48,15 @@ def work_out(cfg: DictConfig) -> dict[str, Gradients]:
     found = {name: way(*problem) for name, way in WAYS.items()}
     header = ["gradient", "weight", *WAYS]
     rows = [
-        (f"dE/d{e.name} = {formula(example.network, e)}", example.weights[e.name])
-        + tuple(gradients[e.name] for gradients in found.values())
-        for e in example.network.edges
+        [f"dE/d{edge.name} = {formula(example.network, edge)}", *values]
+        for edge, *values in zip(
+            example.network.edges,
+            example.weights.values(),
+            *(gradients.values() for gradients in found.values()),
+            strict=True,
+        )
     ]
-    shown = table(header, [[row[0], *(f"{number:.6g}" for number in row[1:])] for row in rows])
+    shown = table(header, [[text, *map("{:.6g}".format, values)] for text, *values in rows])
     folder = new_folder(Path(cfg.logs) / "backprop" / cfg.example)
     write_whole(folder / "gradients.csv", csv_text([header, *rows]).encode())
     write_png(folder / "network.png", draw(example, cfg.example))

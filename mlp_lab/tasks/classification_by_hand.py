@@ -27,6 +27,8 @@ class ClassificationByHand(Classification):
         truth = F.one_hot(y, self._classes).to(x.dtype)
         output, found = gradients(self.network, x, truth, self._output_delta)
         for parameter, gradient in zip(self.network.parameters(), found, strict=True):
+            # Mixed precision has gradients of another type than weights.
+            gradient = gradient.to(parameter.dtype)
             # Each of several processes has seen a share of the minibatch.
             parameter.grad = self.trainer.strategy.reduce(gradient, reduce_op="mean")
         return self.loss(output, y), output
