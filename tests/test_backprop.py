@@ -378,6 +378,14 @@ def test_training_by_hand_refuses_other_networks(cfg):
         train(cfg(BY_HAND, "network.dropout=0.1"))
 
 
+def test_training_by_hand_refuses_a_single_output():
+    with pytest.raises(UserError, match="an output for each class"):
+        ClassificationByHand(
+            output="softmax", loss="cross_entropy", network=MLP(3, 1), optimizer=torch.optim.SGD,
+            schedule=Constant(), seed=0,
+        )  # fmt: skip
+
+
 def test_gradients_by_hand_are_not_stacked(cfg, tmp_path, capsys):
     """A stack has its gradients from autograd."""
     jobs = [
@@ -399,8 +407,3 @@ def test_two_processes_train_by_hand_as_one(start: Start):
     alone, together = map(last_weights, folders)
     for name in alone:
         torch.testing.assert_close(together[name], alone[name], rtol=1e-4, atol=1e-5)
-
-
-def test_the_task_is_a_classification():
-    # evaluate and predict ask for it
-    assert issubclass(ClassificationByHand, Classification)

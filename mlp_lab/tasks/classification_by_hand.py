@@ -7,20 +7,23 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mlp_lab.backprop_matrix import OUTPUT_DELTAS, gradients, layers
+from mlp_lab.errors import UserError
 from mlp_lab.tasks.classification import Classification
 
 
 class ClassificationByHand(Classification):
     """The same as ``Classification``, with the formulas of back-propagation in autograd's place.
 
-    Raises UserError for a network whose gradients aren't written out; see
-    ``backprop_matrix.layers``.
+    Raises UserError for a network whose gradients aren't written out (see
+    ``backprop_matrix.layers``), and for one that has a single output for two classes.
     """
 
     def __init__(self, *, output: str, loss: str, **task: Any) -> None:
         super().__init__(output=output, loss=loss, **task)
         self._output_delta = OUTPUT_DELTAS[output, loss]
         self._classes = layers(self.network)[0][-1].out_features
+        if self._classes == 1:
+            raise UserError("network: gradients by hand need an output for each class")
 
     @torch.no_grad()
     def differentiate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
