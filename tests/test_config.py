@@ -343,6 +343,7 @@ def test_limits_hold_everywhere(which, value):
         ("network.width", (1, 10_000), (0, -1)),
         ("network.depth", (0, 1, 50), (-1,)),
         ("network.dropout", (0, 0.999), (1, -0.001)),
+        ("network.gain", (0, 1e6), (-0.001, "inf")),
         ("optimizer.lr", (1e-300, 1e300), (0, -1e-300)),
         ("optimizer.momentum", (0, 0.999), (1, -0.1)),
         ("data.batch_size", (1, 60_000), (0,)),
@@ -396,6 +397,7 @@ def test_experiments_bear_the_name_of_their_file(path):
 def test_names_agree_with_the_networks():
     assert list(schemas.ACTIVATIONS) == list(networks.ACTIVATIONS)
     assert list(schemas.NORMALIZATIONS) == ["none", *networks.NORMALIZATIONS]
+    assert list(schemas.INITIALIZATIONS) == ["uniform", *networks.INITIALIZATIONS]
 
 
 def parameters(cls: type) -> set[str]:

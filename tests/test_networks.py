@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.func import functional_call
 
-from mlp_lab.networks import ACTIVATIONS, MLP, NORMALIZATIONS, count_parameters, describe
+from mlp_lab.networks import (
+    ACTIVATIONS,
+    INITIALIZATIONS,
+    MLP,
+    NORMALIZATIONS,
+    collapse,
+    count_parameters,
+    describe,
+)
 
 units = st.integers(1, 6)
 
@@ -128,7 +136,136 @@ def test_activations(name, formula):
     np.testing.assert_allclose(ACTIVATIONS[name]()(torch.from_numpy(a)), formula(a), atol=1e-12)
 
 
-@pytest.mark.parametrize("wrong", [{"activation": "rleu"}, {"normalization": "group"}])
+@pytest.mark.parametrize(
+    "wrong", [{"activation": "rleu"}, {"normalization": "group"}, {"initialization": "glorot"}]
+)
 def test_unknown_names(wrong):
     with pytest.raises(KeyError):
         MLP(2, 1, **wrong)
+
+
+# --- initialization -----------------------------------------------------------------------------
+
+
+def seeded(**settings) -> MLP:
+    torch.manual_seed(3)
+    return MLP(300, 10, widths=[500, 200], **settings)
+
+
+def test_uniform_is_what_torch_draws():
+    torch.manual_seed(3)
+    expected = [nn.Linear(*sizes) for sizes in ((300, 500), (500, 200), (200, 10))]
+    for ours, theirs in zip(linear_layers(seeded()), expected, strict=True):
+        assert torch.equal(ours.weight, theirs.weight)
+        assert torch.equal(ours.bias, theirs.bias)
+
+
+def linear_layers(network: MLP) -> list[nn.Linear]:
+    return [m for m in network if isinstance(m, nn.Linear)]
+
+
+@pytest.mark.parametrize(
+    ("name", "variance", "kurtosis"),
+    [
+        ("uniform", lambda i, o: 1 / (3 * i), 1.8),
+        ("xavier", lambda i, o: 2 / (i + o), 1.8),
+        ("he", lambda i, o: 2 / i, 3),
+        ("normal", lambda i, o: 1, 3),
+    ],
+)
+@pytest.mark.parametrize("gain", [1.0, 0.3])
+def test_moments_of_the_first_weights(name, variance, kurtosis, gain):
+    for layer in linear_layers(seeded(initialization=name, gain=gain))[:2]:
+        w = layer.weight.detach().double()
+        expected, n = gain**2 * variance(layer.in_features, layer.out_features), w.numel()
+        second, fourth = (w**2).mean(), (w**4).mean()
+        # Five standard deviations of the mean of w, w^2 and w^4 / variance^2.
+        assert abs(w.mean()) < 5 * (expected / n) ** 0.5
+        assert second.item() == pytest.approx(expected, rel=5 * ((kurtosis - 1) / n) ** 0.5)
+        assert (fourth / expected**2).item() == pytest.approx(kurtosis, abs=5 * (96 / n) ** 0.5)
+        if kurtosis == 1.8:  # a uniform distribution ends at sqrt(3) standard deviations
+            assert w.abs().max().item() == pytest.approx((3 * expected) ** 0.5, rel=1e-3)
+            assert w.abs().max() <= (3 * expected) ** 0.5 * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("name", INITIALIZATIONS)
+def test_biases_start_with_zero(name):
+    assert all(not layer.bias.any() for layer in linear_layers(seeded(initialization=name)))
+
+
+@pytest.mark.parametrize("name", ["uniform", *INITIALIZATIONS])
+def test_the_gain_multiplies_the_weights_alone(name):
+    pairs = zip(
+        linear_layers(seeded(initialization=name)),
+        linear_layers(seeded(initialization=name, gain=2.5)),
+        strict=True,
+    )
+    for one, other in pairs:
+        assert torch.equal(other.weight, 2.5 * one.weight)
+        assert torch.equal(other.bias, one.bias)
+
+
+def test_he_keeps_the_size_of_a_signal_through_relu():
+    torch.manual_seed(0)
+    network = MLP(500, 500, width=500, depth=20, initialization="he")
+    out = network(torch.randn(100, 500))
+    # The second moment of the outputs is twice that of the inputs: the last layer has no ReLU.
+    assert 0.5 < out.square().mean() / 2 < 2
+
+
+# --- collapse -----------------------------------------------------------------------------------
+
+
+@given(units, units, st.lists(units, max_size=6), st.integers(0, 2**32 - 1))
+def test_a_network_of_identities_is_one_linear_layer(inputs, outputs, widths, seed):
+    torch.manual_seed(seed)
+    network = MLP(inputs, outputs, widths=widths, activation="identity", gain=3).double()
+    x = 10 * torch.randn(7, inputs, dtype=torch.float64)
+    single = collapse(network)
+    assert type(single) is nn.Linear
+    assert single.weight.shape == (outputs, inputs)
+    torch.testing.assert_close(single(x), network(x), rtol=1e-9, atol=1e-9)
+
+
+def test_collapse_leaves_the_network_and_the_random_numbers_alone():
+    network = MLP(3, 2, depth=2, width=4, activation="identity")
+    before, state = [p.clone() for p in network.parameters()], torch.get_rng_state()
+    single = collapse(network)
+    assert single.weight.requires_grad
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(map(torch.equal, before, network.parameters()))
+    single.weight.data.zero_()
+    assert all(map(torch.equal, before, network.parameters()))
+
+
+def test_collapse_of_a_linear_model_copies_it():
+    network = MLP(3, 2, depth=0)
+    single = collapse(network)
+    assert torch.equal(single.weight, network[0].weight)
+    assert torch.equal(single.bias, network[0].bias)
+
+
+def test_collapse_without_biases():
+    network = nn.Sequential(nn.Linear(3, 4, bias=False), nn.Linear(4, 2)).double()
+    x = torch.randn(5, 3, dtype=torch.float64)
+    torch.testing.assert_close(collapse(network)(x), network(x))
+
+
+def test_idle_dropout_collapses():
+    network = MLP(3, 2, activation="identity", dropout=0.5).double()
+    with pytest.raises(ValueError, match=r"^layer 2, Dropout\(p=0.5.*: only linear layers"):
+        collapse(network)
+    x = torch.randn(5, 3, dtype=torch.float64)
+    torch.testing.assert_close(collapse(network.eval())(x), network(x))
+
+
+@pytest.mark.parametrize("activation", [name for name in ACTIVATIONS if name != "identity"])
+def test_what_is_not_linear_is_named(activation):
+    network = MLP(3, 2, depth=2, activation=activation)
+    with pytest.raises(ValueError, match=f"^layer 1, {type(network[1]).__name__}"):
+        collapse(network)
+
+
+def test_normalizations_are_not_collapsed():
+    with pytest.raises(ValueError, match=r"^layer 1, BatchNorm1d.*: only linear layers"):
+        collapse(MLP(3, 2, activation="identity", normalization="batch"))

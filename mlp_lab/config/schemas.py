@@ -121,6 +121,7 @@ ACTIVATIONS = (
     "softplus",
 )
 NORMALIZATIONS = ("none", "batch", "layer")
+INITIALIZATIONS = ("uniform", "xavier", "he", "normal")
 
 
 @schema
@@ -132,6 +133,8 @@ class MLP:
     activation: str = limited(one_of=ACTIVATIONS)
     dropout: float = limited(minimum=0, below=1)
     normalization: str = limited(one_of=NORMALIZATIONS)
+    initialization: str = limited(one_of=INITIALIZATIONS)
+    gain: float = limited(minimum=0, below=float("inf"))
 
 
 # --- augmentation -------------------------------------------------------------------------------
