@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
 from torch.utils.tensorboard.summary import hparams
 
 from mlp_lab.backend import pl
@@ -28,6 +29,11 @@ class TensorBoard(pl.loggers.TensorBoardLogger):
             step = int(metrics[self.x_axis])
             metrics = {name: value for name, value in metrics.items() if name not in axes}
         super().log_metrics(metrics, step)
+
+    def log_histogram(self, name: str, values: Tensor, at: Mapping[str, int]) -> None:
+        """Show how ``values`` are spread ``at`` an ``epoch`` and ``step``, if all are finite."""
+        if values.isfinite().all():
+            self.experiment.add_histogram(name, values, at[self.x_axis])
 
     def log_text(self, name: str, text: str) -> None:
         """Show ``text`` as it stands, in a fixed-width font."""

@@ -148,22 +148,34 @@ class Run:
 
     def write_history(self, columns: Sequence[str], rows: Sequence[Mapping[str, float]]) -> None:
         """Write ``history.csv``: a row an epoch."""
-        self._write(
-            "history.csv", csv_text([columns, *([row.get(c) for c in columns] for row in rows)])
-        )
+        self.write_table("history", columns, rows)
 
     def append_history(self, row: Mapping[str, float]) -> None:
-        """Add an epoch to ``history.csv``: a run can be followed, and read after it was killed."""
-        path = self.folder / "history.csv"
-        with path.open("r+", newline="") as file:
-            columns = next(csv.reader(file))
-            file.seek(0, io.SEEK_END)
-            file.write(csv_text([[row.get(column) for column in columns]]))
+        """Add an epoch to ``history.csv``."""
+        self.append_to_table("history", [row])
 
     @property
     def history(self) -> list[dict[str, float]]:
         """The rows of ``history.csv`` so far."""
-        path = self.folder / "history.csv"
+        return self.table("history")
+
+    def write_table(
+        self, name: str, columns: Sequence[str], rows: Sequence[Mapping[str, float]]
+    ) -> None:
+        """Write ``<name>.csv``."""
+        cells = ([row.get(column) for column in columns] for row in rows)
+        self._write(f"{name}.csv", csv_text([columns, *cells]))
+
+    def append_to_table(self, name: str, rows: Sequence[Mapping[str, float]]) -> None:
+        """Add to ``<name>.csv``: a run can be followed, and read after it was killed."""
+        with (self.folder / f"{name}.csv").open("r+", newline="") as file:
+            columns = next(csv.reader(file))
+            file.seek(0, io.SEEK_END)
+            file.write(csv_text([[row.get(column) for column in columns] for row in rows]))
+
+    def table(self, name: str) -> list[dict[str, float]]:
+        """The rows of ``<name>.csv`` so far, each without its empty cells."""
+        path = self.folder / f"{name}.csv"
         if not path.is_file():
             return []
         with path.open(newline="") as file:

@@ -1,8 +1,9 @@
 """What watches a task while it learns: stores, shows, draws."""
 
 from mlp_lab.callbacks.keeper import Keeper
+from mlp_lab.callbacks.layers import Layers
 from mlp_lab.callbacks.loss_curves import LossCurves
 from mlp_lab.callbacks.progress import Progress
 from mlp_lab.callbacks.sweep_progress import SweepProgress
 
-__all__ = ["Keeper", "LossCurves", "Progress", "SweepProgress"]
+__all__ = ["Keeper", "Layers", "LossCurves", "Progress", "SweepProgress"]

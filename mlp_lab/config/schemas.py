@@ -273,6 +273,12 @@ class LossCurves:
 
 
 @schema
+class Layers:
+    _target_: str = "mlp_lab.callbacks.Layers"
+    examples: int = limited(minimum=1)
+
+
+@schema
 class EarlyStopping:
     _target_: str = "pytorch_lightning.callbacks.EarlyStopping"
     monitor: str = MISSING
@@ -306,7 +312,7 @@ GROUPS: dict[str, tuple[type, ...]] = {
     "optimizer": (SGD, Adam, AdamW, NAdam, RMSprop, Adagrad),
     "schedule": (Constant, InverseTime, Step, Cosine, OneCycle),
     "trainer": (Trainer,),
-    "callbacks": (Progress, LossCurves, EarlyStopping, Pruning),
+    "callbacks": (Progress, LossCurves, Layers, EarlyStopping, Pruning),
     "logger": (TensorBoard,),
 }
 

@@ -5,13 +5,17 @@ from mlp_lab.figures.classes import class_errors, confusion_matrix
 from mlp_lab.figures.curves import loss_curves
 from mlp_lab.figures.graph import Arrow, graph
 from mlp_lab.figures.growth import Growth, growth
+from mlp_lab.figures.layers import by_epoch, by_layer, errors_by_layer
 from mlp_lab.figures.pictures import examples
 
 __all__ = [
     "Arrow",
     "Growth",
+    "by_epoch",
+    "by_layer",
     "class_errors",
     "confusion_matrix",
+    "errors_by_layer",
     "examples",
     "graph",
     "growth",

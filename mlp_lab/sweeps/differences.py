@@ -18,6 +18,7 @@ _ASIDE = (
     "data.root",
     "callbacks.progress",
     "callbacks.loss_curves",
+    "callbacks.layers",
     "logger",
     "select",
 )

@@ -1,0 +1,60 @@
+"""What a batch shows of each layer of a network: the gradient that reaches it, its sparsity."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass
+class Layer:
+    """A linear layer and the activation after it.
+
+    Attributes:
+        gradient: dE/dW of the loss E with regard to the weights, ``[outputs, inputs]``.
+        sparsity: the part of what its ReLU puts out, over all units and examples, that is exactly
+            0 (Glorot et al. 2011, section 3); None where no ReLU follows.
+    """
+
+    gradient: Tensor
+    sparsity: float | None
+
+    @property
+    def gradient_norm(self) -> float:
+        """The Frobenius norm of the gradient: the root of the sum of its squares."""
+        return float(self.gradient.norm())
+
+
+def inspect_layers(network: nn.Module, x: Tensor, loss: Callable[[Tensor], Tensor]) -> list[Layer]:
+    """Its linear layers from the input on, as they are seen in evaluation: without dropout.
+
+    Neither the network nor any random number is changed.
+
+    Args:
+        network: has at least one linear layer.
+        x: inputs ``[batch, ...]``.
+        loss: of the network's outputs for ``x``, a scalar.
+    """
+    linear: list[nn.Linear] = []
+    sparsity: dict[int, float] = {}
+
+    def note(place: int, relu: nn.Module, inputs: object, output: Tensor) -> None:
+        sparsity[place] = float((output == 0).float().mean())
+
+    hooks = []
+    for module in network.modules():
+        if isinstance(module, nn.Linear):
+            linear.append(module)
+        elif isinstance(module, nn.ReLU):
+            hooks.append(module.register_forward_hook(partial(note, len(linear) - 1)))
+    training = network.training
+    try:
+        error = loss(network.eval()(x))
+    finally:
+        network.train(training)
+        for hook in hooks:
+            hook.remove()
+    gradients = torch.autograd.grad(error, [layer.weight for layer in linear])
+    return [Layer(gradient, sparsity.get(place)) for place, gradient in enumerate(gradients)]
