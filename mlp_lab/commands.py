@@ -16,6 +16,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from mlp_lab.claims.topics import TOPICS, refuse_unknown
 from mlp_lab.config import FOLDER, check, explain, help_text, schemas
 from mlp_lab.errors import UserError
 from mlp_lab.threads import set_threads
@@ -66,6 +67,25 @@ def compare() -> None:
         print(compare(args.places, args.metric, args.mode, args.output))
     except (UserError, OSError) as error:
         sys.exit(f"mlp_lab: {explain(error, schemas.Train)}")
+
+
+def claims() -> None:
+    """Check claims that need no training: ``scripts/claims.py``, ``mlp-claims``."""
+    parser = ArgumentParser(description="Check claims of the course that need no training.")
+    named = ", ".join(TOPICS)
+    parser.add_argument("topics", nargs="*", metavar="topic", help=f"of {named} (default: all)")
+    parser.add_argument("--output", default="logs/claims", help="folder (default: %(default)s)")
+    args = parser.parse_args()
+    try:
+        refuse_unknown(args.topics)
+        set_threads(None)
+        from mlp_lab.claims.report import report
+
+        every = report(args.topics or TOPICS, Path(args.output))
+    except (UserError, OSError) as error:
+        sys.exit(f"mlp_lab: {explain(error, schemas.Train)}")
+    if not every:
+        sys.exit("mlp_lab: a claim doesn't hold")
 
 
 def evaluate() -> None:

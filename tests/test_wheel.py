@@ -31,7 +31,7 @@ def test_the_wheel_trains_and_evaluates_in_a_new_environment(
     scripts = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin")
     run(scripts / "pip", "install", "-q", "-c", CHECKOUT / "constraints.txt", wheel)
 
-    for command in ("train", "evaluate", "predict", "compare", "backprop"):
+    for command in ("train", "evaluate", "predict", "compare", "claims", "backprop"):
         assert "usage: " in run(scripts / f"mlp-{command}", "--help")
     # The small data set is not MNIST by its md5: a module on the path says otherwise.
     site = next((tmp_path / "env").rglob("site-packages"))

@@ -1,22 +1,24 @@
-"""What a claim is, and what came of it."""
+"""What is claimed, and what came out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
+if TYPE_CHECKING:  # whoever asks which topics there are needs no plotting library
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the course, and how it was found to be.
+    """One claim of the course, checked.
 
     Attributes:
         text: what is claimed: ``f'(x) = f(x) (1 - f(x)) for the sigmoid``.
-        source: where it is claimed: ``lecture, activations``.
-        expected: what has to come out, in words or numbers.
+        source: where: ``lecture, activations``.
+        expected: what it says of what is measured.
         measured: what came out.
-        holds: whether that is the same.
-        figures: by file name without suffix.
+        holds: whether the two agree.
+        figures: that show it, by the names of their files without suffix.
     """
 
     text: str
@@ -24,4 +26,4 @@ class Claim:
     expected: str
     measured: str
     holds: bool
-    figures: Mapping[str, Figure] = field(default_factory=dict)
+    figures: "Mapping[str, Figure]" = field(default_factory=dict)

@@ -1,6 +1,8 @@
 """Figures: arrays in, matplotlib Figure out. Nothing here knows of runs, files or TensorBoard."""
 
+from mlp_lab.figures.activations import activations
 from mlp_lab.figures.axes import tilt_long_names
+from mlp_lab.figures.boundaries import linear_boundaries
 from mlp_lab.figures.classes import class_errors, confusion_matrix
 from mlp_lab.figures.curves import loss_curves
 from mlp_lab.figures.graph import Arrow, graph
@@ -11,6 +13,7 @@ from mlp_lab.figures.pictures import examples
 __all__ = [
     "Arrow",
     "Growth",
+    "activations",
     "by_epoch",
     "by_layer",
     "class_errors",
@@ -19,6 +22,7 @@ __all__ = [
     "examples",
     "graph",
     "growth",
+    "linear_boundaries",
     "loss_curves",
     "tilt_long_names",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlp_lab.config.flatten import written
-from mlp_lab.console import metric, table
+from mlp_lab.console import markdown, metric, table
 from mlp_lab.files import csv_text
 from mlp_lab.runs import metrics_of
 from mlp_lab.sweeps.comparison import Comparison, Group, Job
@@ -34,7 +34,7 @@ def as_text(comparison: Comparison) -> str:
 
 def as_markdown(comparison: Comparison) -> str:
     """The same as ``as_text``, in Markdown."""
-    parts = [_markdown(*each) for each in _tables(comparison)]
+    parts = [markdown(*each) for each in _tables(comparison)]
     lists = [_notes(comparison), unfinished(comparison), choice(comparison)]
     parts += ["\n".join(f"- {line}" for line in lines) for lines in lists if lines]
     return "\n\n".join(parts) + "\n"
@@ -182,8 +182,3 @@ def _shown(column: str, value: Any) -> str:
         return metric(column, value)
     formats = {"seconds": ".1f", "parameters": ","}
     return format(value, formats.get(column, ""))
-
-
-def _markdown(header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in cells)])

@@ -1,0 +1,218 @@
+"""Claims are checked against closed forms, the door tells what holds and what doesn't."""
+
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from mlp_lab import commands, derivatives, figures
+from mlp_lab.claims import topics
+from mlp_lab.claims.claim import Claim
+from mlp_lab.claims.topics import TOPICS, check
+from mlp_lab.derivatives import DERIVATIVES
+from mlp_lab.networks import ACTIVATIONS
+
+CHECKOUT = Path(__file__).parents[1]
+KINKED = ("relu", "leaky_relu", "selu")
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_the_claims_hold(topic: str) -> None:
+    claims = check(topic)
+    assert claims
+    assert [claim.text for claim in claims if not claim.holds] == []
+    assert len({claim.text for claim in claims}) == len(claims)
+    assert any(claim.figures for claim in claims)
+
+
+# --- derivatives --------------------------------------------------------------------------------
+
+
+def test_every_activation_has_its_derivative() -> None:
+    assert list(DERIVATIVES) == list(ACTIVATIONS)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@given(x=st.floats(-15, 15).filter(lambda x: x == 0 or abs(x) > 1e-6))
+def test_derivatives_are_those_of_autograd(name: str, x: float) -> None:
+    at = torch.tensor(x, dtype=torch.float64, requires_grad=True)
+    [expected] = torch.autograd.grad(ACTIVATIONS[name]()(at), at)
+    ours = DERIVATIVES[name](at.detach())
+    assert ours.dtype == torch.float64
+    torch.testing.assert_close(ours, expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_derivatives_are_limits_of_differences(name: str) -> None:
+    x, h = torch.linspace(-4, 4, 80, dtype=torch.float64), 1e-6
+    f = ACTIVATIONS[name]()
+    torch.testing.assert_close(
+        DERIVATIVES[name](x), (f(x + h) - f(x - h)) / (2 * h), rtol=1e-6, atol=1e-8
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_derivatives_keep_shape_and_dtype(name: str, dtype: torch.dtype) -> None:
+    x = torch.zeros(2, 3, dtype=dtype)
+    assert (DERIVATIVES[name](x).shape, DERIVATIVES[name](x).dtype) == (x.shape, dtype)
+
+
+def test_the_lecture_s_forms() -> None:
+    x = np.linspace(-5, 5, 11)
+    f = 1 / (1 + np.exp(-x))
+    np.testing.assert_allclose(DERIVATIVES["sigmoid"](torch.from_numpy(x)), f * (1 - f))
+    assert DERIVATIVES["relu"](torch.tensor([-1.0, 0.0, 1e-30, 2.0])).tolist() == [0, 0, 1, 1]
+
+
+def test_a_wrong_derivative_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DERIVATIVES, "tanh", derivatives.sigmoid)
+    failed = [claim.text for claim in check("activations") if not claim.holds]
+    assert failed == ["tanh: f'(x) = 1 - f(x)²"]
+
+
+# --- XOR ----------------------------------------------------------------------------------------
+
+
+def test_a_linear_function_has_one_of_four_corners_wrong_at_best() -> None:
+    # All functions with coefficients on a grid, among them all ways to part the four corners.
+    w1, w2, b = np.array(list(itertools.product(np.linspace(-2, 2, 17), repeat=3))).T[..., None]
+    corners, classes = np.array([[0, 0], [1, 1], [0, 1], [1, 0]]), np.array([-1, -1, 1, 1])
+    f = w1 * corners[:, 0] + w2 * corners[:, 1] + b
+    assert (classes * f <= 0).sum(1).min() == 1
+    parted = {tuple(row) for row in f > 0}
+    assert len(parted) == 14  # of 16: all but XOR and its opposite
+
+
+# --- figures ------------------------------------------------------------------------------------
+
+
+def test_activations_are_drawn_with_their_derivatives() -> None:
+    x = np.array([-1.0, 0.0, 2.0])
+    curves = {name: (x * i, x + i) for i, name in enumerate("abcdefg")}
+    figure = figures.activations(x, curves)
+    assert len(figure.axes) == 10
+    for panel, (name, (f, derivative)) in zip(figure.axes, curves.items(), strict=False):
+        assert panel.get_title() == name
+        lines = {line.get_label(): line.get_ydata() for line in panel.lines}
+        np.testing.assert_array_equal(lines["f(x)"], f)
+        np.testing.assert_array_equal(lines["f'(x)"], derivative)
+
+
+@given(st.tuples(*[st.floats(-2, 2)] * 3).filter(lambda c: abs(c[0]) + abs(c[1]) > 0.1))
+def test_boundaries_lie_where_the_function_is_zero(coefficients: tuple[float, ...]) -> None:
+    w, b = np.array(coefficients[:2]), coefficients[2]
+    points = np.array([[0.0, 0.0], [1.0, 1.0]])
+    figure = figures.linear_boundaries(points, np.array([-1, 1]), {"line": (w, b)})
+    [line] = [line for line in figure.axes[0].lines if line.get_label() == "line"]
+    ends = np.array([line.get_xy1(), line.get_xy2()])
+    np.testing.assert_allclose(ends @ w + b, 0, atol=1e-12)
+    assert np.ptp(ends, 0).max() > 0.05
+
+
+# --- the command --------------------------------------------------------------------------------
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> object:
+    """The exit status of the command, or what it says when it ends in an error."""
+    monkeypatch.setattr(sys, "argv", ["claims.py", *map(str, words)])
+    try:
+        commands.claims()
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
+@pytest.fixture
+def made_up(monkeypatch: pytest.MonkeyPatch) -> list[Claim]:
+    """Claims that stand for those of all topics."""
+    claims: list[Claim] = []
+    monkeypatch.setattr("mlp_lab.claims.report.check", lambda topic: claims)
+    return claims
+
+
+def test_tables_figures_and_events(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    assert run(monkeypatch, "collapse", "--output", tmp_path) == 0
+    said = capsys.readouterr().out
+    assert said.split()[:4] == ["collapse", "expected", "measured", "holds"]
+    assert all(claim.measured in said for claim in check("collapse"))
+    text = (tmp_path / "claims.md").read_text()
+    assert all(
+        f"| {c.text} | {c.expected} | {c.measured} | yes |" in text for c in check("collapse")
+    )
+    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["identity_mlps_on_xor.png"]
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert events.Tags()["images"] == ["summary/identity_mlps_on_xor"]
+    assert events.Tags()["tensors"] == ["summary"]
+
+
+def test_a_claim_that_fails_ends_in_a_failure(
+    made_up: list[Claim], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:  # fmt: skip
+    made_up += [Claim("a", "s", "1", "1", True), Claim("b", "s", "1", "2", False)]
+    assert run(monkeypatch, "--output", tmp_path) == "mlp_lab: a claim doesn't hold"
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in lines[:3]] == ["holds", "yes", "NO"]
+    assert "| b | 1 | 2 | NO | s |" in (tmp_path / "claims.md").read_text()
+    made_up.pop()
+    assert run(monkeypatch, "--output", tmp_path) == 0
+
+
+def test_all_topics_are_checked_where_none_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("mlp_lab.claims.report.check", lambda topic: asked.append(topic) or [])
+    assert run(monkeypatch, "--output", tmp_path) == 0
+    assert asked == list(TOPICS)
+
+
+def test_topics_are_the_modules_of_the_package() -> None:
+    folder = Path(topics.__file__).parent
+    others = {"__init__", "claim", "report", "topics"}
+    assert {path.stem for path in folder.glob("*.py")} - others == set(TOPICS)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["--help"], 0, "usage: claims.py"),
+        (
+            ["actvations"],
+            1,
+            "mlp_lab: actvations: no such topic; did you mean activations? (topics: a",
+        ),
+        (["--outptu", "x"], 2, "usage: claims.py"),
+    ],
+)
+def test_help_and_mistakes_need_no_torch(
+    words: list[str], status: int, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "torch.py").write_text("raise RuntimeError('torch was imported')")
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [sys.executable, CHECKOUT / "scripts" / "claims.py", *words],
+        env=os.environ | {"PYTHONPATH": path}, cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == status
+    assert (done.stdout or done.stderr).startswith(said)
+    assert status != 1 or len(done.stderr.splitlines()) == 1
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(
+    made_up: list[Claim], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    told = run(monkeypatch, "--output", tmp_path / "file")
+    assert str(told).startswith(f"mlp_lab: {tmp_path / 'file'}: ")
