@@ -97,7 +97,8 @@ def test_what_a_word_searches(word: str, drawn_from: object) -> None:
     [
         (["lr=tag(log,interval(0,1))"], "lr=tag.log,interval.0,1..: "),
         (["lr=interval(1,0)"], "lr=interval.1,0.: "),
-        (["seed=interval(0,9)"], "seed=interval.0,9.: a trial needs seeds that can be listed"),
+        (["seed=interval(0,9)"], "seed=interval.0,9.: needs values that can be listed"),
+        (["lr=shuffle(1,2)"], "lr=shuffle.1,2.: shuffle: jobs are numbered in the same order"),
         (["lr=1", "optimizer=sgd"], "a search needs something to search"),
     ],
 )

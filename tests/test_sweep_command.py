@@ -25,13 +25,14 @@ from mlp_lab.runs import Run, new_folder
 from mlp_lab.sweeps import answer, jobs
 from mlp_lab.sweeps import start as sweeps
 from mlp_lab.sweeps.folder import Sweep
-from mlp_lab.sweeps.hydra import Task, axes
+from mlp_lab.sweeps.overrides import axes, by_key
+from mlp_lab.sweeps.task import Task
 
 # --- the grid -----------------------------------------------------------------------------------
 
 
 def grid(*words: str, zipped: Sequence[str] = ()) -> list[set[str]]:
-    overrides = OverridesParser.create().parse_overrides(list(words))
+    overrides = by_key({}, words, OverridesParser.create())
     rows = product(*axes(overrides, zipped))
     return [{word for step in row for word in step} for row in rows]
 
@@ -69,7 +70,7 @@ def test_the_last_word_for_a_key_counts() -> None:
         (["a=1,2", "b=1"], ["a", "b"], "sweep.zip: b isn't swept .swept: a."),
         (["a=1"], ["c"], "sweep.zip: c isn't swept .swept: nothing."),
         (["a=shuffle(1,2)"], [], "a=shuffle.1,2.: shuffle: jobs are numbered in the same order"),
-        (["a=interval(0,1)"], [], "a=interval.0,1.: a grid needs values that can be listed"),
+        (["a=interval(0,1)"], [], "a=interval.0,1.: needs values that can be listed"),
     ],
 )
 def test_what_is_no_grid(words: list[str], zipped: list[str], said: str) -> None:

@@ -13,6 +13,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from mlp_lab.errors import UserError
+from mlp_lab.sweeps.overrides import by_key, values
 
 if TYPE_CHECKING:  # Optuna is loaded where a search begins, not with every sweep
     from optuna.distributions import BaseDistribution
@@ -61,16 +62,8 @@ class Search(Sweeper):
         """
         from mlp_lab.study import Study
 
-        words = [*(f"{key}={value}" for key, value in self.params.items()), *arguments]
-        parsed = OverridesParser.create(self.loader).parse_overrides(words)
-        last = {override.get_key_element(): override for override in parsed}
-        seeds = _seeds(last)
-        fixed = [o.input_line or "" for o in last.values() if not o.is_sweep_override()]
-        space = {key: distribution(o) for key, o in last.items() if o.is_sweep_override()}
-        if not space:
-            raise UserError(
-                "a search needs something to search, as in optimizer.lr=interval(0.1,1)"
-            )
+        overrides = by_key(self.params, arguments, OverridesParser.create(self.loader))
+        fixed, seeds, space = divided(overrides)
         study = Study(self.sweep_folder.folder, self.mode, self.prune_after)
         while trials := study.batch(space, self.n_jobs, self.n_trials, self.seed):
             jobs = [
@@ -95,6 +88,22 @@ class Search(Sweeper):
         ]
 
 
+def divided(
+    overrides: Mapping[str, Override],
+) -> tuple[list[str], list[list[str]], dict[str, "BaseDistribution"]]:
+    """The words that all jobs have, those of each seed of a trial, and what keys are drawn from.
+
+    Raises UserError if nothing is searched, or if seeds can't be listed.
+    """
+    fixed = [o.input_line or "" for o in overrides.values() if not o.is_sweep_override()]
+    swept = {key: o for key, o in overrides.items() if o.is_sweep_override()}
+    seed = swept.pop("seed", None)
+    if not swept:
+        raise UserError("a search needs something to search, as in optimizer.lr=interval(0.1,1)")
+    seeds = [[]] if seed is None else [[f"seed={value}"] for value in values(seed)]
+    return fixed, seeds, {key: distribution(override) for key, override in swept.items()}
+
+
 def distribution(override: Override) -> "BaseDistribution":
     """What Optuna draws the values of a key from. Raises UserError for a wrong interval."""
     from optuna.distributions import (
@@ -105,7 +114,7 @@ def distribution(override: Override) -> "BaseDistribution":
 
     interval = override.value()
     if not isinstance(interval, IntervalSweep):
-        return CategoricalDistribution(list(override.sweep_string_iterator()))
+        return CategoricalDistribution(values(override))
     low, high, log = interval.start, interval.end, "log" in interval.tags
     assert low is not None
     assert high is not None
@@ -115,16 +124,6 @@ def distribution(override: Override) -> "BaseDistribution":
         return FloatDistribution(low, high, log=log)
     except ValueError as error:
         raise UserError(f"{override.input_line}: {error}") from error
-
-
-def _seeds(overrides: dict[str, Override]) -> list[list[str]]:
-    """Take the swept ``seed`` out of ``overrides``; return the words of each of its values."""
-    override = overrides.get("seed")
-    if override is None or not override.is_sweep_override():
-        return [[]]
-    if override.is_interval_sweep():
-        raise UserError(f"{override.input_line}: a trial needs seeds that can be listed")
-    return [[f"seed={value}"] for value in overrides.pop("seed").sweep_string_iterator()]
 
 
 def _by_trial(numbers: Sequence[int], values: Sequence[float]) -> Mapping[int, Sequence[float]]:

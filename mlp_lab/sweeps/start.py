@@ -19,7 +19,9 @@ from omegaconf import DictConfig
 from mlp_lab.config import FOLDER, check, schemas
 from mlp_lab.errors import UserError
 from mlp_lab.sweeps.folder import Sweep
-from mlp_lab.sweeps.hydra import Grid, Task, axes, register
+from mlp_lab.sweeps.hydra import Grid, register
+from mlp_lab.sweeps.overrides import axes, by_key
+from mlp_lab.sweeps.task import Task
 from mlp_lab.threads import set_threads
 
 _OWN = ("hydra.mode", "hydra.sweep.dir", "hydra.sweep.subdir")
@@ -82,20 +84,16 @@ def _plan(words: Sequence[str]) -> _Plan:
         fixed = [o.input_line or "" for o in typed if not o.is_sweep_override()]
         outline = hydra.compose("train", fixed, return_hydra_config=True)
         _refuse_missing_plugins(outline.hydra)
-        params = outline.hydra.sweeper.params or {}
-        overrides = parser.parse_overrides([f"{key}={value}" for key, value in params.items()])
-        overrides += typed
-        last = {o.get_key_element(): o for o in overrides}
-        swept = {key: o.is_sweep_override() for key, o in last.items()}
-        varied = [key for key, sweeps in swept.items() if sweeps]
-        _refuse_keys(list(swept), varied)
-        intervals: list[Override] = []
+        overrides = by_key(outline.hydra.sweeper.params or {}, words, parser)
+        varied = [key for key, override in overrides.items() if override.is_sweep_override()]
+        _refuse_keys(list(overrides), varied)
+        intervals: dict[str, Override] = {}
         if outline.hydra.sweeper._target_ == schemas.Search._target_:
             _check_search(outline.hydra.sweeper)
         if outline.hydra.sweeper._target_ != f"{Grid.__module__}.{Grid.__name__}":
-            intervals = [o for o in last.values() if o.is_interval_sweep()]
-            overrides = [o for o in overrides if not o.is_interval_sweep()]
-        grid = axes(overrides, outline.sweep.zip) + [_ends(o) for o in intervals]
+            intervals = {key: o for key, o in overrides.items() if o.is_interval_sweep()}
+        listed = {key: o for key, o in overrides.items() if key not in intervals}
+        grid = axes(listed, outline.sweep.zip) + [_ends(o) for o in intervals.values()]
         configs = [check(hydra.compose("train", job), schemas.Train) for job in _each_step(grid)]
     if any(cfg.resume or cfg.trainer.strategy == "ddp" for cfg in configs):
         raise UserError("a sweep can't have trainer=ddp or resume: its jobs run in one process")

@@ -1,0 +1,95 @@
+"""What a sweep's launcher calls for its jobs, wherever they run.
+
+Torch is loaded where a job is trained, not here.
+"""
+
+import math
+import os
+import sys
+from collections.abc import Sequence
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from mlp_lab.config import check, schemas
+from mlp_lab.runs import SIGN
+from mlp_lab.sweeps.folder import Sweep
+from mlp_lab.threads import set_threads
+
+# A job's number, its config and its own overrides.
+NumberedJob = tuple[int, DictConfig, list[str]]
+
+
+class Task:
+    """What a launcher calls for each job, in this process, in another or on another machine.
+
+    The launcher pickles it with the sweep that it holds, so that no process needs the command
+    line of the first. Only the first says which jobs fail: what others write to standard error
+    can end in a file on another machine.
+
+    Args:
+        sweep: whose jobs these are.
+
+    Attributes:
+        told: names of the folders of failed jobs that the user has been told of.
+    """
+
+    def __init__(self, sweep: Sweep) -> None:
+        self.sweep = sweep
+        self.told: set[str] = set()
+        self._process = os.getpid()
+
+    def __call__(self, cfg: DictConfig) -> float:
+        """Train the job that Hydra's own config describes; see ``train``."""
+        job = HydraConfig.get()
+        return self.train([(job.job.num, cfg, list(job.overrides.task))])[0]
+
+    def train(self, jobs: Sequence[NumberedJob]) -> list[float]:
+        """Train jobs together; return the best validation value of each.
+
+        The value is that of ``select.metric``; infinitely bad for a job that diverged in its first
+        epoch, nan for one that left none otherwise. A job that fails doesn't stop the others,
+        except with ``sweep.fail_fast``. Raises UserError for a wrong config before any job begins,
+        and KeyboardInterrupt if a job is interrupted.
+        """
+        os.chdir(self.sweep.directory)
+        configs = [check(cfg, schemas.Train) for _, cfg, _ in jobs]
+        if self.sweep.stopped:
+            return [math.nan] * len(jobs)
+        set_threads(configs[0].threads)
+        from mlp_lab.sweeps.jobs import Job, train_jobs
+
+        fail_fast = configs[0].sweep.fail_fast
+        results = train_jobs(
+            [
+                Job(cfg, overrides, self.sweep.job_folder(number, overrides))
+                for cfg, (number, _, overrides) in zip(configs, jobs, strict=True)
+            ],
+            fail_fast,
+        )
+        failures = {
+            os.path.basename(result.folder): result.reason or result.status
+            for result in results
+            if result.status not in ("finished", "interrupted")
+        }
+        if os.getpid() == self._process:
+            self.tell(failures)
+        if failures and fail_fast:
+            self.sweep.stop()
+        elif any(result.status == "interrupted" for result in results):
+            raise KeyboardInterrupt
+        keys = [f"{cfg.select.metric}/validation" for cfg in configs]
+        rows = [result.best or {} for result in results]
+        # A run that diverged is infinitely bad, one that failed says nothing of its config.
+        worst = [
+            SIGN[cfg.select.mode] * math.inf if result.status == "diverged" else math.nan
+            for cfg, result in zip(configs, results, strict=True)
+        ]
+        return [row.get(key, bad) for row, key, bad in zip(rows, keys, worst, strict=True)]
+
+    def tell(self, failures: dict[str, str]) -> None:
+        """One line on standard error for each failure that the user doesn't know yet."""
+        for name, reason in failures.items():
+            if name not in self.told:
+                print(f"mlp_lab: {name}: {' '.join(reason.split())}", file=sys.stderr, flush=True)
+        self.told |= failures.keys()
