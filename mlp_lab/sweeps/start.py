@@ -95,8 +95,8 @@ def _plan(words: Sequence[str]) -> _Plan:
         listed = {key: o for key, o in overrides.items() if key not in intervals}
         grid = axes(listed, outline.sweep.zip) + [_ends(o) for o in intervals.values()]
         configs = [check(hydra.compose("train", job), schemas.Train) for job in _each_step(grid)]
-    if any(cfg.resume or cfg.trainer.strategy == "ddp" for cfg in configs):
-        raise UserError("a sweep can't have trainer=ddp or resume: its jobs run in one process")
+    for cfg in configs:
+        _refuse_no_job(cfg)
     return _Plan(configs[0], varied)
 
 
@@ -131,6 +131,17 @@ def _refuse_keys(keys: Sequence[str], varied: Sequence[str]) -> None:
         raise UserError(
             "threads: can't vary in a sweep: a process computes with one number of them"
         )
+
+
+def _refuse_no_job(cfg: DictConfig) -> None:
+    devices, strategy = cfg.trainer.devices, cfg.trainer.strategy
+    if devices > 1 or strategy == "ddp":
+        raise UserError(
+            f"trainer: devices={devices}, strategy={strategy}: each job of a sweep runs in one"
+            " process, on one device"
+        )
+    if cfg.resume is not None:
+        raise UserError(f"resume={cfg.resume}: can't be joined with -m: each job is a new run")
 
 
 def _each_step(grid: Sequence[Sequence[tuple[str, ...]]]) -> Iterator[list[str]]:
