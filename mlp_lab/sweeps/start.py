@@ -1,9 +1,10 @@
 """A sweep from its words to its answer: checked, run by Hydra, told."""
 
 import os
+import re
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -25,6 +26,8 @@ from mlp_lab.sweeps.task import Task
 from mlp_lab.threads import set_threads
 
 _OWN = ("hydra.mode", "hydra.sweep.dir", "hydra.sweep.subdir")
+# What the whole sweep has, not a job.
+_WHOLE = re.compile(r"(threads|sweep)$|sweep\.|hydra[./]")
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def _plan(words: Sequence[str]) -> _Plan:
         _refuse_missing_plugins(outline.hydra)
         overrides = by_key(outline.hydra.sweeper.params or {}, words, parser)
         varied = [key for key, override in overrides.items() if override.is_sweep_override()]
-        _refuse_keys(list(overrides), varied)
+        _refuse_keys(overrides)
         intervals: dict[str, Override] = {}
         if outline.hydra.sweeper._target_ == schemas.Search._target_:
             _check_search(outline.hydra.sweeper)
@@ -123,14 +126,13 @@ def _refuse_missing_plugins(settings: DictConfig) -> None:
             )
 
 
-def _refuse_keys(keys: Sequence[str], varied: Sequence[str]) -> None:
-    for key in keys:
+def _refuse_keys(overrides: Mapping[str, Override]) -> None:
+    for override in overrides.values():
+        key = override.key_or_group
         if key in _OWN:
             raise UserError(f"{key}: can't be set: a sweep lies in <logs>/<name>/sweeps")
-    if "threads" in varied:
-        raise UserError(
-            "threads: can't vary in a sweep: a process computes with one number of them"
-        )
+        if override.is_sweep_override() and _WHOLE.match(key):
+            raise UserError(f"{key}: can't vary in a sweep: it is one for all jobs")
 
 
 def _refuse_no_job(cfg: DictConfig) -> None:
