@@ -26,6 +26,14 @@ from mlp_lab.sweeps.task import Task
 from mlp_lab.threads import set_threads
 
 _OWN = ("hydra.mode", "hydra.sweep.dir", "hydra.sweep.subdir")
+# What may differ when a sweep goes on, beside its launcher.
+_CHANGEABLE = (
+    "threads",
+    "sweep.fail_fast",
+    "hydra.sweeper.max_batch_size",
+    "hydra.sweeper.n_trials",
+    "hydra.sweeper.n_jobs",
+)
 # What the whole sweep has, not a job.
 _WHOLE = re.compile(r"(threads|sweep)$|sweep\.|hydra[./]")
 
@@ -51,17 +59,17 @@ def start(words: Sequence[str]) -> bool:
 def go_on(folder: str, words: Sequence[str]) -> bool:
     """Run the sweep in ``folder`` again: finished jobs are only read, others go on or begin.
 
-    ``words`` may change where and how fast the jobs run: ``threads`` and the launcher.
+    ``words`` may change what changes no job: where jobs run, how many at a time, and until when.
     """
     sweep = Sweep.open(folder)
     if not os.path.isdir(sweep.directory):  # the folder came from elsewhere
         sweep = replace(sweep, directory=os.getcwd())
     changes = OverridesParser.create().parse_overrides(list(words))
     for change in changes:
-        if change.key_or_group != "threads" and not _of_launcher(change):
+        if change.key_or_group not in _CHANGEABLE and not _of_launcher(change):
             raise UserError(
                 f"{change.key_or_group}: can't be changed when a sweep goes on"
-                " (these can: threads, hydra/launcher, hydra.launcher.*)"
+                f" (these can: {', '.join(_CHANGEABLE)}, hydra/launcher, hydra.launcher.*)"
             )
     before = OverridesParser.create().parse_overrides(sweep.words)
     if any(change.key_or_group == "hydra/launcher" for change in changes):
