@@ -191,6 +191,9 @@ def trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Trained:
     return stand_in
 
 
+SEARCH = ["hydra/sweeper=search", "optimizer.lr=interval(0.1,1)"]
+
+
 def the_sweep(logs: Path = Path("logs")) -> Path:
     [folder] = logs.glob("*/sweeps/*")
     return folder
@@ -307,12 +310,42 @@ def test_a_sweep_goes_on_as_it_began(
     assert yaml.safe_load((folder / "sweep.yaml").read_text()) == before
 
 
+def test_how_many_jobs_go_to_training_at_once_can_change(trained: Trained) -> None:
+    sweeps.start(["seed=5,6", "hydra.sweeper.max_batch_size=2"])
+    sweeps.go_on(str(the_sweep()), ["hydra.sweeper.max_batch_size=1"])
+    assert trained.names == [["0_seed=5", "1_seed=6"], ["0_seed=5"], ["1_seed=6"]]
+
+
+def test_whether_the_first_failure_ends_a_sweep_can_change(trained: Trained) -> None:
+    trained.endings = {0: "failed"}
+    words = ["seed=5,6", "hydra/launcher=basic"]
+    sweeps.start([*words, "sweep.fail_fast=true"])
+    sweeps.go_on(str(the_sweep()), ["sweep.fail_fast=false"])
+    assert trained.names == [["0_seed=5"], ["0_seed=5"], ["1_seed=6"]]
+
+
+def test_a_search_can_go_on_for_longer(trained: Trained) -> None:
+    pytest.importorskip("optuna")
+    sweeps.start([*SEARCH, "hydra.sweeper.n_trials=3"])
+    sweeps.go_on(str(the_sweep()), ["hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=2"])
+    numbers = [[name.partition("_")[0] for name in batch] for batch in trained.names]
+    assert numbers == [["0", "1", "2"], ["3", "4"], ["5"]]
+
+
 @pytest.mark.parametrize("word", ["optimizer.lr=1", "seed=0,1", "hydra/sweeper=grid", "logs=x"])
 def test_what_is_learnt_stays_when_a_sweep_goes_on(word: str, trained: Trained) -> None:
     sweeps.start(["seed=5"])
     key = word.partition("=")[0]
     with pytest.raises(UserError, match=f"^{key}: can't be changed when a sweep goes on"):
         sweeps.go_on(str(the_sweep()), [word])
+
+
+@pytest.mark.parametrize("key", ["threads", "hydra.launcher.n_jobs", "sweep.fail_fast"])
+def test_what_changes_takes_one_value(key: str, trained: Trained) -> None:
+    sweeps.start(["seed=5"])
+    with pytest.raises(UserError, match=f"^{key}: can't vary in a sweep"):
+        sweeps.go_on(str(the_sweep()), [f"{key}=1,2"])
+    assert trained.names == [["0_seed=5"]]
 
 
 @pytest.mark.parametrize(
@@ -322,9 +355,17 @@ def test_what_is_learnt_stays_when_a_sweep_goes_on(word: str, trained: Trained) 
         (["network.widht=1,2"], "network.widht: no such key; did you mean network.width?"),
         (["seed=[1,"], "seed=[1,: can't be read"),
         (["threads=1,2"], "threads: can't vary in a sweep"),
-        (["trainer=ddp", "seed=1,2"], "a sweep can't have trainer=ddp or resume"),
-        (["resume=x", "seed=1,2"], "a sweep can't have trainer=ddp or resume"),
+        (["trainer=ddp", "seed=1,2"], "trainer: devices=2, strategy=ddp: each job of a sweep runs"),
+        (["trainer.devices=2", "seed=1,2"], "trainer: devices=2, strategy=auto: each job of a"),
+        (["seed=1,2", "trainer.devices=1,2"], "trainer: devices=2, strategy=auto: each job of a"),
+        (["resume=x", "seed=1,2"], "resume=x: can't be joined with -m"),
         (["hydra.sweep.dir=x"], "hydra.sweep.dir: can't be set: a sweep lies in"),
+        (["++hydra.sweep.dir=x"], "hydra.sweep.dir: can't be set: a sweep lies in"),
+        (["hydra.sweeper.max_batch_size=1,2"], "hydra.sweeper.max_batch_size: can't vary in a"),
+        (["hydra/launcher=basic,vectorized"], "hydra/launcher: can't vary in a sweep"),
+        (["sweep.fail_fast=true,false"], "sweep.fail_fast: can't vary in a sweep"),
+        (["sweep=seeds,grid"], "sweep: can't vary in a sweep"),
+        (["hydra.sweeper.max_batch_size=-1", "seed=1,2"], "hydra.sweeper.max_batch_size=-1: must"),
         (["sweep.zip=[seed]"], "sweep.zip: seed isn't swept (swept: nothing)"),
         (["sweep.fail_fast=maybe"], "sweep.fail_fast=maybe: must be true or false"),
         (["sweep=nope"], "sweep=nope: no such option"),
@@ -349,6 +390,23 @@ def test_a_mistake_leaves_nothing(words: list[str], said: str, trained: Trained)
     assert explain(error.value, schemas.Train).startswith(said)
     assert not trained.calls
     assert not Path("logs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([*SEARCH, "sweep.zip=[seed]", "seed=1,2"], "sweep.zip: only values of a grid go in step"),
+        ([*SEARCH, "hydra.sweeper.n_trials=0"], "hydra.sweeper.n_trials=0: must be"),
+        ([*SEARCH, "optimizer.lr=interval(1,0.5)"], "optimizer.lr=interval(1,0.5): "),
+        ([*SEARCH, "seed=interval(0,9)"], "seed=interval(0,9): needs values that can be listed"),
+        (["hydra/sweeper=search"], "a search needs something to search"),
+    ],
+)
+def test_a_mistake_in_a_search_leaves_nothing(
+    words: list[str], said: str, trained: Trained
+) -> None:
+    pytest.importorskip("optuna")
+    test_a_mistake_leaves_nothing(words, said, trained)
 
 
 def test_a_combination_that_can_not_be_leaves_no_job(trained: Trained) -> None:

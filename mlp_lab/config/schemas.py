@@ -354,6 +354,16 @@ class Train:
 
 
 @schema
+class Grid:
+    """The keys of ``hydra.sweeper`` with ``hydra/sweeper=grid``."""
+
+    _target_: str = "hydra_plugins.mlp_lab.Grid"
+    max_batch_size: int | None = limited(minimum=1)
+    params: Any = MISSING
+    zipped: list[str] = MISSING
+
+
+@schema
 class Search:
     """The keys of ``hydra.sweeper`` with ``hydra/sweeper=search``."""
 

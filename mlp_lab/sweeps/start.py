@@ -20,11 +20,13 @@ from omegaconf import DictConfig
 from mlp_lab.config import FOLDER, check, schemas
 from mlp_lab.errors import UserError
 from mlp_lab.sweeps.folder import Sweep
-from mlp_lab.sweeps.hydra import Grid, register
+from mlp_lab.sweeps.hydra import register
 from mlp_lab.sweeps.overrides import axes, by_key
+from mlp_lab.sweeps.search import divided
 from mlp_lab.sweeps.task import Task
 from mlp_lab.threads import set_threads
 
+_SWEEPERS = {schema._target_: schema for schema in (schemas.Grid, schemas.Search)}
 _OWN = ("hydra.mode", "hydra.sweep.dir", "hydra.sweep.subdir")
 # What may differ when a sweep goes on, beside its launcher.
 _CHANGEABLE = (
@@ -98,22 +100,32 @@ def _plan(words: Sequence[str]) -> _Plan:
         overrides = by_key(outline.hydra.sweeper.params or {}, words, parser)
         varied = [key for key, override in overrides.items() if override.is_sweep_override()]
         _refuse_keys(overrides)
-        intervals: dict[str, Override] = {}
-        if outline.hydra.sweeper._target_ == schemas.Search._target_:
-            _check_search(outline.hydra.sweeper)
-        if outline.hydra.sweeper._target_ != f"{Grid.__module__}.{Grid.__name__}":
-            intervals = {key: o for key, o in overrides.items() if o.is_interval_sweep()}
-        listed = {key: o for key, o in overrides.items() if key not in intervals}
-        grid = axes(listed, outline.sweep.zip) + [_ends(o) for o in intervals.values()]
+        grid = _axes(outline, overrides)
         configs = [check(hydra.compose("train", job), schemas.Train) for job in _each_step(grid)]
     for cfg in configs:
         _refuse_no_job(cfg)
     return _Plan(configs[0], varied)
 
 
-def _check_search(settings: DictConfig) -> None:
+def _axes(outline: DictConfig, overrides: Mapping[str, Override]) -> list[list[tuple[str, ...]]]:
+    """The axes of a sweep, see ``overrides.axes``; of an interval that is searched, both ends."""
+    settings, zipped = outline.hydra.sweeper, outline.sweep.zip
+    if (schema := _SWEEPERS.get(settings._target_)) is not None:
+        _check_sweeper(settings, schema)
+    if schema is schemas.Grid:
+        return axes(overrides, zipped)
+    if zipped:
+        raise UserError("sweep.zip: only values of a grid go in step")
+    if schema is schemas.Search:
+        divided(overrides)
+    intervals = {key: o for key, o in overrides.items() if o.is_interval_sweep()}
+    listed = {key: o for key, o in overrides.items() if key not in intervals}
+    return axes(listed, []) + [_ends(o) for o in intervals.values()]
+
+
+def _check_sweeper(settings: DictConfig, schema: type) -> None:
     try:
-        check(settings, schemas.Search)
+        check(settings, schema)
     except UserError as error:
         raise UserError(f"hydra.sweeper.{error}") from error
 
