@@ -22,7 +22,7 @@ from mlp_lab.config import explain, schemas
 from mlp_lab.errors import UserError
 from mlp_lab.experiment import Result
 from mlp_lab.runs import Run, new_folder
-from mlp_lab.sweeps import answer, jobs
+from mlp_lab.sweeps import answer, jobs, plan
 from mlp_lab.sweeps import start as sweeps
 from mlp_lab.sweeps.folder import Sweep
 from mlp_lab.sweeps.overrides import axes, by_key
@@ -288,7 +288,7 @@ def test_a_sweep_goes_on_as_it_began(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["seed=5,6", "hydra/launcher=processes", "hydra.launcher.n_jobs=1", "data.root=here"]
-    monkeypatch.setattr(sweeps, "_refuse_missing_plugins", lambda settings: None)
+    monkeypatch.setattr(plan, "_refuse_missing_plugins", lambda settings: None)
     monkeypatch.setattr(sweeps, "_run_hydra", lambda *args: None)
     sweeps.start(words)
     monkeypatch.undo()
@@ -345,7 +345,7 @@ def test_what_changes_takes_one_value(key: str, trained: Trained) -> None:
     sweeps.start(["seed=5"])
     with pytest.raises(UserError, match=f"^{key}: can't vary in a sweep"):
         sweeps.go_on(str(the_sweep()), [f"{key}=1,2"])
-    assert trained.names == [["0_seed=5"]]
+    assert trained.names == [["0"]]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,126 @@
+"""A sweep before it has a folder: which jobs it has, checked."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.core.plugins import Plugins
+from omegaconf import DictConfig
+
+from mlp_lab.config import FOLDER, check, schemas
+from mlp_lab.errors import UserError
+from mlp_lab.sweeps.hydra import register
+from mlp_lab.sweeps.overrides import axes, by_key
+from mlp_lab.sweeps.search import divided
+
+_SWEEPERS = {schema._target_: schema for schema in (schemas.Grid, schemas.Search)}
+_OWN = ("hydra.mode", "hydra.sweep.dir", "hydra.sweep.subdir")
+# What the whole sweep has, not a job.
+_WHOLE = re.compile(r"(threads|sweep)$|sweep\.|hydra[./]")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is known of a sweep before it has a folder.
+
+    Attributes:
+        cfg: the config of its first job.
+        varied: the keys that differ between jobs, as their overrides name them.
+    """
+
+    cfg: DictConfig
+    varied: list[str]
+
+
+def plan(words: Sequence[str]) -> Plan:
+    """Compose and check a sweep's configs, so that each of its values stands in one at least.
+
+    Hydra would begin a sweep whose third job is a mistake.
+    """
+    register()
+    with hydra.initialize_config_dir(version_base="1.3", config_dir=str(FOLDER)):
+        parser = OverridesParser.create(GlobalHydra.instance().config_loader())
+        typed = parser.parse_overrides(list(words))
+        fixed = [o.input_line or "" for o in typed if not o.is_sweep_override()]
+        outline = hydra.compose("train", fixed, return_hydra_config=True)
+        _refuse_missing_plugins(outline.hydra)
+        overrides = by_key(outline.hydra.sweeper.params or {}, words, parser)
+        varied = [key for key, override in overrides.items() if override.is_sweep_override()]
+        _refuse_keys(overrides)
+        grid = _axes(outline, overrides)
+        configs = [check(hydra.compose("train", job), schemas.Train) for job in _each_step(grid)]
+    for cfg in configs:
+        _refuse_no_job(cfg)
+    return Plan(configs[0], varied)
+
+
+def _axes(outline: DictConfig, overrides: Mapping[str, Override]) -> list[list[tuple[str, ...]]]:
+    """The axes of a sweep, see ``overrides.axes``; of an interval that is searched, both ends."""
+    settings, zipped = outline.hydra.sweeper, outline.sweep.zip
+    if (schema := _SWEEPERS.get(settings._target_)) is not None:
+        _check_sweeper(settings, schema)
+    if schema is schemas.Grid:
+        return axes(overrides, zipped)
+    if zipped:
+        raise UserError("sweep.zip: only values of a grid go in step")
+    if schema is schemas.Search:
+        divided(overrides)
+    intervals = {key: o for key, o in overrides.items() if o.is_interval_sweep()}
+    listed = {key: o for key, o in overrides.items() if key not in intervals}
+    return axes(listed, []) + [_ends(o) for o in intervals.values()]
+
+
+def _check_sweeper(settings: DictConfig, schema: type) -> None:
+    try:
+        check(settings, schema)
+    except UserError as error:
+        raise UserError(f"hydra.sweeper.{error}") from error
+
+
+def _ends(override: Override) -> list[tuple[str, ...]]:
+    """The words of both ends of an interval."""
+    interval, key = override.value(), override.get_key_element()
+    assert isinstance(interval, IntervalSweep)
+    return [(f"{key}={interval.start}",), (f"{key}={interval.end}",)]
+
+
+def _refuse_missing_plugins(settings: DictConfig) -> None:
+    for kind in ("launcher", "sweeper"):
+        if settings[kind]._target_ not in Plugins.instance().class_name_to_class:
+            option = settings.runtime.choices[f"hydra/{kind}"]
+            raise UserError(
+                f"hydra/{kind}={option}: not installed; pip install -e '.[{option}]' does it"
+            )
+
+
+def _refuse_keys(overrides: Mapping[str, Override]) -> None:
+    for override in overrides.values():
+        key = override.key_or_group
+        if key in _OWN:
+            raise UserError(f"{key}: can't be set: a sweep lies in <logs>/<name>/sweeps")
+        if override.is_sweep_override() and _WHOLE.match(key):
+            raise UserError(f"{key}: can't vary in a sweep: it is one for all jobs")
+
+
+def _refuse_no_job(cfg: DictConfig) -> None:
+    devices, strategy = cfg.trainer.devices, cfg.trainer.strategy
+    if devices > 1 or strategy == "ddp":
+        raise UserError(
+            f"trainer: devices={devices}, strategy={strategy}: each job of a sweep runs in one"
+            " process, on one device"
+        )
+    if cfg.resume is not None:
+        raise UserError(f"resume={cfg.resume}: can't be joined with -m: each job is a new run")
+
+
+def _each_step(grid: Sequence[Sequence[tuple[str, ...]]]) -> Iterator[list[str]]:
+    """The words of jobs in which each step of each axis is taken at least once."""
+    first = [steps[0] for steps in grid]
+    jobs = [first]
+    for place, steps in enumerate(grid):
+        jobs += [[*first[:place], step, *first[place + 1 :]] for step in steps[1:]]
+    return ([word for step in job for word in step] for job in jobs)
