@@ -10,15 +10,18 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, product
 from pathlib import Path
+from unittest.mock import Mock
 
+import hydra
 import pytest
 import yaml
 from conftest import Start, composed
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
+from omegaconf import DictConfig
 
-from mlp_lab.config import explain, schemas
+from mlp_lab.config import check, explain, schemas
 from mlp_lab.errors import UserError
 from mlp_lab.experiment import Result
 from mlp_lab.runs import Run, new_folder
@@ -407,6 +410,25 @@ def test_a_mistake_in_a_search_leaves_nothing(
 ) -> None:
     pytest.importorskip("optuna")
     test_a_mistake_leaves_nothing(words, said, trained)
+
+
+def test_only_choices_are_composed_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["optimizer=sgd,adam", "optimizer.lr=0.1,1e-3", "network.widths=null,[3],[4,5]"]
+    words += ["data.root=a,'b c'", "trainer.max_epochs=1"]
+    first = ["optimizer=sgd", "optimizer.lr=0.1", "network.widths=null", "data.root=a"]
+    others = [(0, "optimizer=adam"), (1, "optimizer.lr=1e-3"), (2, "network.widths=[3]")]
+    others += [(2, "network.widths=[4,5]"), (3, "data.root='b c'")]
+    jobs = [first, *([*first[:i], word, *first[i + 1 :]] for i, word in others)]
+    expected = [composed(*job, "trainer.max_epochs=1") for job in jobs]
+
+    checked: list[DictConfig] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(plan, "check", lambda cfg, root: checked.append(check(cfg, root)) or cfg)
+        compose = Mock(wraps=hydra.compose)
+        patch.setattr(hydra, "compose", compose)
+        plan.plan(words)
+    assert [cfg for cfg in checked if "optimizer" in cfg] == expected
+    assert compose.call_count == 3  # without what varies, then with sgd, then with adam
 
 
 def test_a_combination_that_can_not_be_leaves_no_job(trained: Trained) -> None:
