@@ -2,13 +2,16 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from conftest import SCRIPT, Start, TinyFiles
+from test_processes import wait_for
 
 from mlp_lab.runs import Run
 
@@ -68,6 +71,40 @@ def test_in_processes_of_one_thread_each(sweep: Sweep) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     runs = sweep("hydra/launcher=processes", "hydra.launcher.n_jobs=2")
     assert {threads(run) for run in runs} == {"1"}
+
+
+def test_a_process_that_dies_leaves_the_answer_of_what_is_done(
+    start: Start, tmp_path: Path
+) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    process = start(
+        "-m", "hydra/launcher=processes", "hydra.launcher.n_jobs=2", "trainer.max_epochs=1,100000",
+        "callbacks=none", "logger=none",
+    )  # fmt: skip
+    wait_for("mnist_hw4/sweeps/*/0_*/result.json", tmp_path, process)
+    wait_for("mnist_hw4/sweeps/*/1_*/checkpoints/best.ckpt", tmp_path, process)
+    for worker in workers(process.pid):
+        os.kill(worker, signal.SIGKILL)
+    out, err = process.communicate(timeout=100)
+    assert process.returncode == 1
+    assert "TerminatedWorkerError" in err
+    [folder] = tmp_path.glob("mnist_hw4/sweeps/*")
+    assert f"go on:  python scripts/train.py resume={folder}" in out
+    assert "max_epochs=100000: unfinished: it runs still, or was killed" in out
+    assert "chosen by validation loss" in out
+    assert "the test set was not evaluated" in out
+    assert ",finished," in (folder / "summary.csv").read_text()
+
+
+def workers(parent: int) -> list[int]:
+    """The processes that joblib started for jobs."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            of = (process / "stat").read_text().rpartition(")")[2].split()[1]
+            if int(of) == parent and b"popen_loky" in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+    return found
 
 
 @pytest.mark.slow

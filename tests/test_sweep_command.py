@@ -287,6 +287,29 @@ def test_an_interrupted_sweep_says_how_to_go_on(
     assert err == ""
 
 
+def test_a_fault_leaves_the_answer_of_what_is_done(
+    trained: Trained, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exception that no job can be blamed for, in the process that trains one of them."""
+    end = trained._end
+
+    def fails(job: jobs.Job) -> Result:
+        if job.folder.name == "1_seed=6":
+            raise MemoryError("of the test's")
+        return end(job)
+
+    monkeypatch.setattr(trained, "_end", fails)
+    monkeypatch.setattr(answer, "compare", lambda places, *by: f"what {places} show by {by}")
+    with pytest.raises(SystemExit, match="MemoryError: of the test's"):
+        sweeps.start(["seed=5,6,7", "hydra/launcher=basic"])
+    assert trained.names == [["0_seed=5"], ["1_seed=6"], ["2_seed=7"]]
+    out, _ = capsys.readouterr()
+    folder = the_sweep().absolute()
+    assert f"go on:  python scripts/train.py resume={folder}\n" in out
+    assert f"what ['{folder}'] show by ('loss', 'min')" in out
+    assert "the answer of" not in out  # which would touch the test set
+
+
 def test_a_sweep_goes_on_as_it_began(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

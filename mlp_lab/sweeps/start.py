@@ -4,7 +4,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from hydra._internal.utils import _run_hydra, get_args_parser
@@ -68,26 +68,48 @@ def _of_launcher(override: Override) -> bool:
 
 
 def _run(sweep: Sweep, words: Sequence[str], cfg: DictConfig) -> bool:
-    """Let Hydra run the sweep; then tell which jobs failed, and the answer."""
+    """Let Hydra run the sweep; then tell which jobs failed, and the answer.
+
+    What ends it early, such as the death of a process, is raised when the jobs that are done have
+    been told of.
+    """
     task = Task(sweep)
-    place = QuotedString(str(sweep.folder), Quote.single).with_quotes()
-    parser = get_args_parser()
-    args = parser.parse_args(["--multirun", *words, f"hydra.sweep.dir={place}"])
     with sweep.running(), _faults_in_full():
-        ended_early = True
         try:
-            _run_hydra(args, parser, task, str(FOLDER), "train")
-            ended_early = sweep.stopped
-        finally:
-            if ended_early:
-                print(f"go on:  python scripts/train.py resume={sweep.folder}", flush=True)
+            _launch(task, words)
+        except BaseException as error:
+            _offer(sweep)
+            if isinstance(error, Exception):  # not the user's Ctrl-C
+                with suppress(UserError, OSError):  # where there is nothing to tell of
+                    _answer(sweep, cfg, final=False)
+            raise
+        if sweep.stopped:
+            _offer(sweep)
         failures = sweep.failures()
         task.tell(failures)
-        set_threads(cfg.threads)  # no job has, where all ran in other processes
-        from mlp_lab.sweeps.answer import conclude
-
-        print(f"\n{conclude(str(sweep.folder))}")
+        _answer(sweep, cfg)
     return not failures
+
+
+def _launch(task: Task, words: Sequence[str]) -> None:
+    place = QuotedString(str(task.sweep.folder), Quote.single).with_quotes()
+    parser = get_args_parser()
+    args = parser.parse_args(["--multirun", *words, f"hydra.sweep.dir={place}"])
+    _run_hydra(args, parser, task, str(FOLDER), "train")
+
+
+def _offer(sweep: Sweep) -> None:
+    print(f"go on:  python scripts/train.py resume={sweep.folder}", flush=True)
+
+
+def _answer(sweep: Sweep, cfg: DictConfig, *, final: bool = True) -> None:
+    """Print the answer. One that isn't ``final`` leaves the test set alone: others may come."""
+    set_threads(cfg.threads)  # no job has, where all ran in other processes
+    from mlp_lab.sweeps.answer import compare, conclude
+
+    folder = str(sweep.folder)
+    told = conclude(folder) if final else compare([folder], cfg.select.metric, cfg.select.mode)
+    print(f"\n{told}")
 
 
 @contextmanager
