@@ -128,7 +128,7 @@ def start(tiny_files: TinyFiles, tmp_path: Path) -> Start:
         return subprocess.Popen(
             [sys.executable, SCRIPT, *overrides, *common],
             env=os.environ | {"TINY_MD5": json.dumps(tiny_files.md5)},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
-        )  # fmt: skip
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options,
+        )
 
     return run

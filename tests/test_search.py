@@ -52,7 +52,7 @@ def search(
     params = {"lr": LR, "optimizer": "choice(sgd,adam)"}
     sweeper = Search(n_trials, n_jobs, prune_after, 0, params)
     sweeper.mode, sweeper.loader = mode, None
-    sweeper.sweep_folder = SimpleNamespace(folder=folder, stopped=False)
+    sweeper.task = SimpleNamespace(sweep=SimpleNamespace(folder=folder, stopped=False))
     sweeper.launcher = launcher = Launcher(objective)
     sweeper.sweep(list(words))
     return Study(folder, mode, prune_after).trials, launcher

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, product
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import hydra
@@ -165,7 +166,7 @@ class Trained:
         self.calls: list[list[tuple[str, list[str]]]] = []
         self.endings: dict[int, str] = {}
 
-    def __call__(self, batch: Sequence[jobs.Job], fail_fast: bool = False) -> list[Result]:
+    def __call__(self, batch: Sequence[jobs.Job], fail_fast: bool, progress: Any) -> list[Result]:
         self.calls.append([(job.folder.name, list(job.overrides)) for job in batch])
         return [self._end(job) for job in batch]
 

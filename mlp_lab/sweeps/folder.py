@@ -71,6 +71,11 @@ class Sweep:
         jobs = [(int(match[1]), path) for path, match in found.items() if match and path.is_dir()]
         return [Run(path) for _, path in sorted(jobs)]
 
+    @property
+    def finished(self) -> int:
+        """How many jobs have finished so far, in all processes."""
+        return sum(run.result.get("status") == "finished" for run in self.runs())
+
     def failures(self) -> dict[str, str]:
         """Why the jobs that have begun and are not finished are not, by the folders' names."""
         results = {run.folder.name: run.result for run in self.runs()}

@@ -71,6 +71,8 @@ class Grid(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
+        assert isinstance(task_function, Task)
+        self.task = task_function
         self.loader = hydra_context.config_loader
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
@@ -82,6 +84,7 @@ class Grid(Sweeper):
         rows = itertools.product(*axes(overrides, self.zipped))
         jobs = [[word for step in row for word in step] for row in rows]
         assert self.launcher is not None
+        self.task.jobs = len(jobs)
         size = self.max_batch_size or len(jobs)
         values = []
         for first in range(0, len(jobs), size):

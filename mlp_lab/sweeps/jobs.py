@@ -56,20 +56,22 @@ class _Group:
     alone: str = "no other job has its shape"
 
 
-def train_jobs(jobs: Sequence[Job], fail_fast: bool = False) -> list[Result]:
+def train_jobs(
+    jobs: Sequence[Job], fail_fast: bool = False, progress: SweepProgress | None = None
+) -> list[Result]:
     """Train all jobs; return what came of each, in their order.
 
     A job that fails or diverges doesn't stop the others, unless ``fail_fast`` says so. Then, and
     when the user interrupts, those that were training or had not begun can go on another time.
+    ``progress`` shows them as part of a sweep.
     """
+    progress = progress or SweepProgress(len(jobs), shown=False)
     results = {job.folder: known for job in jobs if (known := _known(job)) is not None}
-    waiting = [job for job in jobs if job.folder not in results]
+    progress.skip(len(results))
+    course = _Course(progress, fail_fast)
     with console(None):
-        progress = SweepProgress([job.cfg.trainer.max_epochs for job in waiting])
-        course = _Course(progress, fail_fast)
-        for group in _groups(waiting):
+        for group in _groups([job for job in jobs if job.folder not in results]):
             course.train(group)
-        progress.close()
     results |= course.results
     return [results.get(job.folder, _NOT_BEGUN) for job in jobs]
 
@@ -157,7 +159,7 @@ class _Course:
                 if job.folder not in self.results:
                     self.train(_Group([job], "the stack failed"))
             return
-        self._progress.done([job.cfg.trainer.max_epochs for job in group.jobs])
+        self._progress.done(len(group.jobs))
 
     @property
     def _over(self) -> bool:

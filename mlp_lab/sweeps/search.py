@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 
 from mlp_lab.errors import UserError
 from mlp_lab.sweeps.overrides import by_key, values
+from mlp_lab.sweeps.task import Task
 
 if TYPE_CHECKING:  # Optuna is loaded where a search begins, not with every sweep
     from optuna.distributions import BaseDistribution
@@ -47,8 +48,9 @@ class Search(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
+        assert isinstance(task_function, Task)
+        self.task = task_function
         self.mode = config.select.mode
-        self.sweep_folder = task_function.sweep  # type: ignore[attr-defined]  # see hydra.Task
         self.loader = hydra_context.config_loader
         self.launcher: Launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
@@ -64,7 +66,8 @@ class Search(Sweeper):
 
         overrides = by_key(self.params, arguments, OverridesParser.create(self.loader))
         fixed, seeds, space = divided(overrides)
-        study = Study(self.sweep_folder.folder, self.mode, self.prune_after)
+        self.task.jobs = self.n_trials * len(seeds)
+        study = Study(self.task.sweep.folder, self.mode, self.prune_after)
         while trials := study.batch(space, self.n_jobs, self.n_trials, self.seed):
             jobs = [
                 [*fixed, *(f"{key}={value}" for key, value in trial.params.items()), *seed, *extra]
@@ -74,7 +77,7 @@ class Search(Sweeper):
             ]
             returns = self.launcher.launch(jobs, initial_job_idx=trials[0].number * len(seeds))
             values = [float(job.return_value) for job in returns]
-            if self.sweep_folder.stopped or all(map(math.isnan, values)):
+            if self.task.sweep.stopped or all(map(math.isnan, values)):
                 return
             study.tell(_by_trial([trial.number for trial in trials], values))
 

@@ -95,7 +95,10 @@ def _launch(task: Task, words: Sequence[str]) -> None:
     place = QuotedString(str(task.sweep.folder), Quote.single).with_quotes()
     parser = get_args_parser()
     args = parser.parse_args(["--multirun", *words, f"hydra.sweep.dir={place}"])
-    _run_hydra(args, parser, task, str(FOLDER), "train")
+    try:
+        _run_hydra(args, parser, task, str(FOLDER), "train")
+    finally:
+        task.close()
 
 
 def _offer(sweep: Sweep) -> None:

@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -16,6 +17,10 @@ from mlp_lab.runs import SIGN
 from mlp_lab.sweeps.folder import Sweep
 from mlp_lab.threads import set_threads
 
+if TYPE_CHECKING:
+    from mlp_lab.callbacks import SweepProgress
+    from mlp_lab.experiment import Result
+
 # A job's number, its config and its own overrides.
 NumberedJob = tuple[int, DictConfig, list[str]]
 
@@ -24,20 +29,23 @@ class Task:
     """What a launcher calls for each job, in this process, in another or on another machine.
 
     The launcher pickles it with the sweep that it holds, so that no process needs the command
-    line of the first. Only the first says which jobs fail: what others write to standard error
-    can end in a file on another machine.
+    line of the first. Only the first shows a progress bar and says which jobs fail: what others
+    write to standard error can end in a file on another machine.
 
     Args:
         sweep: whose jobs these are.
 
     Attributes:
+        jobs: of the whole sweep, once a sweeper has counted them.
         told: names of the folders of failed jobs that the user has been told of.
     """
 
     def __init__(self, sweep: Sweep) -> None:
         self.sweep = sweep
+        self.jobs: int | None = None
         self.told: set[str] = set()
         self._process = os.getpid()
+        self._progress: SweepProgress | None = None  # which the jobs of a process have in common
 
     def __call__(self, cfg: DictConfig) -> float:
         """Train the job that Hydra's own config describes; see ``train``."""
@@ -57,35 +65,39 @@ class Task:
         if self.sweep.stopped:
             return [math.nan] * len(jobs)
         set_threads(configs[0].threads)
+        from mlp_lab.callbacks import SweepProgress
         from mlp_lab.sweeps.jobs import Job, train_jobs
 
-        fail_fast = configs[0].sweep.fail_fast
+        first, fail_fast = os.getpid() == self._process, configs[0].sweep.fail_fast
+        self._progress = self._progress or SweepProgress(self.jobs, shown=first)
         results = train_jobs(
             [
                 Job(cfg, overrides, self.sweep.job_folder(number, overrides))
                 for cfg, (number, _, overrides) in zip(configs, jobs, strict=True)
             ],
             fail_fast,
+            self._progress,
         )
         failures = {
             os.path.basename(result.folder): result.reason or result.status
             for result in results
             if result.status not in ("finished", "interrupted")
         }
-        if os.getpid() == self._process:
-            self.tell(failures)
+        if first:
+            with self._progress.aside():
+                self.tell(failures)
+        elif self.jobs is not None:
+            print(f"{self.sweep.finished} of {self.jobs} jobs have finished", flush=True)
         if failures and fail_fast:
             self.sweep.stop()
         elif any(result.status == "interrupted" for result in results):
             raise KeyboardInterrupt
-        keys = [f"{cfg.select.metric}/validation" for cfg in configs]
-        rows = [result.best or {} for result in results]
-        # A run that diverged is infinitely bad, one that failed says nothing of its config.
-        worst = [
-            SIGN[cfg.select.mode] * math.inf if result.status == "diverged" else math.nan
-            for cfg, result in zip(configs, results, strict=True)
-        ]
-        return [row.get(key, bad) for row, key, bad in zip(rows, keys, worst, strict=True)]
+        return [_value(cfg.select, result) for cfg, result in zip(configs, results, strict=True)]
+
+    def close(self) -> None:
+        """End the progress bar, if there is one."""
+        if self._progress is not None:
+            self._progress.close()
 
     def tell(self, failures: dict[str, str]) -> None:
         """One line on standard error for each failure that the user doesn't know yet."""
@@ -93,3 +105,9 @@ class Task:
             if name not in self.told:
                 print(f"mlp_lab: {name}: {' '.join(reason.split())}", file=sys.stderr, flush=True)
         self.told |= failures.keys()
+
+
+def _value(select: DictConfig, result: "Result") -> float:
+    # A run that diverged is infinitely bad, one that failed says nothing of its config.
+    worst = SIGN[select.mode] * math.inf if result.status == "diverged" else math.nan
+    return (result.best or {}).get(f"{select.metric}/validation", worst)

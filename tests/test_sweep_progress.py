@@ -1,0 +1,125 @@
+"""The display of a sweep: one, whatever trains its jobs and in whatever batches."""
+
+import io
+import os
+import pty
+import re
+from collections.abc import Callable
+from contextlib import redirect_stderr
+from itertools import groupby
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
+
+import pytest
+from conftest import Start
+
+from mlp_lab.callbacks import SweepProgress
+from mlp_lab.sweeps import start as sweeps
+
+SHOWN = re.compile(r"(\d+/\d+) jobs done(?:, (\d+) in training, epoch (\d+)/\d+)? +(\d+)%")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+    @property
+    def shown(self) -> list[tuple[str, ...]]:
+        """What was shown: jobs done, members in training, epoch, per cent."""
+        return [shown for shown, _ in groupby(SHOWN.findall(self.getvalue()))]
+
+    @property
+    def displays(self) -> int:
+        """How many were left behind, each at the end of its line."""
+        return self.getvalue().count("\n")
+
+
+@pytest.fixture
+def sweep(
+    tiny_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Terminal]:
+    """``sweep("seed=1,2", ...)``: a sweep on the small MNIST, in this process, and its display."""
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # as the command has it
+    monkeypatch.setenv("GOMP_SPINCOUNT", "10000")  # known to monkeypatch, so that it is put back
+    monkeypatch.chdir(tmp_path)
+    usual = ["trainer.max_epochs=2", "trainer.accelerator=cpu", "logger=none"]
+
+    def run(*words: str) -> Terminal:
+        with redirect_stderr(Terminal()) as terminal:
+            assert sweeps.start([*usual, f"data.root='{tiny_mnist}'", *words])
+        return terminal
+
+    return run
+
+
+def epochs(done: str, training: int) -> list[tuple[str, ...]]:
+    return [(done, str(training), "1"), (done, str(training), "2")]
+
+
+def test_jobs_one_after_the_other(sweep: Callable) -> None:
+    terminal = sweep("hydra/launcher=basic", "seed=1,2,3")
+    expected = [(f"{done}/3", "1", str(epoch)) for done in range(3) for epoch in (1, 2)]
+    assert [shown[:3] for shown in terminal.shown if shown[1]] == expected
+    assert terminal.shown[-1] == ("3/3", "", "", "100")
+    assert terminal.displays == 1
+
+
+def test_batches_of_a_grid(sweep: Callable) -> None:
+    terminal = sweep("hydra.sweeper.max_batch_size=2", "seed=1,2,3")
+    expected = [*epochs("0/3", 2), *epochs("2/3", 1)]
+    assert [shown[:3] for shown in terminal.shown if shown[1]] == expected
+    percents = [int(shown[3]) for shown in terminal.shown]
+    assert percents == sorted(percents)
+    assert terminal.displays == 1
+
+
+def test_batches_of_a_search(sweep: Callable) -> None:
+    pytest.importorskip("optuna")
+    words = ["hydra/sweeper=search", "optimizer.lr=interval(0.01,0.1)", "seed=1,2"]
+    terminal = sweep(*words, "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=2")
+    expected = [*epochs("0/6", 4), *epochs("4/6", 2)]
+    assert [shown[:3] for shown in terminal.shown if shown[1]] == expected
+    assert terminal.displays == 1
+
+
+def test_what_was_done_before_says_nothing_of_the_time_left() -> None:
+    with redirect_stderr(Terminal()) as terminal:
+        progress = SweepProgress(8)
+        progress.skip(4)
+        progress.on_train_start(SimpleNamespace(current_epoch=1, max_epochs=2), Mock())
+        progress._bar.start_t, progress._bar._time = 0.0, lambda: 10.0
+        progress.done(1)  # half of one took ten seconds, so that three take sixty
+    assert terminal.getvalue().endswith("[00:10<01:00]")
+
+
+def test_members_that_leave_a_stack_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlp_lab.callbacks.sweep_progress._members", len)
+    stack, trainer = [Mock(), Mock(), Mock()], SimpleNamespace(current_epoch=0, max_epochs=2)
+    with redirect_stderr(Terminal()) as terminal:
+        progress = SweepProgress(4)
+        progress.on_train_start(trainer, stack)
+        progress.on_train_epoch_start(trainer, stack)
+        stack.pop()
+        trainer.current_epoch = 1
+        progress.on_train_epoch_start(trainer, stack)
+        progress.done(3)
+    assert terminal.shown == [
+        ("0/4", "3", "1", "0"), ("1/4", "2", "2", "50"), ("3/4", "", "", "75"),
+    ]  # fmt: skip
+
+
+def test_jobs_of_other_processes_show_no_bars(start: Start) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    ours, theirs = pty.openpty()
+    process = start(
+        "-m", "hydra/launcher=processes", "hydra.launcher.n_jobs=2", "seed=1,2,3",
+        "trainer.max_epochs=1", "logger=none", stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    out, _ = process.communicate(timeout=200)
+    assert process.returncode == 0
+    assert re.findall(r"^\d of 3 jobs have finished", out, re.M)[-1] == "3 of 3 jobs have finished"
+    with pytest.raises(OSError, match="Input/output error"):  # the terminal's end of file
+        assert os.read(ours, 1) == b""
+    os.close(ours)
