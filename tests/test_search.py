@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from conftest import Start
@@ -17,10 +18,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from mlp_lab.callbacks import Keeper
+from mlp_lab.callbacks.pruning import Pruning
 from mlp_lab.errors import UserError
 from mlp_lab.runs import Run
 from mlp_lab.study import Study
 from mlp_lab.sweeps.search import Search, distribution
+from mlp_lab.tasks import Task
 
 Objective = Callable[[dict[str, str]], float]
 LR = "tag(log,interval(1e-4,1))"
@@ -226,6 +230,24 @@ def test_a_run_whose_trial_has_ended_reports_no_more(tmp_path: Path) -> None:
     study.report(0, 0, 1, epoch=1, value=9.0)
     assert study.trials[0].intermediate_values == {}
     assert not study.pruned(0)
+
+
+def test_a_pruned_run_says_so(tmp_path: Path) -> None:
+    study = Study(tmp_path, "min", prune_after=0)
+    space = {"lr": FloatDistribution(0, 1)}
+    for trial in study.batch(space, 5, 7, seed=0):
+        report_epochs(study, trial.number, {0: [3, 3]})
+        study.tell({trial.number: [3]})
+    study.batch(space, 5, 7, seed=0)
+    for trial, value, ended in [(5, 2.0, None), (6, 9.0, "pruned after epoch 1")]:
+        keeper = Mock(Keeper, key="loss/validation", mode="min")
+        trainer = SimpleNamespace(
+            checkpoint_callback=keeper, current_epoch=0, should_stop=False,
+            default_root_dir=tmp_path / str(trial),
+        )  # fmt: skip
+        pruning = Pruning(trial, seeds=1, after=0)
+        pruning.on_validation_end(trainer, Mock(Task, means={"loss/validation": value}, seed=0))
+        assert (pruning.ended, trainer.should_stop) == (ended, ended is not None)
 
 
 def test_a_search_of_real_runs(start: Start, tmp_path: Path) -> None:

@@ -21,12 +21,16 @@ class Pruning(pl.callbacks.Callback):
         trial: the trial's number.
         seeds: runs that the trial consists of.
         after: epochs in which no trial is pruned.
+
+    Attributes:
+        ended: how it ended the run; None where it didn't.
     """
 
     def __init__(self, trial: int, seeds: int, after: int) -> None:
         self.trial = trial
         self.seeds = seeds
         self.after = after
+        self.ended: str | None = None
 
     def on_validation_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         assert isinstance(task, Task)
@@ -38,5 +42,6 @@ class Pruning(pl.callbacks.Callback):
         epoch, value = trainer.current_epoch + 1, task.means[keeper.key]
         study.report(self.trial, task.seed, self.seeds, epoch, value)
         if study.pruned(self.trial):
+            self.ended = f"pruned after epoch {epoch}"
             trainer.should_stop = True
-            log.info("pruned after epoch %d: worse than the median of earlier trials", epoch)
+            log.info("%s: worse than the median of earlier trials", self.ended)
