@@ -1,0 +1,41 @@
+"""How fast training is, beside other ways to train the same network on the same data.
+
+python scripts/benchmark.py                 both networks, as Markdown on standard output
+python scripts/benchmark.py --rounds 9      more rounds: less noise
+python scripts/benchmark.py --stacked       sweeps that train as one network
+python scripts/benchmark.py --threads       which thread settings are the fastest
+"""
+
+import argparse
+import warnings
+
+from mlp_lab.threads import set_threads
+
+
+def benchmark() -> None:
+    """Measure what the command line asks for; print it as Markdown."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--stacked", action="store_true", help="compare stacked sweeps instead")
+    parser.add_argument("--threads", action="store_true", help="compare thread settings instead")
+    args = parser.parse_args()
+    if args.threads:
+        from mlp_lab.benchmark import threads
+
+        print(threads.compare(args.rounds))
+        return
+    set_threads(None)  # as the commands do, before torch is loaded
+    import torch
+
+    from mlp_lab.benchmark import epochs, stacks
+    from mlp_lab.data import MNIST
+
+    warnings.simplefilter("ignore")  # what Lightning has to say about template style
+    data = MNIST(root=None, train_size=None, standardize=True, batch_size=1, seed=0, limits={})
+    data.prepare_data()
+    data.setup()
+    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}\n")
+    if args.stacked:
+        print(stacks.compare(args.rounds, data.splits))
+    else:
+        print(epochs.compare(args.rounds, data.splits, data.root))

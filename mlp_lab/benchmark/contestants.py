@@ -1,0 +1,91 @@
+"""What the project is compared with in every benchmark, and the config that it runs itself."""
+
+import statistics
+import time
+from pathlib import Path
+
+import hydra
+import torch
+import torch.nn.functional as F
+from omegaconf import DictConfig
+from torch import Tensor, nn
+
+from mlp_lab.benchmark.race import Contestant
+from mlp_lab.config import FOLDER, check, schemas
+from mlp_lab.runs import Run
+
+NETWORKS = ((64, 256), (30, 10))  # width and batch size
+LEARNING_RATE = 0.1
+
+Splits = dict[str, tuple[Tensor, Tensor]]
+
+
+def config(width: int, batch_size: int, *overrides: str) -> DictConfig:
+    """``experiment=mnist_hw4`` as a user runs it, all but the bar and the final picture."""
+    words = [f"network.width={width}", f"data.batch_size={batch_size}", "callbacks=none"]
+    with hydra.initialize_config_dir(version_base="1.3", config_dir=str(FOLDER)):
+        return check(hydra.compose("train", [*words, *overrides]), schemas.Train)
+
+
+def seconds_of(folder: str | Path) -> float:
+    """The time of an epoch in a run.
+
+    The first one warms up; a row's seconds end before its own checkpoint is written, so that those
+    from the second on hold exactly one of everything.
+    """
+    return statistics.median(row["seconds"] for row in Run(folder).history[1:])
+
+
+def plain_loop(width: int, batch_size: int, splits: Splits) -> Contestant:
+    """A loop by hand: tensors in memory, a fused optimizer, metrics without synchronization."""
+    (x, y), (x_validation, y_validation) = splits["train"], splits["validation"]
+    network = nn.Sequential(nn.Linear(784, width), nn.ReLU(), nn.Linear(width, 10))
+    optimizer = torch.optim.SGD(network.parameters(), LEARNING_RATE, fused=True)
+
+    def run() -> float:
+        start = time.perf_counter()
+        losses, errors = [], []
+        for rows in torch.randperm(len(x)).split(batch_size):
+            inputs, targets = x.index_select(0, rows), y.index_select(0, rows)
+            outputs = network(inputs)
+            loss = F.cross_entropy(outputs, targets)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.detach())
+            errors.append(outputs.detach())
+        torch.stack(losses).mean().item()
+        torch.cat(errors).argmax(1).eq(y).sum().item()
+        with torch.inference_mode():
+            for inputs, targets in zip(
+                x_validation.split(2000), y_validation.split(2000), strict=True
+            ):
+                outputs = network(inputs)
+                F.cross_entropy(outputs, targets).item()
+                outputs.argmax(1).eq(targets).sum().item()
+        return time.perf_counter() - start
+
+    return run
+
+
+def matrix_products(width: int, batch_size: int, splits: Splits, members: int = 1) -> Contestant:
+    """The arithmetic limit: the matrix products of a stack of networks, and nothing else."""
+    x, x_validation = splits["train"][0], splits["validation"][0]
+    w1, w2 = torch.randn(members * width, 784), torch.randn(members, 10, width)
+    hidden = torch.randn(members, batch_size, width)
+    delta, back = torch.randn(members, batch_size, 10), torch.randn(batch_size, members * width)
+
+    def run() -> float:
+        start = time.perf_counter()
+        for inputs in x.split(batch_size):
+            n = len(inputs)
+            inputs @ w1.T  # forward
+            hidden[:, :n] @ w2.mT
+            delta[:, :n] @ w2  # backward
+            delta[:, :n].mT @ hidden[:, :n]
+            back[:n].T @ inputs
+        for inputs in x_validation.split(2000):
+            (inputs @ w1.T).view(-1, members, width).transpose(0, 1) @ w2.mT
+        return time.perf_counter() - start
+
+    return run
