@@ -53,6 +53,26 @@ def test_chunks_put_together_are_the_order_split(size, batch_size, limit, shuffl
     assert 0 < len(chunks[-1]) <= chunk
 
 
+@given(sizes, batch_sizes, limits, shares, st.integers(1, 4), st.booleans())
+def test_passes_of_an_epoch_follow_each_other(size, batch_size, limit, shares, passes, shuffled):
+    batch_size = max(batch_size, shares)
+    x = torch.arange(size)
+    orders = [None] * passes
+    if shuffled:  # the first is that of an epoch of one pass
+        orders = [order(size, 3, 5).permutation(nth) for nth in range(passes)]
+        assert torch.equal(orders[0], order(size, 3, 5).permutation())
+        assert passes == 1 or size < 20 or len({tuple(o.tolist()) for o in orders}) == passes
+    sampler = order(size, 3, 5) if shuffled else None
+    found = ChunkLoader((x,), batch_size, sampler, limit, passes).share(0, shares)
+    singly = []
+    for permutation in orders:
+        one = ChunkLoader((x,), batch_size, sampler).share(0, shares)
+        with patch.object(EpochOrder, "permutation", lambda self, nth=0, p=permutation: p):
+            singly += [batch.tolist() for [batch] in minibatches(one)]
+    assert [batch.tolist() for [batch] in minibatches(found)] == singly[:limit]
+    assert found.batches == len(singly[:limit])
+
+
 @given(seeds, epochs)
 def test_order_is_a_function_of_seed_and_epoch(seed, epoch):
     def permutation(seed, epoch):

@@ -39,14 +39,18 @@ class EpochOrder:
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
-    def permutation(self) -> Tensor:
-        """The order of the examples in the current epoch: int64 ``[size]`` or ``[seeds, size]``."""
-        if isinstance(self.seed, int):
-            return self._permutation(self.seed).to(self.device)
-        return torch.stack([self._permutation(seed) for seed in self.seed]).to(self.device)
+    def permutation(self, nth: int = 0) -> Tensor:
+        """The order of the examples in the ``nth`` pass of the current epoch.
 
-    def _permutation(self, seed: int) -> Tensor:
-        generator = torch.Generator().manual_seed(epoch_seed(seed, self.epoch, "order"))
+        int64 ``[size]`` or, of several seeds, ``[seeds, size]``.
+        """
+        if isinstance(self.seed, int):
+            return self._permutation(self.seed, nth).to(self.device)
+        return torch.stack([self._permutation(seed, nth) for seed in self.seed]).to(self.device)
+
+    def _permutation(self, seed: int, nth: int) -> Tensor:
+        purpose = f"order {nth}" if nth else "order"
+        generator = torch.Generator().manual_seed(epoch_seed(seed, self.epoch, purpose))
         return torch.randperm(self.size, generator=generator)
 
 
@@ -83,6 +87,7 @@ class ChunkLoader:
         batch_size: examples in a minibatch; the last one of an epoch holds what is left.
         sampler: the order of the examples; None keeps them as they lie.
         limit: at most so many minibatches an epoch.
+        passes: over the examples in an epoch, each in an order of its own if there is a sampler.
     """
 
     def __init__(
@@ -91,12 +96,14 @@ class ChunkLoader:
         batch_size: int,
         sampler: EpochOrder | None = None,
         limit: int | None = None,
+        passes: int = 1,
     ) -> None:
         self.tensors = tensors
         self.batch_size = batch_size
         self.sampler = sampler
         self.batch_sampler = None  # Lightning asks what has a sampler for this as well
         self.limit = limit
+        self.passes = passes
         self.rank, self.shares = 0, 1
 
     def share(self, rank: int, shares: int) -> "ChunkLoader":
@@ -107,10 +114,14 @@ class ChunkLoader:
     @property
     def batches(self) -> int:
         """Minibatches in an epoch."""
+        batches = self.passes * self._batches_of_a_pass
+        return batches if self.limit is None else min(self.limit, batches)
+
+    @property
+    def _batches_of_a_pass(self) -> int:
         whole, rest = divmod(len(self.tensors[0]), self.batch_size)
         # In training each share needs an example; in evaluation, which sums, none does.
-        batches = whole + (rest >= self.shares if self.sampler else rest > 0)
-        return batches if self.limit is None else min(self.limit, batches)
+        return whole + (rest >= self.shares if self.sampler else rest > 0)
 
     def __len__(self) -> int:
         return -(-self.batches // CHUNK)
@@ -125,10 +136,13 @@ class ChunkLoader:
         size, step = len(self.tensors[0]), self.batch_size
         if self.sampler is None:
             ends = [(start, min(start + step, size)) for start in range(0, size, step)]
-            return [
-                slice(start + self.rank, end, self.shares) for start, end in ends[: self.batches]
-            ]
-        minibatches = self.sampler.permutation().split(step, dim=-1)[: self.batches]
+            shares = [slice(start + self.rank, end, self.shares) for start, end in ends]
+            return (self.passes * shares)[: self.batches]
+        minibatches = [
+            rows
+            for nth in range(self.passes)
+            for rows in self.sampler.permutation(nth).split(step, -1)[: self._batches_of_a_pass]
+        ][: self.batches]
         if self.shares == 1:
             return minibatches
         # Equal shares: else the mean of their gradients would not be that of the minibatch.

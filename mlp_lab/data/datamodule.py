@@ -23,6 +23,8 @@ class DataModule(pl.LightningDataModule):
         batch_size: examples in a training minibatch.
         seed: of the order in which the examples are seen.
         limits: at most so many minibatches an epoch, by split; None: all.
+        passes: over the training examples in an epoch. What an epoch costs beside its steps,
+            validation and checkpoints above all, is much more than a pass over few examples.
     """
 
     #: Numbers in one input, and in what a network is to put out for it.
@@ -32,11 +34,14 @@ class DataModule(pl.LightningDataModule):
     #: what lies outside; None where the inputs are no pictures.
     picture: dict[str, float] | None = None
 
-    def __init__(self, *, batch_size: int, seed: int, limits: Mapping[str, int | None]) -> None:
+    def __init__(
+        self, *, batch_size: int, seed: int, limits: Mapping[str, int | None], passes: int = 1
+    ) -> None:
         super().__init__()
         self.batch_size = batch_size
         self.seed = seed
         self.limits = limits
+        self.passes = passes
         self.splits: dict[str, tuple[Tensor, Tensor]] = {}
 
     @abstractmethod
@@ -66,8 +71,8 @@ class DataModule(pl.LightningDataModule):
                 f"data.batch_size={self.batch_size}: must be at least trainer.devices={devices}"
             )
         x, y = self.splits["train"]
-        order = EpochOrder(len(x), self.seed, x.device)
-        return self._shared(ChunkLoader((x, y), self.batch_size, order, self.limits["train"]))
+        order, limit = EpochOrder(len(x), self.seed, x.device), self.limits["train"]
+        return self._shared(ChunkLoader((x, y), self.batch_size, order, limit, self.passes))
 
     def val_dataloader(self) -> ChunkLoader:
         tensors, limit = self.splits["validation"], self.limits["validation"]
