@@ -71,7 +71,8 @@ def metric(name: str, value: float | None) -> str:
         return "-"
     if name.partition("/")[0] == "error":
         return percent(value)
-    return f"{value:.4f}" if abs(value) < 1000 else f"{value:.4g}"
+    shown = value == 0 or 0.001 <= abs(value) < 1000
+    return f"{value:.4f}" if shown else f"{value:.4g}"
 
 
 def percent(part: float) -> str:

@@ -78,5 +78,5 @@ def show_outcome(logger: Any, cfg: DictConfig, result: Mapping[str, Any]) -> Non
 def _settings(cfg: DictConfig) -> dict[str, Any]:
     """The keys that make a difference between runs, dotted, each choice by its class's name."""
     values = flatten(cfg)
-    del values["data.root"]
+    values.pop("data.root", None)
     return {key: value for key, value in values.items() if lies_under(key, _SETTINGS)}

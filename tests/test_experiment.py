@@ -431,8 +431,11 @@ PRESETS = sorted(path.stem for path in (FOLDER / "experiment").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_runs(name: str, experiment: Experiment) -> None:
-    result = experiment(f"experiment={name}", "trainer.max_epochs=1", "callbacks=default")
+def test_every_preset_runs(name: str, compose: Callable, tiny_mnist: Path, tmp_path: Path) -> None:
+    overrides = [f"experiment={name}", "trainer.max_epochs=1", f"logs='{tmp_path}'"]
+    if "root" in compose(*overrides).data:
+        overrides += [f"data.root='{tiny_mnist}'"]
+    result = train(compose(*overrides, "trainer.accelerator=cpu"), overrides)
     assert result.status == "finished"
     assert f"/{name}/" in result.folder
 

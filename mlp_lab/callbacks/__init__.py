@@ -1,9 +1,10 @@
 """What watches a task while it learns: stores, shows, draws."""
 
+from mlp_lab.callbacks.curve_fit import CurveFit
 from mlp_lab.callbacks.keeper import Keeper
 from mlp_lab.callbacks.layers import Layers
 from mlp_lab.callbacks.loss_curves import LossCurves
 from mlp_lab.callbacks.progress import Progress
 from mlp_lab.callbacks.sweep_progress import SweepProgress
 
-__all__ = ["Keeper", "Layers", "LossCurves", "Progress", "SweepProgress"]
+__all__ = ["CurveFit", "Keeper", "Layers", "LossCurves", "Progress", "SweepProgress"]

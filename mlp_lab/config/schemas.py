@@ -89,6 +89,12 @@ class ClassificationByHand(Classification):
     _target_: str = "mlp_lab.tasks.ClassificationByHand"
 
 
+@schema
+class Regression:
+    _target_: str = "mlp_lab.tasks.Regression"
+    loss: str = limited(one_of=("half_squared_error", "squared_error"))
+
+
 # --- data ---------------------------------------------------------------------------------------
 
 
@@ -104,6 +110,17 @@ class MNIST:
 @schema
 class FashionMNIST(MNIST):
     _target_: str = "mlp_lab.data.FashionMNIST"
+
+
+@schema
+class Curve:
+    _target_: str = "mlp_lab.data.Curve"
+    function: str = limited(one_of=("sine", "chirp", "bumps", "triangle", "step"))
+    size: int = limited(minimum=2, maximum=10_000_000)
+    noise: float = limited(minimum=0, below=float("inf"))
+    noise_seed: int = limited(minimum=0, below=2**32)
+    batch_size: int = limited(minimum=1, maximum=1_000_000_000)
+    passes: int = limited(minimum=1, maximum=1_000_000)
 
 
 # --- network ------------------------------------------------------------------------------------
@@ -279,6 +296,11 @@ class Layers:
 
 
 @schema
+class CurveFit:
+    _target_: str = "mlp_lab.callbacks.CurveFit"
+
+
+@schema
 class EarlyStopping:
     _target_: str = "pytorch_lightning.callbacks.EarlyStopping"
     monitor: str = MISSING
@@ -305,14 +327,29 @@ class TensorBoard:
 
 # Which schemas stand behind which folder of conf/.
 GROUPS: dict[str, tuple[type, ...]] = {
-    "task": (Classification, ClassificationByHand),
-    "data": (MNIST, FashionMNIST),
+    "task": (
+        Classification,
+        ClassificationByHand,
+        Regression,
+    ),
+    "data": (
+        MNIST,
+        FashionMNIST,
+        Curve,
+    ),
     "network": (MLP,),
     "augmentation": (Augmentation,),
     "optimizer": (SGD, Adam, AdamW, NAdam, RMSprop, Adagrad),
     "schedule": (Constant, InverseTime, Step, Cosine, OneCycle),
     "trainer": (Trainer,),
-    "callbacks": (Progress, LossCurves, Layers, EarlyStopping, Pruning),
+    "callbacks": (
+        Progress,
+        LossCurves,
+        Layers,
+        EarlyStopping,
+        Pruning,
+        CurveFit,
+    ),
     "logger": (TensorBoard,),
 }
 

@@ -1,6 +1,7 @@
 """What feeds a task: DataModules over tensors that lie in memory."""
 
+from mlp_lab.data.curve import Curve
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.data.mnist import MNIST, FashionMNIST
 
-__all__ = ["MNIST", "DataModule", "FashionMNIST"]
+__all__ = ["MNIST", "Curve", "DataModule", "FashionMNIST"]

@@ -5,19 +5,24 @@ from mlp_lab.figures.axes import tilt_long_names
 from mlp_lab.figures.boundaries import linear_boundaries
 from mlp_lab.figures.classes import class_errors, confusion_matrix
 from mlp_lab.figures.curves import loss_curves
+from mlp_lab.figures.fits import curve_fit
 from mlp_lab.figures.graph import Arrow, graph
 from mlp_lab.figures.growth import Growth, growth
 from mlp_lab.figures.layers import by_epoch, by_layer, errors_by_layer
 from mlp_lab.figures.pictures import examples
+from mlp_lab.figures.sizes import Sized, against_parameters
 
 __all__ = [
     "Arrow",
     "Growth",
+    "Sized",
     "activations",
+    "against_parameters",
     "by_epoch",
     "by_layer",
     "class_errors",
     "confusion_matrix",
+    "curve_fit",
     "errors_by_layer",
     "examples",
     "graph",

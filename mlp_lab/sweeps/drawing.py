@@ -7,9 +7,8 @@ from matplotlib.figure import Figure
 
 from mlp_lab.config.flatten import written
 from mlp_lab.config.schemas import SPLITS
-from mlp_lab.sweeps import figures
+from mlp_lab.sweeps import figures, layers, sizes
 from mlp_lab.sweeps.comparison import Comparison, Group, Job
-from mlp_lab.sweeps.layers import draw_layers
 
 
 def draw(comparison: Comparison) -> dict[str, Figure]:
@@ -32,7 +31,7 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
         drawn[f"{metric}_against_{key}"] = _metric_against(groups, key, others, metric)
     if len(keys) == 2 and (cells := _cells(groups, *keys)) is not None:
         drawn["heat_map"] = figures.heat_map(*cells, (keys[0], keys[1]), metric)
-    return drawn | draw_layers(comparison)
+    return drawn | layers.draw(comparison) | sizes.draw(comparison)
 
 
 def _told(job: Job) -> str:

@@ -17,7 +17,7 @@ _MOMENTS = {"before training": min, "after training": max}
 _MOST = 12  # panels: the best
 
 
-def draw_layers(comparison: Comparison) -> dict[str, Figure]:
+def draw(comparison: Comparison) -> dict[str, Figure]:
     """Figures of runs that have a layers.csv, by name: each quantity by layer, and by depth.
 
     A panel holds the runs that differ in nothing but the depth, a line each; where there are

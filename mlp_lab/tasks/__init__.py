@@ -2,6 +2,7 @@
 
 from mlp_lab.tasks.classification import Classification
 from mlp_lab.tasks.classification_by_hand import ClassificationByHand
+from mlp_lab.tasks.regression import Regression
 from mlp_lab.tasks.task import Diverged, Task
 
-__all__ = ["Classification", "ClassificationByHand", "Diverged", "Task"]
+__all__ = ["Classification", "ClassificationByHand", "Diverged", "Regression", "Task"]

@@ -18,7 +18,7 @@ from mlp_lab.seeds import epoch_seed
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 
-# Sums over examples, by name, and their number under "examples".
+# Sums over examples (of maxima: the largest value), by name, and their number under "examples".
 Sums = dict[str, float]
 
 
@@ -31,7 +31,8 @@ class Task(pl.LightningModule):
 
     A step of Lightning's loop is a chunk of minibatches (see ``data/batches.py``). The optimizer
     steps once for each minibatch; ``global_step`` and the schedule count minibatches. A metric is
-    summed over the examples of an epoch and logged as their mean, ``<metric>/<split>``.
+    summed over the examples of an epoch and logged as their mean, ``<metric>/<split>``; one of
+    ``maxima`` as their largest value.
 
     Args:
         network: maps inputs ``[batch, ...]`` to outputs ``[batch, ...]``.
@@ -45,6 +46,8 @@ class Task(pl.LightningModule):
 
     #: Names of what ``measure`` returns, beside ``loss``.
     metrics: tuple[str, ...] = ()
+    #: Those of them, never negative, that tell of the worst example instead of the average one.
+    maxima: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -155,7 +158,7 @@ class Task(pl.LightningModule):
         sums: Sums = defaultdict(float)
         for chunk in loader:
             self._evaluate(chunk, sums)
-        return _means(sums)
+        return self._means(sums)
 
     @torch.inference_mode()
     def outputs(self, loader: Iterable[Chunk]) -> tuple[Tensor, Tensor]:
@@ -225,15 +228,21 @@ class Task(pl.LightningModule):
         sums["examples"] += float(sum(sizes))
         sums["loss"] += float(torch.stack(losses).float() @ weights)
         for name, values in self.measure(torch.cat(outputs), torch.cat(targets)).items():
-            sums[name] += float(values.sum())
+            if name in self.maxima:
+                sums[name] = max(sums[name], float(values.max()) if len(values) else 0.0)
+            else:
+                sums[name] += float(values.sum())
 
     def _log_means(self, split: str) -> None:
         sums = self._sums[split]
         if self.trainer.world_size > 1:
             values = torch.tensor(list(sums.values()), dtype=torch.float64, device=self.device)
-            total = self.trainer.strategy.reduce(values, reduce_op="sum")
-            sums = dict(zip(sums, total.tolist(), strict=True))
-        means = _means(sums)
+            reduce = self.trainer.strategy.reduce
+            # A reduction takes place in the tensor itself.
+            total = zip(sums, reduce(values.clone(), reduce_op="sum").tolist(), strict=True)
+            largest = dict(zip(sums, reduce(values, reduce_op="max").tolist(), strict=True))
+            sums = dict(total) | {name: largest[name] for name in self.maxima}
+        means = self._means(sums)
         latest = {f"{name}/{split}": mean for name, mean in means.items()}
         self.means |= latest
         # Where callbacks such as early stopping look. self.log would put it there, too, but takes
@@ -241,6 +250,6 @@ class Task(pl.LightningModule):
         metrics = {name: torch.tensor(value) for name, value in latest.items()}
         self.trainer.callback_metrics.update(metrics)
 
-
-def _means(sums: Sums) -> dict[str, float]:
-    return {k: value / sums["examples"] for k, value in sums.items() if k != "examples"}
+    def _means(self, sums: Sums) -> dict[str, float]:
+        of_means = {k: value / sums["examples"] for k, value in sums.items() if k != "examples"}
+        return of_means | {name: sums[name] for name in self.maxima}

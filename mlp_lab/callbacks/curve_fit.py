@@ -1,0 +1,47 @@
+"""What a network makes of a curve."""
+
+from typing import Any
+
+import torch
+
+from mlp_lab import figures
+from mlp_lab.backend import pl
+from mlp_lab.callbacks.keeper import Keeper
+from mlp_lab.callbacks.show import show
+from mlp_lab.errors import UserError
+from mlp_lab.tasks.task import Task
+
+
+class CurveFit(pl.callbacks.Callback):
+    """``curve_fit.png``: the curve, the training points, the fit and its error.
+
+    Drawn with the last weights when the training ends, however it ends.
+
+    Raises:
+        UserError: the data are not numbers by one number.
+    """
+
+    def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        x, y = trainer.train_dataloader.tensors  # type: ignore[union-attr]
+        if not x.shape[1:] == y.shape[1:] == (1,):
+            raise UserError("callbacks.curve_fit: needs data=curve; or callbacks=default")
+
+    def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        self._draw(trainer, task)
+
+    def on_exception(self, trainer: pl.Trainer, task: pl.LightningModule, *_: Any) -> None:
+        self._draw(trainer, task)
+
+    @torch.no_grad()
+    def _draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        keeper = trainer.checkpoint_callback
+        assert isinstance(task, Task)
+        assert isinstance(keeper, Keeper)
+        if not keeper.history or not trainer.is_global_zero:
+            return
+        points = trainer.train_dataloader.tensors  # type: ignore[union-attr]
+        curve = trainer.val_dataloaders.tensors  # type: ignore[union-attr]
+        task.eval()
+        columns = [*points, *curve, task.network(curve[0])]
+        px, py, x, y, fit = (column[:, 0].float().cpu().numpy() for column in columns)
+        show(trainer, "curve_fit", figures.curve_fit((px, py), (x, y), fit))

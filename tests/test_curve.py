@@ -1,0 +1,180 @@
+"""Curves as data, and the picture of a fit."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlp_lab import figures
+from mlp_lab.callbacks import curve_fit
+from mlp_lab.config import schemas
+from mlp_lab.data import Curve
+from mlp_lab.data.curve import FUNCTIONS
+from mlp_lab.errors import UserError
+from mlp_lab.experiment import Result, train
+from mlp_lab.runs import Run
+from mlp_lab.sweeps.comparison import Comparison, find_runs
+from mlp_lab.sweeps.drawing import draw
+
+SPLITS = ("train", "validation", "test")
+
+
+def data(function: str = "sine", size: int = 50, noise: float = 0.0, noise_seed: int = 0) -> Curve:
+    made = Curve(
+        function=function, size=size, noise=noise, noise_seed=noise_seed, batch_size=10, seed=0,
+        limits={"train": None, "validation": None},
+    )  # fmt: skip
+    made.setup()
+    return made
+
+
+def points(made: Curve, split: str) -> tuple[np.ndarray, np.ndarray]:
+    x, y = made.splits[split]
+    assert x.dtype == y.dtype == torch.float32
+    assert x.shape == y.shape == (len(x), 1)
+    return x[:, 0].double().numpy(), y[:, 0].double().numpy()
+
+
+def test_names_agree_with_the_schema() -> None:
+    limits = schemas.Curve.__dataclass_fields__["function"].metadata["limits"]
+    assert list(limits.one_of) == list(FUNCTIONS)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_are_bounded_and_all_but_the_step_continuous(name: str) -> None:
+    x = np.linspace(-1, 1, 200_001)
+    y = FUNCTIONS[name](x)
+    assert np.abs(y).max() <= 1 + 1e-12
+    assert np.ptp(y) > 1
+    # None is steeper than 30, which a jump is on any grid.
+    assert (np.abs(np.diff(y)).max() < 30 * (x[1] - x[0])) == (name != "step")
+
+
+@given(st.sampled_from(sorted(FUNCTIONS)), st.integers(2, 300), st.floats(0, 10))
+def test_splits(function: str, size: int, noise: float) -> None:
+    made = data(function, size, noise)
+    x, _ = points(made, "train")
+    assert x == pytest.approx([-1 + 2 * i / (size - 1) for i in range(size)], abs=1e-6)
+    for split, places in {
+        "validation": [-1 + i / 500 for i in range(1001)],
+        "test": [-1 + (i + 0.5) / 500 for i in range(1000)],
+    }.items():
+        x, y = points(made, split)
+        assert x == pytest.approx(places, abs=1e-6)
+        if function != "step":  # which rounding turns over at 0
+            assert y == pytest.approx(FUNCTIONS[function](np.array(places)), abs=1e-5)
+
+
+def test_noise_is_in_the_training_targets_alone_and_drawn_by_its_seed() -> None:
+    clean, noisy, again = (data(size=20_000, noise=noise) for noise in (0.0, 0.5, 0.5))
+    difference = points(noisy, "train")[1] - points(clean, "train")[1]
+    assert difference.std() == pytest.approx(0.5, rel=0.03)
+    assert abs(difference.mean()) < 0.02
+    for split in SPLITS:
+        assert np.array_equal(points(noisy, split)[1], points(again, split)[1])
+        other = points(data(size=20_000, noise=0.5, noise_seed=1), split)[1]
+        assert np.array_equal(points(noisy, split)[1], other) == (split != "train")
+
+
+# --- the picture --------------------------------------------------------------------------------
+
+
+def test_the_largest_error_is_marked_and_told() -> None:
+    x = np.linspace(0, 1, 11)
+    fit = x.copy()
+    fit[3] -= 0.25
+    figure = figures.curve_fit((x[::5], x[::5]), (x, x), fit)
+    above, below = figure.axes
+    drawn = {line.get_label(): line.get_xydata() for line in above.lines}
+    assert np.array_equal(drawn["curve"], np.stack([x, x], 1))
+    assert np.array_equal(drawn["fit"], np.stack([x, fit], 1))
+    assert np.array_equal(drawn["3 training points"], np.stack([x[::5]] * 2, 1))
+    assert below.lines[1].get_xydata().tolist() == [[pytest.approx(0.3), pytest.approx(-0.25)]]
+    shown = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "largest error: 0.25 at x = 0.3" in shown
+
+
+def run(compose: Callable, tmp_path: Path, *overrides: str) -> Result:
+    few = ["trainer.max_epochs=2", "data.passes=5", "trainer.accelerator=cpu"]
+    return train(compose("experiment=curve_fit", *few, f"logs='{tmp_path}'", *overrides))
+
+
+def test_a_run_draws_its_last_fit(
+    compose: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fits: list[tuple] = []
+    plain = figures.curve_fit
+    monkeypatch.setattr(
+        curve_fit.figures, "curve_fit", lambda *given: (fits.append(given), plain(*given))[1]
+    )
+    result = run(compose, tmp_path, "data.noise=0.2", "data.size=30")
+    assert (Path(result.folder) / "figures" / "curve_fit.png").is_file()
+    [((px, py), (x, y), fit)] = fits
+    assert (len(px), len(py), len(x)) == (30, 30, 1001)
+    assert np.abs(py - FUNCTIONS["bumps"](px)).max() > 0.1
+    np.testing.assert_allclose(y, FUNCTIONS["bumps"](x), atol=1e-5)
+    assert result.last is not None
+    assert result.last["largest_error/validation"] == pytest.approx(np.abs(fit - y).max())
+
+
+def test_a_diverging_run_has_its_picture(compose: Callable, tmp_path: Path) -> None:
+    words = ["optimizer=sgd", "optimizer.lr=1e3", "network.activation=identity"]
+    result = run(compose, tmp_path, *words, "trainer.max_epochs=50", "data.passes=1")
+    assert result.status == "diverged"
+    assert result.epochs > 0
+    assert (Path(result.folder) / "figures" / "curve_fit.png").is_file()
+
+
+def test_other_data_have_no_curve(compose: Callable, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"callbacks\.curve_fit: needs data=curve"):
+        train(compose("experiment=parity", "callbacks=curve", f"logs='{tmp_path}'",
+                      "trainer.accelerator=cpu"))  # fmt: skip
+
+
+def test_one_hidden_layer_of_sigmoids_fits_a_curve(compose: Callable, tmp_path: Path) -> None:
+    usual = ["data.function=sine", "trainer.max_epochs=20", "data.passes=100", "callbacks=none"]
+    result = run(compose, tmp_path, *usual, "network.width=16")
+    line = run(compose, tmp_path, *usual, "network.depth=0")
+    assert result.best is not None
+    assert line.best is not None
+    assert result.best["largest_error/validation"] < 0.1
+    # The best line leaves more than half of the amplitude.
+    assert line.best["largest_error/validation"] > 0.5
+    rows = Run(result.folder).history
+    chosen = min(rows, key=lambda row: row["largest_error/validation"])
+    assert result.best["epoch"] == chosen["epoch"]
+
+
+# --- sizes --------------------------------------------------------------------------------------
+
+
+def test_a_sweep_shows_what_more_parameters_gain(compose: Callable, tmp_path: Path) -> None:
+    for width in (2, 4):
+        for depth in (1, 2):
+            run(compose, tmp_path, f"network.width={width}", f"network.depth={depth}",
+                "trainer.max_epochs=1", "callbacks=none", "logger=none")  # fmt: skip
+    comparison = Comparison(find_runs([str(tmp_path)]), "largest_error")
+    drawn = draw(comparison)
+    assert "largest_error_against_network.width" in drawn
+    panel = drawn["largest_error_against_parameters"].axes[0]
+    expected = {
+        f"depth={depth}": sorted(
+            (job.run.result["parameters"], job.best["largest_error/validation"])
+            for job in comparison.jobs
+            if job.best is not None and job.settings["network.depth"] == depth
+        )
+        for depth in (1, 2)
+    }
+    found = {
+        bars.get_label(): list(zip(*bars.lines[0].get_data(), strict=True))
+        for bars in panel.containers
+    }
+    assert found == expected
+    # 1-w-1: w + w + w + 1 parameters; 1-w-w-1: w (w + 1) more.
+    assert [size for size, _ in found["depth=1"]] == [7, 13]
+    assert [size for size, _ in found["depth=2"]] == [13, 33]
+    assert [note.get_text() for note in panel.texts] == ["2", "4", "2", "4"]

@@ -1,0 +1,183 @@
+"""Regression: losses, and metrics that tell of the worst example."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from mlp_lab.config import FOLDER
+from mlp_lab.data.batches import ChunkLoader
+from mlp_lab.experiment import Training, fit_alone
+from mlp_lab.runs import Run
+from mlp_lab.schedules import Constant
+from mlp_lab.sweeps.jobs import Job, train_jobs
+from mlp_lab.tasks import Regression
+
+FORMULAS = {"half_squared_error": 0.5, "squared_error": 1.0}
+shapes = st.tuples(st.integers(1, 40), st.integers(1, 5))
+
+
+def task(loss: str = "half_squared_error") -> Regression:
+    """A task whose network hands its input through."""
+    optimizer, network = torch.optim.SGD, nn.Identity()
+    return Regression(loss=loss, network=network, optimizer=optimizer, schedule=Constant(), seed=0)
+
+
+def example(examples: int, outputs: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    f, y = torch.randn(2, examples, outputs, generator=generator, dtype=torch.float64)
+    return f, y
+
+
+@pytest.mark.parametrize("loss", FORMULAS)
+@given(shapes, st.integers(0, 99))
+def test_losses(loss: str, shape: tuple[int, int], seed: int) -> None:
+    f, y = example(*shape, seed)
+    expected = FORMULAS[loss] * np.mean((f.numpy() - y.numpy()) ** 2)
+    assert task(loss).loss(f, y).item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_gradient_of_half_the_squared_error_is_the_error() -> None:
+    f, y = example(20, 1, 0)
+    f.requires_grad_()
+    task().loss(f, y).backward()
+    np.testing.assert_allclose(f.grad, (f - y).detach() / 20, rtol=1e-12)
+
+
+@given(shapes, st.integers(0, 99), st.integers(1, 50))
+def test_evaluation_is_a_mean_and_a_maximum_whatever_the_batches(
+    shape: tuple[int, int], seed: int, batch_size: int
+) -> None:
+    f, y = example(*shape, seed)
+    found = task().evaluate(ChunkLoader((f, y), batch_size))
+    error = f.numpy() - y.numpy()
+    assert found == pytest.approx(
+        {
+            "loss": np.mean(error**2) / 2,
+            "squared_error": np.mean(error**2),
+            "largest_error": np.abs(error).max(),
+        },
+        rel=1e-6,
+    )
+
+
+def test_targets_of_one_output_may_be_a_row() -> None:
+    f, y = example(9, 1, 0)
+    assert task().loss(f, y[:, 0]) == task().loss(f, y)
+    for name, values in task().measure(f, y).items():
+        assert torch.equal(task().measure(f, y[:, 0])[name], values)
+        assert values.shape == (9,)
+
+
+def test_an_empty_share_of_a_batch_adds_nothing() -> None:
+    f, y = example(3, 1, 0)
+    # Of the batches {0, 1} and {2}, the second of two processes has the example 1 only.
+    found = task().evaluate(ChunkLoader((f, y), 2).share(1, 2))
+    assert found["largest_error"] == pytest.approx((f - y)[1].abs().item())
+    assert found["squared_error"] == pytest.approx((f - y)[1].square().item())
+
+
+# --- in trainings -------------------------------------------------------------------------------
+
+USUAL = ["experiment=curve_fit", "trainer.accelerator=cpu", "trainer.max_epochs=3", "data.passes=2"]
+
+
+def history(folder: Path) -> list[dict[str, float]]:
+    return Run(folder).history
+
+
+def test_the_history_has_the_largest_error_of_each_epoch(compose: Callable, tmp_path: Path) -> None:
+    words = [*USUAL, "callbacks=none", f"logs='{tmp_path}'", "data.batch_size=10"]
+    training = Training.new(compose(*words))
+    measured: list[torch.Tensor] = []
+    measure = training.task.measure
+
+    def watched(output: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
+        if training.trainer.training:
+            measured.append((output - target).abs().max())
+        return measure(output, target)
+
+    training.task.measure = watched
+    fit_alone(training, test=False)
+    rows = history(training.run.folder)
+    epochs = torch.stack(measured).view(3, -1)
+    assert [row["largest_error/train"] for row in rows] == pytest.approx(epochs.amax(1).tolist())
+    # By the last weights, with numpy.
+    x, y = (t.numpy() for t in training.data.splits["validation"])
+    w1, b1, w2, b2 = (p.detach().numpy() for p in training.task.network.parameters())
+    fit = (1 / (1 + np.exp(-(x @ w1.T + b1)))) @ w2.T + b2
+    assert rows[-1]["largest_error/validation"] == pytest.approx(np.abs(fit - y).max(), rel=1e-4)
+    assert rows[-1]["squared_error/validation"] == pytest.approx(np.mean((fit - y) ** 2), rel=1e-4)
+
+
+def test_a_stack_has_the_largest_errors_of_its_members(compose: Callable, tmp_path: Path) -> None:
+    own = [["optimizer.lr=0.01", "callbacks=curve"], ["optimizer.lr=0.1"], ["seed=4"]]
+    usual = [*USUAL, "callbacks=none", "logger=none"]
+
+    def jobs(name: str) -> list[Job]:
+        folders = [tmp_path / name / str(i) for i in range(len(own))]
+        return [Job(compose(*usual, *w), w, f) for w, f in zip(own, folders, strict=True)]
+
+    for job in jobs("alone"):
+        fit_alone(Training.new(job.cfg, job.overrides, job.folder), test=False, terminal=False)
+    train_jobs(jobs("stacked"))
+    for i in range(len(own)):
+        alone, stacked = (history(tmp_path / name / str(i)) for name in ("alone", "stacked"))
+        for one, other in zip(alone, stacked, strict=True):
+            del one["seconds"], other["seconds"]
+            assert other == pytest.approx(one, rel=1e-3)
+    assert (tmp_path / "stacked" / "0" / "figures" / "curve_fit.png").is_file()
+
+
+@given(st.integers(1, 30), st.integers(0, 30), st.integers(0, 99))
+def test_processes_add_what_is_a_mean_and_compare_what_is_a_maximum(
+    here: int, there: int, seed: int
+) -> None:
+    f, y = example(here + there, 2, seed)
+    own, other = task(), task()
+    for each, rows in ((own, slice(here)), (other, slice(here, None))):
+        each.on_validation_epoch_start()
+        each.record_validation([f[rows]], [y[rows]])
+
+    class Trainer:
+        """Of two processes; a reduction takes place in the tensor itself, as torch's does."""
+
+        world_size = 2
+        callback_metrics: ClassVar[dict] = {}
+
+        @property
+        def strategy(self) -> "Trainer":
+            return self
+
+        def reduce(self, values: torch.Tensor, reduce_op: str) -> torch.Tensor:
+            theirs = torch.tensor(list(other._sums["validation"].values()), dtype=torch.float64)
+            both = {"sum": torch.add, "max": torch.maximum}[reduce_op](values, theirs)
+            return values.copy_(both)
+
+    own.trainer = trainer = Trainer()  # a task keeps a weak reference only
+    own._log_means("validation")
+    expected = task().evaluate(ChunkLoader((f, y), 100))
+    assert own.means == pytest.approx({f"{k}/validation": v for k, v in expected.items()})
+    del trainer
+
+
+@pytest.mark.slow
+def test_processes_agree_on_the_largest_error(tmp_path: Path) -> None:
+    words = [*USUAL, "data.batch_size=20", "callbacks=none", "logger=none"]
+    for trainer in ("default", "ddp"):
+        command = [sys.executable, FOLDER.parent / "scripts" / "train.py", f"trainer={trainer}"]
+        done = subprocess.run([*command, *words, f"logs='{tmp_path / trainer}'"], timeout=200)
+        assert done.returncode == 0
+    folders = [next((tmp_path / trainer / "curve_fit").iterdir()) for trainer in ("default", "ddp")]
+    alone, together = map(history, folders)
+    for one, other in zip(alone, together, strict=True):
+        del one["seconds"], other["seconds"]
+        assert other == pytest.approx(one, rel=1e-3)
