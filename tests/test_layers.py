@@ -29,7 +29,7 @@ from mlp_lab.runs import Run
 from mlp_lab.sweeps.answer import compare
 from mlp_lab.sweeps.comparison import Comparison, find_runs
 from mlp_lab.sweeps.jobs import Job, train_jobs
-from mlp_lab.sweeps.layers import draw_layers
+from mlp_lab.sweeps.layers import draw
 
 Experiment = Callable[..., Result]
 
@@ -341,7 +341,7 @@ def made_up(tmp_path: Path, compose: Callable) -> Callable[..., None]:
 
 def drawn(folder: Path) -> dict[str, dict[str, list[list[float]]]]:
     """Lines by panel and figure."""
-    drawn = draw_layers(Comparison(find_runs([str(folder)])))
+    drawn = draw(Comparison(find_runs([str(folder)])))
     return {
         name: {
             panel.get_title(): [line.get_ydata().tolist() for line in panel.lines]
@@ -373,7 +373,7 @@ def test_depths_share_a_panel(made_up: Callable, tmp_path: Path) -> None:
 def test_colours_tell_the_depth(made_up: Callable, tmp_path: Path) -> None:
     made_up({0: [1.0, 2.0]}, "network.depth=1")
     made_up({0: [1.0] * 8}, "network.depth=7")
-    for figure in draw_layers(Comparison(find_runs([str(tmp_path)]))).values():
+    for figure in draw(Comparison(find_runs([str(tmp_path)]))).values():
         bar = figure.axes[-1]
         assert (bar.get_ylabel(), bar.get_ylim()) == ("hidden layers", (1, 7))
 
@@ -394,7 +394,7 @@ def test_runs_without_layers_are_left_out(made_up: Callable, tmp_path: Path) -> 
 def test_the_best_of_many_settings(made_up: Callable, tmp_path: Path) -> None:
     for i in range(14):
         made_up({0: [1.0, float(i + 1)]}, f"optimizer.lr={i + 1}", loss=i)
-    figure = draw_layers(Comparison(find_runs([str(tmp_path)])))["gradient_norms_before_training"]
+    figure = draw(Comparison(find_runs([str(tmp_path)])))["gradient_norms_before_training"]
     assert figure.get_suptitle() == "before training, the best 12"
     titles = [panel.get_title() for panel in figure.axes if panel.lines]
     assert titles == [f"lr={i + 1}" for i in range(12)]

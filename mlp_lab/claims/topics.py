@@ -7,7 +7,7 @@ from mlp_lab.claims.claim import Claim
 from mlp_lab.config.check import nearest
 from mlp_lab.errors import UserError
 
-TOPICS = ("activations", "collapse", "vanishing_gradients", "backpropagation")
+TOPICS = ("activations", "collapse", "vanishing_gradients", "boolean", "backpropagation")
 
 
 def refuse_unknown(names: Sequence[str]) -> None:

@@ -113,6 +113,15 @@ class FashionMNIST(MNIST):
 
 
 @schema
+class Boolean:
+    _target_: str = "mlp_lab.data.Boolean"
+    bits: int = limited(minimum=1, maximum=16)
+    function: str = MISSING
+    batch_size: int = limited(minimum=1, maximum=1_000_000_000)
+    passes: int = limited(minimum=1, maximum=1_000_000)
+
+
+@schema
 class Curve:
     _target_: str = "mlp_lab.data.Curve"
     function: str = limited(one_of=("sine", "chirp", "bumps", "triangle", "step"))
@@ -307,6 +316,7 @@ class EarlyStopping:
     mode: str = limited(one_of=("min", "max"))
     patience: int = limited(minimum=0)
     min_delta: float = limited(minimum=0, below=float("inf"))
+    stopping_threshold: float | None = limited(below=float("inf"))
 
 
 @schema
@@ -327,16 +337,8 @@ class TensorBoard:
 
 # Which schemas stand behind which folder of conf/.
 GROUPS: dict[str, tuple[type, ...]] = {
-    "task": (
-        Classification,
-        ClassificationByHand,
-        Regression,
-    ),
-    "data": (
-        MNIST,
-        FashionMNIST,
-        Curve,
-    ),
+    "task": (Classification, ClassificationByHand, Regression),
+    "data": (MNIST, FashionMNIST, Boolean, Curve),
     "network": (MLP,),
     "augmentation": (Augmentation,),
     "optimizer": (SGD, Adam, AdamW, NAdam, RMSprop, Adagrad),

@@ -2,6 +2,7 @@
 
 from mlp_lab.figures.activations import activations
 from mlp_lab.figures.axes import tilt_long_names
+from mlp_lab.figures.boolean import Cost, units_and_steps, units_by_hand
 from mlp_lab.figures.boundaries import linear_boundaries
 from mlp_lab.figures.classes import class_errors, confusion_matrix
 from mlp_lab.figures.curves import loss_curves
@@ -14,6 +15,7 @@ from mlp_lab.figures.sizes import Sized, against_parameters
 
 __all__ = [
     "Arrow",
+    "Cost",
     "Growth",
     "Sized",
     "activations",
@@ -30,4 +32,6 @@ __all__ = [
     "linear_boundaries",
     "loss_curves",
     "tilt_long_names",
+    "units_and_steps",
+    "units_by_hand",
 ]

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from mlp_lab.config.flatten import written
 from mlp_lab.config.schemas import SPLITS
-from mlp_lab.sweeps import figures, layers, sizes
+from mlp_lab.sweeps import boolean, figures, layers, sizes
 from mlp_lab.sweeps.comparison import Comparison, Group, Job
 
 
@@ -31,7 +31,8 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
         drawn[f"{metric}_against_{key}"] = _metric_against(groups, key, others, metric)
     if len(keys) == 2 and (cells := _cells(groups, *keys)) is not None:
         drawn["heat_map"] = figures.heat_map(*cells, (keys[0], keys[1]), metric)
-    return drawn | layers.draw(comparison) | sizes.draw(comparison)
+    special = [layers.draw(comparison), sizes.draw(comparison), boolean.draw(comparison)]
+    return {name: figure for each in (drawn, *special) for name, figure in each.items()}
 
 
 def _told(job: Job) -> str:

@@ -9,6 +9,7 @@ from mlp_lab.config.flatten import written
 from mlp_lab.console import markdown, metric, table
 from mlp_lab.files import csv_text
 from mlp_lab.runs import metrics_of
+from mlp_lab.sweeps import boolean
 from mlp_lab.sweeps.comparison import Comparison, Group, Job
 
 _METRICS = ("loss/train", "loss/validation", "error/train", "error/validation")
@@ -135,7 +136,7 @@ def _tables(comparison: Comparison) -> list[tuple[list[str], list[list[str]]]]:
     tables = [(header, shown)]
     if "seed" in comparison.swept and (groups := comparison.groups()):
         tables.append(_over_seeds(comparison, groups))
-    return tables
+    return tables + boolean.tables(comparison)
 
 
 def _over_seeds(

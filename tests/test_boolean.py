@@ -1,0 +1,226 @@
+"""Boolean functions: their tables, the networks by hand, what training makes of them."""
+
+import operator
+from collections.abc import Callable, Sequence
+from functools import reduce
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from mlp_lab.boolean import by_hand, rows_of, truth_table
+from mlp_lab.claims import boolean as claims
+from mlp_lab.data import Boolean
+from mlp_lab.errors import UserError
+from mlp_lab.experiment import train
+from mlp_lab.figures import units_and_steps, units_by_hand
+from mlp_lab.runs import Run
+from mlp_lab.sweeps import boolean as sweep
+from mlp_lab.sweeps import summary
+from mlp_lab.sweeps.comparison import Comparison, find_runs
+from mlp_lab.sweeps.drawing import draw
+
+NAMED: dict[str, Callable[[Sequence[int]], int]] = {
+    "parity": lambda row: reduce(operator.xor, row),
+    "and": lambda row: reduce(operator.and_, row),
+    "or": lambda row: reduce(operator.or_, row),
+    "majority": lambda row: sorted(row)[(len(row) - 1) // 2],  # the lower median
+}
+
+
+def outputs(network: torch.nn.Module, bits: int) -> list[float]:
+    """For all rows, one by one."""
+    rows = product((0.0, 1.0), repeat=bits)
+    with torch.no_grad():
+        return [network(torch.tensor([row])).item() for row in rows]
+
+
+def units(network: torch.nn.Sequential) -> int:
+    return len(network[0].weight) if len(network) > 1 else 0
+
+
+# --- truth tables -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bits", range(1, 8))
+def test_rows_count_upwards(bits: int) -> None:
+    assert list(map(tuple, rows_of(bits))) == list(product((0, 1), repeat=bits))
+
+
+@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("bits", range(1, 8))
+def test_named_functions(name: str, bits: int) -> None:
+    expected = [NAMED[name](row) for row in product((0, 1), repeat=bits)]
+    assert truth_table(name, bits).tolist() == expected
+
+
+@given(st.integers(1, 6).flatmap(lambda n: st.lists(st.sampled_from("01"), min_size=2**n,
+                                                   max_size=2**n)))  # fmt: skip
+def test_digits_are_the_values(digits: list[str]) -> None:
+    bits = len(digits).bit_length() - 1
+    assert truth_table("".join(digits), bits).tolist() == list(map(int, digits))
+
+
+@pytest.mark.parametrize("function", ["", "xor", "011", "01100", "0120", "-110"])
+def test_what_is_no_function_is_told(function: str) -> None:
+    with pytest.raises(ValueError, match=rf"function={function}: must be .* or 4 digits 0 and 1"):
+        truth_table(function, 2)
+    with pytest.raises(UserError, match=rf"data.function={function}: must be one of parity, and"):
+        data(bits=2, function=function)
+
+
+# --- by hand ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3])
+def test_all_functions_are_computed_exactly(bits: int) -> None:
+    for values in product((0, 1), repeat=2**bits):
+        network = by_hand(np.array(values))
+        assert outputs(network, bits) == list(values)
+        assert units(network) == sum(values)
+
+
+@given(st.integers(4, 6).flatmap(lambda n: st.integers(0, 2 ** (2**n) - 1).map(lambda t: (n, t))))
+def test_functions_of_more_bits_are_computed_exactly(case: tuple[int, int]) -> None:
+    bits, number = case
+    values = [number >> row & 1 for row in range(2**bits)]
+    network = by_hand(np.array(values))
+    assert outputs(network, bits) == values
+    assert units(network) == sum(values)
+
+
+@pytest.mark.parametrize("bits", range(1, 11))
+def test_parity_needs_exponentially_many_units(bits: int) -> None:
+    assert units(by_hand(truth_table("parity", bits))) == 2 ** (bits - 1)
+
+
+def test_claims_hold_and_could_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = list(claims.claims())
+    assert [claim.holds for claim in found] == [True] * 4
+    [figure] = found[-1].figures.values()
+    closed_form, measured = figure.axes[0].lines
+    assert closed_form.get_xydata().tolist() == [[n, 2 ** (n - 1)] for n in range(2, 11)]
+    assert measured.get_xydata().tolist() == closed_form.get_xydata().tolist()
+
+    def inexact(table: np.ndarray) -> torch.nn.Sequential:
+        network = by_hand(table)
+        with torch.no_grad():
+            network[-1].bias += 1e-6
+        return network
+
+    monkeypatch.setattr(claims, "by_hand", inexact)
+    assert [claim.holds for claim in claims.claims()] == [False] * 4
+
+
+# --- data ---------------------------------------------------------------------------------------
+
+
+def data(bits: int, function: str) -> Boolean:
+    limits = {"train": None, "validation": None}
+    return Boolean(bits=bits, function=function, batch_size=99, seed=0, limits=limits)
+
+
+def test_all_rows_are_every_split() -> None:
+    rows = data(2, "0010")
+    rows.setup()
+    for split in ("train", "validation", "test"):
+        x, y = rows.splits[split]
+        assert x.tolist() == [[-1, -1], [-1, 1], [1, -1], [1, 1]]
+        assert (y.tolist(), y.dtype) == ([0, 0, 1, 0], torch.int64)
+    assert (rows.in_features, rows.out_features) == (2, 1)
+
+
+# --- trained ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("overrides", [[], ["data.bits=2", "data.function=0110"]])
+def test_the_training_ends_when_no_row_is_wrong(
+    overrides: list[str], compose: Callable, tmp_path: Path
+) -> None:
+    usual = ["experiment=parity", "trainer.accelerator=cpu", f"logs='{tmp_path}'"]
+    result = train(compose(*usual, *overrides))
+    errors = [row["error/validation"] for row in Run(result.folder).history]
+    assert errors[-1] == 0 < min(errors[:-1], default=1)
+    assert result.best is not None
+    assert result.best["epoch"] == result.epochs == len(errors) < 100
+    assert result.steps == 10 * result.epochs
+    assert result.evaluations[0]["error"] == 0
+
+
+def test_no_line_computes_the_exclusive_or(compose: Callable, tmp_path: Path) -> None:
+    usual = ["experiment=parity", "trainer.accelerator=cpu", f"logs='{tmp_path}'"]
+    few = ["data.bits=2", "network.depth=0", "trainer.max_epochs=20", "callbacks=none"]
+    result = train(compose(*usual, *few))
+    # One of the four rows is wrong at least, whichever line it is.
+    assert min(row["error/validation"] for row in Run(result.folder).history) >= 0.25
+
+
+# --- units and steps ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def swept(compose: Callable, tmp_path: Path) -> Callable[..., Comparison]:
+    """``swept({(bits, width, seed): epoch of the first error 0, or None})``."""
+
+    def make(solved: dict[tuple[int, int, int], int | None], *common: str) -> Comparison:
+        plain = OmegaConf.to_container(compose("experiment=parity", *common))
+        for (bits, width, seed), first in solved.items():
+            run = Run.create(str(tmp_path), "parity")
+            cfg = OmegaConf.create(plain)
+            cfg.data.bits, cfg.network.width, cfg.seed = bits, width, seed
+            run.write_start(cfg, [])
+            errors = [0.5 if first is None or epoch < first else 0.0 for epoch in range(1, 6)]
+            columns = ["epoch", "step", "error/validation", "error/train"]
+            cells = [[i, 10.0 * i, error, error] for i, error in enumerate(errors, 1)]
+            run.write_history(columns, [dict(zip(columns, c, strict=True)) for c in cells])
+            run.write_result({"status": "finished", "seconds": [], "evaluations": []})
+        return Comparison(find_runs([str(tmp_path)]), "error")
+
+    return make
+
+
+SOLVED = {
+    (2, 2, 0): 3, (2, 2, 1): None, (2, 8, 0): 1, (2, 8, 1): 4,
+    (3, 2, 0): None, (3, 2, 1): None, (3, 8, 0): 5, (3, 8, 1): None,
+}  # fmt: skip
+
+
+def test_needs_are_the_fewest_units_of_a_seed_and_of_all(swept: Callable) -> None:
+    comparison = swept(SOLVED)
+    assert sweep.needs(comparison) == [
+        sweep.Need(2, 2, fewest=2, reliable=8, steps=25, widest=8, steps_widest=25),
+        sweep.Need(3, 4, fewest=8, reliable=None, steps=None, widest=8, steps_widest=None),
+    ]
+    [(header, rows)] = sweep.tables(comparison)
+    assert [len(row) for row in rows] == [len(header)] * 2
+    assert rows == [["2", "2", "2", "8", "25", "25"], ["3", "4", "8", "-", "-", "-"]]
+    assert "| 3 | 4 | 8 | - | - | - |" in summary.as_markdown(comparison)
+    units, steps = draw(comparison)["units_and_steps"].axes
+    drawn = [line.get_xydata().tolist() for line in (*units.lines, *steps.lines)]
+    assert drawn == [[[2, 2], [3, 4]], [[2, 8]], [[2, 2], [3, 8]], [[2, 25]], [[2, 25]]]
+
+
+def test_units_by_hand_are_those_of_the_function(swept: Callable) -> None:
+    found = sweep.needs(swept(SOLVED, "data.function=and"))
+    assert [need.by_hand for need in found] == [1, 1]
+
+
+def test_other_sweeps_need_nothing(swept: Callable) -> None:
+    comparison = swept({(2, 2, 0): 1, (2, 4, 0): 1})
+    assert (sweep.needs(comparison), sweep.tables(comparison), sweep.draw(comparison)) == (
+        [], [], {},
+    )  # fmt: skip
+
+
+def test_figures_show_what_is_given() -> None:
+    panel = units_by_hand([2, 3, 4], [2, 4, 9]).axes[0]
+    assert [line.get_ydata().tolist() for line in panel.lines] == [[2, 4, 8], [2, 4, 9]]
+    units, steps = units_and_steps({"a": [(2, 4), (3, 8)], "b": [(2, 5)]}, {"c": []}).axes
+    drawn = {line.get_label(): line.get_xydata().tolist() for line in units.lines}
+    assert drawn == {"a": [[2, 4], [3, 8]], "b": [[2, 5]]}
+    assert len(steps.lines) == 0
