@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from mlp_lab.config import FOLDER
+from mlp_lab.data import batches
 from mlp_lab.data.batches import ChunkLoader
 from mlp_lab.experiment import Training, fit_alone
 from mlp_lab.runs import Run
@@ -52,12 +54,13 @@ def test_the_gradient_of_half_the_squared_error_is_the_error() -> None:
     np.testing.assert_allclose(f.grad, (f - y).detach() / 20, rtol=1e-12)
 
 
-@given(shapes, st.integers(0, 99), st.integers(1, 50))
+@given(shapes, st.integers(0, 99), st.integers(1, 50), st.integers(1, 50))
 def test_evaluation_is_a_mean_and_a_maximum_whatever_the_batches(
-    shape: tuple[int, int], seed: int, batch_size: int
+    shape: tuple[int, int], seed: int, batch_size: int, chunk: int
 ) -> None:
     f, y = example(*shape, seed)
-    found = task().evaluate(ChunkLoader((f, y), batch_size))
+    with patch.object(batches, "CHUNK", chunk):
+        found = task().evaluate(ChunkLoader((f, y), batch_size))
     error = f.numpy() - y.numpy()
     assert found == pytest.approx(
         {
@@ -95,7 +98,8 @@ def history(folder: Path) -> list[dict[str, float]]:
 
 
 def test_the_history_has_the_largest_error_of_each_epoch(compose: Callable, tmp_path: Path) -> None:
-    words = [*USUAL, "callbacks=none", f"logs='{tmp_path}'", "data.batch_size=10"]
+    words = [*USUAL, "callbacks=none", f"logs='{tmp_path}'"]
+    words += ["data.batch_size=10", "data.passes=8"]  # several chunks an epoch
     training = Training.new(compose(*words))
     measured: list[torch.Tensor] = []
     measure = training.task.measure

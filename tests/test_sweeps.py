@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import re
 import shlex
 import statistics
 import subprocess
@@ -595,12 +596,13 @@ def test_a_sweep_of_which_nothing_came_says_so(start: Start, tmp_path: Path) -> 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("sweep/*.yaml")), ids=lambda path: path.stem)
 def test_each_value_of_a_preset_is_one(path: Path, compose: Callable) -> None:
     params = OmegaConf.select(OmegaConf.load(path), "hydra.sweeper.params") or {}
+    experiment = re.findall(r"\bexperiment=\w+", path.read_text())[:1]  # its first line names it
     words = [f"{key}={values}" for key, values in params.items()]
     for override in OverridesParser.create().parse_overrides(words):
         interval = override.value() if override.is_interval_sweep() else None
         ends = [interval.start, interval.end] if interval else override.sweep_string_iterator()
         for value in ends:
-            compose(f"{override.key_or_group}={value}")
+            compose(*experiment, f"{override.key_or_group}={value}")
 
 
 def test_a_preset_names_its_jobs_by_what_it_varies(start: Start, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, NullLocator, PercentFormatter
 
 # Parameters, the mean and the standard deviation (nan: of a single one) of what was reached, and
 # the name of the network.
@@ -23,7 +23,7 @@ def against_parameters(lines: Mapping[str, Sequence[Sized]], metric: str, key: s
     panel = figure.subplots()
     for label, points in lines.items():
         sizes, means, spreads, names = zip(*points, strict=True)
-        known = [0.0 if math.isnan(spread) else spread for spread in spreads]
+        known = None if all(map(math.isnan, spreads)) else spreads
         bars = panel.errorbar(sizes, means, known, marker="o", capsize=3, label=label or None)
         for size, mean, name in zip(sizes, means, names, strict=True):
             panel.annotate(
@@ -31,6 +31,9 @@ def against_parameters(lines: Mapping[str, Sequence[Sized]], metric: str, key: s
                 color=bars[0].get_color(),
             )  # fmt: skip
     panel.set_xscale("log")
+    panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panel.xaxis.set_minor_locator(NullLocator())
+    panel.xaxis.set_major_formatter(EngFormatter(sep=""))
     if metric == "error":
         panel.yaxis.set_major_formatter(PercentFormatter(1.0))
     elif all(mean > 0 for points in lines.values() for _, mean, *_ in points):
