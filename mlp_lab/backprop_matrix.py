@@ -31,7 +31,7 @@ def _softmax_squared_error(f: Tensor, y: Tensor) -> Tensor:
 
 def _sigmoid_squared_error(f: Tensor, y: Tensor) -> Tensor:
     p = f.sigmoid()
-    return 2 * (p - y) / len(f) * (1 - p) * p
+    return 2 * (p - y) * (1 / len(f)) * (1 - p) * p  # in autograd's order: the same to the last bit
 
 
 #: For the outputs and losses of ``tasks.Classification``, which are means over the batch.

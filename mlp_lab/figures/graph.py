@@ -11,9 +11,8 @@ from matplotlib.patches import Circle
 
 _RADIUS = 0.42
 _ACROSS, _DOWN = 2.8, 2.0  # between the middles of neighbouring units
-_WRITTEN_AT = (
-    0.36  # of an edge's length: nearer to the tail, where edges that cross are still apart
-)
+# Where an edge is written on, as a part of its length: at the half, edges would cross.
+_WRITTEN_AT = 0.36
 
 
 class Arrow(NamedTuple):
