@@ -38,4 +38,5 @@ def benchmark() -> None:
     if args.stacked:
         print(stacks.compare(args.rounds, data.splits))
     else:
-        print(epochs.compare(args.rounds, data.splits, data.root))
+        for table in epochs.compare(args.rounds, data.splits, data.root):
+            print(f"{table}\n", flush=True)

@@ -44,8 +44,9 @@ def plain_loop(width: int, batch_size: int, splits: Splits) -> Contestant:
 
     def run() -> float:
         start = time.perf_counter()
-        losses, errors = [], []
-        for rows in torch.randperm(len(x)).split(batch_size):
+        losses, scores = [], []
+        order = torch.randperm(len(x))
+        for rows in order.split(batch_size):
             inputs, targets = x.index_select(0, rows), y.index_select(0, rows)
             outputs = network(inputs)
             loss = F.cross_entropy(outputs, targets)
@@ -53,9 +54,9 @@ def plain_loop(width: int, batch_size: int, splits: Splits) -> Contestant:
             loss.backward()
             optimizer.step()
             losses.append(loss.detach())
-            errors.append(outputs.detach())
+            scores.append(outputs.detach())
         torch.stack(losses).mean().item()
-        torch.cat(errors).argmax(1).eq(y).sum().item()
+        torch.cat(scores).argmax(1).eq(y.index_select(0, order)).sum().item()
         with torch.inference_mode():
             for inputs, targets in zip(
                 x_validation.split(2000), y_validation.split(2000), strict=True

@@ -32,5 +32,5 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table: the first column flush left, the others flush right."""
-    lines = [header, ["---", *["--:"] * (len(header) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    above, *lines = (f"| {' | '.join(line)} |" for line in (header, *rows))
+    return "\n".join([above, f"|---{'|--:' * (len(header) - 1)}|", *lines])

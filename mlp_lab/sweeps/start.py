@@ -43,7 +43,7 @@ def start(words: Sequence[str]) -> bool:
 def go_on(folder: str, words: Sequence[str]) -> bool:
     """Run the sweep in ``folder`` again: finished jobs are only read, others go on or begin.
 
-    ``words`` may change what changes no job: where jobs run, how many at a time, and until when.
+    ``words`` may change what changes no job: where jobs run, how many at a time, how many trials.
     """
     sweep = Sweep.open(folder)
     if not os.path.isdir(sweep.directory):  # the folder came from elsewhere
