@@ -24,9 +24,9 @@ from mlp_lab.backprop import (
 from mlp_lab.config.schemas import NUMBER
 from mlp_lab.console import console, table
 from mlp_lab.errors import UserError
+from mlp_lab.event_file import write_event_file
 from mlp_lab.files import csv_text, write_png, write_whole
 from mlp_lab.runs import new_folder
-from mlp_lab.sweeps.event_file import write_event_file
 
 log = logging.getLogger(__name__)
 

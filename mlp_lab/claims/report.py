@@ -6,8 +6,8 @@ from pathlib import Path
 from mlp_lab.claims.claim import Claim
 from mlp_lab.claims.topics import check
 from mlp_lab.console import markdown, table
+from mlp_lab.event_file import write_event_file
 from mlp_lab.files import write_png, write_whole
-from mlp_lab.sweeps.event_file import write_event_file
 
 
 def report(topics: Sequence[str], folder: Path) -> bool:

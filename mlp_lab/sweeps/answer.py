@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlp_lab.errors import UserError
+from mlp_lab.event_file import write_event_file
 from mlp_lab.files import write_png, write_whole
 from mlp_lab.sweeps import summary
 from mlp_lab.sweeps.comparison import Comparison, find_runs
 from mlp_lab.sweeps.drawing import draw
-from mlp_lab.sweeps.event_file import write_event_file
 
 
 def compare(

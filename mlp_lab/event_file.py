@@ -1,4 +1,4 @@
-"""The summary as TensorBoard shows it: an event file, written without torch."""
+"""What TensorBoard shows: a text and pictures in an event file, written without torch."""
 
 import io
 import struct
@@ -23,7 +23,7 @@ def write_event_file(folder: Path, text: str, pictures: Mapping[str, bytes]) -> 
     before = list(folder.glob(f"events.out.tfevents.*{_SUFFIX}"))
     summaries = [
         text_pb("summary", text),
-        *(_image(f"summary/{n}", p) for n, p in pictures.items()),
+        *(picture(f"summary/{n}", p) for n, p in pictures.items()),
     ]
     content = io.BytesIO()
     writer = RecordWriter(content)
@@ -39,7 +39,8 @@ def write_event_file(folder: Path, text: str, pictures: Mapping[str, bytes]) -> 
         old.unlink()
 
 
-def _image(tag: str, png: bytes) -> Summary:
+def picture(tag: str, png: bytes) -> Summary:
+    """A PNG file as TensorBoard takes it."""
     width, height = struct.unpack(">2I", png[16:24])
-    picture = Summary.Image(width=width, height=height, colorspace=4, encoded_image_string=png)
-    return Summary(value=[Summary.Value(tag=tag, image=picture)])
+    image = Summary.Image(width=width, height=height, colorspace=4, encoded_image_string=png)
+    return Summary(value=[Summary.Value(tag=tag, image=image)])
