@@ -1,14 +1,11 @@
 """End a run of a search that does worse than others did."""
 
-import logging
 from pathlib import Path
 
 from mlp_lab.backend import pl
 from mlp_lab.callbacks.keeper import Keeper
 from mlp_lab.study import find_study
 from mlp_lab.tasks.task import Task
-
-log = logging.getLogger(__name__)
 
 
 class Pruning(pl.callbacks.Callback):
@@ -44,4 +41,3 @@ class Pruning(pl.callbacks.Callback):
         if study.pruned(self.trial):
             self.ended = f"pruned after epoch {epoch}"
             trainer.should_stop = True
-            log.info("%s: worse than the median of earlier trials", self.ended)
