@@ -25,9 +25,10 @@ from yaml import YAMLError
 from mlp_lab import __version__
 from mlp_lab.config import check, schemas
 from mlp_lab.errors import UserError
-from mlp_lab.files import csv_text, write_png, write_whole
+from mlp_lab.files import csv_text, write_gif, write_png, write_whole
 
 if TYPE_CHECKING:  # a folder is opened before there is a need for a plotting library
+    import numpy as np
     from matplotlib.figure import Figure
 
 _PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy")
@@ -196,6 +197,10 @@ class Run:
                 shutil.rmtree(path)
             elif path.name != _LOCK:
                 path.unlink()
+
+    def save_animation(self, name: str, frames: "Sequence[np.ndarray]") -> None:
+        """Write ``figures/<name>.gif``."""
+        write_gif(self.folder / "figures" / f"{name}.gif", frames)
 
     def discard(self) -> None:
         """Remove the folder of a run that never began."""

@@ -109,3 +109,34 @@ def test_an_empty_share_of_a_batch_adds_nothing():
     # Of the batches {0, 1} and {2}, the second of two processes has the example 1 only.
     found = task("softmax").evaluate(ChunkLoader((z, target), 2).share(1, 2))
     assert found["loss"] == pytest.approx(task("softmax").loss(z[1:2], target[1:2]).item())
+
+
+# --- a single output ----------------------------------------------------------------------------
+
+
+def single(batch: int = 20) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Outputs ``[batch, 1]``, the outputs 0 and z that they stand for, and classes 0 and 1."""
+    z, _ = example(batch, 1)
+    target = torch.arange(batch) % 2
+    return z, torch.cat([torch.zeros_like(z), z], 1), target
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_single_output_is_a_softmax_over_0_and_z(loss):
+    z, both_outputs, target = single()
+    one, two = task("softmax", loss), task("softmax", loss)
+    assert one.loss(z, target).item() == pytest.approx(two.loss(both_outputs, target).item())
+    np.testing.assert_allclose(one.probabilities(z), two.probabilities(both_outputs))
+    assert torch.equal(one.predictions(z), (z[:, 0] > 0).long())
+    assert torch.equal(one.predictions(z), two.predictions(both_outputs))
+
+
+def test_a_single_sigmoid_output_is_the_probability_of_the_second_class():
+    z, _, target = single()
+    p, y = 1 / (1 + np.exp(-z[:, 0].numpy())), target.numpy()
+    found = task("sigmoid").probabilities(z).numpy()
+    np.testing.assert_allclose(found, np.stack([1 - p, p], 1))
+    crossed = -(y * np.log(p) + (1 - y) * np.log(1 - p)).mean()
+    assert task("sigmoid").loss(z, target).item() == pytest.approx(crossed)
+    squared = ((p - y) ** 2).mean()
+    assert task("sigmoid", "squared_error").loss(z, target).item() == pytest.approx(squared)

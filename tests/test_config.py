@@ -23,6 +23,7 @@ from omegaconf import OmegaConf
 from mlp_lab import networks
 from mlp_lab.build import build
 from mlp_lab.config import FOLDER, check, explain, help_text, schemas
+from mlp_lab.data import points
 from mlp_lab.errors import UserError
 
 SCRIPTS = FOLDER.parent / "scripts"
@@ -74,7 +75,10 @@ def script(tmp_path, monkeypatch):
             "network.width=0: must be a whole number at least 1 and at most 1000000",
         ),
         ("network.widht=64", "network.widht: no such key; did you mean network.width?"),
-        ("network=mpl", "network=mpl: no such option; did you mean mlp? (options: mlp)"),
+        (
+            "network=mpl",
+            "network=mpl: no such option; did you mean mlp? (options: mlp, perceptron)",
+        ),
     ],
 )
 def test_a_mistake_ends_in_one_line_without_torch(script, override, answer):
@@ -168,7 +172,10 @@ def test_a_mistake_in_a_sweep_leaves_nothing(script):
             "trainer.profiler=fast: must be one of simple, advanced, pytorch or null",
         ),
         # options
-        ("network=mpl", "network=mpl: no such option; did you mean mlp? (options: mlp)"),
+        (
+            "network=mpl",
+            "network=mpl: no such option; did you mean mlp? (options: mlp, perceptron)",
+        ),
         ("optimizer=adma", "optimizer=adma: no such option; did you mean adam? (options: adagrad,"),
         ("experiment=mnist_hw", "experiment=mnist_hw: no such option; did you mean mnist_hw4?"),
         ("debug=nope", "debug=nope: no such option (options: fast_dev_run, overfit, profile)"),
@@ -258,6 +265,15 @@ limited_fields = pytest.mark.parametrize(
 )
 
 
+def command_of(path: Path) -> tuple[str, list[str]]:
+    """The script and the words of the command that a file of conf/ opens with."""
+    first, second, *_ = path.read_text().splitlines()
+    line = second if first == "# @package _global_" else first
+    match = re.fullmatch(r"# python scripts/(\w+)\.py(?: (.*?))?(\s{2,}\(.*\))?", line)
+    assert match, line
+    return match[1], shlex.split(match[2] or "")
+
+
 PRUNING = "{_target_:mlp_lab.callbacks.pruning.Pruning,trial:0,seeds:1,after:0}"
 
 
@@ -270,11 +286,11 @@ def base(schema: type) -> tuple[dict, type, tuple[str, ...]]:
             return OmegaConf.to_container(composed(*needed.get(name, []), root=name)), root, ()
     group = next(group for group, members in schemas.GROUPS.items() if schema in members)
     line = f"_target_: {schema._target_}\n"
-    options = [p.stem for p in (FOLDER / group).glob("*.yaml") if line in p.read_text()]
+    options = [p for p in (FOLDER / group).glob("*.yaml") if line in p.read_text()]
     lean = [f"{name}=none" for name in ("callbacks", "logger") if name != group]
     # A search adds what makes its runs report; there is no option for it.
-    word = f"{group}={options[0]}" if options else f"+callbacks.pruning={PRUNING}"
-    cfg = OmegaConf.to_container(composed(word, *lean))
+    words = command_of(options[0])[1] if options else [f"+callbacks.pruning={PRUNING}"]
+    cfg = OmegaConf.to_container(composed(*words, *lean))
     nodes = {(group, name): node for name, node in cfg[group].items()}
     nodes = nodes if group == "callbacks" else {(group,): cfg[group]}
     where = next(path for path, node in nodes.items() if node["_target_"] == schema._target_)
@@ -376,11 +392,7 @@ def first_of_sweep(word: str) -> str:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(FOLDER)))
 def test_files_open_with_the_command_that_uses_them(path):
-    first, second, *_ = path.read_text().splitlines()
-    line = second if first == "# @package _global_" else first
-    match = re.fullmatch(r"# python scripts/(\w+)\.py(?: (.*?))?(\s{2,}\(.*\))?", line)
-    assert match, line
-    root, words = match[1], shlex.split(match[2] or "")
+    root, words = command_of(path)
     overrides = [first_of_sweep(w) for w in words if w != "-m"] if "-m" in words else words
     assert OmegaConf.is_readonly(composed(*overrides, root=root))
     if path in OPTIONS:
@@ -398,6 +410,10 @@ def test_names_agree_with_the_networks():
     assert list(schemas.ACTIVATIONS) == list(networks.ACTIVATIONS)
     assert list(schemas.NORMALIZATIONS) == ["none", *networks.NORMALIZATIONS]
     assert list(schemas.INITIALIZATIONS) == ["uniform", *networks.INITIALIZATIONS]
+
+
+def test_names_agree_with_the_sets_of_points():
+    assert list(schemas.SETS) == list(points.SETS)
 
 
 def parameters(cls: type) -> set[str]:

@@ -115,7 +115,7 @@ def test_jobs_stand_best_first_by_validation(made_up: Callable, tmp_path: Path) 
         "last error/validation": "0.15", "folder": str(comparison.chosen.run.folder),
     }  # fmt: skip
     assert rows[2]["last error/train"] == rows[2]["best epoch"] == ""
-    assert "last loss/train" not in summary.columns(comparison)
+    assert [c for c in summary.columns(comparison) if "last" in c] == ["last loss/train"]
     assert [row["status"] for row in rows] == ["finished", "finished", "diverged"]
     assert next(iter(rows[0])) == "optimizer.lr"
 
@@ -234,7 +234,7 @@ def test_only_finished_jobs_are_chosen_and_the_others_say_why(
     assert [job.settings["seed"] for job in group.jobs] == [2, 5]
     lines = summary.as_text(comparison).splitlines()
     assert lines[2].endswith("  pruned after epoch 1")
-    assert lines[6].split() == ["0", "0", "-", "-", "-", "-", "-", "0.0", "failed"]
+    assert lines[6].split() == ["0", "0", *"------", "0.0", "failed"]
     said = [
         "seed=4: interrupted in epoch 2",
         "seed=1: diverged: the loss is not finite in epoch 3",
@@ -398,8 +398,8 @@ def test_figures_fit_what_was_swept(made_up: Callable, tmp_path: Path) -> None:
                 made_up(losses, f"optimizer.lr={lr}", f"network.width={width}", f"seed={seed}")
     drawn = draw(Comparison(find_runs([str(tmp_path)]), "loss"))
     assert set(drawn) == {
-        "error_curves", "seed_bands", "heat_map", "loss_against_optimizer.lr",
-        "loss_against_network.width",
+        "error_curves", "seed_bands", "heat_map", "heat_map_train",
+        "loss_against_optimizer.lr", "loss_against_network.width",
     }  # fmt: skip
     bands = drawn["seed_bands"]
     labels = [text.get_text() for text in bands.legends[0].get_texts()]
@@ -416,7 +416,8 @@ def test_figures_fit_what_was_swept(made_up: Callable, tmp_path: Path) -> None:
 def test_half_empty_grids_have_no_heat_map(made_up: Callable, tmp_path: Path) -> None:
     for i in range(1, 4):
         made_up([1], f"network.width={i}", f"network.depth={i}")
-    assert "heat_map" not in draw(Comparison(find_runs([str(tmp_path)])))
+    drawn = draw(Comparison(find_runs([str(tmp_path)])))
+    assert not [name for name in drawn if "heat_map" in name]
 
 
 def test_tensorboard_shows_the_summary_and_its_figures_once(
@@ -514,7 +515,7 @@ def test_summary_is_written_and_tells_the_choice(made_up: Callable, tmp_path: Pa
     assert markdown.splitlines()[0].startswith("| network.width | network.depth | epochs |")
     assert markdown.splitlines()[2].startswith("| 16 | 1 | 1 |")
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {
-        "error_curves.png", "heat_map.png",
+        "error_curves.png", "heat_map.png", "heat_map_train.png",
         "loss_against_network.width.png", "loss_against_network.depth.png",
     }  # fmt: skip
 
@@ -529,6 +530,28 @@ def test_heat_map_shows_the_means(made_up: Callable, tmp_path: Path) -> None:
     np.testing.assert_array_equal(shown.filled(np.nan), [[2.0, 4.0], [5.0, np.nan]])
     assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["1", "2"]
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["8", "16"]
+
+
+def test_a_heat_map_shows_where_the_training_ended(made_up: Callable, tmp_path: Path) -> None:
+    for width, depth in ((8, 1), (8, 2), (16, 1), (16, 2)):
+        for seed in (0, 1):
+            losses = [1.0, width + depth + seed]  # the first epoch is chosen
+            made_up(losses, f"network.width={width}", f"network.depth={depth}", f"seed={seed}")
+    figure = draw(Comparison(find_runs([str(tmp_path)])))["heat_map_train"]
+    assert figure.axes[1].get_ylabel() == "loss/train, last epoch"
+    shown = figure.axes[0].images[0].get_array()
+    # made_up gives half the loss to the training data.
+    np.testing.assert_array_equal(shown, np.array([[9.5, 10.5], [17.5, 18.5]]) / 2)
+
+
+def test_a_key_that_follows_the_seed_is_not_told(made_up: Callable, tmp_path: Path) -> None:
+    for seed in (0, 1):
+        made_up([1], "data=points", f"seed={seed}")
+    comparison = Comparison(find_runs([str(tmp_path)]))
+    assert comparison.swept == ["seed"]
+    assert len(comparison.groups()) == 1
+    made_up([1], "data=points", "seed=2", "data.points_seed=0")
+    assert Comparison(find_runs([str(tmp_path)])).swept == ["data.points_seed", "seed"]
 
 
 def test_chosen_epoch_is_marked(made_up: Callable, tmp_path: Path) -> None:
@@ -596,13 +619,23 @@ def test_a_sweep_of_which_nothing_came_says_so(start: Start, tmp_path: Path) -> 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("sweep/*.yaml")), ids=lambda path: path.stem)
 def test_each_value_of_a_preset_is_one(path: Path, compose: Callable) -> None:
     params = OmegaConf.select(OmegaConf.load(path), "hydra.sweeper.params") or {}
-    experiment = re.findall(r"\bexperiment=\w+", path.read_text())[:1]  # its first line names it
     words = [f"{key}={values}" for key, values in params.items()]
+    values: dict[str, list[object]] = {}
     for override in OverridesParser.create().parse_overrides(words):
-        interval = override.value() if override.is_interval_sweep() else None
-        ends = [interval.start, interval.end] if interval else override.sweep_string_iterator()
-        for value in ends:
-            compose(*experiment, f"{override.key_or_group}={value}")
+        value = override.value()
+        if override.is_interval_sweep():
+            values[override.key_or_group] = [value.start, value.end]
+        elif override.is_sweep_override():
+            values[override.key_or_group] = list(override.sweep_string_iterator())
+        else:
+            values[override.key_or_group] = [value]
+    # A key may belong to what the preset chooses, or to the experiment that its first line names.
+    named = re.search(r"\bexperiment=\w+", path.read_text())
+    chosen = {"experiment": named[0]} if named else {}
+    chosen |= {key: f"{key}={own[0]}" for key, own in values.items() if (FOLDER / key).is_dir()}
+    for key, own in values.items():
+        for value in own:
+            compose(*(chosen | {key: f"{key}={value}"}).values())
 
 
 def test_a_preset_names_its_jobs_by_what_it_varies(start: Start, tmp_path: Path) -> None:

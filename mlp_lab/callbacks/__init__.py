@@ -1,10 +1,21 @@
 """What watches a task while it learns: stores, shows, draws."""
 
 from mlp_lab.callbacks.curve_fit import CurveFit
+from mlp_lab.callbacks.decision_regions import DecisionRegions
 from mlp_lab.callbacks.keeper import Keeper
 from mlp_lab.callbacks.layers import Layers
 from mlp_lab.callbacks.loss_curves import LossCurves
 from mlp_lab.callbacks.progress import Progress
 from mlp_lab.callbacks.sweep_progress import SweepProgress
+from mlp_lab.callbacks.weights import Weights
 
-__all__ = ["CurveFit", "Keeper", "Layers", "LossCurves", "Progress", "SweepProgress"]
+__all__ = [
+    "CurveFit",
+    "DecisionRegions",
+    "Keeper",
+    "Layers",
+    "LossCurves",
+    "Progress",
+    "SweepProgress",
+    "Weights",
+]

@@ -1,5 +1,8 @@
 """A figure belongs on disk and in TensorBoard."""
 
+from collections.abc import Mapping
+
+import numpy as np
 from matplotlib.figure import Figure
 
 from mlp_lab.backend import pl
@@ -12,3 +15,18 @@ def show(trainer: pl.Trainer, name: str, figure: Figure) -> None:
     Run(trainer.default_root_dir).save_figure(name, figure)
     if isinstance(trainer.logger, TensorBoard):
         trainer.logger.experiment.add_figure(name, figure, trainer.current_epoch, close=False)
+
+
+def show_animation(trainer: pl.Trainer, name: str, frames: Mapping[int, np.ndarray]) -> None:
+    """Save ``figures/<name>.gif`` of the run; show the frames in TensorBoard as steps of one image.
+
+    Args:
+        trainer: of the run.
+        name: of the file; in TensorBoard ``<name>_by_epoch``.
+        frames: by epoch, pictures of one size, uint8 ``[height, width, 3]``.
+    """
+    Run(trainer.default_root_dir).save_animation(name, list(frames.values()))
+    if isinstance(trainer.logger, TensorBoard):
+        for epoch, frame in frames.items():
+            tag = f"{name}_by_epoch"
+            trainer.logger.experiment.add_image(tag, frame, epoch, dataformats="HWC")

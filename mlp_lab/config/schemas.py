@@ -95,6 +95,12 @@ class Regression:
     loss: str = limited(one_of=("half_squared_error", "squared_error"))
 
 
+@schema
+class PerceptronTask:
+    _target_: str = "mlp_lab.tasks.Perceptron"
+    rule: str = limited(one_of=("lecture", "rosenblatt"))
+
+
 # --- data ---------------------------------------------------------------------------------------
 
 
@@ -132,6 +138,34 @@ class Curve:
     passes: int = limited(minimum=1, maximum=1_000_000)
 
 
+SETS = ("separable", "xor", "spirals", "rings", "moons", "overlapping")
+
+
+@schema
+class LabelledPoints:
+    """What all points in the plane have."""
+
+    _target_: str = MISSING
+    batch_size: int = limited(minimum=1, maximum=1_000_000_000)
+    train_size: int | None = limited(minimum=1, maximum=1_000_000)
+    points_seed: int = limited(minimum=0, below=2**32)
+
+
+@schema
+class Points(LabelledPoints):
+    _target_: str = "mlp_lab.data.Points"
+    set: str = limited(one_of=SETS)
+    size: int = limited(minimum=2, maximum=1_000_000)
+    noise: float = limited(minimum=0, maximum=1_000)
+
+
+@schema
+class PointsFile(LabelledPoints):
+    _target_: str = "mlp_lab.data.PointsFile"
+    file: str = MISSING
+    standardize: bool = MISSING
+
+
 # --- network ------------------------------------------------------------------------------------
 
 ACTIVATIONS = (
@@ -161,6 +195,12 @@ class MLP:
     normalization: str = limited(one_of=NORMALIZATIONS)
     initialization: str = limited(one_of=INITIALIZATIONS)
     gain: float = limited(minimum=0, below=float("inf"))
+
+
+@schema
+class PerceptronNetwork:
+    _target_: str = "mlp_lab.networks.Perceptron"
+    std: float = limited(minimum=0, below=float("inf"))
 
 
 # --- augmentation -------------------------------------------------------------------------------
@@ -310,6 +350,16 @@ class CurveFit:
 
 
 @schema
+class DecisionRegions:
+    _target_: str = "mlp_lab.callbacks.DecisionRegions"
+
+
+@schema
+class Weights:
+    _target_: str = "mlp_lab.callbacks.Weights"
+
+
+@schema
 class EarlyStopping:
     _target_: str = "pytorch_lightning.callbacks.EarlyStopping"
     monitor: str = MISSING
@@ -337,9 +387,9 @@ class TensorBoard:
 
 # Which schemas stand behind which folder of conf/.
 GROUPS: dict[str, tuple[type, ...]] = {
-    "task": (Classification, ClassificationByHand, Regression),
-    "data": (MNIST, FashionMNIST, Boolean, Curve),
-    "network": (MLP,),
+    "task": (Classification, ClassificationByHand, Regression, PerceptronTask),
+    "data": (MNIST, FashionMNIST, Boolean, Curve, Points, PointsFile),
+    "network": (MLP, PerceptronNetwork),
     "augmentation": (Augmentation,),
     "optimizer": (SGD, Adam, AdamW, NAdam, RMSprop, Adagrad),
     "schedule": (Constant, InverseTime, Step, Cosine, OneCycle),
@@ -347,10 +397,12 @@ GROUPS: dict[str, tuple[type, ...]] = {
     "callbacks": (
         Progress,
         LossCurves,
+        CurveFit,
+        DecisionRegions,
         Layers,
+        Weights,
         EarlyStopping,
         Pruning,
-        CurveFit,
     ),
     "logger": (TensorBoard,),
 }

@@ -5,18 +5,21 @@ from mlp_lab.figures.axes import tilt_long_names
 from mlp_lab.figures.boolean import Cost, units_and_steps, units_by_hand
 from mlp_lab.figures.boundaries import linear_boundaries
 from mlp_lab.figures.classes import class_errors, confusion_matrix
-from mlp_lab.figures.curves import loss_curves
+from mlp_lab.figures.curves import loss_curves, weight_curves
 from mlp_lab.figures.fits import curve_fit
 from mlp_lab.figures.graph import Arrow, graph
 from mlp_lab.figures.growth import Growth, growth
 from mlp_lab.figures.layers import by_epoch, by_layer, errors_by_layer
 from mlp_lab.figures.pictures import examples
+from mlp_lab.figures.regions import Points, Regions, decision_regions, pixels
 from mlp_lab.figures.sizes import Sized, against_parameters
 
 __all__ = [
     "Arrow",
     "Cost",
     "Growth",
+    "Points",
+    "Regions",
     "Sized",
     "activations",
     "against_parameters",
@@ -25,13 +28,16 @@ __all__ = [
     "class_errors",
     "confusion_matrix",
     "curve_fit",
+    "decision_regions",
     "errors_by_layer",
     "examples",
     "graph",
     "growth",
     "linear_boundaries",
     "loss_curves",
+    "pixels",
     "tilt_long_names",
     "units_and_steps",
     "units_by_hand",
+    "weight_curves",
 ]

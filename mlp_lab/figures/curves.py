@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
@@ -37,4 +38,24 @@ def loss_curves(history: Sequence[Mapping[str, float]], best: int | None) -> Fig
         panel.set_ylim(bottom=0)
         panel.grid(alpha=0.3)
         panel.legend()
+    return figure
+
+
+def weight_curves(weights: np.ndarray, names: Sequence[str]) -> Figure:
+    """Each weight of a small network by epoch, a line a weight.
+
+    Args:
+        weights: ``[1 + epochs, weights]``; the first row is the start.
+        names: of the weights.
+    """
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    panel = figure.subplots()
+    marker = "o" if len(weights) == 1 else None
+    for values, name in zip(weights.T, names, strict=True):
+        panel.plot(values, marker=marker, label=name)
+    panel.axhline(0, color="black", linewidth=0.8, zorder=1)
+    panel.set(xlabel="epoch", ylabel="weight")
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+    panel.grid(alpha=0.3)
+    figure.legend(loc="outside right upper", fontsize=9)
     return figure

@@ -53,6 +53,10 @@ class Job:
     seconds: float
     tests: list[dict[str, Any]]
 
+    def last(self, key: str) -> float | None:
+        """A column of the history in its last row: where the training ended, chosen or not."""
+        return self.history[-1].get(key) if self.history else None
+
     @property
     def test(self) -> dict[str, Any] | None:
         """The first evaluation of the best epoch on the test set, if there is one."""
@@ -109,6 +113,11 @@ class Group:
         """How many jobs finished: ``3``, or ``2 of 3`` where a mean is one over the survivors."""
         n = len(self.jobs)
         return str(n) if n == self.begun else f"{n} of {self.begun}"
+
+    def last(self, key: str) -> float:
+        """The mean of a column's last values; nan where a job has none."""
+        values = (job.last(key) for job in self.jobs)
+        return statistics.fmean(math.nan if value is None else value for value in values)
 
     def curve(self, key: str) -> np.ndarray:
         """Epoch, mean and standard deviation of a column of the history: ``[3, epochs]``.

@@ -19,6 +19,8 @@ _ASIDE = (
     "callbacks.progress",
     "callbacks.loss_curves",
     "callbacks.layers",
+    "callbacks.decision_regions",
+    "callbacks.weights",
     "logger",
     "select",
 )
@@ -74,7 +76,10 @@ def label_of(settings: dict[str, Any], swept: Sequence[str]) -> str:
 
 def _implied(key: str, configs: Sequence[dict[str, Any]]) -> bool:
     """Whether the experiment's name says a key's value already, or does the choice that alone has
-    this key: ``optimizer.betas`` is no more than ``optimizer: Adam``."""
+    this key: ``optimizer.betas`` is no more than ``optimizer: Adam``; or the seed, if it has the
+    same value in each run."""
+    if key != "seed" and all(_value(c, key) == _value(c, "seed") for c in configs):
+        return True
     lacks = any(key not in values for values in configs)
     owners = ("name", key.rpartition(".")[0]) if lacks else ("name",)
     return key != "name" and any(_determines(owner, key, configs) for owner in owners)

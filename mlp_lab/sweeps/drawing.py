@@ -29,14 +29,29 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
     for key in keys:
         others = [other for other in comparison.swept if other not in ("seed", key)]
         drawn[f"{metric}_against_{key}"] = _metric_against(groups, key, others, metric)
-    if len(keys) == 2 and (cells := _cells(groups, *keys)) is not None:
-        drawn["heat_map"] = figures.heat_map(*cells, (keys[0], keys[1]), metric)
+    if len(keys) == 2:
+        drawn |= _heat_maps(groups, (keys[0], keys[1]), metric)
     special = [layers.draw(comparison), sizes.draw(comparison), boolean.draw(comparison)]
     return {name: figure for each in (drawn, *special) for name, figure in each.items()}
 
 
 def _told(job: Job) -> str:
     return job.label if job.finished else f"{job.label} ({job.status})"
+
+
+def _heat_maps(groups: list[Group], keys: tuple[str, str], metric: str) -> dict[str, Figure]:
+    """The chosen epochs' values on validation data, and where the training itself ended."""
+    train = f"{metric}/train"
+    values = {
+        "heat_map": (None, [group.intervals["validation"].mean for group in groups]),
+        "heat_map_train": (f"{train}, last epoch", [group.last(train) for group in groups]),
+    }
+    cells = {name: (label, _cells(groups, *keys, own)) for name, (label, own) in values.items()}
+    return {
+        name: figures.heat_map(*own, keys, metric, label)
+        for name, (label, own) in cells.items()
+        if own is not None and np.isfinite(own[2]).any()
+    }
 
 
 def _seed_bands(groups: list[Group], metric: str) -> Figure:
@@ -68,15 +83,14 @@ def _metric_against(groups: list[Group], key: str, others: list[str], metric: st
 
 
 def _cells(
-    groups: list[Group], rows: str, columns: str
+    groups: list[Group], rows: str, columns: str, values: list[float]
 ) -> tuple[list[str], list[str], np.ndarray] | None:
-    """Names of rows and columns, and the means in their cells; None where half would be empty."""
+    """Names of rows and columns, and the values in their cells; None where half would be empty."""
     places = [[_axis_value(group.settings[key]) for group in groups] for key in (rows, columns)]
     axes = [sorted(set(values), key=figures.order) for values in places]
     cells = np.full((len(axes[0]), len(axes[1])), np.nan)
-    for group, row, column in zip(groups, *places, strict=True):
-        mean = group.intervals["validation"].mean
-        cells[axes[0].index(row), axes[1].index(column)] = mean
+    for value, row, column in zip(values, *places, strict=True):
+        cells[axes[0].index(row), axes[1].index(column)] = value
     names = [[written(value) for value in axis] for axis in axes]
     return (names[0], names[1], cells) if 2 * len(groups) > cells.size else None
 

@@ -22,7 +22,9 @@ def columns(comparison: Comparison) -> list[str]:
     return [
         *comparison.swept,
         *(["parameters"] if len(sizes) > 1 else []),
-        *("epochs", "best epoch", *_metrics(comparison), "seconds", "status"),
+        *("epochs", "best epoch", *_metrics(comparison)),
+        # What the training itself reached, whichever epoch was chosen.
+        *(f"last {comparison.metric}/train", "seconds", "status"),
     ]
 
 
@@ -43,8 +45,9 @@ def as_markdown(comparison: Comparison) -> str:
 
 def as_csv(comparison: Comparison) -> str:
     """The table with all digits, the metrics of each job's last epoch, and its folder."""
+    shown = columns(comparison)
     last = [f"last {key}" for key in _metrics(comparison)]
-    header = [*columns(comparison), *last, "folder"]
+    header = [*shown, *(column for column in last if column not in shown), "folder"]
     return csv_text([header, *([_cell(job, c) for c in header] for job in comparison.jobs)])
 
 
@@ -157,7 +160,7 @@ def _over_seeds(
 
 def _cell(job: Job, column: str) -> Any:
     if column.startswith("last "):
-        return (job.history[-1] if job.history else {}).get(column.removeprefix("last "))
+        return job.last(column.removeprefix("last "))
     own = {
         "parameters": job.parameters,
         "epochs": len(job.history),

@@ -77,8 +77,12 @@ def heat_map(
     values: np.ndarray,
     keys: tuple[str, str],
     metric: str,
+    label: str | None = None,
 ) -> Figure:
-    """A metric over two swept keys, ``[rows, columns]``; nan (no job) stays blank."""
+    """A metric over two swept keys, ``[rows, columns]``; nan (no job) stays blank.
+
+    ``label`` says what is shown of the metric; None: the best values on validation data.
+    """
     beside, below = (max(map(len, names)) for names in (rows, columns))
     size = (2.5 + 0.8 * len(columns) + 0.07 * beside, 2.2 + 0.4 * len(rows) + 0.07 * below)
     figure = Figure(figsize=size, layout="constrained")
@@ -86,7 +90,7 @@ def heat_map(
     known = values[np.isfinite(values)]
     norm = (LogNorm if spans_decades(known) else Normalize)(known.min(), known.max())
     image = panel.imshow(values, cmap="viridis_r", norm=norm, aspect="auto")
-    bar = figure.colorbar(image, label=_best_of(metric))
+    bar = figure.colorbar(image, label=label or _best_of(metric))
     if metric == "error":
         bar.ax.yaxis.set_major_formatter(PER_CENT)
     for (row, column), value in np.ndenumerate(values):

@@ -1,0 +1,67 @@
+"""The weights of a network that has only a few of them."""
+
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from mlp_lab import figures
+from mlp_lab.backend import pl
+from mlp_lab.callbacks.show import show
+
+_MOST = 12  # lines that can be told apart
+
+
+class Weights(pl.callbacks.Callback):
+    """``weights.png``: the weights of a network of one linear layer by epoch.
+
+    Drawn when the training ends, however it ends; not for networks of more than twelve weights.
+    """
+
+    def __init__(self) -> None:
+        #: The weights at the start and after each epoch, each output's followed by its bias.
+        self.history: list[list[float]] = []
+
+    def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        if not self.history:
+            self._note(task)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        self._note(task)
+
+    def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        self._draw(trainer, task)
+
+    def on_exception(self, trainer: pl.Trainer, task: pl.LightningModule, *_: Any) -> None:
+        self._draw(trainer, task)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"history": self.history}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.history = state_dict["history"]
+
+    def _note(self, task: pl.LightningModule) -> None:
+        if (layer := _only_layer(task)) is not None:
+            outputs = zip(layer.weight.tolist(), layer.bias.tolist(), strict=True)
+            self.history.append([value for weights, bias in outputs for value in (*weights, bias)])
+
+    def _draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        layer = _only_layer(task)
+        if layer is None or not self.history or not trainer.is_global_zero:
+            return
+        own = [*(f"w{i + 1}" for i in range(layer.in_features)), "bias"]
+        several = layer.out_features > 1
+        names = [
+            f"{name} of output {output + 1}" if several else name
+            for output in range(layer.out_features)
+            for name in own
+        ]
+        show(trainer, "weights", figures.weight_curves(np.array(self.history), names))
+
+
+def _only_layer(task: pl.LightningModule) -> nn.Linear | None:
+    """The network's linear layer, if it has no other and not too many weights."""
+    layers = [m for m in task.network.modules() if isinstance(m, nn.Linear)]  # type: ignore[union-attr]
+    few = sum(p.numel() for p in layers[0].parameters()) <= _MOST
+    return layers[0] if len(layers) == 1 and few else None

@@ -1,0 +1,47 @@
+"""The perceptron: what a thresholded linear prediction learns from its mistakes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mlp_lab.tasks.classification import Classifier, membership
+
+
+class Perceptron(Classifier):
+    """Learn the weights of sgn(z), z = w.x + b, from targets y = -1 and +1.
+
+    With ``optimizer=sgd``, a step changes each weight by - eta times the mean over the batch of
+
+    - ``lecture``: (sgn(z) - y) x, with sgn(0) = 0;
+    - ``rosenblatt``: - y x for each mistake, y z <= 0, and nothing for the others
+      (Rosenblatt 1958; Bishop 2006, equation 4.55, for batches of one example).
+
+    Both are gradients, which is how they are computed: of |z| - y z and of max(0, - y z). The bias
+    is the weight of a constant 1. Several outputs learn one class against all others each; their
+    losses are summed, and the class with the largest output is the prediction.
+    """
+
+    def __init__(self, *, rule: str, **task: Any) -> None:
+        super().__init__(**task)
+        self._loss = _LOSSES[rule]
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        sign = 2 * membership(output, target) - 1
+        return self._loss(output, sign).sum() / len(output)
+
+
+def _lecture(z: Tensor, y: Tensor) -> Tensor:
+    return z.abs() - y * z
+
+
+def _rosenblatt(z: Tensor, y: Tensor) -> Tensor:
+    # Not by clamping, whose gradient at the boundary itself is none.
+    return torch.where(y * z <= 0, -y * z, 0)
+
+
+_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "lecture": _lecture,
+    "rosenblatt": _rosenblatt,
+}

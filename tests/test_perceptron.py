@@ -1,0 +1,268 @@
+"""The perceptron and its rivals, held against plain loops; what each can fit and what it can't."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import DictConfig
+from torch import nn
+from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
+
+from mlp_lab.build import build_task
+from mlp_lab.evaluation import measure
+from mlp_lab.experiment import Result, train
+from mlp_lab.networks import Perceptron as Network
+from mlp_lab.runs import Run
+from mlp_lab.schedules import Constant
+from mlp_lab.seeds import epoch_seed
+from mlp_lab.sweeps.jobs import Job, train_jobs
+from mlp_lab.tasks import Perceptron
+
+Configure = Callable[..., DictConfig]
+
+
+@pytest.fixture
+def configure(compose: Callable, tmp_path: Path) -> Configure:
+    """``configure("experiment=perceptron", ...)``: without figures, with logs in a folder."""
+
+    def make(*words: str) -> DictConfig:
+        usual = ["trainer.accelerator=cpu", "callbacks=none", "logger=none", f"logs='{tmp_path}'"]
+        return compose(*usual, *words)
+
+    return make
+
+
+# --- every weight after every batch ------------------------------------------------------------
+
+
+@contextmanager
+def recorded() -> Iterator[list[np.ndarray]]:
+    """The weights and the bias of a linear layer after each step, in one array each."""
+    steps: list[np.ndarray] = []
+
+    def note(optimizer: Optimizer, *_: Any) -> None:
+        weight, bias = optimizer.param_groups[0]["params"]
+        steps.append(torch.cat([weight.detach()[0], bias.detach()]).clone().numpy())
+
+    hook = register_optimizer_step_post_hook(note)
+    try:
+        yield steps
+    finally:
+        hook.remove()
+
+
+Start = tuple[np.ndarray, np.ndarray, np.ndarray, list[list[np.ndarray]]]
+
+
+def start(cfg: DictConfig) -> Start:
+    """Inputs with a constant 1, classes, first weights, and the rows of each batch by epoch."""
+    data, task = build_task(cfg)
+    data.setup()
+    x, y = (tensor.double().numpy() for tensor in data.splits["train"])
+    weight, bias = (p.detach().double().numpy() for p in task.network.parameters())
+    epochs = []
+    for epoch in range(cfg.trainer.max_epochs):
+        order = torch.Generator().manual_seed(epoch_seed(cfg.seed, epoch, "order"))
+        rows = torch.randperm(len(x), generator=order).numpy()
+        ends = range(0, len(x), cfg.data.batch_size)
+        epochs.append([rows[end : end + cfg.data.batch_size] for end in ends])
+    return np.column_stack([x, np.ones(len(x))]), y, np.append(weight[0], bias), epochs
+
+
+def by_the_lecture(cfg: DictConfig) -> list[np.ndarray]:
+    x, y, w, epochs = start(cfg)
+    y = 2 * y - 1
+    steps = []
+    for t, batches in enumerate(epochs, 1):
+        eta = 0.1 / t
+        for batch in batches:
+            step = np.zeros(3)
+            for n in batch:
+                f = np.sign(w @ x[n])
+                for i in range(3):
+                    step[i] += (f - y[n]) * x[n, i]
+            w = w - eta * step / len(batch)
+            steps.append(w)
+    return steps
+
+
+def by_rosenblatt(cfg: DictConfig) -> list[np.ndarray]:
+    x, y, w, epochs = start(cfg)
+    y = 2 * y - 1
+    steps = []
+    for batches in epochs:
+        for batch in batches:
+            mistakes = [n for n in batch if y[n] * (w @ x[n]) <= 0]
+            w = w + 0.1 * sum((y[n] * x[n] for n in mistakes), np.zeros(3)) / len(batch)
+            steps.append(w)
+    return steps
+
+
+def by_logistic_regression(cfg: DictConfig) -> list[np.ndarray]:
+    x, y, w, epochs = start(cfg)
+    steps, velocity = [], np.zeros(3)
+    total = sum(map(len, epochs))
+    for batch in (batch for batches in epochs for batch in batches):
+        eta = 0.05 * (1 + math.cos(math.pi * len(steps) / total)) / 2
+        p = 1 / (1 + np.exp(-x[batch] @ w))
+        velocity = 0.9 * velocity + (p - y[batch]) @ x[batch] / len(batch)
+        w = w - eta * velocity
+        steps.append(w)
+    return steps
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 30, 100, 1000])
+@pytest.mark.parametrize(
+    ("name", "loop"),
+    [
+        ("perceptron", by_the_lecture),
+        ("perceptron_rosenblatt", by_rosenblatt),
+        ("logistic_regression", by_logistic_regression),
+    ],
+)
+def test_every_weight_after_every_batch_is_that_of_a_plain_loop(
+    name: str, loop: Callable, batch_size: int, configure: Configure
+) -> None:
+    cfg = configure(
+        f"experiment={name}", f"data.batch_size={batch_size}", "data.set=overlapping",
+        "data.size=100", "trainer.max_epochs=4", "trainer.precision=64-true", "seed=3",
+    )  # fmt: skip
+    with recorded() as steps:
+        train(cfg)
+    expected = loop(cfg)
+    assert len(steps) == len(expected) == 4 * math.ceil(100 / batch_size)
+    np.testing.assert_allclose(steps, expected, rtol=1e-12, atol=1e-15)
+    assert len({tuple(w) for w in steps}) > 3  # there was something to learn
+
+
+# --- the rules ----------------------------------------------------------------------------------
+
+
+def task(rule: str) -> Perceptron:
+    """A task whose network hands its input through."""
+    return Perceptron(
+        rule=rule, network=nn.Identity(), optimizer=torch.optim.SGD, schedule=Constant(), seed=0
+    )
+
+
+def gradient(rule: str, z: torch.Tensor, target: torch.Tensor) -> np.ndarray:
+    z = z.clone().requires_grad_()
+    task(rule).loss(z, target).backward()
+    return z.grad.numpy()
+
+
+# Outputs on the boundary, too.
+outputs = st.lists(st.sampled_from([-1.5, -0.1, 0.0, 0.3, 2.0]), min_size=3, max_size=3)
+
+
+@given(st.lists(outputs, min_size=1, max_size=5), st.data())
+def test_gradients_of_one_class_against_all_others(rows: list[list[float]], data: Any) -> None:
+    classes = st.lists(st.integers(0, 2), min_size=len(rows), max_size=len(rows))
+    z, target = torch.tensor(rows), torch.tensor(data.draw(classes))
+    y = 2 * np.eye(3)[target] - 1
+    f = np.sign(z.numpy())
+    np.testing.assert_allclose(gradient("lecture", z, target), (f - y) / len(rows), rtol=1e-6)
+    mistakes = y * z.numpy() <= 0
+    np.testing.assert_allclose(
+        gradient("rosenblatt", z, target), np.where(mistakes, -y, 0) / len(rows), rtol=1e-6
+    )
+
+
+def test_an_error_is_a_sign_that_is_not_the_target() -> None:
+    z, target = torch.tensor([[-2.0], [-1.0], [0.5], [3.0]]), torch.tensor([0, 1, 0, 1])
+    assert task("lecture").measure(z, target)["error"].tolist() == [0, 1, 1, 0]
+
+
+def test_of_several_outputs_the_largest_wins() -> None:
+    z, target = torch.tensor([[-3.0, -2.0, -5.0], [1.0, 2.0, 3.0]]), torch.tensor([1, 1])
+    assert task("lecture").measure(z, target)["error"].tolist() == [0, 1]
+
+
+def test_weights_and_biases_start_as_normal_random_numbers() -> None:
+    torch.manual_seed(0)
+    network = Network(100, 2_000, std=0.05)
+    for parameter in network.parameters():
+        values = parameter.detach().flatten() / 0.05
+        of_mean = 4 / math.sqrt(len(values))  # four standard errors
+        assert abs(values.mean()) < of_mean
+        for bound, part in ((1, 0.6827), (2, 0.9545)):  # of a normal distribution
+            assert (values.abs() < bound).float().mean() == pytest.approx(part, abs=of_mean)
+
+
+# --- what can be fitted -------------------------------------------------------------------------
+
+
+def error_at_the_end(result: Result) -> float:
+    """The part of the training points that the last network takes for the other class."""
+    entry, _, _ = measure(Run(result.folder), "train", "last")
+    return entry["error"]
+
+
+@pytest.mark.parametrize("name", ["perceptron", "perceptron_rosenblatt"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_perceptron_fits_what_a_line_separates(
+    name: str, seed: int, configure: Configure
+) -> None:
+    words = ["data.set=separable", "data.size=60", f"seed={seed}", "trainer.max_epochs=30"]
+    result = train(configure(f"experiment={name}", *words))
+    assert error_at_the_end(result) == 0
+    assert result.last is not None
+    assert result.last["error/train"] == 0  # as the sweep's table tells it
+
+
+@pytest.mark.parametrize("name", ["perceptron", "perceptron_rosenblatt", "logistic_regression"])
+@pytest.mark.parametrize("data", ["xor", "spirals"])
+def test_no_line_fits_the_others(name: str, data: str, configure: Configure) -> None:
+    words = [f"data.set={data}", "data.size=60", "trainer.max_epochs=20"]
+    result = train(configure(f"experiment={name}", *words))
+    assert min(row["error/train"] for row in Run(result.folder).history) > 0.1
+    assert error_at_the_end(result) > 0.2
+
+
+@pytest.mark.parametrize(
+    ("data", "epochs"), [("separable", 10), ("xor", 10), ("spirals", 150)]
+)  # fmt: skip
+def test_a_multilayer_perceptron_fits_all(data: str, epochs: int, configure: Configure) -> None:
+    words = [f"data.set={data}", f"trainer.max_epochs={epochs}"]
+    result = train(configure("experiment=points_mlp", *words))
+    assert error_at_the_end(result) == 0
+    assert result.last is not None
+    assert result.last["error/train"] == 0
+
+
+def jobs(configure: Configure, folder: Path, *own: Sequence[str]) -> list[Job]:
+    return [Job(configure(*words), words, folder / str(i)) for i, words in enumerate(own)]
+
+
+def test_only_a_convex_loss_has_one_minimum(configure: Configure, tmp_path: Path) -> None:
+    common = ["data.set=xor", "data.points_seed=0", "trainer.max_epochs=50"]
+    losses = {}
+    for name in ("logistic_regression", "minimal_mlp"):
+        own = [[f"experiment={name}", *common, f"seed={seed}"] for seed in range(4)]
+        results = train_jobs(jobs(configure, tmp_path / name, *own))
+        losses[name] = [result.last["loss/train"] for result in results if result.last]
+    assert np.ptp(losses["logistic_regression"]) < 1e-3
+    assert np.ptp(losses["minimal_mlp"]) > 0.4
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_only_jobs_with_the_same_points_train_as_one(
+    fixed: bool, configure: Configure, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["experiment=perceptron", "data.set=overlapping", "trainer.max_epochs=3"]
+    common += ["data.points_seed=5"] if fixed else []
+    own = [[*common, f"seed={seed}"] for seed in (0, 1)]
+    together = train_jobs(jobs(configure, tmp_path / "sweep", *own))
+    assert ("2 jobs train as one network" in capsys.readouterr().out) == fixed
+    for result, words in zip(together, own, strict=True):
+        alone = train(configure(*words))
+        assert result.last is not None
+        assert alone.last is not None
+        assert result.last["loss/train"] == pytest.approx(alone.last["loss/train"], rel=1e-4)

@@ -1,0 +1,311 @@
+"""What is drawn of networks on points in the plane: it is what they compute, and all of it."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.colors import to_rgb
+from omegaconf import DictConfig
+from PIL import Image, ImageSequence
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import nn
+
+from mlp_lab import build, figures
+from mlp_lab.backend import pl
+from mlp_lab.build import build_task
+from mlp_lab.callbacks import DecisionRegions, Weights
+from mlp_lab.checkpoints import load_network, read_checkpoint
+from mlp_lab.experiment import Result, resume, train
+from mlp_lab.runs import Run
+from mlp_lab.sweeps.jobs import Job, train_jobs
+
+Configure = Callable[..., DictConfig]
+
+
+@pytest.fixture
+def configure(compose: Callable, tmp_path: Path) -> Configure:
+    """``configure("experiment=perceptron", ...)``: 30 points, 8 epochs, no progress bar."""
+
+    def make(*words: str, callbacks: str = "points") -> DictConfig:
+        usual = ["trainer.accelerator=cpu", "trainer.max_epochs=8", f"logs='{tmp_path}'"]
+        usual += [] if "data=csv" in words else ["data.size=30"]
+        usual += ["callbacks=none"] if callbacks == "none" else ["~callbacks.progress"]
+        return compose(*usual, *words)
+
+    return make
+
+
+def kept(result: Result, name: str) -> dict[str, Any]:
+    """What a callback left in the last checkpoint."""
+    return read_checkpoint(Run(result.folder).checkpoint("last"))["callbacks"][name]
+
+
+# --- decision regions ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[figures.Points, list[figures.Regions]]]:
+    """What decision regions are drawn of, a pair a figure."""
+    calls: list[tuple[figures.Points, list[figures.Regions]]] = []
+    plain = figures.decision_regions
+
+    def note(points: figures.Points, panels: list[figures.Regions]) -> Any:
+        calls.append((points, panels))
+        return plain(points, panels)
+
+    monkeypatch.setattr(figures, "decision_regions", note)
+    return calls
+
+
+@pytest.mark.parametrize("name", ["perceptron", "logistic_regression", "points_mlp"])
+def test_regions_and_errors_are_those_of_the_network(
+    name: str, configure: Configure, drawn: list
+) -> None:
+    cfg = configure(f"experiment={name}", "data.set=overlapping")
+    result = train(cfg)
+    data, task = build_task(cfg)
+    data.setup()
+    x, y = (tensor.numpy() for tensor in data.splits["train"])
+    strip, *frames = drawn
+    titles = [regions.title.split("\n")[0] for _, [regions] in frames]
+    assert titles == ["start", *(f"epoch {i}" for i in (1, 2, 3, 5, 7, 8))]
+    assert [panel.title.split("\n")[0] for panel in strip[1]] == [
+        "start", "epoch 1", "epoch 2", "epoch 5", "epoch 7", "epoch 8"
+    ]  # fmt: skip
+    for (points, [regions]), checkpoint in ((frames[0], None), (frames[-1], "last")):
+        if checkpoint:
+            load_network(task, Run(result.folder).checkpoint(checkpoint))
+        task.eval()
+        np.testing.assert_allclose(points.places, x, rtol=1e-6)
+        assert np.array_equal(points.classes, y)
+        left, right, lower, upper = points.extent
+        assert left < x[:, 0].min() < x[:, 0].max() < right
+        assert lower < x[:, 1].min() < x[:, 1].max() < upper
+        rows, columns = regions.classes.shape
+        with torch.no_grad():
+            output = task.network(torch.tensor(x))[:, 0].numpy()
+            wrong = (output > 0) != y
+            assert np.array_equal(regions.wrong, wrong)
+            assert regions.title.endswith(f"\n{wrong.sum()} of 30 wrong")
+            for row, column in np.random.default_rng(0).integers(0, (rows, columns), (200, 2)):
+                first = left + (right - left) * (column + 0.5) / columns
+                second = lower + (upper - lower) * (row + 0.5) / rows
+                z = task.network(torch.tensor([[first, second]], dtype=torch.float32)).item()
+                assert abs(z) < 1e-5 or regions.classes[row, column] == (z > 0)
+
+
+def test_networks_are_looked_at_six_times_a_decade(configure: Configure) -> None:
+    result = train(configure("experiment=perceptron", "trainer.max_epochs=80", "logger=none"))
+    expected = [0, 1, 2, 3, 5, 7, 10, 15, 22, 32, 46, 68]
+    assert list(kept(result, "DecisionRegions")["seen"]) == expected
+    with Image.open(Path(result.folder) / "figures" / "decision_regions.gif") as animation:
+        assert animation.n_frames == len(expected) + 1  # the last epoch, too
+
+
+def test_tensorboard_shows_the_strip_and_each_frame(configure: Configure) -> None:
+    result = train(configure("experiment=perceptron"))
+    events = EventAccumulator(result.folder, size_guidance={"images": 0}).Reload()
+    assert {"decision_regions", "weights", "loss_curves"} <= set(events.Tags()["images"])
+    frames = events.Images("decision_regions_by_epoch")
+    assert [frame.step for frame in frames] == [0, 1, 2, 3, 5, 7, 8]
+    with Image.open(Path(result.folder) / "figures" / "decision_regions.gif") as animation:
+        pairs = zip(frames, ImageSequence.Iterator(animation), strict=True)
+        for frame, shown in pairs:
+            one = np.asarray(Image.open(io.BytesIO(frame.encoded_image_string)), float)
+            other = np.asarray(shown.convert("RGB"), float)
+            assert abs(one - other).mean() < 6  # of 255: a GIF has 256 colours
+
+
+def test_figures_do_not_touch_the_training(configure: Configure) -> None:
+    words = ["experiment=points_mlp", "network.dropout=0.5", "network.normalization=batch"]
+    watched, plain = train(configure(*words)), train(configure(*words, callbacks="none"))
+    one, other = (
+        read_checkpoint(Run(r.folder).checkpoint("last"))["state_dict"] for r in (watched, plain)
+    )
+    assert all(torch.equal(one[name], other[name]) for name in other)
+
+
+class Stop(pl.Callback):
+    """Interrupt in the midst of the fourth epoch, as Ctrl-C does."""
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        if trainer.current_epoch == 3:
+            raise KeyboardInterrupt
+
+
+def test_a_resumed_run_shows_what_one_shows_that_was_not_interrupted(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch, drawn: list
+) -> None:
+    cfg = configure("experiment=perceptron", "data.set=xor", "logger=none")
+    whole = train(cfg)
+    expected = [regions for _, [regions] in drawn[1:]]
+    drawn.clear()
+    with monkeypatch.context() as patch:
+        plain = build.build_trainer
+        patch.setattr("mlp_lab.experiment.build_trainer", lambda *args: with_stop(plain(*args)))
+        interrupted = train(cfg)
+    assert interrupted.status == "interrupted"
+    assert [r.title.split("\n")[0] for _, [r] in drawn[1:]] == [
+        "start", "epoch 1", "epoch 2", "epoch 3"
+    ]  # fmt: skip
+    drawn.clear()
+    resumed = resume(interrupted.folder, {})
+    for (_, [regions]), other in zip(drawn[1:], expected, strict=True):
+        assert regions.title == other.title
+        assert np.array_equal(regions.classes, other.classes)
+        assert np.array_equal(regions.wrong, other.wrong)
+    assert kept(resumed, "Weights") == kept(whole, "Weights")
+
+
+def with_stop(trainer: pl.Trainer) -> pl.Trainer:
+    trainer.callbacks.append(Stop())  # type: ignore[attr-defined]
+    return trainer
+
+
+def test_members_of_a_stack_leave_what_single_runs_leave(
+    configure: Configure, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["experiment=perceptron", "data.set=overlapping", "data.points_seed=0"]
+    own = [[*common, f"seed={seed}"] for seed in (0, 1)]
+    jobs = [Job(configure(*words), words, tmp_path / str(i)) for i, words in enumerate(own)]
+    members = train_jobs(jobs)
+    assert "2 jobs train as one network" in capsys.readouterr().out
+    for member, words in zip(members, own, strict=True):
+        alone = train(configure(*words))
+        assert kept(member, "DecisionRegions")["seen"].keys() == {0, 1, 2, 3, 5, 7}
+        np.testing.assert_allclose(
+            kept(member, "Weights")["history"], kept(alone, "Weights")["history"], rtol=1e-4
+        )
+        names = {path.name for path in (Path(alone.folder) / "figures").iterdir()}
+        assert {path.name for path in (Path(member.folder) / "figures").iterdir()} == names
+        assert {"decision_regions.png", "decision_regions.gif", "weights.png"} <= names
+
+
+def test_three_classes_of_a_file(configure: Configure, tmp_path: Path, drawn: list) -> None:
+    rows = [f"{100 + i % 3},{1e-3 * (i % 5)},{'abc'[i % 3]}" for i in range(30)]
+    (tmp_path / "points.csv").write_text("height,width,kind\n" + "\n".join(rows))
+    words = ["data=csv", f"data.file='{tmp_path}/points.csv'"]
+    train(configure("experiment=points_mlp", *words))
+    points, panels = drawn[0]
+    assert (points.class_names, points.feature_names) == (("a", "b", "c"), ("height", "width"))
+    np.testing.assert_allclose(points.places[:, 0], 100 + points.classes)  # their own units
+    assert set(np.unique(panels[-1].classes)) == {0, 1, 2}
+
+
+def test_other_data_have_no_such_figures(
+    compose: Callable, tiny_mnist: Path, tmp_path: Path
+) -> None:
+    words = ["experiment=perceptron", "data=mnist", "trainer.max_epochs=1", f"logs='{tmp_path}'"]
+    result = train(compose(*words, f"data.root='{tiny_mnist}'", "trainer.accelerator=cpu"))
+    figures_there = {path.name for path in (Path(result.folder) / "figures").iterdir()}
+    assert figures_there == {"loss_curves.png"}
+    assert kept(result, "Weights") == {"history": []}
+
+
+# --- the figure ---------------------------------------------------------------------------------
+
+
+def regions(*classes: list[int], wrong: int = 0) -> figures.Regions:
+    errors = np.arange(6) < wrong
+    return figures.Regions(f"epoch 3\n{wrong} of 6 wrong", np.array(classes), errors)
+
+
+POINTS = figures.Points(
+    np.array([[-1, -1], [-1, 1], [1, -1], [1, 1], [0, 0], [0.5, 0]]),
+    np.array([0, 0, 1, 1, 2, 2]),
+    ("a", "b", "c"),
+    ("height", "width"),
+    (-2, 2, -2, 2),
+)
+
+
+@pytest.mark.parametrize("panels", [1, 2, 6])
+def test_nothing_of_the_figure_is_cut_off(panels: int) -> None:
+    figure = figures.decision_regions(POINTS, [regions([0, 1], [2, 1], wrong=2)] * panels)
+    figures.pixels(figure)  # which lays out
+    box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+    assert min(box.x0, box.y0, width - box.x1, height - box.y1) > -0.01
+    [legend] = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b", "c", "wrong"]
+    assert not any(legend.get_window_extent().overlaps(panel.bbox) for panel in figure.axes)
+
+
+def test_each_place_has_the_colour_of_its_class() -> None:
+    figure = figures.decision_regions(POINTS, [regions([0, 1], [2, 1], wrong=2)])
+    [panel] = figure.axes
+    shown = panel.images[0].get_array()
+    full = np.array([to_rgb(f"tab:{name}") for name in ("blue", "orange", "green")])
+    light = 0.75 + 0.25 * full
+    np.testing.assert_allclose(shown, [[light[0], light[1]], [light[2], light[1]]])
+    assert panel.images[0].origin == "lower"
+    *of_classes, wrong = [c.get_offsets() for c in panel.collections if len(c.get_offsets())][-4:]
+    for number, places in enumerate(of_classes):
+        np.testing.assert_array_equal(places, POINTS.places[POINTS.classes == number])
+    np.testing.assert_array_equal(wrong, POINTS.places[:2])
+
+
+def test_a_network_that_knows_one_class_only_has_no_boundary() -> None:
+    figures.pixels(figures.decision_regions(POINTS, [regions([0, 0], [0, 0], wrong=4)]))
+
+
+# --- weights ------------------------------------------------------------------------------------
+
+
+def test_weights_are_noted_at_the_start_and_after_each_epoch(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    plain = figures.weight_curves
+    monkeypatch.setattr(
+        figures, "weight_curves", lambda *args: (calls.append(args), plain(*args))[1]
+    )
+    cfg = configure("experiment=perceptron", "data.set=xor", "select.metric=loss")
+    result = train(cfg)
+    [(values, names)] = calls
+    assert names == ["w1", "w2", "bias"]
+    assert values.shape == (9, 3)
+    _, task = build_task(cfg)
+    start = torch.cat([p.detach().flatten() for p in task.network.parameters()])
+    np.testing.assert_allclose(values[0], start)
+    for which, epoch in (("best", int((result.best or {})["epoch"])), ("last", 8)):
+        load_network(task, Run(result.folder).checkpoint(which))
+        now = torch.cat([p.detach().flatten() for p in task.network.parameters()])
+        np.testing.assert_allclose(values[epoch], now)
+
+
+def test_curves_of_weights_bear_their_names() -> None:
+    values = np.random.default_rng(0).normal(size=(5, 3))
+    figure = figures.weight_curves(values, ["w1", "w2", "bias"])
+    lines = figure.axes[0].lines[:3]
+    assert [line.get_label() for line in lines] == ["w1", "w2", "bias"]
+    for line, expected in zip(lines, values.T, strict=True):
+        np.testing.assert_array_equal(line.get_xydata(), np.stack([np.arange(5), expected], 1))
+
+
+@pytest.mark.parametrize(
+    ("network", "noted"),
+    [
+        (nn.Sequential(nn.Linear(2, 3)), 9),
+        (nn.Sequential(nn.Linear(12, 1)), 0),
+        (nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1)), 0),
+    ],
+)
+def test_weights_are_those_of_one_small_layer(network: nn.Module, noted: int) -> None:
+    task = pl.LightningModule()
+    task.network = network
+    callback = Weights()
+    callback.on_train_epoch_end(pl.Trainer(logger=False), task)
+    assert sum(map(len, callback.history)) == noted
+
+
+def test_callbacks_give_back_what_they_are_given() -> None:
+    for callback, state in (
+        (Weights(), {"history": [[1.0, 2.0]]}),
+        (DecisionRegions(), {"seen": {0: (b"a", b"b")}}),
+    ):
+        callback.load_state_dict(state)
+        assert callback.state_dict() == state
