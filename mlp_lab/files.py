@@ -35,11 +35,12 @@ def write_whole(path: Path, content: bytes) -> None:
         raise
 
 
-def write_png(path: Path, figure: "Figure") -> None:
-    """Write a figure as a picture."""
+def write_png(path: Path, figure: "Figure") -> bytes:
+    """Write a figure as a picture; return the file's content, since drawing it takes time."""
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=120)
     write_whole(path, png.getvalue())
+    return png.getvalue()
 
 
 def write_gif(path: Path, frames: "Sequence[np.ndarray]") -> None:

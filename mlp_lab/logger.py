@@ -8,6 +8,7 @@ from torch.utils.tensorboard.summary import hparams
 
 from mlp_lab.backend import pl
 from mlp_lab.config.flatten import written
+from mlp_lab.event_file import picture
 
 
 class TensorBoard(pl.loggers.TensorBoardLogger):
@@ -38,6 +39,10 @@ class TensorBoard(pl.loggers.TensorBoardLogger):
     def log_text(self, name: str, text: str) -> None:
         """Show ``text`` as it stands, in a fixed-width font."""
         self.experiment.add_text(name, "    " + text.replace("\n", "\n    "))
+
+    def log_picture(self, name: str, png: bytes, step: int) -> None:
+        """Show a PNG file."""
+        self.experiment._get_file_writer().add_summary(picture(name, png), step)
 
     def log_outcome(self, settings: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
         """Fill the run's row of the HPARAMS tab: what was set and what came of it.

@@ -186,9 +186,9 @@ class Run:
                 raise UserError(f"{path}: damaged: {error}") from error
         return rows
 
-    def save_figure(self, name: str, figure: "Figure") -> None:
-        """Write ``figures/<name>.png``."""
-        write_png(self.folder / "figures" / f"{name}.png", figure)
+    def save_figure(self, name: str, figure: "Figure") -> bytes:
+        """Write ``figures/<name>.png``; return its content."""
+        return write_png(self.folder / "figures" / f"{name}.png", figure)
 
     def clear(self) -> None:
         """Remove all that lies in the folder, of a run that left nothing to go on from."""

@@ -59,8 +59,8 @@ def work_out(cfg: DictConfig) -> dict[str, Gradients]:
     shown = table(header, [[text, *map("{:.6g}".format, values)] for text, *values in rows])
     folder = new_folder(Path(cfg.logs) / "backprop" / cfg.example)
     write_whole(folder / "gradients.csv", csv_text([header, *rows]).encode())
-    write_png(folder / "network.png", draw(example, cfg.example))
-    write_event_file(folder, shown, {"network": (folder / "network.png").read_bytes()})
+    picture = write_png(folder / "network.png", draw(example, cfg.example))
+    write_event_file(folder, shown, {"network": picture})
     with console(None):
         log.info("%s\n", shown)
         log.info("folder: %s (network.png, gradients.csv)", folder)

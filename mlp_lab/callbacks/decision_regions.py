@@ -54,7 +54,7 @@ class DecisionRegions(pl.callbacks.Callback):
         self._draw(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"seen": self.seen}
+        return {"seen": dict(self.seen)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.seen = state_dict["seen"]

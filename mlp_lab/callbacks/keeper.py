@@ -72,8 +72,7 @@ class Keeper(pl.callbacks.Checkpoint):
         if not trainer.is_global_zero:
             return
         self.run.append_history(row)
-        content = trainer._checkpoint_connector.dump_checkpoint()
-        self._unwritten["last"] = apply_to_collection(content, Tensor, torch.clone)
+        self._unwritten["last"] = _as_it_is(trainer._checkpoint_connector.dump_checkpoint())
         if self.best is row:
             self._unwritten["best"] = self._unwritten["last"]
         if self.clock - self._written > _BETWEEN:
@@ -98,3 +97,9 @@ class Keeper(pl.callbacks.Checkpoint):
             trainer.strategy.save_checkpoint(self._unwritten[which], path)
         self._unwritten = {}
         self._written = time.perf_counter()
+
+
+def _as_it_is(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """The checkpoint, with tensors that go on changing as they are now."""
+    changing = {key: checkpoint[key] for key in ("state_dict", "optimizer_states")}
+    return checkpoint | apply_to_collection(changing, Tensor, torch.clone)

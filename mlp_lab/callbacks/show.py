@@ -12,9 +12,9 @@ from mlp_lab.runs import Run
 
 def show(trainer: pl.Trainer, name: str, figure: Figure) -> None:
     """Save ``figure`` as ``figures/<name>.png`` of the run, and show it in TensorBoard."""
-    Run(trainer.default_root_dir).save_figure(name, figure)
+    png = Run(trainer.default_root_dir).save_figure(name, figure)
     if isinstance(trainer.logger, TensorBoard):
-        trainer.logger.experiment.add_figure(name, figure, trainer.current_epoch, close=False)
+        trainer.logger.log_picture(name, png, trainer.current_epoch)
 
 
 def show_animation(trainer: pl.Trainer, name: str, frames: Mapping[int, np.ndarray]) -> None:

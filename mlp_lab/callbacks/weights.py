@@ -36,7 +36,7 @@ class Weights(pl.callbacks.Callback):
         self._draw(trainer, task)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"history": self.history}
+        return {"history": list(self.history)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.history = state_dict["history"]

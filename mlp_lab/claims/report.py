@@ -35,10 +35,8 @@ def report(topics: Sequence[str], folder: Path) -> bool:
 
 def _save_figures(claims: Iterable[Claim], folder: Path) -> dict[str, bytes]:
     """Write all figures; return the pictures by name."""
-    pictures = {}
-    for claim in claims:
-        for name, figure in claim.figures.items():
-            path = folder / f"{name}.png"
-            write_png(path, figure)
-            pictures[name] = path.read_bytes()
-    return pictures
+    return {
+        name: write_png(folder / f"{name}.png", figure)
+        for claim in claims
+        for name, figure in claim.figures.items()
+    }

@@ -48,11 +48,10 @@ def write(comparison: Comparison, folder: Path) -> None:
     markdown = summary.as_markdown(comparison)
     write_whole(folder / "summary.csv", summary.as_csv(comparison).encode())
     write_whole(folder / "summary.md", markdown.encode())
-    pictures = {}
-    for name, figure in draw(comparison).items():
-        path = folder / "figures" / f"{name}.png"
-        write_png(path, figure)
-        pictures[name] = path.read_bytes()
+    pictures = {
+        name: write_png(folder / "figures" / f"{name}.png", figure)
+        for name, figure in draw(comparison).items()
+    }
     write_event_file(folder, markdown, pictures)
 
 
