@@ -53,7 +53,7 @@ class _Group:
     """Jobs that train together, or one, and why it trains alone."""
 
     jobs: Sequence[Job]
-    alone: str = "no other job has its shape"
+    alone: str
 
 
 def train_jobs(
@@ -89,6 +89,7 @@ def _groups(jobs: Sequence[Job]) -> list[_Group]:
     """What can train together, in the order of the first jobs."""
     alike: dict[Hashable, list[Job]] = {}
     alone: dict[Hashable, str] = {}
+    usual = "no other job has its shape" if len(jobs) > 1 else "it comes alone"
     for job in jobs:
         key: Hashable = job.folder
         try:
@@ -99,7 +100,7 @@ def _groups(jobs: Sequence[Job]) -> list[_Group]:
             alone[key] = type(error).__name__
         alike.setdefault(key, []).append(job)
     return [
-        _Group(group[start : start + _MOST], *([alone[key]] if key in alone else []))
+        _Group(group[start : start + _MOST], alone.get(key, usual))
         for key, group in alike.items()
         for start in range(0, len(group), _MOST)
     ]

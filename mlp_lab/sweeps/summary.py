@@ -183,6 +183,6 @@ def _shown(column: str, value: Any) -> str:
     if value is None:
         return "-"
     if "/" in column:
-        return metric(column, value)
+        return metric(column.removeprefix("last "), value)
     formats = {"seconds": ".1f", "parameters": ","}
     return format(value, formats.get(column, ""))
