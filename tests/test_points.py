@@ -132,7 +132,7 @@ def test_train_size_takes_the_first() -> None:
 
 def test_points_follow_the_seed_unless_they_have_their_own(compose: Callable) -> None:
     def drawn(*words: str) -> torch.Tensor:
-        data, _ = build_task(compose("experiment=points_mlp", *words))
+        data, _ = build_task(compose("data=points", *words))
         data.setup()
         return data.splits["train"][0]
 

@@ -4,6 +4,7 @@ python scripts/benchmark.py                 both networks, as Markdown on standa
 python scripts/benchmark.py --rounds 9      more rounds: less noise
 python scripts/benchmark.py --stacked       sweeps that train as one network
 python scripts/benchmark.py --threads       which thread settings are the fastest
+python scripts/benchmark.py --cost          what a perceptron costs, and an MLP
 """
 
 import argparse
@@ -18,6 +19,7 @@ def benchmark() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--stacked", action="store_true", help="compare stacked sweeps instead")
     parser.add_argument("--threads", action="store_true", help="compare thread settings instead")
+    parser.add_argument("--cost", action="store_true", help="compare networks instead")
     args = parser.parse_args()
     if args.threads:
         from mlp_lab.benchmark import threads
@@ -27,14 +29,17 @@ def benchmark() -> None:
     set_threads(None)  # as the commands do, before torch is loaded
     import torch
 
-    from mlp_lab.benchmark import epochs, stacks
+    from mlp_lab.benchmark import cost, epochs, stacks
     from mlp_lab.data import MNIST
 
+    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}\n")
+    if args.cost:
+        print(cost.compare(args.rounds))
+        return
     warnings.simplefilter("ignore")  # what Lightning has to say about template style
     data = MNIST(root=None, train_size=None, standardize=True, batch_size=1, seed=0, limits={})
     data.prepare_data()
     data.setup()
-    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}\n")
     if args.stacked:
         print(stacks.compare(args.rounds, data.splits))
     else:

@@ -108,13 +108,18 @@ def _places(x: Tensor) -> Tensor:
 def _points(trainer: pl.Trainer) -> figures.Points:
     """The training points and the square around them, in the units of the features."""
     data = _data(trainer)
-    x, y = (tensor.cpu() for tensor in trainer.train_dataloader.tensors)  # type: ignore[union-attr]
+    inputs, targets = trainer.train_dataloader.tensors  # type: ignore[union-attr]
+    x = inputs.cpu().double()
     middle, half = _square(x)
     ends = data.mean + data.std * np.stack([middle - half, middle + half])
     (left, lower), (right, upper) = ends.tolist()
-    places = data.mean + data.std * x.double().numpy()
-    extent = left, right, lower, upper
-    return figures.Points(places, y.numpy(), data.class_names, data.feature_names, extent)
+    return figures.Points(
+        places=data.mean + data.std * x.numpy(),
+        classes=targets.cpu().numpy(),
+        class_names=data.class_names,
+        feature_names=data.feature_names,
+        extent=(left, right, lower, upper),
+    )
 
 
 def _packed(values: Tensor) -> bytes:

@@ -44,7 +44,10 @@ def _heat_maps(groups: list[Group], keys: tuple[str, str], metric: str) -> dict[
     train = f"{metric}/train"
     values = {
         "heat_map": (None, [group.intervals["validation"].mean for group in groups]),
-        "heat_map_train": (f"{train}, last epoch", [group.last(train) for group in groups]),
+        "heat_map_train": (
+            f"{metric} on training data, last epoch",
+            [group.last(train) for group in groups],
+        ),
     }
     cells = {name: (label, _cells(groups, *keys, own)) for name, (label, own) in values.items()}
     return {

@@ -1,0 +1,83 @@
+"""What a perceptron and a multilayer perceptron cost: parameters, time of a step, of a prediction."""
+
+import statistics
+import time
+from collections.abc import Callable
+
+import hydra
+import torch
+
+from mlp_lab.benchmark.race import markdown, race
+from mlp_lab.build import build_task
+from mlp_lab.config import FOLDER, check, schemas
+from mlp_lab.networks import count_parameters, describe
+
+NETWORKS = {
+    "perceptron on points": ["experiment=perceptron"],
+    "MLP on points": ["experiment=points_mlp"],
+    "perceptron on MNIST": ["experiment=perceptron", "data=mnist"],
+    "MLP on MNIST": ["experiment=mnist_hw4"],
+}
+REPEATS = 200  # in a round, of which the first fifth warms up
+
+
+def compare(rounds: int) -> str:
+    """The networks of presets as a Markdown table: medians over the rounds."""
+    candidates = {name: Candidate(words) for name, words in NETWORKS.items()}
+    steps = race({name: _timed(own.step) for name, own in candidates.items()}, rounds)
+    predictions = race({name: _timed(own.predict) for name, own in candidates.items()}, rounds)
+    rows = [
+        [
+            name,
+            describe(own.network).partition(",")[0],
+            f"{count_parameters(own.network):,}",
+            str(len(own.x)),
+            f"{1e6 * statistics.median(steps[name]):.0f}",
+            f"{1e6 * statistics.median(predictions[name]):.0f}",
+        ]
+        for name, own in candidates.items()
+    ]
+    header = ["", "network", "parameters", "batch", "μs / step", "μs / prediction"]
+    return markdown(header, rows)
+
+
+class Candidate:
+    """The network of a preset, and what of it is timed.
+
+    Inputs are random numbers: their values don't matter.
+    """
+
+    def __init__(self, words: list[str]) -> None:
+        with hydra.initialize_config_dir(version_base="1.3", config_dir=str(FOLDER)):
+            cfg = check(hydra.compose("train", words), schemas.Train)
+        data, self.task = build_task(cfg)
+        self.network = self.task.network
+        self.optimizer = self.task.configure_optimizers()
+        self.x = torch.randn(cfg.data.batch_size, data.in_features)
+        self.y = torch.randint(max(data.out_features, 2), (len(self.x),))
+
+    def step(self) -> None:
+        """What training does with a minibatch: outputs, loss, gradient, update."""
+        loss = self.task.loss(self.network(self.x), self.y)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+
+    @torch.inference_mode()
+    def predict(self) -> None:
+        """Give the outputs for one example."""
+        self.network(self.x[:1])
+
+
+def _timed(call: Callable[[], None]) -> Callable[[], float]:
+    """The mean seconds of a call, once warm."""
+
+    def run() -> float:
+        for _ in range(REPEATS // 5):
+            call()
+        start = time.perf_counter()
+        for _ in range(REPEATS):
+            call()
+        return (time.perf_counter() - start) / REPEATS
+
+    return run
