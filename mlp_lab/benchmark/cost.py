@@ -1,4 +1,4 @@
-"""What a perceptron and a multilayer perceptron cost: parameters, time of a step, of a prediction."""
+"""What a perceptron costs, and an MLP: parameters, time of a step, time of a prediction."""
 
 import statistics
 import time
