@@ -229,3 +229,11 @@ def test_errors_are_per_cent() -> None:
     ]
     for figure in drawn:
         assert figure.axes[0].yaxis.get_major_formatter()(0.125) == "12.5%"
+
+
+def test_a_band_goes_from_place_to_place_whatever_the_order_of_the_points() -> None:
+    points = [(100.0, 0.3, 0.1), (10.0, 0.5, 0.1), (1000.0, 0.2, 0.1)]
+    figure = figures.metric_against({"": {"validation": points}}, "data.train_size", "error", None)
+    [band] = figure.axes[0].collections
+    corners = band.get_paths()[0].vertices
+    assert list(dict.fromkeys(corners[:, 0])) == [10, 100, 1000]

@@ -117,7 +117,7 @@ def _line(panel: Axes, points: np.ndarray, colour: str, split: str, *, bars: boo
     The deviations are a band, or ``bars`` where there is no way from one place to the next.
     Returns what is to be noted of them.
     """
-    at, means, spreads = points
+    at, means, spreads = points[:, points[0].argsort()]  # a band goes from place to place
     line, known = np.unique(at), np.isfinite(spreads)
     marks, notes = _MARKS[split], set()
     panel.plot(at, means, color=colour, **marks | {"ls": "none"})
