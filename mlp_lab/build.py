@@ -15,6 +15,7 @@ from mlp_lab.callbacks import Keeper
 from mlp_lab.checkpoints import WholeCheckpoints
 from mlp_lab.config.schemas import GROUPS, SPLITS
 from mlp_lab.data import DataModule
+from mlp_lab.encodings import Identity
 from mlp_lab.errors import UserError
 from mlp_lab.runs import Run
 from mlp_lab.tasks import Task
@@ -48,12 +49,16 @@ def build_task(cfg: DictConfig) -> tuple[DataModule, Task]:
     limits = {"train": cfg.trainer.limit_train_batches, "validation": cfg.trainer.limit_val_batches}
     data: DataModule = build(cfg.data, seed=cfg.seed, limits=limits)
     pl.seed_everything(cfg.seed, verbose=False)
+    data.encoding = encoding = _build_encoding(cfg, data)
     try:
-        network = build(cfg.network, in_features=data.in_features, out_features=data.out_features)
+        network = build(
+            cfg.network, in_features=encoding.out_features, out_features=data.out_features
+        )
     except RuntimeError as error:  # torch's, when the memory doesn't suffice
         raise UserError(f"network: {str(error).splitlines()[0]}") from error
     task: Task = build(
         cfg.task,
+        encoding=encoding,
         network=network,
         optimizer=partial(_build_optimizer, cfg.optimizer),
         schedule=build(cfg.schedule),
@@ -75,6 +80,21 @@ def build_task(cfg: DictConfig) -> tuple[DataModule, Task]:
             key = f"callbacks.{name}.monitor={callback.monitor}"
             raise UserError(f"{key}: must be one of {', '.join(monitored)}")
     return data, task
+
+
+def _build_encoding(cfg: DictConfig, data: DataModule) -> Any:
+    try:
+        encoding = build(cfg.encoding, in_features=data.in_features)
+    except ValueError as error:
+        raise UserError(f"encoding.{error}") from error
+    except RuntimeError as error:  # torch's, when the memory doesn't suffice
+        raise UserError(f"encoding: {str(error).splitlines()[0]}") from error
+    if not isinstance(encoding, Identity):
+        if data.picture is not None:
+            raise UserError("encoding: needs data that are no pictures; or encoding=identity")
+        if cfg.trainer.precision == "bf16-true":
+            raise UserError("trainer.precision=bf16-true: too coarse to encode; or bf16-mixed")
+    return encoding
 
 
 def _build_optimizer(node: DictConfig, parameters: Iterable[nn.Parameter]) -> Optimizer:

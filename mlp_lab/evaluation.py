@@ -52,8 +52,9 @@ def measure(run: Run, split: str, which: str) -> tuple[dict[str, Any], DataModul
 
     Returns the entry, which is added to the run's record, and what it was made with.
     """
-    run.checkpoint(which)  # nothing is fetched for a run that has none
+    path = run.checkpoint(which)  # nothing is fetched for a run that has none
     data, task = build_task(run.config)
+    load_network(task, path)  # with the encoding by which the data are encoded
     data.prepare_data()
     data.setup()
     entry = assess(run, data, task, split, which)

@@ -9,11 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # most files are no pictures
-    import numpy as np
     from matplotlib.figure import Figure
-
-# Milliseconds that a frame of an animation is shown, and the last one, before it begins again.
-_FRAME, _LAST_FRAME = 400, 2500
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -41,17 +37,6 @@ def write_png(path: Path, figure: "Figure") -> bytes:
     figure.savefig(png, format="png", dpi=120)
     write_whole(path, png.getvalue())
     return png.getvalue()
-
-
-def write_gif(path: Path, frames: "Sequence[np.ndarray]") -> None:
-    """Write pictures of one size, uint8 ``[height, width, 3]``, as an animation that repeats."""
-    from PIL import Image
-
-    first, *others = (Image.fromarray(f).quantize(dither=Image.Dither.NONE) for f in frames)
-    times = [_FRAME] * len(others) + [_LAST_FRAME]
-    gif = io.BytesIO()
-    first.save(gif, "GIF", save_all=True, append_images=others, duration=times, loop=0)
-    write_whole(path, gif.getvalue())
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:

@@ -15,6 +15,7 @@ from mlp_lab.runs import metrics_of
 # What makes a difference between runs.
 _SETTINGS = (
     "seed",
+    "encoding",
     "network",
     "augmentation",
     "optimizer",

@@ -25,10 +25,9 @@ from yaml import YAMLError
 from mlp_lab import __version__
 from mlp_lab.config import check, schemas
 from mlp_lab.errors import UserError
-from mlp_lab.files import csv_text, write_gif, write_png, write_whole
+from mlp_lab.files import csv_text, write_png, write_whole
 
 if TYPE_CHECKING:  # a folder is opened before there is a need for a plotting library
-    import numpy as np
     from matplotlib.figure import Figure
 
 _PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy")
@@ -190,6 +189,10 @@ class Run:
         """Write ``figures/<name>.png``; return its content."""
         return write_png(self.folder / "figures" / f"{name}.png", figure)
 
+    def picture(self, epoch: int) -> Path:
+        """Where the picture lies that the network made after an epoch (0: before training)."""
+        return self.folder / "pictures" / f"{epoch:05d}.png"
+
     def clear(self) -> None:
         """Remove all that lies in the folder, of a run that left nothing to go on from."""
         for path in self.folder.iterdir():
@@ -198,9 +201,9 @@ class Run:
             elif path.name != _LOCK:
                 path.unlink()
 
-    def save_animation(self, name: str, frames: "Sequence[np.ndarray]") -> None:
+    def save_animation(self, name: str, content: bytes) -> None:
         """Write ``figures/<name>.gif``."""
-        write_gif(self.folder / "figures" / f"{name}.gif", frames)
+        write_whole(self.folder / "figures" / f"{name}.gif", content)
 
     def discard(self) -> None:
         """Remove the folder of a run that never began."""

@@ -115,7 +115,7 @@ def test_a_mistake_in_a_sweep_leaves_nothing(script):
         ("batch_size=8", "batch_size: no such key; did you mean data.batch_size?"),
         ("optimiser=adam", "optimiser: no such key; did you mean optimizer?"),
         ("select.metirc=loss", "select.metirc: no such key; did you mean select.metric?"),
-        ("+xyzzy=1", "xyzzy: no such key (keys of the config: task, data, network, "),
+        ("+xyzzy=1", "xyzzy: no such key (keys of the config: task, data, encoding, "),
         ("network.width.x=3", "network.width.x: no such key; did you mean network.width?"),
         # another option's keys
         (
@@ -214,7 +214,9 @@ def test_mistakes(override, answer):
         ("evaluate", [], "run: a value is needed: a text"),
         ("evaluate", ["run=x", "split=tset"], "split=tset: must be one of train, validation, test"),
         ("evaluate", ["run=x", "spilt=test"], "spilt: no such key; did you mean split?"),
-        ("predict", ["run=x"], "images: a value is needed: a text"),
+        ("predict", [], "run: a value is needed: a text"),
+        ("predict", ["run=x", "size=[8]"], "size=[8]: must be a list of 2, each element a whole"),
+        ("predict", ["run=x", "region=[0,0,1,x]"], "region=[0, 0, 1, 'x']: must be a list of 4"),
         ("predict", ["run=x", "images=y", "invert=perhaps"], "invert=perhaps: must be one of auto"),
         ("predict", ["run=x", "image=y"], "image: no such key; did you mean images?"),
         ("backprop", ["example=lecture"], "example=lecture: must be one of lecture_2_2_1, lecture"),
@@ -302,7 +304,8 @@ def accepted(schema: type, field, value: object) -> bool:
     cfg, root, where = base(schema)
     cfg = deepcopy(cfg)
     node = reduce(getitem, where, cfg)
-    node[field.name] = [value, value] if "list" in str(field.type) else value
+    length = field.metadata["limits"].length or 2
+    node[field.name] = [value] * length if "list" in str(field.type) else value
     try:
         check(OmegaConf.create(cfg), root)
     except UserError as error:
@@ -360,6 +363,9 @@ def test_limits_hold_everywhere(which, value):
         ("network.depth", (0, 1, 50), (-1,)),
         ("network.dropout", (0, 0.999), (1, -0.001)),
         ("network.gain", (0, 1e6), (-0.001, "inf")),
+        ("encoding=positional encoding.scale", (0, 20), (-0.001, 20.001)),
+        ("encoding=gaussian encoding.sigma", (0, 1e6), (-0.001, "inf", "nan")),
+        ("encoding=gaussian encoding.frequencies", (1, 1_000_000), (0, -1)),
         ("optimizer.lr", (1e-300, 1e300), (0, -1e-300)),
         ("optimizer.momentum", (0, 0.999), (1, -0.1)),
         ("data.batch_size", (1, 60_000), (0,)),
@@ -372,10 +378,11 @@ def test_limits_hold_everywhere(which, value):
     ],
 )
 def test_ranges_of_what_users_type(key, inside, outside):
+    *choice, key = key.split()
     for value in inside:
-        composed(f"{key}={value}")
+        composed(*choice, f"{key}={value}")
     for value in outside:
-        assert refusal(f"{key}={value}").startswith(f"{key}={value}: must be a")
+        assert refusal(*choice, f"{key}={value}").startswith(f"{key}={value}: must be a")
 
 
 # --- conf/ and schemas.py -----------------------------------------------------------------------

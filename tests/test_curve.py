@@ -15,7 +15,7 @@ from mlp_lab.config import schemas
 from mlp_lab.data import Curve
 from mlp_lab.data.curve import FUNCTIONS
 from mlp_lab.errors import UserError
-from mlp_lab.experiment import Result, train
+from mlp_lab.experiment import Result, Training, fit_alone, train
 from mlp_lab.runs import Run
 from mlp_lab.sweeps.comparison import Comparison, find_runs
 from mlp_lab.sweeps.drawing import draw
@@ -121,6 +121,16 @@ def test_a_run_draws_its_last_fit(
     assert result.last["largest_error/validation"] == pytest.approx(np.abs(fit - y).max())
 
 
+def test_a_batch_of_all_points_is_no_copy_of_them(compose: Callable, tmp_path: Path) -> None:
+    words = ["callbacks=none", "logger=none", f"logs='{tmp_path}'", "trainer.accelerator=cpu"]
+    for size, copied in ((100, False), (101, True)):  # of batches of 100
+        training = Training.new(compose("experiment=curve_fit", *words, f"data.size={size}",
+                                        "trainer.max_epochs=1"))  # fmt: skip
+        fit_alone(training, test=False)
+        x, _ = next(iter(next(iter(training.trainer.train_dataloader))))
+        assert (x.data_ptr() != training.data.splits["train"][0].data_ptr()) == copied
+
+
 def test_a_diverging_run_has_its_picture(compose: Callable, tmp_path: Path) -> None:
     words = ["optimizer=sgd", "optimizer.lr=1e3", "network.activation=identity"]
     result = run(compose, tmp_path, *words, "trainer.max_epochs=50", "data.passes=1")
@@ -130,7 +140,9 @@ def test_a_diverging_run_has_its_picture(compose: Callable, tmp_path: Path) -> N
 
 
 def test_other_data_have_no_curve(compose: Callable, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"callbacks\.curve_fit: needs data=curve"):
+    with pytest.raises(
+        UserError, match=r"callbacks\.curve_fit: needs data=curve and encoding=identity"
+    ):
         train(compose("experiment=parity", "callbacks=curve", f"logs='{tmp_path}'",
                       "trainer.accelerator=cpu"))  # fmt: skip
 

@@ -433,8 +433,11 @@ PRESETS = sorted(path.stem for path in (FOLDER / "experiment").glob("*.yaml"))
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_runs(name: str, compose: Callable, tiny_mnist: Path, tmp_path: Path) -> None:
     overrides = [f"experiment={name}", "trainer.max_epochs=1", f"logs='{tmp_path}'"]
-    if "root" in compose(*overrides).data:
+    data = compose(*overrides).data
+    if "root" in data:
         overrides += [f"data.root='{tiny_mnist}'"]
+    if "image" in data:
+        overrides += ["data.size=16", "data.passes=2"]
     result = train(compose(*overrides, "trainer.accelerator=cpu"), overrides)
     assert result.status == "finished"
     assert f"/{name}/" in result.folder

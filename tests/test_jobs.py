@@ -326,6 +326,13 @@ def test_a_job_that_fails_later_keeps_its_numbers(
     assert Run(before.folder).result == vars(after)
 
 
+@pytest.mark.parametrize("augmentation", ["none", "affine"])
+def test_a_batch_of_all_examples_has_no_order(augmentation: str, jobs: Jobs) -> None:
+    own = [["seed=1"], ["seed=1", "optimizer.lr=0.3"], ["seed=2"], ["seed=3"]]
+    common = ["data.batch_size=1600", "network.dropout=0.2", f"augmentation={augmentation}"]
+    assert_same_both_ways(jobs, *own, common=common)
+
+
 def test_batch_sizes_share_what_was_read(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     reads = []
     read = MNIST.read
@@ -353,7 +360,7 @@ def test_shapes_make_groups_and_what_trains_alone_is_said(
     assert {result.status for result in results} == {"finished"}
     said = capsys.readouterr().out
     assert "2 jobs train as one network (784-4-10, 3,190 parameters): 0, 2" in said
-    assert "1 trains alone (no other job has its shape): 784-5-10" in said
+    assert "1 trains alone (no other job has its shape and inputs): 784-5-10" in said
     assert "3 trains alone (trainer.profiler is set): 784-4-10" in said
 
 

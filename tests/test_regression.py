@@ -1,5 +1,6 @@
 """Regression: losses, and metrics that tell of the worst example."""
 
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from skimage.metrics import peak_signal_noise_ratio
 from torch import nn
 
 from mlp_lab.config import FOLDER
@@ -27,10 +29,12 @@ FORMULAS = {"half_squared_error": 0.5, "squared_error": 1.0}
 shapes = st.tuples(st.integers(1, 40), st.integers(1, 5))
 
 
-def task(loss: str = "half_squared_error") -> Regression:
+def task(
+    loss: str = "half_squared_error", output: str = "identity", peak: float | None = None
+) -> Regression:
     """A task whose network hands its input through."""
-    optimizer, network = torch.optim.SGD, nn.Identity()
-    return Regression(loss=loss, network=network, optimizer=optimizer, schedule=Constant(), seed=0)
+    common = {"network": nn.Identity(), "optimizer": torch.optim.SGD, "schedule": Constant()}
+    return Regression(loss=loss, output=output, peak=peak, seed=0, **common)
 
 
 def example(examples: int, outputs: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -70,6 +74,34 @@ def test_evaluation_is_a_mean_and_a_maximum_whatever_the_batches(
         },
         rel=1e-6,
     )
+
+
+@given(shapes, st.integers(0, 99), st.integers(1, 50), st.floats(0.1, 300))
+def test_psnr_is_that_of_the_whole_split_whatever_the_batches(
+    shape: tuple[int, int], seed: int, batch_size: int, peak: float
+) -> None:
+    f, y = example(*shape, seed)
+    psnr = peak_signal_noise_ratio(y.numpy(), f.numpy(), data_range=peak)
+    found = task(peak=peak)
+    assert found.metrics == ("squared_error", "largest_error", "psnr")
+    assert found.evaluate(ChunkLoader((f, y), batch_size))["psnr"] == pytest.approx(psnr, rel=1e-5)
+
+
+@pytest.mark.parametrize(("error", "psnr"), [(0.0, math.inf), (math.inf, -math.inf)])
+def test_psnr_at_its_ends(error: float, psnr: float) -> None:
+    y = torch.zeros(3, 1)
+    assert task(peak=1.0).evaluate(ChunkLoader((y + error, y), 2))["psnr"] == psnr
+
+
+@given(shapes, st.integers(0, 99))
+def test_a_sigmoid_comes_before_all_that_is_measured(shape: tuple[int, int], seed: int) -> None:
+    f, y = example(*shape, seed)
+    squashed, bare = task(output="sigmoid"), task()
+    values = 1 / (1 + np.exp(-f.numpy()))
+    np.testing.assert_allclose(squashed.values(f), values, rtol=1e-12)
+    assert torch.equal(bare.values(f), f)
+    loader, expected = ChunkLoader((f, y), 7), ChunkLoader((torch.tensor(values), y), 7)
+    assert squashed.evaluate(loader) == pytest.approx(bare.evaluate(expected), rel=1e-6)
 
 
 def test_targets_of_one_output_may_be_a_row() -> None:

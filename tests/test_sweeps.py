@@ -473,7 +473,7 @@ def test_hparams_compare_several_runs_with_true_values(
     assert set(rows) == {"a/0", "a/1", "b/0"}
     configs = {name: flatten(Run(tmp_path / name).config) for name in rows}
     told = [column.name for column in columns.hparam_infos]
-    parts = {"seed", "network", "augmentation", "optimizer", "schedule", "task", "data"}
+    parts = {"seed", "encoding", "network", "augmentation", "optimizer", "schedule", "task", "data"}
     keys = {key for config in configs.values() for key in config if key.partition(".")[0] in parts}
     limits = {"trainer.max_epochs", "trainer.max_steps", "trainer.precision"}
     assert set(told) == (keys | limits) - {"data.root"}

@@ -5,6 +5,7 @@ from mlp_lab.callbacks.decision_regions import DecisionRegions
 from mlp_lab.callbacks.keeper import Keeper
 from mlp_lab.callbacks.layers import Layers
 from mlp_lab.callbacks.loss_curves import LossCurves
+from mlp_lab.callbacks.pictures import Pictures
 from mlp_lab.callbacks.progress import Progress
 from mlp_lab.callbacks.sweep_progress import SweepProgress
 from mlp_lab.callbacks.weights import Weights
@@ -15,6 +16,7 @@ __all__ = [
     "Keeper",
     "Layers",
     "LossCurves",
+    "Pictures",
     "Progress",
     "SweepProgress",
     "Weights",

@@ -9,7 +9,7 @@ from mlp_lab.backend import pl
 from mlp_lab.callbacks.keeper import Keeper
 from mlp_lab.callbacks.show import show
 from mlp_lab.errors import UserError
-from mlp_lab.tasks.task import Task
+from mlp_lab.tasks.regression import Regression
 
 
 class CurveFit(pl.callbacks.Callback):
@@ -24,7 +24,9 @@ class CurveFit(pl.callbacks.Callback):
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         x, y = trainer.train_dataloader.tensors  # type: ignore[union-attr]
         if not x.shape[1:] == y.shape[1:] == (1,):
-            raise UserError("callbacks.curve_fit: needs data=curve; or callbacks=default")
+            raise UserError(
+                "callbacks.curve_fit: needs data=curve and encoding=identity; or callbacks=default"
+            )
 
     def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         self._draw(trainer, task)
@@ -35,13 +37,13 @@ class CurveFit(pl.callbacks.Callback):
     @torch.no_grad()
     def _draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         keeper = trainer.checkpoint_callback
-        assert isinstance(task, Task)
         assert isinstance(keeper, Keeper)
         if not keeper.history or not trainer.is_global_zero:
             return
+        assert isinstance(task, Regression)
         points = trainer.train_dataloader.tensors  # type: ignore[union-attr]
         curve = trainer.val_dataloaders.tensors  # type: ignore[union-attr]
         task.eval()
-        columns = [*points, *curve, task.network(curve[0])]
+        columns = [*points, *curve, task.values(task.network(curve[0]))]
         px, py, x, y, fit = (column[:, 0].float().cpu().numpy() for column in columns)
         show(trainer, "curve_fit", figures.curve_fit((px, py), (x, y), fit))

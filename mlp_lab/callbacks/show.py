@@ -6,8 +6,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mlp_lab.backend import pl
+from mlp_lab.image_bytes import gif
 from mlp_lab.logger import TensorBoard
 from mlp_lab.runs import Run
+
+_SECONDS = 0.4  # of each frame of an animation
 
 
 def show(trainer: pl.Trainer, name: str, figure: Figure) -> None:
@@ -25,7 +28,7 @@ def show_animation(trainer: pl.Trainer, name: str, frames: Mapping[int, np.ndarr
         name: of the file; in TensorBoard ``<name>_by_epoch``.
         frames: by epoch, pictures of one size, uint8 ``[height, width, 3]``.
     """
-    Run(trainer.default_root_dir).save_animation(name, list(frames.values()))
+    Run(trainer.default_root_dir).save_animation(name, gif(list(frames.values()), _SECONDS))
     if isinstance(trainer.logger, TensorBoard):
         for epoch, frame in frames.items():
             tag = f"{name}_by_epoch"

@@ -92,7 +92,9 @@ class ClassificationByHand(Classification):
 @schema
 class Regression:
     _target_: str = "mlp_lab.tasks.Regression"
+    output: str = limited(one_of=("identity", "sigmoid"))
     loss: str = limited(one_of=("half_squared_error", "squared_error"))
+    peak: float | None = limited(above=0, below=float("inf"))
 
 
 @schema
@@ -164,6 +166,47 @@ class PointsFile(LabelledPoints):
     _target_: str = "mlp_lab.data.PointsFile"
     file: str = MISSING
     standardize: bool = MISSING
+
+
+@schema
+class Image:
+    _target_: str = "mlp_lab.data.Image"
+    image: str = MISSING
+    text_seed: int = limited(minimum=0, below=2**32)
+    size: int = limited(minimum=2, maximum=16_384)
+    crop: int | None = limited(minimum=2, maximum=1_000_000)
+    grey: bool = MISSING
+    protocol: str = limited(one_of=("fit", "upsample"))
+    batch_size: int = limited(minimum=1, maximum=1_000_000_000)
+    passes: int = limited(minimum=1, maximum=1_000_000)
+
+
+# --- encoding -----------------------------------------------------------------------------------
+
+
+@schema
+class Identity:
+    _target_: str = "mlp_lab.encodings.Identity"
+
+
+@schema
+class Basic:
+    _target_: str = "mlp_lab.encodings.Basic"
+
+
+@schema
+class Positional:
+    _target_: str = "mlp_lab.encodings.Positional"
+    frequencies: int = limited(minimum=1, maximum=1_000_000)
+    scale: float = limited(minimum=0, maximum=20)
+    spacing: str = limited(one_of=("log", "octaves"))
+
+
+@schema
+class Gaussian:
+    _target_: str = "mlp_lab.encodings.Gaussian"
+    frequencies: int = limited(minimum=1, maximum=1_000_000)
+    sigma: float = limited(minimum=0, maximum=1_000_000)
 
 
 # --- network ------------------------------------------------------------------------------------
@@ -360,6 +403,12 @@ class Weights:
 
 
 @schema
+class Pictures:
+    _target_: str = "mlp_lab.callbacks.Pictures"
+    every: int = limited(minimum=1)
+
+
+@schema
 class EarlyStopping:
     _target_: str = "pytorch_lightning.callbacks.EarlyStopping"
     monitor: str = MISSING
@@ -388,8 +437,9 @@ class TensorBoard:
 # Which schemas stand behind which folder of conf/.
 GROUPS: dict[str, tuple[type, ...]] = {
     "task": (Classification, ClassificationByHand, Regression, PerceptronTask),
-    "data": (MNIST, FashionMNIST, Boolean, Curve, Points, PointsFile),
+    "data": (MNIST, FashionMNIST, Boolean, Curve, Points, PointsFile, Image),
     "network": (MLP, PerceptronNetwork),
+    "encoding": (Identity, Basic, Positional, Gaussian),
     "augmentation": (Augmentation,),
     "optimizer": (SGD, Adam, AdamW, NAdam, RMSprop, Adagrad),
     "schedule": (Constant, InverseTime, Step, Cosine, OneCycle),
@@ -403,6 +453,7 @@ GROUPS: dict[str, tuple[type, ...]] = {
         Weights,
         EarlyStopping,
         Pruning,
+        Pictures,
     ),
     "logger": (TensorBoard,),
 }
@@ -428,6 +479,7 @@ class Sweep:
 class Train:
     task: Any = MISSING
     data: Any = MISSING
+    encoding: Any = MISSING
     network: Any = MISSING
     augmentation: Any = MISSING
     optimizer: Any = MISSING
@@ -477,8 +529,10 @@ class Evaluate:
 @schema
 class Predict:
     run: str = MISSING
-    images: str = MISSING
+    images: str | None = MISSING
     output: str | None = MISSING
+    size: list[int] | None = limited(minimum=1, maximum=1_000_000, length=2)
+    region: list[float] | None = limited(minimum=-1_000, maximum=1_000, length=4)
     checkpoint: str = limited(one_of=("best", "last"))
     invert: str = limited(one_of=("auto", "yes", "no"))
     threads: int | None = limited(minimum=1)

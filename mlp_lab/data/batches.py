@@ -84,7 +84,7 @@ class ChunkLoader:
 
     Args:
         tensors: inputs ``[examples, ...]``, targets ``[examples, ...]`` ...
-        batch_size: examples in a minibatch; the last one of an epoch holds what is left.
+        batch_size: examples in a minibatch; the last one of a pass holds what is left.
         sampler: the order of the examples; None keeps them as they lie.
         limit: at most so many minibatches an epoch.
         passes: over the examples in an epoch, each in an order of its own if there is a sampler.

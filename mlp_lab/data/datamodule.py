@@ -4,10 +4,11 @@ from abc import abstractmethod
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mlp_lab.backend import pl
 from mlp_lab.data.batches import ChunkLoader, EpochOrder
+from mlp_lab.data.encoded import encoded
 from mlp_lab.errors import UserError
 
 # Examples in a batch of evaluation: enough for speed, few enough for the processor's cache.
@@ -17,7 +18,8 @@ _EVALUATION_BATCH = 2_000
 class DataModule(pl.LightningDataModule):
     """Inputs and targets of the splits ``train``, ``validation`` and ``test``.
 
-    ``prepare_data`` fetches them; from ``setup`` on they lie on the trainer's device.
+    ``prepare_data`` fetches them; from ``setup`` on they lie on the trainer's device, the inputs
+    encoded by ``encoding``, if that is set before.
 
     Args:
         batch_size: examples in a training minibatch.
@@ -42,6 +44,7 @@ class DataModule(pl.LightningDataModule):
         self.seed = seed
         self.limits = limits
         self.passes = passes
+        self.encoding: nn.Module = nn.Identity()
         self.splits: dict[str, tuple[Tensor, Tensor]] = {}
 
     @abstractmethod
@@ -52,11 +55,11 @@ class DataModule(pl.LightningDataModule):
         if self.splits:
             return
         if self.trainer is None:
-            self.splits = self.read(torch.device("cpu"))
+            self.splits = encoded(self.read(torch.device("cpu")), self.encoding)
             return
         strategy = self.trainer.strategy
         as_trained = strategy.precision_plugin.convert_input
-        splits = self.read(strategy.root_device).items()
+        splits = encoded(self.read(strategy.root_device), self.encoding).items()
         self.splits = {name: (as_trained(x), as_trained(y)) for name, (x, y) in splits}
 
     def loader(self, split: str) -> ChunkLoader:
@@ -71,7 +74,10 @@ class DataModule(pl.LightningDataModule):
                 f"data.batch_size={self.batch_size}: must be at least trainer.devices={devices}"
             )
         x, y = self.splits["train"]
-        order, limit = EpochOrder(len(x), self.seed, x.device), self.limits["train"]
+        # A batch of all examples has no order, and what lies as it is needed isn't gathered.
+        whole = self.batch_size >= len(x) and self.trainer.world_size == 1
+        order = None if whole else EpochOrder(len(x), self.seed, x.device)
+        limit = self.limits["train"]
         return self._shared(ChunkLoader((x, y), self.batch_size, order, limit, self.passes))
 
     def val_dataloader(self) -> ChunkLoader:

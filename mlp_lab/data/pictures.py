@@ -15,14 +15,14 @@ from mlp_lab.errors import UserError
 
 _SIDE = 28
 # Pillow knows many more; some of them run other programs to read a file.
-_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 _SUFFIXES = {
     *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
     *(".pgm", ".ppm", ".pbm"),
 }
-_ALLOWED = f"a picture ({', '.join(_FORMATS)}), an idx file (also .gz) or an .npz file"
+_ALLOWED = f"a picture ({', '.join(FORMATS)}), an idx file (also .gz) or an .npz file"
 # What the readers of files raise when they meet a file that is not as it should be.
-_DAMAGE = (
+DAMAGE = (
     *(OSError, SyntaxError, ValueError, EOFError, RuntimeError),
     *(StructError, zlib.error, zipfile.BadZipFile, Image.DecompressionBombError),
 )
@@ -70,11 +70,11 @@ def read_picture(path: Path) -> np.ndarray:
     """
     _start(path)
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with Image.open(path, formats=FORMATS) as image:
             grey = _grey(ImageOps.exif_transpose(image))
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise UserError(
-            f"{path}: can't be read as a picture ({_reason(error)}); images takes {_ALLOWED}"
+            f"{path}: can't be read as a picture ({reason(error)}); images takes {_ALLOWED}"
         ) from error
     width, height = (max(1, round(side * _SIDE / max(grey.size))) for side in grey.size)
     if (width, height) != grey.size:
@@ -151,8 +151,8 @@ def _read_idx(path: Path) -> np.ndarray:
         content = path.read_bytes()
         if content[:2] == b"\x1f\x8b":
             content = gzip.decompress(content)
-    except _DAMAGE as error:
-        raise UserError(f"{path}: damaged: {_reason(error)}") from error
+    except DAMAGE as error:
+        raise UserError(f"{path}: damaged: {reason(error)}") from error
     if not _is_idx(content[:4]):
         raise UserError(f"{path}: no idx file is packed in it; images takes {_ALLOWED}")
     if content[2] != 8:
@@ -177,8 +177,8 @@ def _read_npz(path: Path) -> np.ndarray:
                 found = ", ".join(keys) or "no arrays"
                 raise UserError(f"{path}: holds {found}; must hold images, or one array only")
             array = archive[key]
-    except _DAMAGE as error:
-        raise UserError(f"{path}: damaged: {_reason(error)}") from error
+    except DAMAGE as error:
+        raise UserError(f"{path}: damaged: {reason(error)}") from error
     return _checked(path, np.asarray(array))
 
 
@@ -196,7 +196,7 @@ def _checked(path: Path, array: np.ndarray) -> np.ndarray:
     return np.asarray(array, np.float32).reshape(-1, _SIDE, _SIDE)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """Why a file can't be read, without its name."""
     if isinstance(error, UnidentifiedImageError):
         return "unknown format"

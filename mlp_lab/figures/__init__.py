@@ -11,6 +11,7 @@ from mlp_lab.figures.graph import Arrow, graph
 from mlp_lab.figures.growth import Growth, growth
 from mlp_lab.figures.layers import by_epoch, by_layer, errors_by_layer
 from mlp_lab.figures.pictures import examples
+from mlp_lab.figures.reconstruction import reconstruction
 from mlp_lab.figures.regions import Points, Regions, decision_regions, pixels
 from mlp_lab.figures.sizes import Sized, against_parameters
 
@@ -36,6 +37,7 @@ __all__ = [
     "linear_boundaries",
     "loss_curves",
     "pixels",
+    "reconstruction",
     "tilt_long_names",
     "units_and_steps",
     "units_by_hand",

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 _COLOURS = {"train": "tab:blue", "validation": "tab:orange"}
+_UNITS = {"psnr": "dB"}
 
 
 def loss_curves(history: Sequence[Mapping[str, float]], best: int | None) -> Figure:
@@ -31,7 +32,8 @@ def loss_curves(history: Sequence[Mapping[str, float]], best: int | None) -> Fig
             panel.plot(*zip(*points, strict=True), color=colour, marker=marker, label=split)
         if best is not None:
             panel.axvline(best, color="grey", linestyle=":", label=f"chosen: epoch {best}")
-        panel.set(xlabel="epoch", ylabel=metric)
+        unit = f" ({_UNITS[metric]})" if metric in _UNITS else ""
+        panel.set(xlabel="epoch", ylabel=metric + unit)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         if metric == "error":
             panel.yaxis.set_major_formatter(PercentFormatter(1.0))

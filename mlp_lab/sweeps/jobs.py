@@ -16,6 +16,7 @@ from mlp_lab.build import build_group_trainer, build_task
 from mlp_lab.callbacks import Progress, SweepProgress
 from mlp_lab.checkpoints import read_checkpoint
 from mlp_lab.console import console, metric
+from mlp_lab.encodings import fingerprint
 from mlp_lab.errors import UserError
 from mlp_lab.experiment import Result, Training, fit, fit_alone
 from mlp_lab.networks import describe
@@ -89,7 +90,7 @@ def _groups(jobs: Sequence[Job]) -> list[_Group]:
     """What can train together, in the order of the first jobs."""
     alike: dict[Hashable, list[Job]] = {}
     alone: dict[Hashable, str] = {}
-    usual = "no other job has its shape" if len(jobs) > 1 else "it comes alone"
+    usual = "no other job has its shape and inputs" if len(jobs) > 1 else "it comes alone"
     for job in jobs:
         key: Hashable = job.folder
         try:
@@ -116,7 +117,8 @@ def _likeness(job: Job) -> Hashable:
         raise UnstackableError("its gradients are written out")
     step = None if last is None else read_checkpoint(last)["global_step"]
     alike = (OmegaConf.to_yaml(cfg[key]) for key in ("task", "data", "trainer"))
-    return step, shape(task.network), *alike
+    # One that is drawn from the seed parts jobs with different seeds: they see different inputs.
+    return step, shape(task.network), fingerprint(task.encoding), *alike
 
 
 class _Course:
@@ -169,7 +171,7 @@ class _Course:
 
     def _share_data(self, training: Training) -> None:
         """Spare ``training`` the reading of data that lie in memory already."""
-        if self._latest is not None and _content(self._latest.cfg) == _content(training.cfg):
+        if self._latest is not None and _content(self._latest) == _content(training):
             training.data.splits = self._latest.data.splits
         self._latest = training
 
@@ -244,10 +246,12 @@ def _begin(job: Job, held: ExitStack) -> Training | Result:
     return training
 
 
-def _content(cfg: DictConfig) -> dict[str, Any]:
+def _content(training: Training) -> dict[str, Any]:
     """What the data in memory depend on."""
+    cfg = training.cfg
     data = {key: value for key, value in cfg.data.items() if key != "batch_size"}
-    return data | {key: cfg.trainer[key] for key in ("accelerator", "devices", "precision")}
+    data |= {key: cfg.trainer[key] for key in ("accelerator", "devices", "precision")}
+    return data | {"encoding": fingerprint(training.task.encoding)}
 
 
 def _concluded(training: Training, status: str, reason: str | None, seconds: float) -> Result:

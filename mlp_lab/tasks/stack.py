@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ class Member:
         """Take part in what ``group`` fits: its time and state are the member's."""
         self.trainer.fit_loop = group.fit_loop
         self.trainer.state = group.state
+        self.trainer.datamodule = group.datamodule  # type: ignore[attr-defined]
         self.trainer.strategy.connect(self.task)
         self.trainer.strategy.optimizers = [optimizer]
         self.task.trainer = self.trainer
@@ -88,7 +90,7 @@ class Stack(pl.LightningModule):
         super().__init__()
         self.automatic_optimization = False
         # Those that see the same minibatches stand side by side.
-        self.members = sorted(members, key=lambda member: _sees(member.task))
+        self.members = sorted(members, key=lambda member: _sees(member.task, whole=False))
         self.tasks = nn.ModuleList(member.task for member in self.members)  # found by Lightning
         self.fail_fast = fail_fast
 
@@ -119,6 +121,8 @@ class Stack(pl.LightningModule):
         rates = torch.tensor(own, dtype=torch.float64).T
         outputs, targets = [], []
         for (x, y), rate in zip(chunk, rates, strict=False):
+            if self._whole:
+                x, y = (tensor.expand(len(self._seers), *tensor.shape) for tensor in (x, y))
             output = network(self._augmented(x))
             y = y.unsqueeze(1).expand(-1, count // len(y), *y.shape[1:]).flatten(0, 1)
             # The mean over the examples of all members, times their number, is the sum of their
@@ -201,14 +205,17 @@ class Stack(pl.LightningModule):
         optimizers = [member.trainer.optimizers[0] for member in self.members]
         self._stacked = list(self._network.parameters())
         self._steps = Steps(self._stacked, optimizers)
+        loader: Any = self.trainer.train_dataloader
+        self._whole = loader.sampler is None
         # One minibatch for all who see the same, where each is seen by equally many.
-        seen = [list(same) for _, same in groupby(tasks, _sees)]
+        sees = partial(_sees, whole=self._whole)
+        seen = [list(same) for _, same in groupby(tasks, sees)]
         even = len({len(same) for same in seen}) == 1
         self._seers = [same[0] for same in seen] if even else tasks
         self._augments = any(task.augmentation is not None for task in self._seers)
-        loader: Any = self.trainer.train_dataloader
-        seeds = [task.seed for task in self._seers]
-        loader.sampler = EpochOrder(loader.sampler.size, seeds, self.device)
+        if not self._whole:
+            seeds = [task.seed for task in self._seers]
+            loader.sampler = EpochOrder(loader.sampler.size, seeds, self.device)
 
     def _augmented(self, x: Tensor) -> Tensor:
         """Training inputs ``[orders, batch, ...]`` as the members are to see them."""
@@ -235,6 +242,7 @@ class Stack(pl.LightningModule):
                 self._fail(member, error)
 
 
-def _sees(task: Task) -> tuple[int, str]:
-    """What decides which minibatches a task sees."""
-    return task.seed, repr(task.augmentation)
+def _sees(task: Task, whole: bool) -> tuple[int, str]:
+    """What decides which minibatches a task sees; ``whole``: they are all examples, in no order."""
+    seed = 0 if whole and task.augmentation is None else task.seed
+    return seed, repr(task.augmentation)

@@ -3,7 +3,7 @@
 import math
 from abc import abstractmethod
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 import torch
@@ -34,17 +34,22 @@ class Task(pl.LightningModule):
     summed over the examples of an epoch and logged as their mean, ``<metric>/<split>``; one of
     ``maxima`` as their largest value.
 
+    Calling it gives the network's outputs for inputs as they are. Loaders hand out what is encoded
+    already, once for all epochs.
+
     Args:
-        network: maps inputs ``[batch, ...]`` to outputs ``[batch, ...]``.
+        network: maps encoded inputs ``[batch, ...]`` to outputs ``[batch, ...]``.
         optimizer: makes the optimizer of given parameters.
         schedule: factor of the learning rate by time.
         seed: of all that is random while the network trains.
         augmentation: makes training inputs ``[batch, ...]`` into others, with random numbers from
             a generator; None: they are as they are.
         log_every_n_steps: log the loss of every n-th minibatch; 0: means of epochs only.
+        encoding: makes inputs into what the network sees; None: they are as they are. It isn't
+            trained.
     """
 
-    #: Names of what ``measure`` returns, beside ``loss``.
+    #: Names of what ``measure`` and ``derived`` return, beside ``loss``.
     metrics: tuple[str, ...] = ()
     #: Those of them, never negative, that tell of the worst example instead of the average one.
     maxima: tuple[str, ...] = ()
@@ -57,9 +62,11 @@ class Task(pl.LightningModule):
         seed: int,
         augmentation: Augment | None = None,
         log_every_n_steps: int = 0,
+        encoding: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
+        self.encoding = encoding or nn.Identity()
         self.network = network
         self.make_optimizer = optimizer
         self.schedule = schedule
@@ -77,6 +84,13 @@ class Task(pl.LightningModule):
     @abstractmethod
     def measure(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """The metrics of each example of a batch: ``[batch]`` each."""
+
+    def derived(self, means: Mapping[str, float]) -> dict[str, float]:
+        """Metrics of a whole split that follow from the means of others over it."""
+        return {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(self.encoding(x))
 
     def configure_optimizers(self) -> Optimizer:
         optimizer = self.make_optimizer(self.network.parameters())
@@ -251,5 +265,5 @@ class Task(pl.LightningModule):
         self.trainer.callback_metrics.update(metrics)
 
     def _means(self, sums: Sums) -> dict[str, float]:
-        of_means = {k: value / sums["examples"] for k, value in sums.items() if k != "examples"}
-        return of_means | {name: sums[name] for name in self.maxima}
+        means = {k: value / sums["examples"] for k, value in sums.items() if k != "examples"}
+        return means | {name: sums[name] for name in self.maxima} | self.derived(means)

@@ -1,0 +1,102 @@
+"""What a network makes of a picture while it learns it."""
+
+from typing import Any
+
+import torch
+
+from mlp_lab import figures
+from mlp_lab.backend import pl
+from mlp_lab.callbacks.show import show
+from mlp_lab.data import Image
+from mlp_lab.errors import UserError
+from mlp_lab.files import write_whole
+from mlp_lab.image_bytes import as_bytes, gif, png, read_pixels
+from mlp_lab.logger import TensorBoard
+from mlp_lab.rendering import render
+from mlp_lab.runs import Run
+from mlp_lab.similarity import SMALLEST, psnr, ssim
+from mlp_lab.tasks import Regression
+
+_SECONDS = 0.15  # of each look in the animation
+
+
+class Pictures(pl.callbacks.Callback):
+    """The whole picture as the network sees it, before training and as the epochs go by.
+
+    A look leaves ``pictures/<epoch>.png``, and a row of ``pictures.csv``: epoch (0: before
+    training), step, psnr in dB and, from 11 x 11 pixels on, ssim. These tell of all pixels, those
+    of the training, the validation and the test split alike; nothing is chosen by them. TensorBoard
+    shows the same. The rows travel in the checkpoints, so that a resumed run has the whole of them.
+
+    When the training ends, however it ends, ``pictures.gif`` shows all looks one after the other,
+    and ``reconstruction.png`` some of them, and the last one beside the truth and its error.
+
+    Args:
+        every: epochs from look to look.
+
+    Raises:
+        UserError: the data are no picture.
+    """
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+        self.rows: list[dict[str, float]] = []
+
+    def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if not isinstance(data, Image):
+            raise UserError("callbacks.pictures: needs data=image; or callbacks=default")
+        self._truth = data.pixels
+        if trainer.is_global_zero:
+            columns = ["epoch", "step", "psnr", "ssim"]
+            Run(trainer.default_root_dir).write_table("pictures", columns, self.rows)
+        if not self.rows:
+            self._look(trainer, task, 0)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        epoch = trainer.current_epoch + 1
+        if epoch % self.every == 0:
+            self._look(trainer, task, epoch)
+
+    def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        self._draw(trainer)
+
+    def on_exception(self, trainer: pl.Trainer, *_: Any) -> None:
+        self._draw(trainer)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": list(self.rows)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = state_dict["rows"]
+
+    def _look(self, trainer: pl.Trainer, task: pl.LightningModule, epoch: int) -> None:
+        assert isinstance(task, Regression)
+        if not trainer.is_global_zero:
+            return
+        height, width, _ = self._truth.shape
+        seen, truth = render(task, width, height), torch.from_numpy(self._truth)
+        told = {"psnr": psnr(float((seen - truth).square().mean()))}
+        if min(height, width) >= SMALLEST:
+            told["ssim"] = ssim(seen, truth)
+        at = {"epoch": epoch, "step": trainer.global_step}
+        self.rows.append(at | told)
+        picture, run = png(as_bytes(seen.numpy())), Run(trainer.default_root_dir)
+        run.append_to_table("pictures", [self.rows[-1]])
+        write_whole(run.picture(epoch), picture)
+        if isinstance(trainer.logger, TensorBoard):
+            trainer.logger.log_metrics(at | {f"{k}/picture": value for k, value in told.items()})
+            trainer.logger.log_picture("picture", picture, epoch)
+
+    def _draw(self, trainer: pl.Trainer) -> None:
+        if not self.rows or not trainer.is_global_zero:
+            return
+        run = Run(trainer.default_root_dir)
+        looks = [read_pixels(run.picture(int(row["epoch"]))) for row in self.rows]
+        run.save_animation("pictures", gif(looks, _SECONDS))
+        # The first looks differ more than the last.
+        last = len(looks) - 1
+        shown = [n for n in range(last) if n & (n - 1) == 0] + [last]
+        captions = [f"epoch {self.rows[n]['epoch']}\n{self.rows[n]['psnr']:.2f} dB" for n in shown]
+        some = [looks[n] / 255 for n in shown]
+        show(trainer, "reconstruction", figures.reconstruction(self._truth, some, captions))

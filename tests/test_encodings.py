@@ -1,0 +1,270 @@
+"""Encodings, held against their formulas in numpy, and against what the kernel has to be."""
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import DictConfig
+from torch import Tensor
+
+from mlp_lab.build import build_task
+from mlp_lab.checkpoints import read_checkpoint
+from mlp_lab.data.encoded import encoded
+from mlp_lab.encodings import Basic, FourierFeatures, Gaussian, Identity, Positional, fingerprint
+from mlp_lab.errors import UserError
+from mlp_lab.evaluation import evaluate
+from mlp_lab.experiment import Training, fit_alone, resume, train
+from mlp_lab.runs import Run
+from mlp_lab.sweeps.jobs import Job, _groups, train_jobs
+
+
+def positional(
+    in_features: int, frequencies: int = 12, scale: float = 6.0, spacing: str = "log"
+) -> Positional:
+    return Positional(in_features, frequencies=frequencies, scale=scale, spacing=spacing)
+
+
+def gaussian(in_features: int, frequencies: int = 12, sigma: float = 10.0) -> Gaussian:
+    return Gaussian(in_features, frequencies=frequencies, sigma=sigma)
+
+
+FOURIER: dict[str, Callable[[int], FourierFeatures]] = {
+    "basic": Basic,
+    "positional": positional,
+    "octaves": lambda d: positional(d, spacing="octaves"),
+    "gaussian": gaussian,
+}
+dimensions, seeds = st.sampled_from([1, 2, 3]), st.integers(0, 10_000)
+each_fourier = pytest.mark.parametrize("kind", FOURIER)
+
+
+def points(count: int, d: int, seed: int) -> Tensor:
+    return torch.rand(count, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def made(kind: str, d: int, seed: int = 0) -> FourierFeatures:
+    torch.manual_seed(seed)
+    return FOURIER[kind](d).double()
+
+
+def test_identity_leaves_the_coordinates() -> None:
+    x = points(5, 2, 0)
+    encoding = Identity(2)
+    assert encoding(x) is x
+    assert encoding.out_features == 2
+    assert not encoding.state_dict()
+
+
+def test_basic_goes_once_around_the_circle() -> None:
+    x = points(9, 2, 0)
+    turns = 2 * np.pi * x.numpy()
+    expected = np.concatenate([np.sin(turns), np.cos(turns)], 1)
+    np.testing.assert_allclose(Basic(2).double()(x), expected, atol=1e-12)
+
+
+@given(dimensions, st.integers(1, 9), st.floats(0, 8), seeds)
+def test_positional_has_the_frequencies_of_the_published_code(
+    d: int, each: int, scale: float, seed: int
+) -> None:
+    x = points(7, d, seed)
+    found = positional(d, d * each, scale).double()(x)
+    along = 2.0 ** np.linspace(0, scale, each) - 1
+    columns = [2 * np.pi * b * x.numpy()[:, axis] for axis in range(d) for b in along]
+    expected = np.stack([*map(np.sin, columns), *map(np.cos, columns)], 1)
+    np.testing.assert_allclose(found, expected, atol=2e-3)  # of frequencies in float32
+    assert found.shape == (7, 2 * d * each)
+
+
+def test_octaves_are_those_of_nerf() -> None:
+    x = points(7, 3, 0)
+    found = positional(3, 30, spacing="octaves").double()(x).view(7, 2, 3, 10)
+    for k in range(10):
+        angle = 2**k * np.pi * x.numpy()
+        np.testing.assert_allclose(found[:, 0, :, k], np.sin(angle), atol=1e-9)
+        np.testing.assert_allclose(found[:, 1, :, k], np.cos(angle), atol=1e-9)
+
+
+def test_gaussian_draws_its_frequencies_by_the_seed() -> None:
+    torch.manual_seed(3)
+    expected = 10 * torch.randn(12, 2)
+    assert torch.equal(made("gaussian", 2, seed=3).float().frequencies, expected)
+    assert fingerprint(made("gaussian", 2, 3)) == fingerprint(made("gaussian", 2, 3))
+    assert fingerprint(made("gaussian", 2, 3)) != fingerprint(made("gaussian", 2, 4))
+    many = gaussian(2, 20_000, 2.5).frequencies
+    assert many.std().item() == pytest.approx(2.5, rel=0.02)
+    assert many.mean().abs() < 0.05
+
+
+@each_fourier
+@given(dimensions, seeds)
+def test_the_kernel_is_a_sum_of_cosines_of_the_difference(kind: str, d: int, seed: int) -> None:
+    encoding = made(kind, d, seed)
+    x, y = points(2, d, seed)
+    b = encoding.frequencies.numpy()
+    expected = np.cos(2 * np.pi * (b @ (x - y).numpy())).sum()
+    assert (encoding(x) @ encoding(y)).item() == pytest.approx(expected, abs=1e-9)
+
+
+@each_fourier
+@given(dimensions, seeds)
+def test_the_kernel_doesnt_see_shifts_and_all_norms_are_equal(kind: str, d: int, seed: int) -> None:
+    encoding = made(kind, d, seed)
+    x, y, shift = points(3, d, seed)
+    moved = encoding(x + shift) @ encoding(y + shift)
+    assert moved.item() == pytest.approx((encoding(x) @ encoding(y)).item(), abs=1e-8)
+    norm = math.sqrt(len(encoding.frequencies))
+    assert encoding(x).norm().item() == pytest.approx(norm)
+    assert encoding.out_features == len(encoding(x)) == 2 * len(encoding.frequencies)
+
+
+@each_fourier
+def test_any_leading_dimensions_are_encoded_point_by_point(kind: str) -> None:
+    encoding, x = made(kind, 2), points(12, 2, 0)
+    torch.testing.assert_close(encoding(x.view(3, 4, 2)).view(12, -1), encoding(x))
+
+
+@each_fourier
+def test_nothing_is_trained_and_all_is_saved(kind: str) -> None:
+    encoding, other = made(kind, 2, seed=0), made(kind, 2, seed=1)
+    assert not list(encoding.parameters())
+    other.load_state_dict(encoding.state_dict())
+    assert torch.equal(other.frequencies, encoding.frequencies)
+
+
+def test_encodings_are_alike_if_they_encode_alike() -> None:
+    assert fingerprint(Identity(2)) == fingerprint(Identity(2))
+    assert fingerprint(positional(2)) == fingerprint(positional(2))
+    assert fingerprint(positional(2)) != fingerprint(positional(2, scale=5.0))
+    assert fingerprint(Basic(2)) == fingerprint(FourierFeatures(torch.eye(2)))
+    assert fingerprint(Basic(2)) != fingerprint(Identity(2))
+
+
+def test_frequencies_that_the_axes_cant_share_are_refused() -> None:
+    with pytest.raises(ValueError, match="frequencies=255: must be a multiple of the 2 coord"):
+        positional(2, 255)
+    with pytest.raises(ValueError, match="frequencies=42: must be at most 40 for octaves"):
+        positional(2, 42, spacing="octaves")
+    assert positional(2, 40, spacing="octaves")(torch.rand(5, 2)).isfinite().all()
+
+
+# --- in trainings -------------------------------------------------------------------------------
+
+USUAL = ["experiment=curve_fit", "callbacks=none", "logger=none", "trainer.accelerator=cpu"]
+SHORT = [*USUAL, "schedule=constant", "trainer.max_epochs=2", "data.passes=3", "network.width=8"]
+
+
+@pytest.fixture
+def curve(compose: Callable, tmp_path: Path) -> Callable[..., DictConfig]:
+    """``curve("encoding=basic", ...)``: the config of a short run that fits a curve."""
+    return lambda *words: compose(*SHORT, f"logs='{tmp_path / 'logs'}'", *words)
+
+
+def weights(folder: str) -> dict[str, Tensor]:
+    return read_checkpoint(Run(folder).checkpoint("last"))["state_dict"]
+
+
+def test_the_network_sees_features_and_points_are_encoded_once(
+    curve: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    plain = FourierFeatures.forward
+
+    def watched(self: FourierFeatures, x: Tensor) -> Tensor:
+        seen.append(len(x))
+        return plain(self, x)
+
+    monkeypatch.setattr(FourierFeatures, "forward", watched)
+    training = Training.new(curve("encoding=gaussian", "data.size=70"))
+    assert training.task.network[0].in_features == 512
+    fit_alone(training, test=True)
+    assert sorted(seen) == [1, 70, 1000, 1001]  # the one tells how much memory all will take
+    # A task can be asked for new points.
+    x = torch.linspace(-1, 1, 1001).unsqueeze(1)
+    features = training.data.splits["validation"][0]
+    torch.testing.assert_close(training.task(x), training.task.network(features))
+
+
+def test_what_is_saved_encodes_and_not_what_is_drawn(
+    curve: Callable, compose: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = train(curve("encoding=gaussian", "seed=5"))
+    longer = train(curve("encoding=gaussian", "seed=5", "trainer.max_epochs=3"))
+    saved = weights(result.folder)["encoding.frequencies"]
+    torch.manual_seed(5)
+    assert torch.equal(saved, 10 * torch.randn(256, 1))
+    # As another version of torch might draw.
+    monkeypatch.setattr("mlp_lab.encodings.torch.randn", lambda *shape: torch.ones(shape))
+    again = evaluate(compose(f"run='{result.folder}'", root="evaluate"))
+    assert again == result.evaluations[0]
+    resume(result.folder, {"trainer.max_epochs": 3})
+    for name, tensor in weights(longer.folder).items():
+        assert torch.equal(weights(result.folder)[name], tensor), name
+
+
+def test_jobs_that_see_the_same_features_train_as_one(curve: Callable, tmp_path: Path) -> None:
+    alike = [
+        ["encoding=gaussian", "optimizer.lr=0.01"],
+        ["encoding=gaussian", "optimizer.lr=0.02"],
+        ["encoding=gaussian", "seed=1"],
+        ["encoding=positional", "encoding.scale=3"],
+        ["encoding=positional", "encoding.scale=3", "seed=1"],
+        ["encoding=positional", "encoding.scale=4"],
+        ["encoding=basic"],
+        [],
+        ["seed=1"],
+    ]
+    jobs = [Job(curve(*words), words, tmp_path / str(i)) for i, words in enumerate(alike)]
+    groups = [[jobs.index(job) for job in group.jobs] for group in _groups(jobs)]
+    assert groups == [[0, 1], [2], [3, 4], [5], [6], [7, 8]]
+    for job, stacked in zip(jobs, train_jobs(jobs), strict=True):
+        alone = train(job.cfg)
+        assert stacked.best is not None
+        assert alone.best is not None
+        assert stacked.best["loss/validation"] == pytest.approx(alone.best["loss/validation"], 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ["experiment=mnist_hw4", "encoding=basic"],
+            "encoding: needs data that are no pictures; or encoding=identity",
+        ),
+        (
+            ["experiment=parity", "encoding=positional", "encoding.frequencies=255"],
+            "encoding.frequencies=255: must be a multiple of the 4 coordinates",
+        ),
+        (
+            [*USUAL, "encoding=positional", "encoding.spacing=octaves"],
+            "encoding.frequencies=256: must be at most 20 for octaves",
+        ),
+        (
+            [*USUAL, "encoding=basic", "trainer.precision=bf16-true"],
+            "trainer.precision=bf16-true: too coarse to encode; or bf16-mixed",
+        ),
+    ],
+)
+def test_mistakes(words: list[str], told: str, compose: Callable) -> None:
+    with pytest.raises(UserError, match=f"^{re.escape(told)}"):
+        build_task(compose(*words))
+
+
+def test_splits_that_share_inputs_share_features() -> None:
+    x, y = points(3, 2, 0), points(3, 1, 0)
+    splits = encoded({"train": (x, y), "validation": (x, y), "test": (x + 1, y)}, made("basic", 2))
+    assert splits["train"][0] is splits["validation"][0]
+    assert splits["test"][0].shape == (3, 4)
+    assert encoded({"train": (x, y)}, Identity(2))["train"][0] is x
+
+
+def test_features_that_would_fill_the_memory_are_refused_with_their_size() -> None:
+    many = torch.empty(1, 2).expand(2**22 + 2**20, 2)
+    told = "the features of 5,242,880 inputs take 10.0 GiB, and at most 8"
+    with pytest.raises(UserError, match=told):
+        encoded({"train": (many, many)}, gaussian(2, 256))

@@ -1,0 +1,303 @@
+"""Pictures as data: what is read, refused and handed out."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image as Pillow
+from skimage import data as shipped
+
+from mlp_lab.build import build_task
+from mlp_lab.config import schemas
+from mlp_lab.data import Image
+from mlp_lab.data import image_files as reader
+from mlp_lab.data.image import PROTOCOLS, axis, grid
+from mlp_lab.data.image_files import SHIPPED, read_image
+from mlp_lab.data.text_image import text_image
+from mlp_lab.errors import UserError
+from mlp_lab.experiment import Training, fit_alone
+
+CPU = torch.device("cpu")
+random = np.random.default_rng(0)
+COLOURS = random.integers(0, 256, (12, 16, 3), dtype=np.uint8)
+
+
+def data(image: str = "text", size: int = 16, protocol: str = "fit", **other: Any) -> Image:
+    common = {"batch_size": 10**9, "seed": 0, "limits": {"train": None, "validation": None}}
+    own = {"text_seed": 0, "crop": None, "grey": False} | other
+    return Image(image=image, size=size, protocol=protocol, **own, **common)
+
+
+def saved(path: Path, pixels: np.ndarray, mode: str | None = None, **options: Any) -> str:
+    image = Pillow.fromarray(pixels)
+    (image.convert(mode) if mode else image).save(path, **options)
+    return str(path)
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+def test_the_square_in_the_middle_is_read_as_it_is(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.png", COLOURS)
+    assert np.array_equal(read_image(path, 12, None, False), COLOURS[:, 2:14] / np.float32(255))
+    assert np.array_equal(read_image(path, 6, 6, False), COLOURS[3:9, 5:11] / np.float32(255))
+
+
+def test_a_picture_is_made_smaller_by_averages(tmp_path: Path) -> None:
+    # A plane stays the same plane, but for its margin.
+    x, y = np.meshgrid(np.arange(60), np.arange(60))
+    path = saved(tmp_path / "a.png", np.uint8(2 * x + y))
+    found = read_image(path, 20, None, True)[:, :, 0] * 255
+    expected = np.float32(2 * x + y).reshape(20, 3, 20, 3).mean((1, 3))
+    assert np.abs(found - expected)[3:-3, 3:-3].max() < 0.05
+    assert np.abs(found - expected).max() < 2
+
+
+def test_colours_become_grey_and_greys_colours(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.png", COLOURS)
+    luma = COLOURS[:, 2:14] @ np.array([0.299, 0.587, 0.114]) / 255
+    assert np.abs(read_image(path, 12, None, True)[:, :, 0] - luma).max() < 1 / 255
+    path = saved(tmp_path / "b.png", COLOURS[:, :, 0])
+    found = read_image(path, 12, None, False)
+    assert found.shape == (12, 12, 3)
+    assert np.array_equal(found[:, :, 1], COLOURS[:, 2:14, 0] / np.float32(255))
+
+
+def test_sixteen_bits_are_kept(tmp_path: Path) -> None:
+    pixels = random.integers(0, 65_536, (4, 4), dtype=np.uint16)
+    path = saved(tmp_path / "a.png", pixels)
+    np.testing.assert_allclose(read_image(path, 4, None, True)[:, :, 0], pixels / 65_535, 1e-6)
+    path = saved(tmp_path / "a.tif", pixels / np.float32(65_535))
+    np.testing.assert_allclose(read_image(path, 4, None, False)[:, :, 2], pixels / 65_535, 1e-6)
+
+
+def test_what_is_transparent_is_white(tmp_path: Path) -> None:
+    pixels = np.dstack([COLOURS[:4, :4], np.uint8(255 * (np.eye(4) > 0))])
+    found = read_image(saved(tmp_path / "a.png", pixels), 4, None, False)
+    expected = np.where(np.eye(4)[:, :, None] > 0, COLOURS[:4, :4] / 255, 1)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_cmyk_is_read_as_rgb(tmp_path: Path) -> None:
+    plain = np.full((8, 8, 3), (200, 100, 50), np.uint8)
+    path = saved(tmp_path / "a.tif", plain, "CMYK")
+    assert np.abs(read_image(path, 8, None, False) - plain / 255).max() < 2 / 255
+
+
+def test_a_picture_is_turned_as_its_camera_says(tmp_path: Path) -> None:
+    exif = Pillow.Exif()
+    exif[274] = 6  # a quarter turn clockwise
+    path = saved(tmp_path / "a.png", COLOURS[:4, :4], exif=exif)
+    expected = np.rot90(COLOURS[:4, :4], -1) / np.float32(255)
+    assert np.array_equal(read_image(path, 4, None, False), expected)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "cat", "coffee", "rocket", "camera", "retina"])
+def test_names_are_those_of_scikit_image(name: str) -> None:
+    pixels = getattr(shipped, name)()
+    pixels = pixels if pixels.ndim == 3 else np.stack([pixels] * 3, 2)
+    side = min(pixels.shape[:2])
+    top, left = ((length - side) // 2 for length in pixels.shape[:2])
+    expected = pixels[top : top + side, left : left + side] / np.float32(255)
+    found = read_image(name, side, None, False)
+    # Two decoders of JPEG may differ by a level.
+    assert np.abs(found - expected).max() <= (1.01 / 255 if name in {"rocket", "retina"} else 0)
+
+
+def test_all_names_are_there() -> None:
+    for name in SHIPPED:
+        assert read_image(name, 8, None, True).shape == (8, 8, 1)
+
+
+def refusal(path: object, size: int = 4, crop: int | None = None) -> str:
+    with pytest.raises(UserError) as caught:
+        read_image(str(path), size, crop, False)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_cant_be_read_is_told(tmp_path: Path) -> None:
+    assert refusal("nowhere.png").startswith(
+        "data.image=nowhere.png: no such file; must be one, text, or one of astronaut, brick"
+    )
+    assert refusal(tmp_path).startswith(f"data.image={tmp_path}: no such file")
+    path = tmp_path / "a.png"
+    path.write_bytes(b"")
+    assert refusal(path) == f"{path}: can't be read as a picture (unknown format)"
+    path.write_text("no picture")
+    assert refusal(path) == f"{path}: can't be read as a picture (unknown format)"
+    noise = random.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    whole = Path(saved(path, noise)).read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert refusal(path).startswith(f"{path}: can't be read as a picture (image file is truncated")
+    path.write_bytes(whole[:100] + bytes(100) + whole[200:])
+    assert refusal(path).startswith(f"{path}: can't be read as a picture (")
+
+
+def test_what_moves_is_refused(tmp_path: Path) -> None:
+    frames = [Pillow.fromarray(COLOURS), Pillow.fromarray(COLOURS[::-1].copy())]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    assert refusal(tmp_path / "a.gif").endswith("holds 2 pictures, as animations do; must be one")
+
+
+def test_sizes_that_a_picture_doesnt_have_are_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.png", COLOURS)
+    assert refusal(path, 13) == f"data.size=13: must be at most 12: {path} is 16 x 12 pixels"
+    assert refusal(path, 9, 8) == "data.size=9: must be at most 8: data.crop=8"
+    assert refusal(path, 4, 13) == f"data.crop=13: must be at most 12: {path} is 16 x 12 pixels"
+    dot = saved(tmp_path / "b.png", COLOURS[:1, :1])
+    assert refusal(dot, 2) == f"data.size=2: must be at most 1: {dot} is 1 x 1 pixels"
+
+
+def test_a_giant_is_refused_by_what_it_would_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.png"
+    Pillow.new("1", (40_000, 20_000)).save(path)
+    limit = Pillow.MAX_IMAGE_PIXELS
+    assert refusal(path) == (
+        f"{path}: 40,000 x 20,000 pixels take 3.0 GiB to decode; at most 100,000,000 pixels are"
+        " read: make it smaller first"
+    )
+    assert limit == Pillow.MAX_IMAGE_PIXELS
+    # What Pillow alone would warn of is read without a word.
+    monkeypatch.setattr(Pillow, "MAX_IMAGE_PIXELS", 100)
+    assert read_image(saved(path, COLOURS), 4, None, False).shape == (4, 4, 3)
+
+
+def test_without_scikit_image_its_pictures_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "find_spec", lambda name: None)
+    told = "data.image=cat: comes with scikit-image: pip install 'mlp-lab[images]'"
+    assert refusal("cat") == told
+
+
+# --- text ---------------------------------------------------------------------------------------
+
+
+def test_a_text_is_a_function_of_its_seed() -> None:
+    one, same, other = (text_image(64, seed, False) for seed in (1, 1, 2))
+    assert np.array_equal(one, same)
+    assert np.abs(one - other).max() > 0.5
+    assert one.shape == (64, 64, 3)
+    assert one.dtype == np.float32
+    assert 0 <= one.min() < one.max() == 1
+    assert text_image(64, 1, True).shape == (64, 64, 1)
+
+
+def test_a_text_is_the_same_in_all_sizes() -> None:
+    large, small = text_image(512, 3, True)[:, :, 0], text_image(128, 3, True)[:, :, 0]
+    coarse = large.reshape(32, 16, 32, 16).mean((1, 3))
+    assert np.corrcoef(coarse.ravel(), small.reshape(32, 4, 32, 4).mean((1, 3)).ravel())[0, 1] > 0.9
+
+
+# --- splits -------------------------------------------------------------------------------------
+
+
+def test_names_agree_with_the_schema() -> None:
+    limits = schemas.Image.__dataclass_fields__["protocol"].metadata["limits"]
+    assert list(limits.one_of) == list(PROTOCOLS)
+
+
+@given(st.integers(2, 20), st.booleans())
+def test_to_fit_is_to_see_all_pixels(size: int, grey: bool) -> None:
+    made = data(size=size, grey=grey)
+    splits = made.read(CPU)
+    for x, y in splits.values():
+        assert x is splits["train"][0]
+        assert x.dtype == y.dtype == torch.float32
+        expected = [(j / size, i / size) for i in range(size) for j in range(size)]
+        np.testing.assert_allclose(x, expected, atol=1e-7)
+        assert y.shape == (size**2, 1 if grey else 3)
+        assert np.array_equal(y.view(size, size, -1), made.pixels)
+
+
+@given(st.integers(2, 20))
+def test_to_upsample_is_to_see_a_quarter(size: int) -> None:
+    made = data(size=size, protocol="upsample")
+    places: dict[str, set] = {}
+    for split, (x, y) in made.read(CPU).items():
+        columns, rows = (x * size).round().int().T.tolist()
+        places[split] = set(zip(rows, columns, strict=True))
+        assert np.array_equal(y, made.pixels[rows, columns])
+    for split, (row, column) in {"train": (0, 0), "validation": (0, 1), "test": (1, 1)}.items():
+        span = range(size)
+        assert places[split] == {(i, j) for i in span[row::2] for j in span[column::2]}
+
+
+def test_the_places_are_those_of_the_published_code() -> None:
+    # Half as many numbers over the same interval are every second one.
+    whole = torch.from_numpy(np.linspace(0, 1, 513)[:-1].astype(np.float32))
+    half = torch.from_numpy(np.linspace(0, 1, 257)[:-1].astype(np.float32))
+    assert torch.equal(axis(512), whole)
+    assert torch.equal(axis(512)[::2], half)
+
+
+def test_a_crop_of_text_is_refused() -> None:
+    with pytest.raises(UserError, match=r"data\.crop=3: a text has data\.size alone; must be null"):
+        data(crop=3)
+
+
+# --- in trainings -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small(compose: Callable, tmp_path: Path) -> Callable[..., Training]:
+    """``small("encoding=basic", ...)``: a short training on a small picture."""
+    words = ["data.size=16", "data.passes=20", "trainer.max_epochs=2", "trainer.accelerator=cpu"]
+    usual = [*words, "logger=none", "network.width=32", f"logs='{tmp_path}'"]
+    return lambda *own: Training.new(compose("experiment=image_hw", *usual, *own))
+
+
+def test_the_lectures_network(compose: Callable) -> None:
+    for name in ("image_hw", "image_tancik"):
+        _, task = build_task(compose(f"experiment={name}"))
+        shapes = [tuple(p.shape) for p in task.network.parameters() if p.ndim == 2]
+        assert shapes == [(256, 512), (256, 256), (256, 256), (3, 256)]
+
+
+def test_a_run_measures_psnr_on_each_split(small: Callable[..., Training]) -> None:
+    training = small("data.image=text", "data.protocol=upsample", "trainer.max_epochs=1")
+    result = fit_alone(training, test=True)
+    made = training.data
+    assert isinstance(made, Image)
+    with torch.no_grad():
+        values = torch.sigmoid(training.task(grid(axis(16), axis(16)))).view(16, 16, 3).numpy()
+    error = (values - made.pixels) ** 2
+    assert result.best is not None
+    for found, part in (
+        (result.best["psnr/validation"], error[::2, 1::2]),
+        (result.evaluations[0]["psnr"], error[1::2, 1::2]),
+    ):
+        assert found == pytest.approx(-10 * np.log10(part.mean()), abs=1e-3)
+
+
+def test_the_paper_counts_the_last_epoch(compose: Callable, tmp_path: Path) -> None:
+    words = ["data.image=text", "data.size=16", "data.passes=1", "trainer.max_epochs=3"]
+    cfg = compose("experiment=image_tancik", *words, "logger=none", "callbacks=none",
+                  "trainer.accelerator=cpu", "optimizer.lr=0.1", f"logs='{tmp_path}'")  # fmt: skip
+    result = fit_alone(Training.new(cfg), test=False)
+    assert result.best is not None
+    assert result.best["epoch"] == 3
+
+
+def test_encodings_see_more(small: Callable[..., Training]) -> None:
+    reached = {
+        name: fit_alone(small("data.image=coffee", f"encoding={name}", *words), test=False).best
+        for name, words in (("gaussian", ["encoding.sigma=3"]), ("identity", []))
+    }
+    assert reached["gaussian"] is not None
+    assert reached["identity"] is not None
+    assert reached["gaussian"]["psnr/validation"] > reached["identity"]["psnr/validation"] + 3
+
+
+def test_a_picture_that_isnt_there_leaves_no_folder(
+    small: Callable[..., Training], tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"data\.image=nowhere\.png: no such file"):
+        small("data.image=nowhere.png")
+    assert not list(tmp_path.iterdir())

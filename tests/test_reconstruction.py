@@ -1,0 +1,247 @@
+"""Pictures that a network makes: rendered, shown while it learns, drawn."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import composed
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image as Pillow
+from skimage.metrics import structural_similarity
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import nn
+
+from mlp_lab import figures, rendering
+from mlp_lab.checkpoints import read_checkpoint
+from mlp_lab.data import Image
+from mlp_lab.errors import UserError
+from mlp_lab.experiment import Training, fit_alone, resume, train
+from mlp_lab.image_bytes import as_bytes, gif, png, read_pixels
+from mlp_lab.networks import MLP
+from mlp_lab.prediction import predict
+from mlp_lab.rendering import render
+from mlp_lab.runs import Run
+from mlp_lab.schedules import Constant
+from mlp_lab.sweeps.jobs import Job, train_jobs
+from mlp_lab.tasks import Regression
+
+SHORT = ["experiment=image_hw", "data.image=text", "data.size=16", "data.passes=3",
+         "trainer.max_epochs=3", "network.width=8", "trainer.accelerator=cpu"]  # fmt: skip
+
+
+def task(network: nn.Module) -> Regression:
+    common = {"optimizer": torch.optim.SGD, "schedule": Constant(), "seed": 0}
+    return Regression(output="identity", loss="squared_error", peak=None, network=network, **common)
+
+
+# --- rendering ----------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 30))
+def test_what_is_rendered_are_the_values_at_a_grid(width: int, height: int, chunk: int) -> None:
+    same = nn.Linear(2, 2)
+    same.load_state_dict({"weight": torch.eye(2), "bias": torch.zeros(2)})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rendering, "_AT_ONCE", chunk)
+        found = render(task(same), width, height, (-1.0, 0.5, 0.0, 2.0))
+    x = -1 + np.arange(width) / width
+    y = 0.5 + 1.5 * np.arange(height) / height
+    assert found.shape == (height, width, 2)
+    np.testing.assert_allclose(found[:, :, 0], np.broadcast_to(x, (height, width)), atol=1e-6)
+    np.testing.assert_allclose(found[:, :, 1].T, np.broadcast_to(y, (width, height)), atol=1e-6)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_rendering_drops_nothing_and_leaves_the_mode(training: bool) -> None:
+    made = task(nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.9))).train(training)
+    assert torch.equal(render(made, 5, 5), render(made, 5, 5))
+    assert made.training == made.network.training == training
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_picture_comes_back_from_its_file(channels: int, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 4, channels), dtype=np.uint8)
+    (tmp_path / "a.png").write_bytes(png(pixels))
+    assert np.array_equal(read_pixels(tmp_path / "a.png"), pixels)
+
+
+def test_numbers_become_the_nearest_bytes() -> None:
+    numbers = np.array([-1, 0, 0.4 / 255, 0.6 / 255, 1, 7])
+    assert as_bytes(numbers).tolist() == [0, 0, 0, 1, 255, 255]
+
+
+def test_an_animation_shows_all_pictures_and_stays_at_the_last(tmp_path: Path) -> None:
+    levels = [0, 128, 255]
+    path = tmp_path / "a.gif"
+    path.write_bytes(gif([np.full((8, 4, 1), level, np.uint8) for level in levels], 0.1))
+    with Pillow.open(path) as image:
+        assert image.size == (128, 256)
+        assert image.n_frames == 3
+        for frame, level in enumerate(levels):
+            image.seek(frame)
+            assert np.unique(np.asarray(image.convert("L"))).tolist() == [level]
+            assert image.info["duration"] == (2000 if frame == 2 else 100)
+
+
+# --- in trainings -------------------------------------------------------------------------------
+
+
+def looks(folder: str | Path) -> list[np.ndarray]:
+    run = Run(folder)
+    return [read_pixels(run.picture(int(row["epoch"]))) for row in run.table("pictures")]
+
+
+def test_a_run_leaves_what_it_saw(compose: Callable, tmp_path: Path) -> None:
+    training = Training.new(compose(*SHORT, f"logs='{tmp_path}'"))
+    result = fit_alone(training, test=False)
+    run, data = training.run, training.data
+    assert isinstance(data, Image)
+    rows = run.table("pictures")
+    assert [row["epoch"] for row in rows] == [0, 1, 2, 3]
+    assert [row["step"] for row in rows] == [0, 3, 6, 9]
+    # Where all pixels are the validation data, the whole picture tells the same as they do.
+    for row, epoch in zip(rows[1:], run.history, strict=True):
+        assert row["psnr"] == pytest.approx(epoch["psnr/validation"], abs=1e-4)
+    with torch.no_grad():
+        features = training.data.splits["train"][0]
+        values = torch.sigmoid(training.task.network(features)).view(16, 16, 3).numpy()
+    assert np.abs(looks(run.folder)[-1] - np.rint(255 * values)).max() <= 1
+    expected = structural_similarity(
+        values, data.pixels, channel_axis=2, data_range=1.0,
+        gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+    )  # fmt: skip
+    assert rows[-1]["ssim"] == pytest.approx(expected, abs=1e-4)
+    with Pillow.open(run.folder / "figures" / "pictures.gif") as image:
+        assert image.n_frames == 4
+    assert (run.folder / "figures" / "reconstruction.png").is_file()
+    events = EventAccumulator(result.folder, size_guidance={"images": 0}).Reload()
+    assert [shown.step for shown in events.Images("picture")] == [0, 1, 2, 3]
+    assert len(events.Scalars("psnr/picture")) == len(events.Scalars("ssim/picture")) == 4
+
+
+def test_greys_and_pictures_too_small_for_ssim(compose: Callable, tmp_path: Path) -> None:
+    words = ["data.grey=true", "data.size=8", "callbacks.pictures.every=2", "logger=none"]
+    result = train(compose(*SHORT, *words, f"logs='{tmp_path}'"))
+    rows = Run(result.folder).table("pictures")
+    assert [sorted(row) for row in rows] == [["epoch", "psnr", "step"]] * 2
+    assert [look.shape for look in looks(result.folder)] == [(8, 8, 1)] * 2
+
+
+def test_a_resumed_run_has_all_looks(compose: Callable, tmp_path: Path) -> None:
+    whole = train(compose(*SHORT, "logger=none", f"logs='{tmp_path}'"))
+    part = train(compose(*SHORT, "logger=none", f"logs='{tmp_path}'", "trainer.max_epochs=1"))
+    resume(part.folder, {"trainer.max_epochs": 3})
+    assert Run(part.folder).table("pictures") == Run(whole.folder).table("pictures")
+    assert all(map(np.array_equal, looks(part.folder), looks(whole.folder)))
+
+
+def test_members_of_a_stack_have_pictures_of_their_own(compose: Callable, tmp_path: Path) -> None:
+    own = [["optimizer.lr=0.01"], ["optimizer.lr=0.1"]]
+    jobs = [
+        Job(compose(*SHORT, "logger=none", *words), words, tmp_path / str(i))
+        for i, words in enumerate(own)
+    ]
+    train_jobs(jobs)
+    for job in jobs:
+        assert "Traceback" not in Run(job.folder).log.read_text()  # of a stack that failed
+        alone = train(job.cfg, folder=tmp_path / f"{job.folder.name} alone")
+        for one, other in zip(looks(job.folder), looks(alone.folder), strict=True):
+            assert np.abs(one.astype(int) - other).max() <= 1
+    assert np.abs(looks(jobs[0].folder)[-1].astype(int) - looks(jobs[1].folder)[-1]).max() > 5
+
+
+def test_other_data_have_no_pictures(compose: Callable, tmp_path: Path) -> None:
+    words = ["callbacks=pictures", "trainer.accelerator=cpu", f"logs='{tmp_path}'"]
+    with pytest.raises(UserError, match=r"callbacks\.pictures: needs data=image"):
+        train(compose("experiment=curve_fit", *words))
+
+
+# --- predictions --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that knows a picture of 16 x 16 pixels. Look, but change nothing."""
+    words = ["callbacks=none", "logger=none", f"logs='{tmp_path_factory.mktemp('logs')}'"]
+    return Path(train(composed(*SHORT, *words)).folder)
+
+
+def predicted(known: Path, *words: str) -> np.ndarray:
+    path = predict(composed(f"run='{known}'", *words, root="predict"))
+    assert isinstance(path, Path)
+    return read_pixels(path)
+
+
+def test_a_picture_is_drawn_from_the_run_alone(known: Path, tmp_path: Path) -> None:
+    network = MLP(512, 3, width=8, depth=3)
+    state = read_checkpoint(Run(known).checkpoint("best"))["state_dict"]
+    weights = {k: v for k, v in state.items() if k.startswith("network.")}
+    network.load_state_dict({k.removeprefix("network."): v for k, v in weights.items()})
+    y, x = np.mgrid[:5, :9]
+    places = np.stack([0.25 + 0.5 * x / 9, 0.125 + 0.25 * y / 5], 2).reshape(-1, 2)
+    phase = 2 * np.pi * places @ state["encoding.frequencies"].double().numpy().T
+    features = np.concatenate([np.sin(phase), np.cos(phase)], 1).astype(np.float32)
+    with torch.no_grad():
+        expected = 255 * network(torch.from_numpy(features)).sigmoid().view(5, 9, 3).numpy()
+    words = ["size=[9,5]", "region=[0.25,0.125,0.75,0.375]", f"output='{tmp_path / 'a.png'}'"]
+    assert np.abs(predicted(known, *words) - expected).max() < 0.51
+
+
+def test_a_picture_is_drawn_as_it_was_learnt_where_nothing_is_said(known: Path) -> None:
+    whole = predicted(known)
+    assert (known / "figures" / "prediction.png").is_file()
+    assert whole.shape == (16, 16, 3)
+    part = predicted(known, "size=[8,4]", "region=[0.5,0.25,1,0.5]")
+    assert np.abs(part.astype(int) - whole[4:8, 8:]).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["images=a.png"], r"images=a\.png: .* knows one picture only; must be null"),
+        (["region=[0.5,0,0.5,1]"], r"region=\[0\.5, 0\.0, 0\.5, 1\.0\]: must be left, top, right"),
+        (
+            ["size=[100000,50000]"],
+            r"size=\[100000,50000\]: takes 55\.9 GiB; must be at most",
+        ),
+    ],
+)
+def test_what_cant_be_drawn_is_told(words: list[str], told: str, known: Path) -> None:
+    with pytest.raises(UserError, match=told):
+        predict(composed(f"run='{known}'", *words, root="predict"))
+
+
+def test_a_run_that_knows_classes_draws_nothing(run_folder: Path, tiny_mnist: Path) -> None:
+    for words, told in (
+        (["size=[4,4]"], "size: .* knows classes and no picture; must be null"),
+        (["region=[0,0,1,1]"], "region: .* knows classes and no picture; must be null"),
+        ([], "images: a value is needed: pictures whose classes to predict"),
+    ):
+        with pytest.raises(UserError, match=told):
+            predict(composed(f"run='{run_folder}'", *words, root="predict"))
+
+
+# --- the figure ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_error_is_shown_as_it_is(channels: int) -> None:
+    truth = np.random.default_rng(0).uniform(0.25, 1, (6, 6, channels))
+    last = truth.copy()
+    last[2, 3] -= 0.25
+    figure = figures.reconstruction(truth, [0 * truth, last], ["first", "second"])
+    shown = {
+        panel.get_title(): panel.images[0].get_array() for panel in figure.axes if panel.images
+    }
+    assert list(shown) == ["first", "second", "truth", "last look", "absolute error"]
+    assert np.array_equal(shown["truth"], truth.squeeze())
+    assert np.array_equal(shown["second"], last.squeeze())
+    expected = np.zeros((6, 6))
+    expected[2, 3] = 0.25
+    np.testing.assert_allclose(shown["absolute error"], expected, atol=1e-12)
