@@ -25,7 +25,7 @@ from mlp_lab.prediction import predict
 from mlp_lab.rendering import render
 from mlp_lab.runs import Run
 from mlp_lab.schedules import Constant
-from mlp_lab.sweeps.jobs import Job, train_jobs
+from mlp_lab.sweeps import jobs
 from mlp_lab.tasks import Regression
 
 SHORT = ["experiment=image_hw", "data.image=text", "data.size=16", "data.passes=3",
@@ -141,19 +141,21 @@ def test_a_resumed_run_has_all_looks(compose: Callable, tmp_path: Path) -> None:
     assert all(map(np.array_equal, looks(part.folder), looks(whole.folder)))
 
 
-def test_members_of_a_stack_have_pictures_of_their_own(compose: Callable, tmp_path: Path) -> None:
+def test_members_of_a_stack_have_pictures_of_their_own(
+    compose: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "fit_alone", None)  # what a stack that failed would go on with
     own = [["optimizer.lr=0.01"], ["optimizer.lr=0.1"]]
-    jobs = [
-        Job(compose(*SHORT, "logger=none", *words), words, tmp_path / str(i))
+    both = [
+        jobs.Job(compose(*SHORT, "logger=none", *words), words, tmp_path / str(i))
         for i, words in enumerate(own)
     ]
-    train_jobs(jobs)
-    for job in jobs:
-        assert "Traceback" not in Run(job.folder).log.read_text()  # of a stack that failed
+    jobs.train_jobs(both)
+    for job in both:
         alone = train(job.cfg, folder=tmp_path / f"{job.folder.name} alone")
         for one, other in zip(looks(job.folder), looks(alone.folder), strict=True):
             assert np.abs(one.astype(int) - other).max() <= 1
-    assert np.abs(looks(jobs[0].folder)[-1].astype(int) - looks(jobs[1].folder)[-1]).max() > 5
+    assert np.abs(looks(both[0].folder)[-1].astype(int) - looks(both[1].folder)[-1]).max() > 5
 
 
 def test_other_data_have_no_pictures(compose: Callable, tmp_path: Path) -> None:

@@ -61,7 +61,8 @@ class DecisionRegions(pl.callbacks.Callback):
 
     @torch.no_grad()
     def _look(self, trainer: pl.Trainer, task: pl.LightningModule, epoch: int) -> None:
-        if not isinstance(task, Classifier) or not isinstance(_data(trainer), LabelledPoints):
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if not isinstance(task, Classifier) or not isinstance(data, LabelledPoints):
             return
         x, y = trainer.train_dataloader.tensors  # type: ignore[union-attr]
         network = deepcopy(task.network).eval()  # the task's own stays in training
@@ -86,11 +87,6 @@ class DecisionRegions(pl.callbacks.Callback):
         show_animation(trainer, "decision_regions", dict(zip(self.seen, frames, strict=True)))
 
 
-def _data(trainer: pl.Trainer) -> Any:
-    # Where several runs train as one, the trainer that fits isn't the run's own.
-    return trainer.fit_loop.trainer.datamodule  # type: ignore[attr-defined]
-
-
 def _square(x: Tensor) -> tuple[Tensor, float]:
     """The middle of a square around inputs, ``[2]``, and half the length of its side."""
     low, high = x.amin(0), x.amax(0)
@@ -107,7 +103,7 @@ def _places(x: Tensor) -> Tensor:
 
 def _points(trainer: pl.Trainer) -> figures.Points:
     """The training points and the square around them, in the units of the features."""
-    data = _data(trainer)
+    data = trainer.datamodule  # type: ignore[attr-defined]
     inputs, targets = trainer.train_dataloader.tensors  # type: ignore[union-attr]
     x = inputs.cpu().double()
     middle, half = _square(x)
