@@ -18,7 +18,7 @@ from mlp_lab.data import DataModule
 from mlp_lab.encodings import Identity
 from mlp_lab.errors import UserError
 from mlp_lab.runs import Run
-from mlp_lab.tasks import Task
+from mlp_lab.tasks import Classifier, Task
 from mlp_lab.tasks.task import Augment
 
 _ALLOWED = {schema._target_ for group in GROUPS.values() for schema in group}  # type: ignore[attr-defined]
@@ -66,6 +66,10 @@ def build_task(cfg: DictConfig) -> tuple[DataModule, Task]:
         seed=cfg.seed,
         log_every_n_steps=cfg.trainer.log_every_n_steps,
     )
+    if isinstance(task, Classifier) != bool(data.class_names):
+        targets = "classes" if data.class_names else "numbers"
+        name = type(task).__name__.lower()
+        raise UserError(f"task={name}: doesn't learn what these data ask for, which is {targets}")
     metrics = ("loss", *task.metrics)
     if cfg.select.metric not in metrics:
         raise UserError(f"select.metric={cfg.select.metric}: must be one of {', '.join(metrics)}")
@@ -134,6 +138,14 @@ def build_group_trainer(cfg: DictConfig, callbacks: Sequence[pl.Callback]) -> pl
     return _trainer(cfg, callbacks=list(callbacks), logger=False, enable_checkpointing=False)
 
 
+class _FitLoop(pl.loops.fit_loop._FitLoop):
+    """Lightning's loop, which tells of its start and end also where no epochs are left to train."""
+
+    @property
+    def skip(self) -> bool:
+        return False
+
+
 def _trainer(cfg: DictConfig, **given: Any) -> pl.Trainer:
     settings = OmegaConf.create(OmegaConf.to_container(cfg.trainer))
     assert isinstance(settings, DictConfig)
@@ -143,7 +155,7 @@ def _trainer(cfg: DictConfig, **given: Any) -> pl.Trainer:
     if settings["max_steps"] is None:
         settings["max_steps"] = -1
     try:
-        return build(
+        trainer: pl.Trainer = build(
             settings,
             plugins=[WholeCheckpoints()],
             num_sanity_val_steps=0,
@@ -154,3 +166,7 @@ def _trainer(cfg: DictConfig, **given: Any) -> pl.Trainer:
         )
     except pl.utilities.exceptions.MisconfigurationException as error:
         raise UserError(f"trainer: {str(error).splitlines()[0]}") from error
+    loop = _FitLoop(trainer, trainer.min_epochs, trainer.max_epochs)
+    loop.epoch_loop = trainer.fit_loop.epoch_loop
+    trainer.fit_loop = loop
+    return trainer

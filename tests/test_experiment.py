@@ -407,6 +407,35 @@ def test_a_run_that_was_killed_after_it_stopped_early_trains_no_further(
     assert (folder / "figures" / "loss_curves.png").is_file()
 
 
+def test_a_run_that_was_killed_after_its_last_epoch_ends_when_it_goes_on(
+    experiment: Experiment,
+) -> None:
+    result = experiment("callbacks=default")
+    folder = Path(result.folder)
+    (folder / "result.json").unlink()
+    (folder / "figures" / "loss_curves.png").unlink()
+    again = resume(result.folder, {})
+    assert (again.status, again.epochs, again.best) == ("finished", result.epochs, result.best)
+    assert (folder / "figures" / "loss_curves.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "targets"),
+    [
+        (["task=regression"], "classes"),
+        (["experiment=curve_fit", "task=classification"], "numbers"),
+        (["experiment=curve_fit", "task=perceptron"], "numbers"),
+    ],
+)
+def test_a_task_is_told_what_the_data_ask_for(
+    words: list[str], targets: str, compose: Callable
+) -> None:
+    with pytest.raises(
+        UserError, match=f"doesn't learn what these data ask for, which is {targets}"
+    ):
+        build_task(compose(*words))
+
+
 def test_short_epochs_share_a_checkpoint(
     experiment: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -428,3 +428,15 @@ def test_nothing_leaks_from_job_to_job(jobs: Jobs) -> None:
     assert held()[:2] == (files, threads)
     assert held()[2] < memory + 60
     assert logging.getLogger("mlp_lab").handlers == []
+
+
+def test_a_stack_that_was_killed_before_its_results_ends_when_it_goes_on(jobs: Jobs) -> None:
+    own = [["seed=1"], ["seed=2"], ["seed=3"]]
+    before = together(jobs("sweep", *own, common=["callbacks=default"]))
+    for result in before[1:]:
+        (Path(result.folder) / "result.json").unlink()
+        (Path(result.folder) / "figures" / "loss_curves.png").unlink()
+    after = train_jobs(jobs("sweep", *own, common=["callbacks=default"]))
+    assert_alike(list(map(vars, before)), list(map(vars, after)))
+    for result in after:
+        assert (Path(result.folder) / "figures" / "loss_curves.png").is_file()

@@ -455,6 +455,16 @@ def test_only_choices_are_composed_one_by_one(monkeypatch: pytest.MonkeyPatch) -
     assert compose.call_count == 3  # without what varies, then with sgd, then with adam
 
 
+def test_a_value_may_be_of_an_option_that_only_the_swept_experiments_choose(
+    trained: Trained,
+) -> None:
+    assert sweeps.start(["experiment=perceptron,points_mlp", "data.set=xor", "seed=3"])
+    expected = [f"{i}_experiment={name}" for i, name in enumerate(("perceptron", "points_mlp"))]
+    assert trained.calls == [
+        [(name, [name.partition("_")[2], "data.set=xor", "seed=3"]) for name in expected]
+    ]
+
+
 def test_a_combination_that_can_not_be_leaves_no_job(trained: Trained) -> None:
     words = ["optimizer=nesterov,sgd", "optimizer.momentum=0.9,0", "optimizer.nesterov=false,true"]
     with pytest.raises(UserError, match=r"nesterov=true: needs optimizer\.momentum above 0"):

@@ -37,7 +37,7 @@ def _all_functions(bits: int) -> Claim:
     tables = [np.array(values) for values in product((0, 1), repeat=2**bits)]
     exact = sum(is_exact(by_hand(table), table) for table in tables)
     return Claim(
-        f"one hidden ReLU layer, a unit for each true row, computes any function of {bits} bits",
+        f"one hidden ReLU layer, a unit for each true row, computes any function of {bits} bit(s)",
         _SOURCE,
         f"all {2**2**bits} functions exact",
         f"{exact} of {len(tables)} exact",

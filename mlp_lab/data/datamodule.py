@@ -32,6 +32,8 @@ class DataModule(pl.LightningDataModule):
     #: Numbers in one input, and in what a network is to put out for it.
     in_features: int
     out_features: int
+    #: Of the classes that the targets number; empty where targets are no classes.
+    class_names: tuple[str, ...] = ()
     #: ``side`` of the square pictures that the inputs are, in pixels, and ``fill``, the value of
     #: what lies outside; None where the inputs are no pictures.
     picture: dict[str, float] | None = None

@@ -14,6 +14,7 @@ from mlp_lab.seeds import epoch_seed
 
 # One of so many parts of the examples validates, and one tests.
 _PARTS = 5
+_MOST = 10  # classes, which are as many as colours that can be told apart
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -76,6 +77,8 @@ def read_points(path: Path) -> tuple[tuple[str, ...], np.ndarray, list[str]]:
         labels.append(label)
     if len(labels) < _PARTS:
         raise UserError(f"{path}: examples: {len(labels)}; must be at least {_PARTS}")
+    if len(set(labels)) > _MOST:
+        raise UserError(f"{path}: different labels: {len(set(labels))}; must be at most {_MOST}")
     if len(set(labels)) == 1:
         raise UserError(f"{path}: all examples have the label {labels[0]!r}; must be two or more")
     return names, np.array(features), labels

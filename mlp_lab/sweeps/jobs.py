@@ -90,7 +90,7 @@ def _groups(jobs: Sequence[Job]) -> list[_Group]:
     """What can train together, in the order of the first jobs."""
     alike: dict[Hashable, list[Job]] = {}
     alone: dict[Hashable, str] = {}
-    usual = "no other job has its shape and inputs" if len(jobs) > 1 else "it comes alone"
+    usual = "no other job has its shape, inputs and progress" if len(jobs) > 1 else "it comes alone"
     for job in jobs:
         key: Hashable = job.folder
         try:
@@ -210,7 +210,8 @@ class _Course:
                     member.fail("interrupted", KeyboardInterrupt(reason))
         except Exception as error:
             for training in trainings:
-                _write_traceback(training.run, error)
+                if training.run.folder not in self.results:
+                    _write_traceback(training.run, error)
             self._say(f"together they failed ({type(error).__name__}); now one by one")
             return False
         return True

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.core.override_parser.types import IntervalSweep, Override, OverrideType
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf
 
@@ -31,10 +31,12 @@ class Plan:
     Attributes:
         cfg: the config of its first job.
         varied: the keys that differ between jobs, as their overrides name them.
+        words: the overrides as Hydra is to be given them.
     """
 
     cfg: DictConfig
     varied: list[str]
+    words: list[str]
 
 
 def plan(words: Sequence[str]) -> Plan:
@@ -46,8 +48,8 @@ def plan(words: Sequence[str]) -> Plan:
     with hydra.initialize_config_dir(version_base="1.3", config_dir=str(FOLDER)):
         parser = OverridesParser.create(GlobalHydra.instance().config_loader())
         typed = parser.parse_overrides(list(words))
-        fixed = [o.input_line or "" for o in typed if not o.is_sweep_override()]
-        outline = hydra.compose("train", fixed, return_hydra_config=True)
+        fixed = [o for o in typed if not (o.is_sweep_override() or _is_value(o))]
+        outline = hydra.compose("train", list(map(_word, fixed)), return_hydra_config=True)
         _refuse_missing_plugins(outline.hydra)
         overrides = by_key(outline.hydra.sweeper.params or {}, words, parser)
         varied = [key for key, override in overrides.items() if override.is_sweep_override()]
@@ -56,7 +58,32 @@ def plan(words: Sequence[str]) -> Plan:
         configs = [check(cfg, schemas.Train) for cfg in _configs(grid, parser)]
     for cfg in configs:
         _refuse_no_job(cfg)
-    return Plan(configs[0], varied)
+    return Plan(configs[0], varied, [_for_all_choices(o, outline) for o in typed])
+
+
+def _is_value(override: Override) -> bool:
+    """Whether it is a plain value of an option, not of the sweep as a whole."""
+    key = override.key_or_group
+    return "." in key and override.type == OverrideType.CHANGE and not _WHOLE.match(key)
+
+
+def _for_all_choices(override: Override, outline: DictConfig) -> str:
+    """The override's word; as a sweep over one value if only some choices of options have its key.
+
+    Hydra puts fixed values into a config without the choices that are swept, and would refuse them.
+    """
+    word = _word(override)
+    if override.is_sweep_override() or not _is_value(override):
+        return word
+    parent, _, name = override.key_or_group.rpartition(".")
+    if name in (OmegaConf.select(outline, parent) or {}):
+        return word
+    key, _, value = word.partition("=")
+    return f"{key}=choice({value})"
+
+
+def _word(override: Override) -> str:
+    return override.input_line or ""
 
 
 def _axes(outline: DictConfig, overrides: Mapping[str, Override]) -> list[list[tuple[str, ...]]]:

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from mlp_lab.config import FOLDER
 from mlp_lab.errors import UserError
 from mlp_lab.sweeps.folder import Sweep
-from mlp_lab.sweeps.plan import plan
+from mlp_lab.sweeps.plan import Plan, plan
 from mlp_lab.sweeps.task import Task
 from mlp_lab.threads import set_threads
 
@@ -37,7 +37,7 @@ def start(words: Sequence[str]) -> bool:
     """
     planned = plan(words)
     sweep = Sweep.create(planned.cfg.logs, planned.cfg.name, words, planned.varied)
-    return _run(sweep, words, planned.cfg)
+    return _run(sweep, planned)
 
 
 def go_on(folder: str, words: Sequence[str]) -> bool:
@@ -59,15 +59,14 @@ def go_on(folder: str, words: Sequence[str]) -> bool:
     if any(change.key_or_group == "hydra/launcher" for change in changes):
         before = [word for word in before if not _of_launcher(word)]
     os.chdir(sweep.directory)
-    words = [word.input_line or "" for word in (*before, *changes)]
-    return _run(sweep, words, plan(words).cfg)
+    return _run(sweep, plan([word.input_line or "" for word in (*before, *changes)]))
 
 
 def _of_launcher(override: Override) -> bool:
     return override.key_or_group.startswith(("hydra/launcher", "hydra.launcher."))
 
 
-def _run(sweep: Sweep, words: Sequence[str], cfg: DictConfig) -> bool:
+def _run(sweep: Sweep, planned: Plan) -> bool:
     """Let Hydra run the sweep; then tell which jobs failed, and the answer.
 
     What ends it early, such as the death of a process, is raised when the jobs that are done have
@@ -76,18 +75,18 @@ def _run(sweep: Sweep, words: Sequence[str], cfg: DictConfig) -> bool:
     task = Task(sweep)
     with sweep.running(), _faults_in_full():
         try:
-            _launch(task, words)
+            _launch(task, planned.words)
         except BaseException as error:
             _offer(sweep)
             if isinstance(error, Exception):  # not the user's Ctrl-C
                 with suppress(UserError, OSError):  # where there is nothing to tell of
-                    _answer(sweep, cfg, final=False)
+                    _answer(sweep, planned.cfg, final=False)
             raise
         if sweep.stopped:
             _offer(sweep)
         failures = sweep.failures()
         task.tell(failures)
-        _answer(sweep, cfg)
+        _answer(sweep, planned.cfg)
     return not failures
 
 
