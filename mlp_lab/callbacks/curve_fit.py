@@ -1,18 +1,17 @@
 """What a network makes of a curve."""
 
-from typing import Any
-
 import torch
 
 from mlp_lab import figures
 from mlp_lab.backend import pl
+from mlp_lab.callbacks.drawing import Drawing
 from mlp_lab.callbacks.keeper import Keeper
 from mlp_lab.callbacks.show import show
 from mlp_lab.errors import UserError
 from mlp_lab.tasks.regression import Regression
 
 
-class CurveFit(pl.callbacks.Callback):
+class CurveFit(Drawing):
     """``curve_fit.png``: the curve, the training points, the fit and its error.
 
     Drawn with the last weights when the training ends, however it ends.
@@ -28,17 +27,11 @@ class CurveFit(pl.callbacks.Callback):
                 "callbacks.curve_fit: needs data=curve and encoding=identity; or callbacks=default"
             )
 
-    def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        self._draw(trainer, task)
-
-    def on_exception(self, trainer: pl.Trainer, task: pl.LightningModule, *_: Any) -> None:
-        self._draw(trainer, task)
-
     @torch.no_grad()
-    def _draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+    def draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         keeper = trainer.checkpoint_callback
         assert isinstance(keeper, Keeper)
-        if not keeper.history or not trainer.is_global_zero:
+        if not keeper.history:
             return
         assert isinstance(task, Regression)
         points = trainer.train_dataloader.tensors  # type: ignore[union-attr]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mlp_lab import figures
 from mlp_lab.backend import pl
+from mlp_lab.callbacks.drawing import Drawing
 from mlp_lab.callbacks.keeper import Keeper
 from mlp_lab.callbacks.show import show, show_animation
 from mlp_lab.data import LabelledPoints
@@ -21,7 +22,7 @@ _A_DECADE = 6  # epochs after which the network is looked at, of those from 10 t
 _PANELS = 6  # of the strip, at most
 
 
-class DecisionRegions(pl.callbacks.Callback):
+class DecisionRegions(Drawing):
     """``decision_regions.png`` and ``decision_regions.gif``: regions, training points, errors.
 
     The networks that are shown are that of the start, those after 1, 2, 3, 5, 7, 10, 15, 22, 32,
@@ -48,10 +49,7 @@ class DecisionRegions(pl.callbacks.Callback):
         keeper = trainer.checkpoint_callback
         assert isinstance(keeper, Keeper)
         self._look(trainer, task, int(keeper.history[-1]["epoch"]))
-        self._draw(trainer)
-
-    def on_exception(self, trainer: pl.Trainer, *_: Any) -> None:
-        self._draw(trainer)
+        super().on_train_end(trainer, task)
 
     def state_dict(self) -> dict[str, Any]:
         return {"seen": dict(self.seen)}
@@ -70,8 +68,8 @@ class DecisionRegions(pl.callbacks.Callback):
         wrong = task.predictions(network(x)) != y
         self.seen[epoch] = _packed(classes.to(torch.int16)), _packed(wrong)
 
-    def _draw(self, trainer: pl.Trainer) -> None:
-        if not self.seen or not trainer.is_global_zero:
+    def draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        if not self.seen:
             return
         points = _points(trainer)
         panels = []

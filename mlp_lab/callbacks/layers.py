@@ -4,6 +4,7 @@ from typing import Any
 
 from mlp_lab import figures
 from mlp_lab.backend import pl
+from mlp_lab.callbacks.drawing import Drawing
 from mlp_lab.callbacks.show import show
 from mlp_lab.layers import Layer, inspect_layers
 from mlp_lab.logger import TensorBoard
@@ -13,7 +14,7 @@ from mlp_lab.tasks.task import Task
 _QUANTITIES = ("gradient norm", "sparsity")
 
 
-class Layers(pl.callbacks.Callback):
+class Layers(Drawing):
     """Gradient norm and sparsity of each layer, before training and after each epoch.
 
     They are taken from the first training examples, always the same, in the state in which the
@@ -46,12 +47,6 @@ class Layers(pl.callbacks.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         self._look(trainer, task, trainer.current_epoch + 1)
 
-    def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        self._draw(trainer)
-
-    def on_exception(self, trainer: pl.Trainer, *_: Any) -> None:
-        self._draw(trainer)
-
     def state_dict(self) -> dict[str, Any]:
         return {"rows": list(self.rows)}
 
@@ -80,8 +75,8 @@ class Layers(pl.callbacks.Callback):
                 for row, layer in zip(rows, layers, strict=True):
                     trainer.logger.log_histogram(f"gradient/{_name(row)}", layer.gradient, at)
 
-    def _draw(self, trainer: pl.Trainer) -> None:
-        if not self.rows or not trainer.is_global_zero:
+    def draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        if not self.rows:
             return
         for quantity, name in zip(_QUANTITIES, ("gradient_norms", "sparsity"), strict=True):
             if any(quantity in row for row in self.rows):

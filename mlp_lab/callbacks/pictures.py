@@ -6,6 +6,7 @@ import torch
 
 from mlp_lab import figures
 from mlp_lab.backend import pl
+from mlp_lab.callbacks.drawing import Drawing
 from mlp_lab.callbacks.show import show
 from mlp_lab.data import Image
 from mlp_lab.errors import UserError
@@ -20,7 +21,7 @@ from mlp_lab.tasks import Regression
 _SECONDS = 0.15  # of each look in the animation
 
 
-class Pictures(pl.callbacks.Callback):
+class Pictures(Drawing):
     """The whole picture as the network sees it, before training and as the epochs go by.
 
     A look leaves ``pictures/<epoch>.png``, and a row of ``pictures.csv``: epoch (0: before
@@ -58,12 +59,6 @@ class Pictures(pl.callbacks.Callback):
         if epoch % self.every == 0:
             self._look(trainer, task, epoch)
 
-    def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        self._draw(trainer)
-
-    def on_exception(self, trainer: pl.Trainer, *_: Any) -> None:
-        self._draw(trainer)
-
     def state_dict(self) -> dict[str, Any]:
         return {"rows": list(self.rows)}
 
@@ -88,8 +83,8 @@ class Pictures(pl.callbacks.Callback):
             trainer.logger.log_metrics(at | {f"{k}/picture": value for k, value in told.items()})
             trainer.logger.log_picture("picture", picture, epoch)
 
-    def _draw(self, trainer: pl.Trainer) -> None:
-        if not self.rows or not trainer.is_global_zero:
+    def draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        if not self.rows:
             return
         run = Run(trainer.default_root_dir)
         looks = [read_pixels(run.picture(int(row["epoch"]))) for row in self.rows]

@@ -7,12 +7,13 @@ from torch import nn
 
 from mlp_lab import figures
 from mlp_lab.backend import pl
+from mlp_lab.callbacks.drawing import Drawing
 from mlp_lab.callbacks.show import show
 
 _MOST = 12  # lines that can be told apart
 
 
-class Weights(pl.callbacks.Callback):
+class Weights(Drawing):
     """``weights.png``: the weights of a network of one linear layer by epoch.
 
     Drawn when the training ends, however it ends; not for networks of more than twelve weights.
@@ -29,12 +30,6 @@ class Weights(pl.callbacks.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         self._note(task)
 
-    def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        self._draw(trainer, task)
-
-    def on_exception(self, trainer: pl.Trainer, task: pl.LightningModule, *_: Any) -> None:
-        self._draw(trainer, task)
-
     def state_dict(self) -> dict[str, Any]:
         return {"history": list(self.history)}
 
@@ -46,9 +41,9 @@ class Weights(pl.callbacks.Callback):
             outputs = zip(layer.weight.tolist(), layer.bias.tolist(), strict=True)
             self.history.append([value for weights, bias in outputs for value in (*weights, bias)])
 
-    def _draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+    def draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         layer = _only_layer(task)
-        if layer is None or not self.history or not trainer.is_global_zero:
+        if layer is None or not self.history:
             return
         own = [*(f"w{i + 1}" for i in range(layer.in_features)), "bias"]
         several = layer.out_features > 1

@@ -1,0 +1,23 @@
+"""What callbacks that draw have in common."""
+
+from abc import abstractmethod
+
+from mlp_lab.backend import pl
+
+
+class Drawing(pl.callbacks.Callback):
+    """Draws when the training ends, however it ends, in the first of several processes."""
+
+    def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        if trainer.is_global_zero:
+            self.draw(trainer, task)
+
+    def on_exception(
+        self, trainer: pl.Trainer, task: pl.LightningModule, exception: BaseException
+    ) -> None:
+        if trainer.is_global_zero:
+            self.draw(trainer, task)
+
+    @abstractmethod
+    def draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        """Draw what is known, which may be nothing yet."""
