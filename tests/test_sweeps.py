@@ -538,7 +538,7 @@ def test_a_heat_map_shows_where_the_training_ended(made_up: Callable, tmp_path: 
             losses = [1.0, width + depth + seed]  # the first epoch is chosen
             made_up(losses, f"network.width={width}", f"network.depth={depth}", f"seed={seed}")
     figure = draw(Comparison(find_runs([str(tmp_path)])))["heat_map_train"]
-    assert figure.axes[1].get_ylabel() == "loss/train, last epoch"
+    assert figure.axes[1].get_ylabel() == "loss on training data, last epoch"
     shown = figure.axes[0].images[0].get_array()
     # made_up gives half the loss to the training data.
     np.testing.assert_array_equal(shown, np.array([[9.5, 10.5], [17.5, 18.5]]) / 2)
