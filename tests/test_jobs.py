@@ -360,7 +360,7 @@ def test_shapes_make_groups_and_what_trains_alone_is_said(
     assert {result.status for result in results} == {"finished"}
     said = capsys.readouterr().out
     assert "2 jobs train as one network (784-4-10, 3,190 parameters): 0, 2" in said
-    assert "1 trains alone (no other job has its shape and inputs): 784-5-10" in said
+    assert "1 trains alone (no other job has its shape, inputs and progress): 784-5-10" in said
     assert "3 trains alone (trainer.profiler is set): 784-4-10" in said
 
 
