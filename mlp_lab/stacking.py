@@ -4,8 +4,10 @@ A small network keeps a processor waiting more than working. Stacked, the first 
 members are one large matrix product where they see the same minibatch, the other layers one batched
 product each, and whatever a step costs beside its arithmetic is paid once.
 
-The members stay what they are: their parameters and buffers become views of the stacked tensors, so
-that each of them is at any time an ordinary network with its current weights.
+A stacked tensor holds those of all members one after the other along its first axis, as if they
+were the units of one wide layer. The members stay what they are: their parameters and buffers
+become views of the stacked tensors, so that each of them is at any time an ordinary network with
+its current weights.
 """
 
 from collections.abc import Hashable, Sequence
@@ -71,12 +73,13 @@ class _Stacked(nn.Module):
 
     #: Attributes in which the layers have to agree, beside the shapes of their parameters.
     agree: tuple[str, ...] = ()
-    #: ``[members, ...]``, as the parameters and buffers below.
+    #: ``[members * features, ...]``, as the parameters and buffers below.
     weight: Tensor
     bias: Tensor
 
     def __init__(self, layers: Sequence[nn.Module], generators: Sequence[torch.Generator]) -> None:
         super().__init__()
+        self.members = len(layers)
         for name, _ in layers[0].named_parameters():
             setattr(self, name, nn.Parameter(_joint(layers, name)))
         for name, _ in layers[0].named_buffers():
@@ -87,15 +90,15 @@ class _Stacked(nn.Module):
 
 class _Linear(_Stacked):
     def forward(self, x: Tensor) -> Tensor:
-        (orders, batch), (members, outputs, inputs) = x.shape[:2], self.weight.shape
-        # The units of all members that see the same minibatch are those of one wide layer.
-        if orders == 1:
-            y = F.linear(x[0], self.weight.view(-1, inputs), self.bias.view(-1))
-            return y.view(batch, members, outputs).transpose(0, 1)
-        # In this order of the factors, the gradient of the weights lies in the memory as they do.
+        orders, batch, inputs = x.shape
+        if orders == 1 and batch < _FEW:
+            y = F.linear(x[0], self.weight, self.bias)
+            return y.view(batch, self.members, -1).transpose(0, 1)
+        # In this order of the factors, the gradient of the weights lies in the memory as they do,
+        # and nothing between two layers is copied.
         weight, bias = self.weight.view(orders, -1, inputs), self.bias.view(orders, -1, 1)
         y = torch.baddbmm(bias, weight, x.transpose(1, 2))
-        return y.view(members, outputs, batch).transpose(1, 2)
+        return y.view(self.members, -1, batch).transpose(1, 2)
 
 
 class _BatchNorm(_Stacked):
@@ -110,18 +113,17 @@ class _BatchNorm(_Stacked):
         members, batch, features = x.shape
         if self.training:
             self.num_batches_tracked += 1
-        columns = x.transpose(0, 1).reshape(batch, members * features)
         y = F.batch_norm(
-            columns,
-            self.running_mean.view(-1),
-            self.running_var.view(-1),
-            self.weight.view(-1),
-            self.bias.view(-1),
+            x.transpose(1, 2).reshape(1, members * features, batch),
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
             self.training,
             self.momentum,
             self.eps,
         )
-        return y.view(batch, members, features).transpose(0, 1)
+        return y.view(members, features, batch).transpose(1, 2)
 
 
 class _LayerNorm(_Stacked):
@@ -131,7 +133,8 @@ class _LayerNorm(_Stacked):
 
     def forward(self, x: Tensor) -> Tensor:
         normal = F.layer_norm(x, self.normalized_shape, eps=self.eps)
-        return torch.addcmul(self.bias.unsqueeze(1), normal, self.weight.unsqueeze(1))
+        weight, bias = (p.view(self.members, 1, -1) for p in (self.weight, self.bias))
+        return torch.addcmul(bias, normal, weight)
 
 
 class _Dropout(_Stacked):
@@ -160,6 +163,8 @@ class _Each(nn.Module):
         return torch.stack([f(own) for f, own in zip(self.activations, x, strict=True)])
 
 
+# Examples in a minibatch, below which the product that holds theirs in rows is the faster one.
+_FEW = 64
 _POINTWISE = {type(make()) for make in ACTIVATIONS.values()}
 _LAYERS: dict[type[nn.Module], type[_Stacked]] = {
     nn.Linear: _Linear,
@@ -175,4 +180,4 @@ def _joint(layers: Sequence[nn.Module], name: str) -> Tensor:
     joint = torch.stack([tensor.detach() for tensor in own])
     for tensor, view in zip(own, joint.unbind(), strict=True):
         tensor.data = view
-    return joint
+    return joint.flatten(0, 1) if joint.ndim > 1 else joint

@@ -20,12 +20,12 @@ class Steps:
     parameters in as many passes through the memory as their formulas have terms.
 
     Args:
-        parameters: of the stack, ``[members, ...]`` each.
+        parameters: of the stack, ``[members * ..., ...]`` each, one member's after the other's.
         optimizers: of the members.
     """
 
     def __init__(self, parameters: Sequence[Tensor], optimizers: Sequence[Optimizer]) -> None:
-        self._parameters = parameters
+        self._parameters = [p.detach().view(len(optimizers), -1) for p in parameters]
         self._groups = [optimizer.param_groups[0] for optimizer in optimizers]
         # Rates in bfloat16 would have two digits.
         self._descent = parameters[0].dtype != torch.bfloat16 and all(
@@ -33,37 +33,34 @@ class Steps:
         )
         self._own = [] if self._descent else [_step_of(optimizer) for optimizer in optimizers]
         decays = [group["weight_decay"] for group in self._groups if self._descent]
-        self._decays = self._spread(torch.tensor(decays)) if any(decays) else None
+        self._decays = self._column(torch.tensor(decays)) if any(decays) else None
 
     @torch.no_grad()
     def __call__(self, gradients: Sequence[Tensor], rates: Tensor) -> None:
-        """Step with gradients and learning rates of the members: ``[members, ...]``, ``[members]``.
+        """Step with the gradients of the parameters and the members' learning rates ``[members]``.
 
         The rates may lie on another device than the rest.
         """
         for group, rate in zip(self._groups, rates.tolist(), strict=True):
             group["lr"] = rate
         if self._descent:
-            self._descend(gradients, self._spread(rates))
+            self._descend(gradients, self._column(rates))
             return
         # The kernels go through the memory as it lies.
-        slices = zip(*(gradient.contiguous().unbind() for gradient in gradients), strict=True)
+        slices = zip(*(g.contiguous().chunk(len(self._own)) for g in gradients), strict=True)
         for step, own in zip(self._own, slices, strict=True):
             step(own)
 
-    def _descend(self, gradients: Sequence[Tensor], rates: list[Tensor]) -> None:
-        for place, (parameter, gradient) in enumerate(
-            zip(self._parameters, gradients, strict=True)
-        ):
+    def _descend(self, gradients: Sequence[Tensor], rates: Tensor) -> None:
+        for parameter, gradient in zip(self._parameters, gradients, strict=True):
+            gradient = gradient.reshape(parameter.shape)
             if self._decays is not None:
-                gradient = torch.addcmul(gradient, parameter, self._decays[place])
-            parameter.addcmul_(gradient, rates[place], value=-1)
+                gradient = torch.addcmul(gradient, parameter, self._decays)
+            parameter.addcmul_(gradient, rates, value=-1)
 
-    def _spread(self, values: Tensor) -> list[Tensor]:
-        """A value a member, in the shapes in which each parameter can be multiplied by them."""
-        first = self._parameters[0]
-        values = values.to(first.device, first.dtype)
-        return [values.view(-1, *[1] * (parameter.ndim - 1)) for parameter in self._parameters]
+    def _column(self, values: Tensor) -> Tensor:
+        """A value a member, as the parameters can be multiplied by: ``[members, 1]``."""
+        return values.to(self._parameters[0]).unsqueeze(1)
 
 
 def _step_of(optimizer: Optimizer) -> Step:
