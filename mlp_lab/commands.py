@@ -89,13 +89,14 @@ def claims() -> None:
 
 
 def evaluate() -> None:
-    """Evaluate a run on one split: ``scripts/evaluate.py``, ``mlp-evaluate``."""
+    """Evaluate a run or a committee on one split: ``scripts/evaluate.py``, ``mlp-evaluate``."""
 
     def action(cfg: DictConfig) -> object:
         set_threads(cfg.threads)
-        from mlp_lab.evaluation import evaluate
+        from mlp_lab import committee, evaluation
 
-        return evaluate(cfg)
+        several = committee.is_committee(cfg.run)
+        return committee.evaluate(cfg) if several else evaluation.evaluate(cfg)
 
     _command("evaluate", schemas.Evaluate, action)
 

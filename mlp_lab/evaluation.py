@@ -28,7 +28,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     Raises UserError: no run there, no such checkpoint, or one that is damaged.
     """
     with console(None):
-        run = Run.open(cfg.run)
+        run = Run.open(str(cfg.run))
         entry, data, task = measure(run, cfg.split, cfg.checkpoint)
         metrics = metrics_of(entry)
         log.info("%s: %s checkpoint", run.folder, cfg.checkpoint)

@@ -211,7 +211,8 @@ def test_mistakes(override, answer):
 @pytest.mark.parametrize(
     ("root", "overrides", "answer"),
     [
-        ("evaluate", [], "run: a value is needed: a text"),
+        ("evaluate", [], "run: a value is needed: a run's folder, a sweep's, or a list"),
+        ("evaluate", ["run=[x,y]", "average=mean"], "average=mean: must be one of probabilities"),
         ("evaluate", ["run=x", "split=tset"], "split=tset: must be one of train, validation, test"),
         ("evaluate", ["run=x", "spilt=test"], "spilt: no such key; did you mean split?"),
         ("predict", [], "run: a value is needed: a text"),

@@ -520,9 +520,12 @@ class Search:
 
 @schema
 class Evaluate:
-    run: str = MISSING
+    run: Any = field(
+        default=MISSING, metadata={"words": "a run's folder, a sweep's, or a list of these"}
+    )
     split: str = limited(one_of=(*SPLITS, "test"))
     checkpoint: str = limited(one_of=("best", "last"))
+    average: str = limited(one_of=("probabilities", "logits", "votes"))
     threads: int | None = limited(minimum=1)
 
 

@@ -51,12 +51,17 @@ class Sweep:
     def open(cls, folder: str | Path) -> "Sweep":
         """The sweep in an existing folder. Raises UserError if there is none."""
         path = Path(folder).absolute() / _FILE
-        if not path.is_file():
+        if not cls.lies_in(folder):
             raise UserError(f"{folder}: not the folder of a sweep: it has no {_FILE}")
         try:
             return cls(path.parent, **yaml.safe_load(path.read_text(encoding="utf-8")))
         except (yaml.YAMLError, TypeError, UnicodeDecodeError) as error:
             raise UserError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
+
+    @staticmethod
+    def lies_in(folder: str | Path) -> bool:
+        """Whether a folder is that of a sweep."""
+        return (Path(folder) / _FILE).is_file()
 
     def job_folder(self, number: int, overrides: Sequence[str]) -> Path:
         """The folder of a job, named by what varies: ``3_lr=0.1,seed=2``."""

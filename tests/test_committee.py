@@ -1,0 +1,217 @@
+"""Committees: what their averages decide, which runs go together, and the record."""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import DictConfig, OmegaConf
+
+from mlp_lab import committee
+from mlp_lab.build import build_task
+from mlp_lab.checkpoints import load_network
+from mlp_lab.errors import UserError
+from mlp_lab.runs import Run
+from mlp_lab.schedules import Constant
+from mlp_lab.sweeps.folder import Sweep
+from mlp_lab.tasks import Classification
+
+AVERAGES = ("probabilities", "logits", "votes")
+Evaluate = Callable[..., dict]
+
+
+def task(output: str = "softmax") -> Classification:
+    return Classification(
+        output=output,
+        loss="cross_entropy",
+        network=torch.nn.Linear(1, 1),
+        optimizer=torch.optim.SGD,
+        schedule=Constant(),
+        seed=0,
+    )
+
+
+def softmax(z: np.ndarray) -> np.ndarray:
+    e = np.exp(z - z.max())
+    return e / e.sum()
+
+
+def decided(outputs: np.ndarray, average: str, output: str) -> list[int]:
+    """The class of each example, one by one."""
+    classes = []
+    for opinions in outputs.transpose(1, 0, 2):
+        if opinions.shape[1] == 1:  # of the second class, beside a 0 for the first
+            opinions = np.hstack([np.zeros_like(opinions), opinions])
+            probabilities = [softmax(z) for z in opinions]
+        else:
+            probabilities = [softmax(z) if output == "softmax" else 1 / (1 + np.exp(-z))
+                             for z in opinions]  # fmt: skip
+        mean = sum(probabilities) / len(probabilities)
+        if average == "logits":
+            classes.append(int(sum(opinions).argmax()))
+        elif average == "probabilities":
+            classes.append(int(mean.argmax()))
+        else:
+            votes = Counter(int(z.argmax()) for z in opinions)
+            most = [k for k in votes if votes[k] == max(votes.values())]
+            classes.append(max(most, key=lambda k: mean[k]))
+    return classes
+
+
+@pytest.mark.parametrize("average", AVERAGES)
+@pytest.mark.parametrize("output", ["softmax", "sigmoid"])
+@given(st.integers(1, 5), st.integers(1, 4), st.integers(0, 2**32 - 1))
+def test_decisions_are_those_of_a_loop(
+    average: str, output: str, members: int, outputs: int, seed: int
+) -> None:
+    random = np.random.default_rng(seed).normal(scale=3, size=(members, 20, outputs))
+    found = committee.decide(task(output), torch.from_numpy(random), average)
+    assert found.tolist() == decided(random, average, output)
+
+
+def test_the_averages_differ() -> None:
+    # Two are a little for the first class, one is sure of the second.
+    logits = torch.tensor([[[0.1, 0.0, -9.0]], [[0.1, 0.0, -9.0]], [[-2.0, 3.0, -9.0]]])
+    found = {a: committee.decide(task(), logits, a).item() for a in AVERAGES}
+    assert found == {"probabilities": 1, "logits": 1, "votes": 0}
+    # A mean of logits lets one who rules a class out have his way, a mean of probabilities not.
+    logits = torch.tensor([[[4.0, 0.0]], [[4.0, 0.0]], [[-60.0, 0.0]]])
+    found = {a: committee.decide(task(), logits, a).item() for a in AVERAGES}
+    assert found == {"probabilities": 0, "logits": 1, "votes": 0}
+
+
+def test_a_tie_goes_to_the_higher_mean_probability() -> None:
+    logits = torch.tensor([[[0.0, 1.0, -9.0]], [[5.0, 0.0, -9.0]]])
+    assert committee.decide(task(), logits, "votes").tolist() == [0]
+    assert committee.decide(task(), logits.flip(2), "votes").tolist() == [2]
+
+
+@pytest.fixture
+def folders(run_folder: Path, tmp_path: Path, tiny_mnist: Path) -> list[Path]:
+    """Three runs that err often, each elsewhere."""
+    found = []
+    for seed in range(3):
+        folder = shutil.copytree(run_folder, tmp_path / "logs" / f"run_{seed}")
+        path = folder / "checkpoints" / "best.ckpt"
+        content = torch.load(path, weights_only=True)
+        weight = content["state_dict"]["network.2.weight"]
+        weight += 0.3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(seed))
+        torch.save(content, path)
+        found.append(folder)
+    return found
+
+
+@pytest.fixture
+def evaluated(compose: Callable[..., DictConfig]) -> Evaluate:
+    """``evaluated(folders, ...)``: the entry of a committee."""
+
+    def run(folders: list[Path], *rest: str) -> dict:
+        named = ",".join(f"'{folder}'" for folder in folders)
+        return committee.evaluate(compose(f"run=[{named}]", *rest, root="evaluate"))
+
+    return run
+
+
+@pytest.mark.parametrize("average", AVERAGES)
+def test_a_committee_of_runs(
+    average: str, folders: list[Path], evaluated: Evaluate, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entry = evaluated(folders, f"average={average}", "split=validation")
+    outputs, errors = [], []
+    for folder in folders:
+        data, own = build_task(Run.open(str(folder)).config)
+        load_network(own, folder / "checkpoints" / "best.ckpt")
+        data.setup()
+        x, y = data.splits["validation"]
+        with torch.no_grad():
+            outputs.append(own.network(x).double().numpy())
+        errors.append(float(np.mean(outputs[-1].argmax(1) != y.numpy())))
+    classes = decided(np.stack(outputs), average, "softmax")
+    assert entry["error"] == pytest.approx(np.mean(np.array(classes) != y.numpy()))
+    assert entry["error"] < min(errors), "nothing gained"
+    members = {f"run_{i}": pytest.approx(error) for i, error in enumerate(errors)}
+    assert entry["members"] == members
+    assert [entry[key] for key in ("split", "checkpoint", "average")] == [
+        "validation", "best", average,
+    ]  # fmt: skip
+    said = capsys.readouterr().out
+    for error in (*errors, np.mean(errors), entry["error"]):
+        assert f"{100 * error:.2f} %" in said
+
+
+def test_every_evaluation_is_recorded(folders: list[Path], evaluated: Evaluate) -> None:
+    before = [len(Run(folder).result["evaluations"]) for folder in folders]
+    entries = [evaluated(folders), evaluated(folders[:2], "average=votes", "checkpoint=last")]
+    record = json.loads((folders[0].parent / "committee.json").read_text())
+    assert record == entries
+    after = [Run(folder).result["evaluations"] for folder in folders]
+    assert [len(own) - n for own, n in zip(after, before, strict=True)] == [2, 2, 1]
+    assert [own[-1]["error"] for own in after[:2]] == list(entries[1]["members"].values())
+
+
+def test_a_sweeps_folder_names_its_finished_jobs(
+    folders: list[Path], compose: Callable, evaluated: Evaluate
+) -> None:
+    sweep = Sweep.create(str(folders[0].parent), "mnist_hw4", [], ["seed"])
+    for number, folder in enumerate(folders):
+        shutil.move(folder, sweep.folder / f"{number}_seed={number}")
+    run = Run(sweep.folder / "1_seed=1")
+    run.write_result(run.result | {"status": "diverged"})
+    cfg = compose(f"run='{sweep.folder}'", root="evaluate")
+    assert committee.is_committee(cfg.run)
+    entry = committee.evaluate(cfg)
+    assert list(entry["members"]) == ["0_seed=0", "2_seed=2"]
+    assert json.loads((sweep.folder / "committee.json").read_text()) == [entry]
+    again = evaluated([sweep.folder, sweep.folder / "1_seed=1", sweep.folder / "2_seed=2"])
+    assert list(again["members"]) == ["0_seed=0", "2_seed=2", "1_seed=1"], "each once"
+
+
+def change(folder: Path, **keys: object) -> None:
+    cfg = OmegaConf.load(folder / "config.yaml")
+    for key, value in keys.items():
+        OmegaConf.update(cfg, key.replace("__", "."), value)
+    OmegaConf.save(cfg, folder / "config.yaml")
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"data___target_": "mlp_lab.data.FashionMNIST"}, "data=FashionMNIST doesn't go with"),
+        ({"task__output": "sigmoid"}, "task.output=sigmoid doesn't go with task.output=softmax"),
+        ({"data__train_size": 100}, "data.train_size=100 doesn't go with data.train_size=null"),
+        ({"task": {"_target_": "mlp_lab.tasks.Perceptron", "rule": "lecture"}}, "has no probab"),
+    ],
+)
+def test_strangers_are_refused_before_anything_is_evaluated(
+    keys: dict, told: str, folders: list[Path], evaluated: Evaluate
+) -> None:
+    change(folders[1], **keys)
+    if "task" in keys:
+        cfg = OmegaConf.load(folders[1] / "config.yaml")
+        cfg.task = keys["task"]
+        OmegaConf.save(cfg, folders[1] / "config.yaml")
+    with pytest.raises(UserError) as caught:
+        evaluated(folders, "split=train")
+    assert str(caught.value).startswith(f"{folders[1]}: {told}")
+    assert "\n" not in str(caught.value)
+    assert Run(folders[0]).result == Run(folders[2]).result
+    assert not (folders[0].parent / "committee.json").exists()
+
+
+def test_how_examples_are_seen_may_differ(folders: list[Path], evaluated: Evaluate) -> None:
+    change(folders[1], data__batch_size=7, data__standardize=False, data__train_size=100)
+    assert len(evaluated(folders)["members"]) == 3
+
+
+def test_no_members(folders: list[Path], evaluated: Evaluate) -> None:
+    with pytest.raises(UserError, match=r"run=\[\]: must name one run at least"):
+        evaluated([])
+    sweep = Sweep.create(str(folders[0].parent), "mnist_hw4", [], ["seed"])
+    with pytest.raises(UserError, match="none of its jobs has finished"):
+        evaluated([sweep.folder])
