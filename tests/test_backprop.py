@@ -347,6 +347,7 @@ def last_weights(folder: str | Path) -> dict[str, Tensor]:
         ["network.activation=tanh", "network.widths=[20,10]", "task.output=softmax"],
         ["network.activation=sigmoid", "task.output=softmax", "task.loss=cross_entropy"],
         ["network.depth=0", "task.loss=cross_entropy", "augmentation=affine"],
+        ["task.output=softmax", "task.loss=cross_entropy", "task.label_smoothing=0.2"],
         ["trainer.precision=64-true"],
     ],
     ids=lambda words: " ".join(words) or "mnist_lecture",

@@ -1,9 +1,13 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from mlp_lab.data.batches import ChunkLoader
+from mlp_lab.errors import UserError
 from mlp_lab.schedules import Constant
 from mlp_lab.tasks import Classification
 
@@ -12,11 +16,12 @@ LOSSES = ("cross_entropy", "squared_error")
 both = pytest.mark.parametrize("output", OUTPUTS)
 
 
-def task(output: str, loss: str = "cross_entropy") -> Classification:
+def task(output: str, loss: str = "cross_entropy", label_smoothing: float = 0.0) -> Classification:
     """A task whose network hands its input through."""
     return Classification(
         output=output,
         loss=loss,
+        label_smoothing=label_smoothing,
         network=nn.Identity(),
         optimizer=torch.optim.SGD,
         schedule=Constant(),
@@ -140,3 +145,34 @@ def test_a_single_sigmoid_output_is_the_probability_of_the_second_class():
     assert task("sigmoid").loss(z, target).item() == pytest.approx(crossed)
     squared = ((p - y) ** 2).mean()
     assert task("sigmoid", "squared_error").loss(z, target).item() == pytest.approx(squared)
+
+
+# --- label smoothing ----------------------------------------------------------------------------
+
+
+@given(st.integers(1, 20), st.integers(1, 10), st.floats(0, 1), st.integers(0, 2**32 - 1))
+def test_label_smoothing(batch, outputs, smoothing, seed):
+    z = torch.randn(batch, outputs, generator=torch.Generator().manual_seed(seed)).double()
+    classes = max(outputs, 2)
+    target = torch.arange(batch) % classes
+    smooth = task("softmax", label_smoothing=smoothing)
+    found = smooth.loss(z, target).item()
+    p = smooth.probabilities(z).numpy()
+    truth = (1 - smoothing) * np.eye(classes)[target.numpy()] + smoothing / classes
+    assert found == pytest.approx(-(truth * np.log(p)).sum(1).mean())
+    if outputs > 1:
+        assert found == F.cross_entropy(z, target, label_smoothing=smoothing).item()
+    # It is the entropy of the smoothed truth, the least there is, where p is this truth.
+    if 0 < smoothing < 1 and outputs > 1:
+        least = smooth.loss(torch.from_numpy(np.log(truth)), target).item()
+        assert least == pytest.approx(-(truth * np.log(truth)).sum(1).mean())
+        assert least <= found + 1e-12
+    assert smooth.eval().loss(z, target).item() == task("softmax").loss(z, target).item()
+
+
+@pytest.mark.parametrize(("output", "loss"), sorted(set(FORMULAS) - {("softmax", "cross_entropy")}))
+def test_label_smoothing_of_other_losses_is_refused(output, loss):
+    told = "task.label_smoothing=0.1: needs task.output=softmax and task.loss=cross_entropy"
+    with pytest.raises(UserError, match=f"^{told}$"):
+        task(output, loss, label_smoothing=0.1)
+    task(output, loss, label_smoothing=0.0)

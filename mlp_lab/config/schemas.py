@@ -82,6 +82,7 @@ class Classification:
     _target_: str = "mlp_lab.tasks.Classification"
     output: str = limited(one_of=("softmax", "sigmoid"))
     loss: str = limited(one_of=("cross_entropy", "squared_error"))
+    label_smoothing: float = limited(minimum=0, maximum=1)
 
 
 @schema

@@ -7,6 +7,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
+from mlp_lab.errors import UserError
 from mlp_lab.tasks.task import Task
 
 
@@ -50,12 +51,27 @@ class Classification(Classifier):
 
     where y is 1 for the true class and 0 for the others. The sums for sigmoid outputs are over
     the outputs there are, that of a single one over the second class.
+
+    With ``label_smoothing`` e, the cross-entropy of softmax outputs over K classes is minimized
+    for y' = (1 - e) y + e / K in place of y (Szegedy et al. 2016, section 7). As dropout it acts in
+    training only: what is evaluated, and chosen by, is the cross-entropy with y itself.
+
+    Raises UserError for a smoothing of other outputs or another loss.
     """
 
-    def __init__(self, *, output: str, loss: str, **task: Any) -> None:
+    def __init__(
+        self, *, output: str, loss: str, label_smoothing: float = 0.0, **task: Any
+    ) -> None:
         super().__init__(**task)
         self._probabilities = _PROBABILITIES[output]
         self._loss = _LOSSES[output, loss]
+        self.label_smoothing = label_smoothing
+        self.loss_numbers = (label_smoothing,)
+        if label_smoothing > 0 and self._loss is not _cross_entropy:
+            raise UserError(
+                f"task.label_smoothing={label_smoothing:g}: needs task.output=softmax"
+                " and task.loss=cross_entropy"
+            )
 
     def probabilities(self, output: Tensor) -> Tensor:
         """Probabilities ``[batch, classes]`` of the classes from the network's outputs."""
@@ -63,6 +79,8 @@ class Classification(Classifier):
         return self._probabilities(output) if several else _softmax(output)
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        if self.training and self.label_smoothing > 0:
+            return _cross_entropy(output, target, self.label_smoothing)
         return self._loss(output, target)
 
 
@@ -83,8 +101,8 @@ def _an_output_a_class(output: Tensor) -> Tensor:
     return output if output.shape[1] > 1 else F.pad(output, (1, 0))
 
 
-def _cross_entropy(output: Tensor, target: Tensor) -> Tensor:
-    return F.cross_entropy(_an_output_a_class(output), target)
+def _cross_entropy(output: Tensor, target: Tensor, smoothing: float = 0.0) -> Tensor:
+    return F.cross_entropy(_an_output_a_class(output), target, label_smoothing=smoothing)
 
 
 def _sigmoid_cross_entropy(output: Tensor, target: Tensor) -> Tensor:

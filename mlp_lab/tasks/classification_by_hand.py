@@ -28,6 +28,7 @@ class ClassificationByHand(Classification):
     @torch.no_grad()
     def differentiate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         truth = F.one_hot(y, self._classes).to(x.dtype)
+        truth = torch.lerp(truth, torch.full_like(truth, 1 / self._classes), self.label_smoothing)
         output, found = gradients(self.network, x, truth, self._output_delta)
         for parameter, gradient in zip(self.network.parameters(), found, strict=True):
             # Mixed precision has gradients of another type than weights.

@@ -82,7 +82,7 @@ class Stack(pl.LightningModule):
 
     Args:
         members: their tasks agree in all but the seed, the optimizer, the schedule and the numbers
-            in the network; their trainers in all but the callbacks and the logger.
+            in the network and the loss; their trainers in all but the callbacks and the logger.
         fail_fast: end all when one diverges.
     """
 
@@ -115,7 +115,7 @@ class Stack(pl.LightningModule):
 
     def training_step(self, chunk: Chunk, index: int) -> None:
         # What is looked up or made here isn't for each minibatch, which may take microseconds.
-        network, loss_of, step = self._network, self.members[0].task.loss, self._steps
+        network, loss_of, step = self._network, self._loss, self._steps
         parameters, count, first = self._stacked, len(self.members), self.global_step
         own = [member.task.learning_rates(first, len(chunk)) for member in self.members]
         rates = torch.tensor(own, dtype=torch.float64).T
@@ -125,9 +125,9 @@ class Stack(pl.LightningModule):
                 x, y = (tensor.expand(len(self._seers), *tensor.shape) for tensor in (x, y))
             output = network(self._augmented(x))
             y = y.unsqueeze(1).expand(-1, count // len(y), *y.shape[1:]).flatten(0, 1)
-            # The mean over the examples of all members, times their number, is the sum of their
-            # losses; each moves the weights of its own member alone.
-            loss = loss_of(output.flatten(0, 1), y.flatten(0, 1))
+            # The mean of the members' losses, times their number, is the sum; each of them moves
+            # the weights of its own member alone.
+            loss = loss_of(output, y)
             step(torch.autograd.grad(loss, parameters, torch.full_like(loss, count)), rate)
             outputs.append(output.detach())
             targets.append(y)
@@ -204,6 +204,7 @@ class Stack(pl.LightningModule):
         self._network = stack([task.network for task in tasks], self._generators)
         optimizers = [member.trainer.optimizers[0] for member in self.members]
         self._stacked = list(self._network.parameters())
+        self._one_loss = len({task.loss_numbers for task in tasks}) == 1
         self._steps = Steps(self._stacked, optimizers)
         loader: Any = self.trainer.train_dataloader
         self._whole = loader.sampler is None
@@ -216,6 +217,13 @@ class Stack(pl.LightningModule):
         if not self._whole:
             seeds = [task.seed for task in self._seers]
             loader.sampler = EpochOrder(loader.sampler.size, seeds, self.device)
+
+    def _loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """The mean of the members' losses; ``[members, batch, ...]`` both."""
+        if self._one_loss:  # then it is the mean over the examples of all members
+            return self.members[0].task.loss(output.flatten(0, 1), target.flatten(0, 1))
+        each = zip(self.members, output, target, strict=True)
+        return torch.stack([member.task.loss(own, truth) for member, own, truth in each]).mean()
 
     def _augmented(self, x: Tensor) -> Tensor:
         """Training inputs ``[orders, batch, ...]`` as the members are to see them."""
