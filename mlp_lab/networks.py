@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,11 @@ class MLP(nn.Sequential):
     A hidden layer is linear, then normalization, activation and dropout, where there are any.
     Depth 0 is a linear model, depth 1 has one hidden layer, depth 2 two.
 
+    With ``residual``, the sum x of a hidden layer goes, beside its way through normalization,
+    activation, dropout and the next linear layer F, straight into that layer's own sum, x + F(x),
+    where both are equally wide: full pre-activation (He et al. 2016, "Identity mappings in deep
+    residual networks", figure 4e). The parameters are the same, and so are their first values.
+
     The weights of all layers, the last one included, start with ``gain`` times a random number:
 
     - ``uniform``: uniform in +-1/sqrt(inputs), variance 1 / (3 inputs), as torch's Linear has it;
@@ -60,6 +66,7 @@ class MLP(nn.Sequential):
             (Srivastava et al. 2014, section 4).
         normalization: ``none`` or a key of ``NORMALIZATIONS``: batch (Ioffe and Szegedy 2015,
             algorithm 1) or layer (Ba et al. 2016, equation 4).
+        residual: link hidden layers to the next one, where that is of equal width.
         initialization: ``uniform`` or a key of ``INITIALIZATIONS``.
         gain: multiplies the standard deviation of the first weights.
 
@@ -78,23 +85,34 @@ class MLP(nn.Sequential):
         activation: str = "relu",
         dropout: float = 0.0,
         normalization: str = "none",
+        residual: bool = False,
         initialization: str = "uniform",
         gain: float = 1.0,
     ) -> None:
         hidden = [width] * depth if widths is None else list(widths)
-        layers: list[nn.Module] = []
-        for inputs, outputs in zip([in_features, *hidden], hidden, strict=False):
-            layers.append(nn.Linear(inputs, outputs))
+        units = [in_features, *hidden, out_features]
+        layers: list[nn.Module] = [nn.Linear(units[0], units[1])]
+        for place, (inputs, outputs) in enumerate(pairwise(units[1:]), 1):
+            block: list[nn.Module] = []
             if normalization != "none":
-                layers.append(NORMALIZATIONS[normalization](outputs))
-            layers.append(ACTIVATIONS[activation]())
+                block.append(NORMALIZATIONS[normalization](inputs))
+            block.append(ACTIVATIONS[activation]())
             if dropout > 0:
-                layers.append(nn.Dropout(dropout))
-        layers.append(nn.Linear([in_features, *hidden][-1], out_features))
+                block.append(nn.Dropout(dropout))
+            block.append(nn.Linear(inputs, outputs))
+            linked = residual and inputs == outputs and place < len(hidden)
+            layers += [Residual(*block)] if linked else block
         super().__init__(*layers)
-        for layer in layers:
+        for layer in self.modules():
             if isinstance(layer, nn.Linear):
                 _initialize(layer, initialization, gain)
+
+
+class Residual(nn.Sequential):
+    """x + F(x), where F are the layers: it learns what is to be added to its input."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + super().forward(x)
 
 
 @torch.no_grad()

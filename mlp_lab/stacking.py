@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mlp_lab.networks import ACTIVATIONS
+from mlp_lab.networks import ACTIVATIONS, Residual
 
 
 class UnstackableError(Exception):
@@ -44,9 +44,9 @@ def _shape(network: nn.Module) -> Hashable:
                 raise UnstackableError(f"{kind.__name__} without {name} has no stacked form")
         settings = tuple(getattr(network, name) for name in _LAYERS[kind].agree)
         return kind, settings, tuple(p.shape for p in network.parameters())
-    if kind.forward is not nn.Sequential.forward:
+    if kind.forward not in (nn.Sequential.forward, Residual.forward):
         raise UnstackableError(f"{kind.__name__} has no stacked form")
-    return tuple(_shape(child) for child in network.children())
+    return kind is Residual, *(_shape(child) for child in network.children())
 
 
 def stack(networks: Sequence[nn.Module], generators: Sequence[torch.Generator]) -> nn.Module:
@@ -65,7 +65,8 @@ def stack(networks: Sequence[nn.Module], generators: Sequence[torch.Generator]) 
     if type(first) in _POINTWISE:
         return first if len(set(map(repr, networks))) == 1 else _Each(networks)
     places = zip(*(network.children() for network in networks), strict=True)
-    return nn.Sequential(*(stack(layers, generators) for layers in places))
+    sequence = Residual if type(first) is Residual else nn.Sequential
+    return sequence(*(stack(layers, generators) for layers in places))
 
 
 class _Stacked(nn.Module):

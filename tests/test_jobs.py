@@ -180,6 +180,19 @@ def test_augmented_minibatches_are_shared_or_not(jobs: Jobs) -> None:
     )
 
 
+def test_members_smooth_their_labels_on_their_own(jobs: Jobs) -> None:
+    own = [["task.label_smoothing=0.1"], ["seed=2"], ["task.label_smoothing=0.3"]]
+    common = ["trainer.precision=64-true", "trainer.max_epochs=2", "network.width=12"]
+    assert_same_both_ways(jobs, *own, common=common)
+
+
+def test_residual_links_in_a_stack(jobs: Jobs) -> None:
+    own = [["seed=1"], ["network.dropout=0.3", "seed=1"], ["network.activation=tanh"]]
+    common = ["network.residual=true", "network.widths=[12,12,8,8,8]", "network.dropout=0.1"]
+    common += ["network.normalization=batch", "trainer.precision=64-true", "optimizer=momentum"]
+    assert_same_both_ways(jobs, *own, common=[*common, "trainer.max_epochs=2"])
+
+
 def test_members_stop_early_on_their_own(jobs: Jobs) -> None:
     own = [["optimizer.lr=1e-7"], ["optimizer.lr=0.1"], ["optimizer.lr=2"]]
     common = ["callbacks=early_stopping", "callbacks.early_stopping.patience=1"]

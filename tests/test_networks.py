@@ -105,6 +105,56 @@ def test_dropout_acts_in_training_only_and_keeps_the_mean():
     assert abs(kept.float().mean() - 0.75) < 5 * (0.25 * 0.75 / 20_000) ** 0.5
 
 
+# --- residual links -----------------------------------------------------------------------------
+
+
+@given(units, units, st.lists(st.integers(1, 3), max_size=6), st.integers(0, 2**32 - 1))
+def test_residual_links(inputs, outputs, widths, seed):
+    torch.manual_seed(seed)
+    network = MLP(inputs, outputs, widths=widths, activation="tanh", residual=True).double()
+    x = torch.randn(4, inputs, dtype=torch.float64)
+    layers = [
+        (m.weight.detach().numpy(), m.bias.detach().numpy())
+        for m in network.modules()
+        if isinstance(m, nn.Linear)
+    ]
+    sums = x.numpy() @ layers[0][0].T + layers[0][1]
+    for place, (weight, bias) in enumerate(layers[1:], 1):
+        hidden = place < len(layers) - 1
+        link = sums if hidden and weight.shape[0] == weight.shape[1] else 0
+        sums = link + np.tanh(sums) @ weight.T + bias
+    np.testing.assert_allclose(network(x).detach(), sums, atol=1e-12)
+
+
+def test_residual_links_add_no_parameters_and_change_no_first_value():
+    def parameters(residual):
+        torch.manual_seed(0)
+        network = MLP(3, 2, width=4, depth=3, normalization="batch", residual=residual)
+        return list(network.parameters())
+
+    for linked, plain in zip(parameters(True), parameters(False), strict=True):
+        assert torch.equal(linked, plain)
+
+
+def test_what_a_residual_link_goes_around():
+    network = MLP(2, 4, width=4, depth=2, normalization="batch", dropout=0.5, residual=True)
+    first, block, *last = network
+    assert [type(m) for m in block] == [nn.BatchNorm1d, nn.ReLU, nn.Dropout, nn.Linear]
+    assert [type(m) for m in (first, *last)] == [nn.Linear, *map(type, block)]
+
+
+def test_a_deep_residual_network_starts_as_an_easy_one():
+    """The error reaches its first layer; through a plain one of that depth it doesn't."""
+
+    def gradient(residual):
+        torch.manual_seed(0)
+        network = MLP(5, 1, width=32, depth=40, activation="tanh", residual=residual)
+        network(torch.randn(64, 5)).square().mean().backward()
+        return network[0].weight.grad.norm()
+
+    assert gradient(True) > 1e6 * gradient(False)
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_gradient_equals_finite_differences(activation):
     torch.manual_seed(1)

@@ -3,7 +3,16 @@
 import pytest
 from torch import nn
 
+from mlp_lab.networks import MLP
 from mlp_lab.stacking import UnstackableError, shape
+
+
+def test_residual_links_part_networks() -> None:
+    linked, plain = (MLP(2, 2, width=3, depth=2, residual=residual) for residual in (True, False))
+    assert shape(linked) != shape(plain)
+    first, *block = plain
+    nested = nn.Sequential(first, nn.Sequential(*block[:2]), *block[2:])
+    assert shape(linked) != shape(nested)
 
 
 @pytest.mark.parametrize(

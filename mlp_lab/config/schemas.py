@@ -237,6 +237,7 @@ class MLP:
     activation: str = limited(one_of=ACTIVATIONS)
     dropout: float = limited(minimum=0, below=1)
     normalization: str = limited(one_of=NORMALIZATIONS)
+    residual: bool = MISSING
     initialization: str = limited(one_of=INITIALIZATIONS)
     gain: float = limited(minimum=0, below=float("inf"))
 
