@@ -64,12 +64,15 @@ def build_task(cfg: DictConfig) -> tuple[DataModule, Task]:
         schedule=build(cfg.schedule),
         augmentation=_build_augmentation(cfg, data),
         seed=cfg.seed,
+        average_decay=cfg.average_decay,
         log_every_n_steps=cfg.trainer.log_every_n_steps,
     )
     if isinstance(task, Classifier) != bool(data.class_names):
         targets = "classes" if data.class_names else "numbers"
         name = type(task).__name__.lower()
         raise UserError(f"task={name}: doesn't learn what these data ask for, which is {targets}")
+    if task.average is not None and cfg.trainer.precision == "bf16-true":
+        raise UserError("trainer.precision=bf16-true: too coarse to average weights; or bf16-mixed")
     metrics = ("loss", *task.metrics)
     if cfg.select.metric not in metrics:
         raise UserError(f"select.metric={cfg.select.metric}: must be one of {', '.join(metrics)}")

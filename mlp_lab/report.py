@@ -20,6 +20,7 @@ _SETTINGS = (
     "augmentation",
     "optimizer",
     "schedule",
+    "average_decay",
     "task",
     "data",
     "trainer.max_epochs",

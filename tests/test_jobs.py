@@ -193,6 +193,16 @@ def test_residual_links_in_a_stack(jobs: Jobs) -> None:
     assert_same_both_ways(jobs, *own, common=[*common, "trainer.max_epochs=2"])
 
 
+def test_members_average_their_weights_on_their_own(jobs: Jobs) -> None:
+    own = [["average_decay=0.9", "optimizer.lr=1e-7"], ["average_decay=0.5"], ["seed=2"]]
+    common = ["network.normalization=batch", "network.dropout=0.1", "trainer.precision=64-true"]
+    common += ["callbacks=early_stopping", "callbacks.early_stopping.patience=1"]
+    common += ["callbacks.early_stopping.min_delta=1e-3", "average_decay=0.97", "network.width=12"]
+    apart = alone(jobs("apart", *own, common=common))
+    assert_same_runs(apart, together(jobs("stacked", *own, common=common)))
+    assert apart[0].epochs < apart[1].epochs, "none leaves the others"
+
+
 def test_members_stop_early_on_their_own(jobs: Jobs) -> None:
     own = [["optimizer.lr=1e-7"], ["optimizer.lr=0.1"], ["optimizer.lr=2"]]
     common = ["callbacks=early_stopping", "callbacks.early_stopping.patience=1"]

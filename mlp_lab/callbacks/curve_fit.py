@@ -37,6 +37,6 @@ class CurveFit(Drawing):
         points = trainer.train_dataloader.tensors  # type: ignore[union-attr]
         curve = trainer.val_dataloaders.tensors  # type: ignore[union-attr]
         task.eval()
-        columns = [*points, *curve, task.values(task.network(curve[0]))]
+        columns = [*points, *curve, task.values(task.evaluated(curve[0]))]
         px, py, x, y, fit = (column[:, 0].float().cpu().numpy() for column in columns)
         show(trainer, "curve_fit", figures.curve_fit((px, py), (x, y), fit))

@@ -63,7 +63,7 @@ class DecisionRegions(Drawing):
         if not isinstance(task, Classifier) or not isinstance(data, LabelledPoints):
             return
         x, y = trainer.train_dataloader.tensors  # type: ignore[union-attr]
-        network = deepcopy(task.network).eval()  # the task's own stays in training
+        network = deepcopy(task.evaluated).eval()  # the task's own stays in training
         classes = task.predictions(network(_places(x)))
         wrong = task.predictions(network(x)) != y
         self.seen[epoch] = _packed(classes.to(torch.int16)), _packed(wrong)

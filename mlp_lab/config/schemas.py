@@ -491,6 +491,7 @@ class Train:
     logger: Any = MISSING
     select: Select = field(default_factory=Select)
     sweep: Sweep = field(default_factory=Sweep)
+    average_decay: float = limited(minimum=0, below=1)
     name: str = limited(pattern=r"\w[\w.-]*")
     seed: int = limited(minimum=0, below=2**32)
     threads: int | None = limited(minimum=1)

@@ -121,7 +121,9 @@ def _likeness(job: Job) -> Hashable:
     numbers = [key for key in cfg.task if key not in _LOSS_NUMBERS]
     parts = OmegaConf.masked_copy(cfg.task, numbers), cfg.data, cfg.trainer
     # One that is drawn from the seed parts jobs with different seeds: they see different inputs.
-    return step, shape(task.network), fingerprint(task.encoding), *map(OmegaConf.to_yaml, parts)
+    averages = task.average is not None
+    texts = map(OmegaConf.to_yaml, parts)
+    return step, shape(task.network), averages, fingerprint(task.encoding), *texts
 
 
 class _Course:

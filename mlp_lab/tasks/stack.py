@@ -82,7 +82,8 @@ class Stack(pl.LightningModule):
 
     Args:
         members: their tasks agree in all but the seed, the optimizer, the schedule and the numbers
-            in the network and the loss; their trainers in all but the callbacks and the logger.
+            in the network and the loss, and either all or none of them averages its weights; their
+            trainers agree in all but the callbacks and the logger.
         fail_fast: end all when one diverges.
     """
 
@@ -117,6 +118,7 @@ class Stack(pl.LightningModule):
         # What is looked up or made here isn't for each minibatch, which may take microseconds.
         network, loss_of, step = self._network, self._loss, self._steps
         parameters, count, first = self._stacked, len(self.members), self.global_step
+        averaging = [member.task for member in self.members if member.task.average is not None]
         own = [member.task.learning_rates(first, len(chunk)) for member in self.members]
         rates = torch.tensor(own, dtype=torch.float64).T
         outputs, targets = [], []
@@ -129,6 +131,8 @@ class Stack(pl.LightningModule):
             # the weights of its own member alone.
             loss = loss_of(output, y)
             step(torch.autograd.grad(loss, parameters, torch.full_like(loss, count)), rate)
+            for task in averaging:
+                task.update_average()
             outputs.append(output.detach())
             targets.append(y)
         self.members[0].task.count_steps(len(outputs))
@@ -154,7 +158,7 @@ class Stack(pl.LightningModule):
             member.task.on_validation_epoch_start()
 
     def validation_step(self, chunk: Chunk, index: int) -> None:
-        pairs = [(self._network(x.unsqueeze(0)), y) for x, y in chunk]
+        pairs = [(self._evaluated(x.unsqueeze(0)), y) for x, y in chunk]
         targets = [y for _, y in pairs]
         for place, member in enumerate(self.members):
             if member.present:
@@ -202,6 +206,9 @@ class Stack(pl.LightningModule):
         tasks = [member.task for member in self.members]
         self._generators = [torch.Generator(self.device) for _ in tasks]
         self._network = stack([task.network for task in tasks], self._generators)
+        averaged = tasks[0].average is not None
+        networks = [task.evaluated for task in tasks]
+        self._evaluated = stack(networks, self._generators) if averaged else self._network
         optimizers = [member.trainer.optimizers[0] for member in self.members]
         self._stacked = list(self._network.parameters())
         self._one_loss = len({task.loss_numbers for task in tasks}) == 1

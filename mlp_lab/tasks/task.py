@@ -9,6 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from mlp_lab.backend import pl
 from mlp_lab.data.batches import Chunk
@@ -37,6 +38,15 @@ class Task(pl.LightningModule):
     Calling it gives the network's outputs for inputs as they are. Loaders hand out what is encoded
     already, once for all epochs.
 
+    With an average of the weights, this is what is validated, evaluated and called; the weights
+    themselves go on training. It is exponential, with one update a step,
+
+        average <- average_decay average + (1 - average_decay) weights
+
+    (Polyak averaging with a forgetting factor; Kingma and Ba 2015, section 7.2), and begins with
+    the weights after the first step. Means and variances of batch normalization are averaged alike.
+    Checkpoints hold both, so that a run goes on with the same average.
+
     Args:
         network: maps encoded inputs ``[batch, ...]`` to outputs ``[batch, ...]``.
         optimizer: makes the optimizer of given parameters.
@@ -47,6 +57,7 @@ class Task(pl.LightningModule):
         log_every_n_steps: log the loss of every n-th minibatch; 0: means of epochs only.
         encoding: makes inputs into what the network sees; None: they are as they are. It isn't
             trained.
+        average_decay: of the weights' average, a step; 0: the weights themselves.
     """
 
     #: Names of what ``measure`` and ``derived`` return, beside ``loss``.
@@ -65,11 +76,13 @@ class Task(pl.LightningModule):
         augmentation: Augment | None = None,
         log_every_n_steps: int = 0,
         encoding: nn.Module | None = None,
+        average_decay: float = 0.0,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.encoding = encoding or nn.Identity()
         self.network = network
+        self.average = _average_of(network, average_decay) if average_decay > 0 else None
         self.make_optimizer = optimizer
         self.schedule = schedule
         self.augmentation = augmentation
@@ -91,8 +104,18 @@ class Task(pl.LightningModule):
         """Metrics of a whole split that follow from the means of others over it."""
         return {}
 
+    @property
+    def evaluated(self) -> nn.Module:
+        """The network that is validated and evaluated: with averaged weights, where there are."""
+        return self.network if self.average is None else self.average.module
+
     def forward(self, x: Tensor) -> Tensor:
-        return self.network(self.encoding(x))
+        return self.evaluated(self.encoding(x))
+
+    def update_average(self) -> None:
+        """Take the weights that a step has left into their average, if there is one."""
+        if self.average is not None:
+            self.average.update_parameters(self.network)
 
     def configure_optimizers(self) -> Optimizer:
         optimizer = self.make_optimizer(self.network.parameters())
@@ -118,6 +141,7 @@ class Task(pl.LightningModule):
             optimizer.zero_grad()
             loss, output = differentiate(augmented(x), y)
             optimizer.step()
+            self.update_average()
             losses.append(loss.detach())
             outputs.append(output.detach())
             targets.append(y)
@@ -183,7 +207,7 @@ class Task(pl.LightningModule):
         No dropout, and normalization by what was learnt, as in ``evaluate``.
         """
         self.eval()
-        pairs = [(self.network(x), y) for chunk in loader for x, y in chunk]
+        pairs = [(self.evaluated(x), y) for chunk in loader for x, y in chunk]
         outputs, targets = zip(*pairs, strict=True)
         return torch.cat(outputs), torch.cat(targets)
 
@@ -224,7 +248,7 @@ class Task(pl.LightningModule):
         self._record(self._sums["validation"], outputs, targets)
 
     def _evaluate(self, chunk: Chunk, sums: Sums) -> None:
-        outputs, targets = zip(*((self.network(x), y) for x, y in chunk), strict=True)
+        outputs, targets = zip(*((self.evaluated(x), y) for x, y in chunk), strict=True)
         self._record(sums, list(outputs), list(targets))
 
     def _record(self, sums: Sums, outputs: list[Tensor], targets: list[Tensor]) -> None:
@@ -269,3 +293,8 @@ class Task(pl.LightningModule):
     def _means(self, sums: Sums) -> dict[str, float]:
         means = {k: value / sums["examples"] for k, value in sums.items() if k != "examples"}
         return means | {name: sums[name] for name in self.maxima} | self.derived(means)
+
+
+def _average_of(network: nn.Module, decay: float) -> AveragedModel:
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+    return average.requires_grad_(False)

@@ -1,0 +1,127 @@
+"""The moving average of the weights: its formula, who uses it, and that a run goes on with it."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mlp_lab.build import build_task
+from mlp_lab.checkpoints import load_network, read_checkpoint
+from mlp_lab.errors import UserError
+from mlp_lab.evaluation import evaluate
+from mlp_lab.experiment import Result, resume, train
+from mlp_lab.runs import Run
+from mlp_lab.seeds import epoch_seed
+from mlp_lab.sweeps.jobs import Job, train_jobs
+
+DECAY = 0.9
+SPLITS = ("train", "validation")
+
+
+@pytest.fixture
+def cfg(compose: Callable, tiny_mnist: Path, tmp_path: Path) -> Callable[..., Any]:
+    """``cfg("network.width=3", ...)``: a config of a short run."""
+    usual = ["trainer.accelerator=cpu", "trainer.max_epochs=2", "data.batch_size=50", "seed=3"]
+    usual += [f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'", "callbacks=none", "logger=none"]
+    usual += ["network.width=8", "network.normalization=batch", f"average_decay={DECAY}"]
+    return lambda *words: compose(*usual, *words)
+
+
+def weights(result: Result, prefix: str, which: str = "last") -> dict[str, Tensor]:
+    state = read_checkpoint(Run(result.folder).checkpoint(which))["state_dict"]
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
+def test_the_average_is_that_of_a_plain_loop(cfg: Callable) -> None:
+    result = train(cfg("trainer.precision=64-true"))
+    data, task = build_task(cfg())
+    data.setup()
+    (x, y), (held_x, held_y) = ((x.double(), y) for x, y in map(data.splits.get, SPLITS))
+    network = copy.deepcopy(task.network).double()
+    optimizer = torch.optim.SGD(network.parameters(), 0.1)
+    taken: list[dict[str, Tensor]] = []
+    losses = []
+    for epoch in range(2):
+        order = torch.Generator().manual_seed(epoch_seed(3, epoch, "order"))
+        network.train()
+        for batch in torch.randperm(len(x), generator=order).split(50):
+            optimizer.zero_grad()
+            F.cross_entropy(network(x[batch]), y[batch]).backward()
+            optimizer.step()
+            taken.append(copy.deepcopy(network.state_dict()))
+        # The closed form: 1 - d of the latest weights, d (1 - d) of those before, and so on.
+        parts = [(1 - DECAY) * DECAY**age for age in range(len(taken) - 1)][::-1]
+        parts = [1 - sum(parts), *parts]
+        averaged = {
+            name: sum(part * state[name] for part, state in zip(parts, taken, strict=True))
+            for name in taken[0]
+        }
+        other = copy.deepcopy(network)
+        other.load_state_dict(averaged)
+        losses.append(F.cross_entropy(other.eval()(held_x), held_y).item())
+    found, raw = weights(result, "average.module."), weights(result, "network.")
+    for name in (name for name in found if "num_batches" not in name):
+        torch.testing.assert_close(found[name], averaged[name])
+        torch.testing.assert_close(raw[name], taken[-1][name])
+    assert not torch.allclose(found["0.weight"], raw["0.weight"], rtol=1e-3)
+    history = [row["loss/validation"] for row in Run(result.folder).history]
+    assert history == pytest.approx(losses)
+
+
+def test_the_training_itself_does_not_notice(cfg: Callable) -> None:
+    averaged, plain = train(cfg()), train(cfg("average_decay=0"))
+    one, other = weights(averaged, "network."), weights(plain, "network.")
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert not weights(plain, "average.")
+    rows = [Run(result.folder).history[-1] for result in (averaged, plain)]
+    assert rows[0]["loss/train"] == rows[1]["loss/train"]
+    assert rows[0]["loss/validation"] != rows[1]["loss/validation"]
+
+
+def test_whoever_evaluates_uses_the_average(cfg: Callable, compose: Callable) -> None:
+    result = train(cfg())
+    data, task = build_task(cfg())
+    load_network(task, Run(result.folder).checkpoint("best"))
+    data.setup()
+    x, y = data.splits["test"]
+    network = copy.deepcopy(task.network)
+    network.load_state_dict(weights(result, "average.module.", "best"))
+    output = network.eval()(x)
+    expected = F.cross_entropy(output, y).item()
+    assert result.evaluations[0]["loss"] == pytest.approx(expected)
+    entry = evaluate(compose(f"run='{result.folder}'", root="evaluate"))
+    assert entry["loss"] == pytest.approx(expected)
+    torch.testing.assert_close(task.eval()(x), output)
+    torch.testing.assert_close(task.outputs(data.loader("test"))[0], output)
+
+
+def test_a_run_goes_on_with_its_average(cfg: Callable) -> None:
+    whole = train(cfg("trainer.max_epochs=3"))
+    part = resume(train(cfg("trainer.max_epochs=1")).folder, {"trainer.max_epochs": 3})
+    for prefix in ("network.", "average."):
+        one, other = weights(whole, prefix), weights(part, prefix)
+        assert one
+        assert all(torch.equal(one[name], other[name]) for name in one)
+    assert whole.best["loss/validation"] == part.best["loss/validation"]
+
+
+def test_what_averages_and_what_does_not_are_two_stacks(
+    cfg: Callable, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = [["average_decay=0.5"], ["average_decay=0"], ["average_decay=0.9"], ["seed=1"]]
+    short = ["trainer.max_epochs=1", "trainer.limit_train_batches=2"]
+    jobs = [Job(cfg(*words, *short), words, tmp_path / str(n)) for n, words in enumerate(own)]
+    assert {result.status for result in train_jobs(jobs)} == {"finished"}
+    said = capsys.readouterr().out
+    assert ": 0, 2, 3\n" in said
+    assert "1 trains alone" in said
+
+
+def test_bfloat16_is_too_coarse(cfg: Callable) -> None:
+    with pytest.raises(UserError, match=r"^trainer\.precision=bf16-true: too coarse to average"):
+        build_task(cfg("trainer.precision=bf16-true"))
