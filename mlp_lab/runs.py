@@ -193,6 +193,11 @@ class Run:
         """Where the picture lies that the network made after an epoch (0: before training)."""
         return self.folder / "pictures" / f"{epoch:05d}.png"
 
+    @property
+    def truth(self) -> Path:
+        """Where the picture lies that the network was to learn."""
+        return self.folder / "pictures" / "truth.png"
+
     def clear(self) -> None:
         """Remove all that lies in the folder, of a run that left nothing to go on from."""
         for path in self.folder.iterdir():

@@ -25,7 +25,8 @@ class Pictures(Drawing):
     """The whole picture as the network sees it, before training and as the epochs go by.
 
     A look leaves ``pictures/<epoch>.png``, and a row of ``pictures.csv``: epoch (0: before
-    training), step, psnr in dB and, from 11 x 11 pixels on, ssim. These tell of all pixels, those
+    training), step, psnr in dB and, from 11 x 11 pixels on, ssim; ``pictures/truth.png`` is what
+    there was to see. These tell of all pixels, those
     of the training, the validation and the test split alike; nothing is chosen by them. TensorBoard
     shows the same. The rows travel in the checkpoints, so that a resumed run has the whole of them.
 
@@ -50,7 +51,9 @@ class Pictures(Drawing):
         self._truth = data.pixels
         if trainer.is_global_zero:
             columns = ["epoch", "step", "psnr", "ssim"]
-            Run(trainer.default_root_dir).write_table("pictures", columns, self.rows)
+            run = Run(trainer.default_root_dir)
+            run.write_table("pictures", columns, self.rows)
+            write_whole(run.truth, png(as_bytes(self._truth)))
         if not self.rows:
             self._look(trainer, task, 0)
 

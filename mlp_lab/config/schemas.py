@@ -474,6 +474,7 @@ class Sweep:
     """How the jobs of a sweep hang together."""
 
     fail_fast: bool = MISSING
+    test: str = limited(one_of=("chosen", "all"))
     zip: list[str] = MISSING
 
 

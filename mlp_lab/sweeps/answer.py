@@ -7,6 +7,7 @@ from pathlib import Path
 from mlp_lab.errors import UserError
 from mlp_lab.event_file import write_event_file
 from mlp_lab.files import write_png, write_whole
+from mlp_lab.runs import Run
 from mlp_lab.sweeps import summary
 from mlp_lab.sweeps.comparison import Comparison, find_runs
 from mlp_lab.sweeps.drawing import draw
@@ -24,17 +25,29 @@ def compare(
 
 
 def conclude(folder: str) -> str:
-    """End the sweep in ``folder``: test the chosen run once, and it alone; then tell the answer."""
+    """End the sweep in ``folder``: test the chosen run once, and it alone; then tell the answer.
+
+    With ``sweep.test=all`` none is chosen, and the last epoch of each job is tested.
+    """
     runs = find_runs([folder])
     select = runs[0].config.select
     comparison = Comparison(runs, select.metric, select.mode)
-    chosen = comparison.chosen
-    if chosen is not None and chosen.test is None:
+    if untested := _untested(comparison):
         from mlp_lab.evaluation import measure  # which loads torch; a comparison does without
 
-        measure(chosen.run, "test", "best")
+        for run, checkpoint in untested:
+            measure(run, "test", checkpoint)
         comparison = Comparison(runs, select.metric, select.mode)
     return _tell(comparison, Path(folder))
+
+
+def _untested(comparison: Comparison) -> list[tuple[Run, str]]:
+    """The runs and checkpoints that the test set is for, and was not evaluated for yet."""
+    if comparison.tests_all:
+        finished = [job for job in comparison.jobs if job.finished]
+        return [(job.run, "last") for job in finished if job.last_test is None]
+    chosen = comparison.chosen
+    return [(chosen.run, "best")] if chosen is not None and chosen.test is None else []
 
 
 def _tell(comparison: Comparison, folder: Path) -> str:

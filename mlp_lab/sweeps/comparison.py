@@ -13,7 +13,7 @@ import numpy as np
 from mlp_lab.config.schemas import SPLITS
 from mlp_lab.errors import UserError
 from mlp_lab.runs import SIGN, Run, best_row
-from mlp_lab.sweeps.differences import differences, label_of
+from mlp_lab.sweeps.differences import differences, label_of, settings_of
 
 # 97.5 % quantiles of Student's t distribution for 1, 2, ... degrees of freedom.
 _T = (
@@ -61,6 +61,12 @@ class Job:
     def test(self) -> dict[str, Any] | None:
         """The first evaluation of the best epoch on the test set, if there is one."""
         epoch = (self.best or {}).get("epoch")
+        return next((entry for entry in self.tests if entry["epoch"] == epoch), None)
+
+    @property
+    def last_test(self) -> dict[str, Any] | None:
+        """The first evaluation of the last epoch on the test set, if there is one."""
+        epoch = self.last("epoch")
         return next((entry for entry in self.tests if entry["epoch"] == epoch), None)
 
     @property
@@ -142,12 +148,17 @@ class Comparison:
         runs: at least one.
         metric: what is compared, such as ``loss``.
         mode: ``min`` or ``max``: which values are better.
+
+    Attributes:
+        tests_all: whether all runs say ``sweep.test=all``: none of them is chosen, and each one
+            bears its test as its last epoch left it.
     """
 
     def __init__(self, runs: Sequence[Run], metric: str = "loss", mode: str = "min") -> None:
         self.metric = metric
         self.key = f"{metric}/validation"
         self.mode = mode
+        self.tests_all = all(settings_of(run).get("sweep.test") == "all" for run in runs)
         self.swept, settings = differences(runs)
         jobs = [self._job(run, own) for run, own in zip(runs, settings, strict=True)]
         logged = {k for job in jobs for row in job.history for k in row if "/validation" in k}
@@ -160,9 +171,9 @@ class Comparison:
     def chosen(self) -> Job | None:
         """The finished job and, in its ``best``, the epoch with the best value on validation data.
 
-        None if no job finished.
+        None if no job finished, or none is to be chosen.
         """
-        return self.jobs[0] if self.jobs[0].finished else None
+        return self.jobs[0] if self.jobs[0].finished and not self.tests_all else None
 
     def groups(self) -> list[Group]:
         """Jobs that differ in nothing but the seed, together; best first by their mean.

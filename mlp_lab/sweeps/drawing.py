@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from mlp_lab.config.flatten import written
 from mlp_lab.config.schemas import SPLITS
-from mlp_lab.sweeps import boolean, figures, layers, sizes
+from mlp_lab.sweeps import boolean, figures, layers, pictures, sizes
 from mlp_lab.sweeps.comparison import Comparison, Group, Job
 
 
@@ -31,7 +31,7 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
         drawn[f"{metric}_against_{key}"] = _metric_against(groups, key, others, metric)
     if len(keys) == 2:
         drawn |= _heat_maps(groups, (keys[0], keys[1]), metric)
-    special = [layers.draw(comparison), sizes.draw(comparison), boolean.draw(comparison)]
+    special = [kind.draw(comparison) for kind in (layers, sizes, boolean, pictures)]
     return {name: figure for each in (drawn, *special) for name, figure in each.items()}
 
 

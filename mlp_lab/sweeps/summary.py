@@ -9,7 +9,7 @@ from mlp_lab.config.flatten import written
 from mlp_lab.console import markdown, metric, table
 from mlp_lab.files import csv_text
 from mlp_lab.runs import metrics_of
-from mlp_lab.sweeps import boolean
+from mlp_lab.sweeps import boolean, mappings
 from mlp_lab.sweeps.comparison import Comparison, Group, Job
 
 _METRICS = ("loss/train", "loss/validation", "error/train", "error/validation")
@@ -24,7 +24,9 @@ def columns(comparison: Comparison) -> list[str]:
         *(["parameters"] if len(sizes) > 1 else []),
         *("epochs", "best epoch", *_metrics(comparison)),
         # What the training itself reached, whichever epoch was chosen.
-        *(f"last {comparison.metric}/train", "seconds", "status"),
+        f"last {comparison.metric}/train",
+        *(_tests(comparison) if comparison.tests_all else []),
+        *("seconds", "status"),
     ]
 
 
@@ -65,6 +67,8 @@ def _notes(comparison: Comparison) -> list[str]:
 
 def choice(comparison: Comparison) -> list[str]:
     """Which job and epoch are the best on validation data, what they reach, how to repeat them."""
+    if comparison.tests_all:
+        return _without_choice(comparison.jobs)
     job = comparison.chosen
     if job is None:
         return [_no_choice(comparison.jobs[0])]
@@ -76,6 +80,16 @@ def choice(comparison: Comparison) -> list[str]:
     words = shlex.join(own)
     lines.append(f"run it again: python scripts/train.py {words}".rstrip())
     return lines
+
+
+def _without_choice(jobs: Sequence[Job]) -> list[str]:
+    """What there is to say in place of a choice, of a sweep whose jobs are all tested."""
+    finished = [job for job in jobs if job.finished]
+    tested = sum(job.last_test is not None for job in finished)
+    return [
+        "none is chosen (sweep.test=all): of each job the last epoch counts",
+        f"the test set was evaluated for it in {tested} of {len(finished)} finished jobs",
+    ]
 
 
 def _no_choice(first: Job) -> str:
@@ -120,6 +134,12 @@ def _metrics(comparison: Comparison) -> list[str]:
     return sorted({k for job in comparison.jobs for k in job.best or {} if "/" in k}, key=_order)
 
 
+def _tests(comparison: Comparison) -> list[str]:
+    """The metrics that any job's last epoch has on the test set."""
+    names = {name for job in comparison.jobs for name in metrics_of(job.last_test or {})}
+    return sorted((f"{name}/test" for name in names), key=_order)
+
+
 def _order(key: str) -> tuple[int, str]:
     return (_METRICS.index(key) if key in _METRICS else len(_METRICS)), key
 
@@ -139,7 +159,7 @@ def _tables(comparison: Comparison) -> list[tuple[list[str], list[list[str]]]]:
     tables = [(header, shown)]
     if "seed" in comparison.swept and (groups := comparison.groups()):
         tables.append(_over_seeds(comparison, groups))
-    return tables + boolean.tables(comparison)
+    return tables + boolean.tables(comparison) + mappings.tables(comparison)
 
 
 def _over_seeds(
@@ -159,6 +179,8 @@ def _over_seeds(
 
 
 def _cell(job: Job, column: str) -> Any:
+    if column.endswith("/test"):
+        return (job.last_test or {}).get(column.removesuffix("/test"))
     if column.startswith("last "):
         return job.last(column.removeprefix("last "))
     own = {

@@ -1,0 +1,47 @@
+"""Pictures that many networks made, beside what they were to make."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# The truth, and for each column a look with its PSNR in dB, or None.
+PictureRow = tuple[np.ndarray, Sequence[tuple[np.ndarray, float] | None]]
+
+_SIDE = 2.3  # inches of a panel
+_WRAP = 26  # letters above a panel
+
+
+def side_by_side(rows: Mapping[str, PictureRow], columns: Sequence[str]) -> Figure:
+    """A row for each picture: the truth, then what each network made of it, with its PSNR.
+
+    Args:
+        rows: by label; pictures are uint8 ``[height, width, channels]``, with 1 or 3 channels.
+        columns: what the networks are called.
+    """
+    titles = ["\n".join(textwrap.wrap(column, _WRAP)) for column in columns]
+    above = 0.17 * max(title.count("\n") + 2 for title in titles)
+    size = ((len(columns) + 1) * _SIDE, len(rows) * (_SIDE + 0.1) + above)
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(len(rows), len(columns) + 1, squeeze=False)
+    for line, (name, (truth, looks)) in zip(panels, rows.items(), strict=True):
+        first = name == next(iter(rows))
+        _show(line[0], truth, "truth" if first else "")
+        line[0].set_ylabel(name, fontsize=8)
+        for panel, look, title in zip(line[1:], looks, titles, strict=True):
+            if look is None:
+                panel.set_axis_off()
+                continue
+            picture, psnr = look
+            _show(panel, picture, f"{title}\n{psnr:.2f} dB" if first else f"{psnr:.2f} dB")
+    return figure
+
+
+def _show(panel: Axes, picture: np.ndarray, title: str) -> None:
+    shown = picture.squeeze(2) if picture.shape[2] == 1 else picture
+    panel.imshow(shown, "gray", vmin=0, vmax=255, interpolation="nearest")
+    panel.set_title(title, fontsize=9)
+    panel.set_xticks([])
+    panel.set_yticks([])
