@@ -17,7 +17,7 @@ from mlp_lab.config.schemas import GROUPS, SPLITS
 from mlp_lab.data import DataModule
 from mlp_lab.encodings import Identity
 from mlp_lab.errors import UserError
-from mlp_lab.runs import Run
+from mlp_lab.runs import Run, is_refit
 from mlp_lab.tasks import Classifier, Task
 from mlp_lab.tasks.task import Augment
 
@@ -82,6 +82,8 @@ def build_task(cfg: DictConfig) -> tuple[DataModule, Task]:
             f"{cfg.trainer.max_epochs}, or there is nothing to choose by"
         )
     for name, callback in cfg.callbacks.items():
+        if data.refit and "monitor" in callback:
+            raise UserError(f"callbacks.{name}: data.refit=true leaves no validation data for it")
         monitored = [f"{metric}/{split}" for metric in metrics for split in SPLITS]
         if callback.get("monitor", monitored[0]) not in monitored:
             key = f"callbacks.{name}.monitor={callback.monitor}"
@@ -126,7 +128,8 @@ def build_trainer(cfg: DictConfig, run: Run) -> pl.Trainer:
     profiler = cfg.trainer.profiler
     if profiler is not None:
         profiler = _PROFILERS[profiler](dirpath=str(run.folder), filename="profile")
-    keeper = Keeper(run, cfg.select.metric, cfg.select.mode)
+    by = (f"{cfg.select.metric}/validation", cfg.select.mode)
+    keeper = Keeper(run, *(("epoch", "max") if is_refit(cfg) else by))
     return _trainer(
         cfg,
         default_root_dir=str(run.folder),
@@ -162,6 +165,7 @@ def _trainer(cfg: DictConfig, **given: Any) -> pl.Trainer:
             settings,
             plugins=[WholeCheckpoints()],
             num_sanity_val_steps=0,
+            limit_val_batches=0 if is_refit(cfg) else 1.0,
             enable_progress_bar=False,
             enable_model_summary=False,
             use_distributed_sampler=False,

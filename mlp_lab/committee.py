@@ -27,7 +27,12 @@ log = logging.getLogger(__name__)
 _RECORD = "committee.json"
 # What may differ between members: it changes how the examples are seen, not which they are.
 _HOW_SEEN = ("data.root", "data.batch_size", "data.passes", "data.standardize")
-_OF_TRAINING = ("data.train_size",)
+# And what changes no example of a split, since it is about others.
+_OF_OTHERS = {
+    "train": (),
+    "validation": ("data.train_size",),
+    "test": ("data.train_size", "data.refit"),
+}
 _LEARN_PROBABILITIES = {s._target_ for s in (schemas.Classification, schemas.ClassificationByHand)}
 
 
@@ -138,7 +143,7 @@ def _learnt(run: Run, split: str) -> dict[str, Any]:
     """What members have to agree in: the examples of a split, and how probabilities are made."""
     if run.config.task._target_ not in _LEARN_PROBABILITIES:
         raise UserError(f"{run.folder}: has no probabilities of classes to average")
-    apart = (*_HOW_SEEN, *(_OF_TRAINING if split != "train" else ()))
+    apart = (*_HOW_SEEN, *_OF_OTHERS[split])
     settings = flatten(run.config).items()
     data = {key: v for key, v in settings if lies_under(key, ["data"]) and key not in apart}
     return data | {"task.output": run.config.task.output}

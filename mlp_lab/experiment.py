@@ -23,7 +23,7 @@ from mlp_lab.errors import UserError
 from mlp_lab.evaluation import assess
 from mlp_lab.logger import TensorBoard
 from mlp_lab.networks import count_parameters, describe
-from mlp_lab.runs import Run
+from mlp_lab.runs import Run, is_refit
 from mlp_lab.tasks import Diverged, Task
 from mlp_lab.threads import busy_hint
 
@@ -43,6 +43,7 @@ class Result:
         folder: of the run.
         status: ``finished``, ``interrupted``, ``diverged`` or, in a sweep, ``failed``.
         reason: why it did not finish, or did before its time.
+        refit: whether it trained on the validation data as well; then ``best`` is the last epoch.
         parameters: of the network.
         epochs: trained, in all.
         steps: of the optimizer, in all.
@@ -56,6 +57,7 @@ class Result:
     folder: str
     status: str = "finished"
     reason: str | None = None
+    refit: bool = False
     parameters: int = 0
     epochs: int = 0
     steps: int = 0
@@ -165,6 +167,7 @@ class Training:
         last = keeper.history[-1] if keeper.history else None
         return Result(
             str(self.run.folder),
+            refit=is_refit(self.cfg),
             parameters=count_parameters(self.task.network),
             epochs=len(keeper.history),
             steps=0 if last is None else int(last["step"]),

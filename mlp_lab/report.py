@@ -38,6 +38,8 @@ def outcome(result: Mapping[str, Any]) -> str:
     ]
     if result["reason"] is not None:
         lines.append(result["reason"])
+    if result["refit"]:
+        lines.append("a refit: it trained on the validation data as well; the last epoch counts")
     if result["best"] is not None:
         columns = final_metrics(result)
         names = sorted({key.split("/")[0] for key in columns}, key=lambda n: (n != "loss", n))

@@ -243,6 +243,11 @@ def best_row(history: Sequence[dict[str, float]], key: str, mode: str) -> dict[s
     return min(rows, key=lambda row: SIGN[mode] * row[key], default=None)
 
 
+def is_refit(cfg: DictConfig) -> bool:
+    """Whether a run trains on the validation data as well, and takes its last epoch."""
+    return bool(cfg.data.get("refit", False))
+
+
 def metrics_of(entry: Mapping[str, Any]) -> dict[str, float]:
     """The metrics of an evaluation's entry, without what it says of the split and checkpoint."""
     return {name: value for name, value in entry.items() if isinstance(value, float)}

@@ -27,13 +27,13 @@ class Keeper(pl.callbacks.Checkpoint):
 
     Args:
         run: where the checkpoints and the history go.
-        metric: what the best epoch is best in, on validation data.
+        key: what the best epoch is best in: a column of the history.
         mode: ``min`` or ``max``.
     """
 
-    def __init__(self, run: Run, metric: str, mode: str) -> None:
+    def __init__(self, run: Run, key: str, mode: str) -> None:
         self.run = run
-        self.key = f"{metric}/validation"
+        self.key = key
         self.mode = mode
         self.history: list[Row] = []
         self.stopped = False

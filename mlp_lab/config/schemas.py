@@ -113,6 +113,7 @@ class MNIST:
     root: str | None = MISSING
     batch_size: int = limited(minimum=1, maximum=1_000_000_000)
     train_size: int | None = limited(minimum=1, maximum=50_000)
+    refit: bool = MISSING
     standardize: bool = MISSING
 
 

@@ -37,6 +37,8 @@ class DataModule(pl.LightningDataModule):
     #: ``side`` of the square pictures that the inputs are, in pixels, and ``fill``, the value of
     #: what lies outside; None where the inputs are no pictures.
     picture: dict[str, float] | None = None
+    #: Whether the training split holds all that could validate, and there is no other to choose by.
+    refit = False
 
     def __init__(
         self, *, batch_size: int, seed: int, limits: Mapping[str, int | None], passes: int = 1
@@ -65,7 +67,12 @@ class DataModule(pl.LightningDataModule):
         self.splits = {name: (as_trained(x), as_trained(y)) for name, (x, y) in splits}
 
     def loader(self, split: str) -> ChunkLoader:
-        """All examples of a split, in the order in which they lie."""
+        """All examples of a split, in the order in which they lie.
+
+        Raises UserError for the validation split of a refit, which there isn't.
+        """
+        if self.refit and split == "validation":
+            raise UserError("split=validation: data.refit=true leaves none; or train, test")
         return ChunkLoader(self.splits[split], _EVALUATION_BATCH)
 
     def train_dataloader(self) -> ChunkLoader:

@@ -37,9 +37,10 @@ class IdxImages(DataModule):
             1 over the training file.
         root: folder with ``<name>/raw`` in it, torchvision's layout; None: the user's cache.
         train_size: train on the first so many examples only; None: on all.
+        refit: train on all 60,000 examples of the training files, once nothing is left to choose.
 
     Raises:
-        UserError: the files are nowhere to be had.
+        UserError: the files are nowhere to be had, or a refit that has a ``train_size``.
     """
 
     dataset: Any  # one of torchvision's
@@ -53,9 +54,18 @@ class IdxImages(DataModule):
     out_features = 10
 
     def __init__(
-        self, *, root: str | None, train_size: int | None, standardize: bool, **common: Any
+        self,
+        *,
+        root: str | None,
+        train_size: int | None,
+        standardize: bool,
+        refit: bool = False,
+        **common: Any,
     ) -> None:
         super().__init__(**common)
+        if refit and train_size is not None:
+            raise UserError(f"data.train_size={train_size}: data.refit=true trains on all; or null")
+        self.refit = refit
         self.standardize = standardize
         black = -self.mean / self.std if standardize else 0.0
         self.picture = {"side": self.image_shape[0], "fill": black}
@@ -103,12 +113,11 @@ class IdxImages(DataModule):
 
     def read(self, device: torch.device) -> dict[str, tuple[Tensor, Tensor]]:
         x, y = self._read(train=True, device=device)
-        size = self.train_size or _TRAIN_SIZE
-        return {
-            "train": (x[:size], y[:size]),
-            "validation": (x[_TRAIN_SIZE:], y[_TRAIN_SIZE:]),
-            "test": self._read(train=False, device=device),
-        }
+        test = self._read(train=False, device=device)
+        if self.refit:
+            return {"train": (x, y), "test": test}
+        size, held = self.train_size or _TRAIN_SIZE, (x[_TRAIN_SIZE:], y[_TRAIN_SIZE:])
+        return {"train": (x[:size], y[:size]), "validation": held, "test": test}
 
     def _damaged(self) -> list[str]:
         return [n for n, md5 in self.md5.items() if fetch.checksum(self.raw / n, "md5") != md5]

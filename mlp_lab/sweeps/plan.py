@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab.config import FOLDER, check, schemas
 from mlp_lab.errors import UserError
+from mlp_lab.runs import is_refit
 from mlp_lab.sweeps.hydra import register
 from mlp_lab.sweeps.overrides import axes, by_key
 from mlp_lab.sweeps.search import divided
@@ -56,8 +57,11 @@ def plan(words: Sequence[str]) -> Plan:
         _refuse_keys(overrides)
         grid = _axes(outline, overrides)
         configs = [check(cfg, schemas.Train) for cfg in _configs(grid, parser)]
+        searches = outline.hydra.sweeper._target_ == schemas.Search._target_
     for cfg in configs:
         _refuse_no_job(cfg)
+        if searches and is_refit(cfg):
+            raise UserError("data.refit=true: leaves no validation data for a search to choose by")
     return Plan(configs[0], varied, [_for_all_choices(o, outline) for o in typed])
 
 

@@ -93,6 +93,8 @@ def _without_choice(jobs: Sequence[Job]) -> list[str]:
 
 
 def _no_choice(first: Job) -> str:
+    if first.status == "finished":
+        return "none is chosen: there are no validation data to choose by (data.refit=true)"
     if first.best is None:
         return "none is chosen: no job has finished an epoch"
     return f"none is chosen: no job has finished; the best so far: {_place(first)}"

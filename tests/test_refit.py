@@ -1,0 +1,118 @@
+"""Training on all images once nothing is left to choose: data.refit=true."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from test_jobs import assert_same_runs
+
+from mlp_lab import committee
+from mlp_lab.build import build, build_task
+from mlp_lab.checkpoints import read_checkpoint
+from mlp_lab.data.mnist import IdxImages
+from mlp_lab.errors import UserError
+from mlp_lab.evaluation import evaluate
+from mlp_lab.experiment import Training, fit_alone, resume, train
+from mlp_lab.runs import Run
+from mlp_lab.sweeps import answer
+from mlp_lab.sweeps import start as sweeps
+from mlp_lab.sweeps.jobs import Job, train_jobs
+
+
+@pytest.fixture
+def cfg(compose: Callable, tiny_mnist: Path, tmp_path: Path) -> Callable[..., Any]:
+    """``cfg("network.width=3", ...)``: a config of a short refit."""
+    usual = ["trainer.accelerator=cpu", "trainer.max_epochs=2", "data.batch_size=50", "seed=3"]
+    usual += [f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'", "data.refit=true"]
+    return lambda *words: compose(*usual, *words)
+
+
+def test_the_training_split_is_the_whole_file(cfg: Callable, tiny_mnist: Path) -> None:
+    splits = {}
+    for refit in (True, False):
+        data: IdxImages = build(cfg(f"data.refit={refit}").data, seed=0, limits={})
+        splits[refit] = data.read(torch.device("cpu"))
+    assert list(splits[True]) == ["train", "test"]
+    raw = (tiny_mnist / "MNIST" / "raw" / "train-labels-idx1-ubyte").read_bytes()
+    np.testing.assert_array_equal(splits[True]["train"][1], np.frombuffer(raw, np.uint8, offset=8))
+    for place in (0, 1):
+        both = [splits[False][name][place] for name in ("train", "validation")]
+        assert torch.equal(splits[True]["train"][place], torch.cat(both))
+        assert torch.equal(splits[True]["test"][place], splits[False]["test"][place])
+
+
+def test_the_last_epoch_counts(cfg: Callable, capsys: pytest.CaptureFixture[str]) -> None:
+    # The second epoch spoils what the first has learnt.
+    result = train(cfg("schedule=step", "schedule.step_size=1", "optimizer.lr=0.5"))
+    run = Run(result.folder)
+    assert result.status == "finished"
+    assert result.best == result.last == run.history[-1]
+    assert result.best["epoch"] == 2
+    assert result.steps == 2 * 2000 / 50
+    assert not any("validation" in key for key in result.best)
+    best, last = (read_checkpoint(run.checkpoint(which)) for which in ("best", "last"))
+    assert all(torch.equal(best["state_dict"][k], v) for k, v in last["state_dict"].items())
+    [entry] = result.evaluations
+    assert (entry["split"], entry["epoch"]) == ("test", 2)
+    assert json.loads((run.folder / "result.json").read_text())["refit"] is True
+    said = capsys.readouterr().out
+    assert "a refit: it trained on the validation data as well; the last epoch counts" in said
+    assert (run.folder / "figures" / "loss_curves.png").is_file()
+
+
+def test_a_refit_goes_on(cfg: Callable) -> None:
+    lean = ["callbacks=none", "logger=none"]
+    whole = train(cfg(*lean))
+    part = resume(train(cfg("trainer.max_epochs=1", *lean)).folder, {"trainer.max_epochs": 2})
+    one, other = (
+        read_checkpoint(Run(result.folder).checkpoint("best"))["state_dict"]
+        for result in (whole, part)
+    )
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["data.train_size=100"], "data.train_size=100: data.refit=true trains on all"),
+        (["callbacks=early_stopping"], "callbacks.early_stopping: data.refit=true leaves no"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(words: list[str], told: str, cfg: Callable) -> None:
+    with pytest.raises(UserError) as caught:
+        build_task(cfg(*words))
+    assert str(caught.value).startswith(told)
+
+
+def test_a_search_is_refused() -> None:
+    with pytest.raises(
+        UserError, match=r"^data\.refit=true: leaves no validation data for a search"
+    ):
+        sweeps.start(["hydra/sweeper=search", "optimizer.lr=interval(0.1,1)", "data.refit=true"])
+
+
+def test_a_sweep_of_refits(cfg: Callable, compose: Callable, tmp_path: Path) -> None:
+    own = [["seed=1"], ["optimizer.lr=0.05"]]
+    jobs = {
+        name: [Job(cfg(*words, "network.width=12"), words, tmp_path / name / str(n))
+               for n, words in enumerate(own)]
+        for name in ("apart", "stacked")
+    }  # fmt: skip
+    trainings = [Training.new(job.cfg, job.overrides, job.folder) for job in jobs["apart"]]
+    apart = [fit_alone(training, test=False, terminal=False) for training in trainings]
+    assert_same_runs(apart, train_jobs(jobs["stacked"]))
+    told = answer.conclude(str(tmp_path / "stacked"))
+    assert "none is chosen: there are no validation data to choose by (data.refit=true)" in told
+    assert not any(Run(job.folder).result["evaluations"] for job in jobs["stacked"])
+    folder = jobs["stacked"][0].folder
+    with pytest.raises(UserError, match=r"^split=validation: data\.refit=true leaves none"):
+        evaluate(compose(f"run='{folder}'", "split=validation", root="evaluate"))
+    plain = train(cfg("data.refit=false", "callbacks=none", "logger=none"))
+    both = f"run=['{folder}','{plain.folder}']"
+    assert len(committee.evaluate(compose(both, root="evaluate"))["members"]) == 2
+    with pytest.raises(UserError, match=r"data\.refit=false doesn't go with data\.refit=true"):
+        committee.evaluate(compose(both, "split=validation", root="evaluate"))
