@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mlp_lab.schedules import Cooldown
+
 # The part of an elastic field's variance that its leading modes must hold.
 _KEPT_VARIANCE = 0.999
 
@@ -36,6 +38,7 @@ class Augmentation:
             Far from the border, what is left is a displacement along each axis whose standard
             deviation is alpha / (2 sqrt(3 pi) sigma) pixels: 1.4 for Simard's values.
         sigma: width of the Gaussian that smooths the field, in pixels; above 0.
+        cooldown: the last part of a training, in which all bounds, and alpha, fall linearly to 0.
         fill: the value of everything outside the picture.
         side: height and width of the pictures in pixels; at least 2.
     """
@@ -49,11 +52,15 @@ class Augmentation:
         shift: float = 0.0,
         alpha: float = 0.0,
         sigma: float = 5.0,
+        cooldown: float = 0.0,
         fill: float = 0.0,
         side: int = 28,
     ) -> None:
         settings = {"rotation": rotation, "shear": shear, "scale": scale, "shift": shift}
-        self._settings = settings | {"alpha": alpha, "sigma": sigma, "fill": fill, "side": side}
+        settings |= {"alpha": alpha, "sigma": sigma, "cooldown": cooldown}
+        self._settings = settings | {"fill": fill, "side": side}
+        #: The strength by time.
+        self.schedule = Cooldown(cooldown)
         angles = [math.radians(rotation), math.radians(shear)]
         self._bounds = torch.tensor([*angles, scale / 100, scale / 100, shift, shift])
         fields = affine_fields(side)

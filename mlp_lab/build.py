@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 from torch.optim import Optimizer
 
+from mlp_lab.augmentations import Augmentation
 from mlp_lab.backend import pl
 from mlp_lab.callbacks import Keeper
 from mlp_lab.checkpoints import WholeCheckpoints
@@ -19,7 +20,6 @@ from mlp_lab.encodings import Identity
 from mlp_lab.errors import UserError
 from mlp_lab.runs import Run, is_refit
 from mlp_lab.tasks import Classifier, Task
-from mlp_lab.tasks.task import Augment
 
 _ALLOWED = {schema._target_ for group in GROUPS.values() for schema in group}  # type: ignore[attr-defined]
 _PROFILERS = {
@@ -114,7 +114,7 @@ def _build_optimizer(node: DictConfig, parameters: Iterable[nn.Parameter]) -> Op
     return build(node, parameters)
 
 
-def _build_augmentation(cfg: DictConfig, data: DataModule) -> Augment | None:
+def _build_augmentation(cfg: DictConfig, data: DataModule) -> Augmentation | None:
     augmentation = build(cfg.augmentation, **(data.picture or {}))
     if augmentation.idle:
         return None

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: pure functions of the time in epochs.
+"""Schedules of the learning rate, and of what else changes by a factor: functions of the time.
 
 A schedule maps ``epoch``, the time since the start in epochs (a float: 2.5 is the middle of the
 third epoch), and ``epochs``, the length of the whole training, to the factor that the optimizer's
@@ -59,6 +59,20 @@ class Cosine:
             return epoch / self.warmup
         done = (epoch - self.warmup) / max(epochs - self.warmup, 1e-12)
         return _anneal(1.0, 0.0, min(done, 1.0))
+
+
+@dataclass(frozen=True)
+class Cooldown:
+    """1, then linearly down to 0 in the last ``part`` of the training.
+
+    Zhai et al. 2022 (arXiv 2106.04560); Haegele et al. 2024 (arXiv 2405.18392).
+    """
+
+    part: float
+
+    def __call__(self, epoch: float, epochs: float) -> float:
+        left = max(1 - epoch / epochs, 0.0)
+        return left / self.part if left < self.part else 1.0
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from mlp_lab.augmentations import (
     elastic_modes,
     resample,
 )
+from mlp_lab.experiment import train
 
 SIDE = 28
 FILL = -0.4242
@@ -315,3 +316,27 @@ def test_pictures_are_left_as_they_were():
 def test_pictures_of_another_size():
     with pytest.raises(RuntimeError, match="invalid for input of size"):
         Augmentation(rotation=1)(torch.zeros(2, 100), generator(0))
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["augmentation.cooldown=0"], [1, 1, 1, 1]),
+        (["augmentation.cooldown=0.5"], [1, 1, 1, 0.5]),
+        (["augmentation.cooldown=1", "trainer.max_steps=6"], [1, 2 / 3, 1 / 3]),
+    ],
+)
+def test_the_strength_of_an_epoch_is_that_of_its_start(
+    words, expected, compose, tiny_mnist, tmp_path, monkeypatch
+):
+    used = []
+
+    def watched(self, images, generator, strength):
+        used.append(strength)
+        return images
+
+    monkeypatch.setattr(Augmentation, "__call__", watched)
+    common = ["trainer.accelerator=cpu", "trainer.limit_train_batches=2", "trainer.max_epochs=4"]
+    common += [f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'", "callbacks=none", "logger=none"]
+    train(compose(*common, "augmentation=affine", *words))
+    assert used[::2] == used[1::2] == pytest.approx(expected)

@@ -1,12 +1,13 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
-from mlp_lab.schedules import Constant, Cosine, InverseTime, OneCycle, Step
+from mlp_lab.schedules import Constant, Cooldown, Cosine, InverseTime, OneCycle, Step
 
 
 def torchs(make, steps: int) -> list[float]:
@@ -90,12 +91,23 @@ def test_one_cycle_from_first_to_peak_to_last():
     assert OneCycle(1.0, 25.0, 1e4)(10, 10) == 1
 
 
+@given(st.floats(0, 1, exclude_min=True), st.floats(0, 1), st.integers(1, 1_000))
+def test_cooldown_is_two_straight_lines(part, done, epochs):
+    expected = np.interp(done, [0, 1 - part, 1], [1, 1, 0])
+    assert Cooldown(part)(done * epochs, epochs) == pytest.approx(expected, abs=1e-9 / part)
+
+
+def test_cooldown_of_no_part_is_none():
+    assert [Cooldown(0)(epoch, 3) for epoch in (0, 2.9, 3)] == [1, 1, 1]
+
+
 above_one = st.floats(1, 1e6)
 schedules = st.one_of(
     st.just(Constant()),
     st.just(InverseTime()),
     st.builds(Step, st.integers(1, 100), st.floats(0, 1, exclude_min=True)),
     st.builds(Cosine, st.floats(0, 2_000)),
+    st.builds(Cooldown, st.floats(0, 1)),
     st.builds(OneCycle, st.floats(0, 1), above_one, above_one),
 )
 

@@ -261,6 +261,7 @@ class Augmentation:
     shift: float = limited(minimum=0, maximum=1_000)
     alpha: float = limited(minimum=0, maximum=10_000)
     sigma: float = limited(minimum=0.1, maximum=100)
+    cooldown: float = limited(minimum=0, maximum=1)
 
 
 # --- optimizer ----------------------------------------------------------------------------------
@@ -342,6 +343,12 @@ class Step:
 class Cosine:
     _target_: str = "mlp_lab.schedules.Cosine"
     warmup: float = limited(minimum=0, below=float("inf"))
+
+
+@schema
+class Cooldown:
+    _target_: str = "mlp_lab.schedules.Cooldown"
+    part: float = limited(minimum=0, maximum=1)
 
 
 @schema
@@ -445,7 +452,7 @@ GROUPS: dict[str, tuple[type, ...]] = {
     "encoding": (Identity, Basic, Positional, Gaussian),
     "augmentation": (Augmentation,),
     "optimizer": (SGD, Adam, AdamW, NAdam, RMSprop, Adagrad),
-    "schedule": (Constant, InverseTime, Step, Cosine, OneCycle),
+    "schedule": (Constant, InverseTime, Step, Cosine, Cooldown, OneCycle),
     "trainer": (Trainer,),
     "callbacks": (
         Progress,

@@ -11,13 +11,12 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from mlp_lab.augmentations import Augmentation
 from mlp_lab.backend import pl
 from mlp_lab.data.batches import Chunk
 from mlp_lab.errors import UserError
 from mlp_lab.schedules import Schedule
 from mlp_lab.seeds import epoch_seed
-
-Augment = Callable[[Tensor, torch.Generator], Tensor]
 
 # Sums over examples (of maxima: the largest value), by name, and their number under "examples".
 Sums = dict[str, float]
@@ -52,8 +51,8 @@ class Task(pl.LightningModule):
         optimizer: makes the optimizer of given parameters.
         schedule: factor of the learning rate by time.
         seed: of all that is random while the network trains.
-        augmentation: makes training inputs ``[batch, ...]`` into others, with random numbers from
-            a generator; None: they are as they are.
+        augmentation: makes training inputs ``[batch, ...]`` into others, in each epoch with the
+            strength that its schedule has for the epoch's start; None: they are as they are.
         log_every_n_steps: log the loss of every n-th minibatch; 0: means of epochs only.
         encoding: makes inputs into what the network sees; None: they are as they are. It isn't
             trained.
@@ -73,7 +72,7 @@ class Task(pl.LightningModule):
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         schedule: Schedule,
         seed: int,
-        augmentation: Augment | None = None,
+        augmentation: Augmentation | None = None,
         log_every_n_steps: int = 0,
         encoding: nn.Module | None = None,
         average_decay: float = 0.0,
@@ -126,6 +125,8 @@ class Task(pl.LightningModule):
         seed = partial(epoch_seed, self.seed, self.current_epoch)
         torch.manual_seed(seed("network"))
         self._noise = torch.Generator(self.device).manual_seed(seed("augmentation"))
+        if self.augmentation is not None:
+            self._strength = self.augmentation.schedule(self.current_epoch, self._epochs)
         self.means = {}
         self._sums["train"] = defaultdict(float)
 
@@ -162,7 +163,9 @@ class Task(pl.LightningModule):
 
     def augmented(self, x: Tensor) -> Tensor:
         """The inputs of the epoch's next training minibatch, as the network is to see them."""
-        return x if self.augmentation is None else self.augmentation(x, self._noise)
+        if self.augmentation is None:
+            return x
+        return self.augmentation(x, self._noise, self._strength)
 
     def record_training(
         self, losses: list[Tensor], outputs: list[Tensor], targets: list[Tensor]
@@ -219,13 +222,20 @@ class Task(pl.LightningModule):
 
     def learning_rates(self, first: int, count: int) -> list[float]:
         """Learning rates of up to ``count`` steps from ``first`` on, as many as may be made."""
-        trainer, base = self.trainer, self._base_learning_rate
-        per_epoch = trainer.train_dataloader.batches  # type: ignore[union-attr]
-        epochs, last = float(trainer.max_epochs or math.inf), first + count
-        if trainer.max_steps >= 0:
-            epochs = min(epochs, trainer.max_steps / per_epoch)
-            last = min(last, trainer.max_steps)
+        base, per_epoch, epochs = self._base_learning_rate, self._steps_per_epoch, self._epochs
+        most = self.trainer.max_steps
+        last = first + count if most < 0 else min(first + count, most)
         return [base * self.schedule(step / per_epoch, epochs) for step in range(first, last)]
+
+    @property
+    def _steps_per_epoch(self) -> int:
+        return self.trainer.train_dataloader.batches  # type: ignore[union-attr]
+
+    @property
+    def _epochs(self) -> float:
+        """The length of the whole training in epochs."""
+        epochs, steps = float(self.trainer.max_epochs or math.inf), self.trainer.max_steps
+        return epochs if steps < 0 else min(epochs, steps / self._steps_per_epoch)
 
     def count_steps(self, steps: int) -> None:
         """Tell Lightning, which saw one step, how many there were."""
