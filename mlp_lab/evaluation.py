@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig
-from torch import Tensor
 
 from mlp_lab import figures
 from mlp_lab.build import build_task
@@ -42,7 +41,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
             confidences = task.probabilities(outputs).amax(1).numpy()
             # Of the outputs, since probabilities may round to equal numbers.
             predictions = outputs.argmax(1).numpy()
-            images = _pictures(data, loader.tensors[0])
+            images = data.pictures(loader.tensors[0])
             _show(run, name, images, targets.numpy(), predictions, confidences, data.class_names)
     return entry
 
@@ -76,12 +75,6 @@ def confusion_counts(targets: np.ndarray, predictions: np.ndarray, classes: int)
     """
     pairs = targets * classes + predictions
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
-
-
-def _pictures(data: IdxImages, inputs: Tensor) -> np.ndarray:
-    """The pictures that ``inputs`` are made of: ``[examples, height, width]`` in [0, 1]."""
-    pixels = inputs * data.std + data.mean if data.standardize else inputs
-    return pixels.reshape(-1, *data.image_shape).numpy()
 
 
 def _show(

@@ -8,6 +8,7 @@ from mlp_lab.callbacks.loss_curves import LossCurves
 from mlp_lab.callbacks.pictures import Pictures
 from mlp_lab.callbacks.progress import Progress
 from mlp_lab.callbacks.sweep_progress import SweepProgress
+from mlp_lab.callbacks.variants import Variants
 from mlp_lab.callbacks.weights import Weights
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "Pictures",
     "Progress",
     "SweepProgress",
+    "Variants",
     "Weights",
 ]

@@ -419,6 +419,12 @@ class Pictures:
 
 
 @schema
+class Variants:
+    _target_: str = "mlp_lab.callbacks.Variants"
+    count: int = limited(minimum=1, maximum=1_000)
+
+
+@schema
 class EarlyStopping:
     _target_: str = "pytorch_lightning.callbacks.EarlyStopping"
     monitor: str = MISSING
@@ -461,6 +467,7 @@ GROUPS: dict[str, tuple[type, ...]] = {
         DecisionRegions,
         Layers,
         Weights,
+        Variants,
         EarlyStopping,
         Pruning,
         Pictures,
