@@ -69,7 +69,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
             "split": cfg.split,
             "checkpoint": cfg.checkpoint,
             "average": cfg.average,
-            "error": float(wrong.float().mean()),
+            "error": float(wrong.double().mean()),
             "members": dict(zip(names, errors, strict=True)),
         }
         _append(folder / _RECORD, entry)
