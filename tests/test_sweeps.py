@@ -475,7 +475,7 @@ def test_hparams_compare_several_runs_with_true_values(
     told = [column.name for column in columns.hparam_infos]
     parts = {"seed", "encoding", "network", "augmentation", "optimizer", "schedule", "task", "data"}
     keys = {key for config in configs.values() for key in config if key.partition(".")[0] in parts}
-    limits = {"trainer.max_epochs", "trainer.max_steps", "trainer.precision"}
+    limits = {"average_decay", "trainer.max_epochs", "trainer.max_steps", "trainer.precision"}
     assert set(told) == (keys | limits) - {"data.root"}
     assert {"optimizer.momentum", "optimizer.betas"} <= set(told)
     assert told[:4] == ["data.train_size", "optimizer", "optimizer.lr", "trainer.max_epochs"]
