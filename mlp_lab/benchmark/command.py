@@ -5,11 +5,13 @@ python scripts/benchmark.py --rounds 9      more rounds: less noise
 python scripts/benchmark.py --stacked       sweeps that train as one network
 python scripts/benchmark.py --threads       which thread settings are the fastest
 python scripts/benchmark.py --cost          what a perceptron costs, and an MLP
+python scripts/benchmark.py --images        image regression from encoded coordinates
 """
 
 import argparse
 import warnings
 
+from mlp_lab.errors import UserError
 from mlp_lab.threads import set_threads
 
 
@@ -20,6 +22,7 @@ def benchmark() -> None:
     parser.add_argument("--stacked", action="store_true", help="compare stacked sweeps instead")
     parser.add_argument("--threads", action="store_true", help="compare thread settings instead")
     parser.add_argument("--cost", action="store_true", help="compare networks instead")
+    parser.add_argument("--images", action="store_true", help="compare image regression instead")
     args = parser.parse_args()
     if args.threads:
         from mlp_lab.benchmark import threads
@@ -29,7 +32,7 @@ def benchmark() -> None:
     set_threads(None)  # as the commands do, before torch is loaded
     import torch
 
-    from mlp_lab.benchmark import cost, epochs, stacks
+    from mlp_lab.benchmark import cost, epochs, images, stacks
     from mlp_lab.data import MNIST
 
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}\n")
@@ -37,6 +40,12 @@ def benchmark() -> None:
         print(cost.compare(args.rounds))
         return
     warnings.simplefilter("ignore")  # what Lightning has to say about template style
+    if args.images:
+        try:
+            print(images.compare(args.rounds))
+        except UserError as error:
+            parser.error(str(error))
+        return
     data = MNIST(root=None, train_size=None, standardize=True, batch_size=1, seed=0, limits={})
     data.prepare_data()
     data.setup()

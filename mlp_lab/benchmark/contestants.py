@@ -23,8 +23,13 @@ Splits = dict[str, tuple[Tensor, Tensor]]
 def config(width: int, batch_size: int, *overrides: str) -> DictConfig:
     """``experiment=mnist_hw4`` as a user runs it, all but the bar and the final picture."""
     words = [f"network.width={width}", f"data.batch_size={batch_size}", "callbacks=none"]
+    return composed(*words, *overrides)
+
+
+def composed(*overrides: str) -> DictConfig:
+    """The checked config of ``scripts/train.py`` with these overrides."""
     with hydra.initialize_config_dir(version_base="1.3", config_dir=str(FOLDER)):
-        return check(hydra.compose("train", [*words, *overrides]), schemas.Train)
+        return check(hydra.compose("train", list(overrides)), schemas.Train)
 
 
 def seconds_of(folder: str | Path) -> float:

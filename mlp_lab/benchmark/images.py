@@ -1,0 +1,121 @@
+"""A step of image regression here, by hand with encodings from the package index, and its limit."""
+
+import io
+import tempfile
+import time
+from contextlib import redirect_stdout
+from itertools import pairwise
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mlp_lab.benchmark.contestants import composed, seconds_of
+from mlp_lab.benchmark.race import Contestant, markdown, median, race, ratios, spread
+from mlp_lab.build import build_task
+from mlp_lab.errors import UserError
+from mlp_lab.experiment import train
+
+SIDES = {64: 20, 256: 3}  # pixels of a picture's side, and steps of a round
+_SIZES = (512, 256, 256, 256, 3)  # numbers between the layers of experiment=image_hw
+_SIGMA = 10.0
+
+
+def compare(rounds: int) -> str:
+    """Seconds a step in full batches of small and of large pictures, as a Markdown table."""
+    encodings = _encodings()
+    rows = [row for side in SIDES for row in _rows(side, rounds, encodings)]
+    header = ["full batch", "", "s / step", "fastest – slowest", "× limit", "× plain loop"]
+    return f"Medians of {rounds} rounds\n\n{markdown(header, rows)}"
+
+
+def _encodings() -> Any:
+    """The layers of random-fourier-features-pytorch."""
+    try:
+        import rff
+    except ImportError as error:
+        package = "random-fourier-features-pytorch"
+        raise UserError(f"{package}: pip install -e '.[benchmark]' installs it") from error
+    return rff.layers
+
+
+def _rows(side: int, rounds: int, encodings: Any) -> list[list[str]]:
+    steps = SIDES[side]
+    words = [f"data.size={side}", "data.batch_size=1_000_000_000", f"data.passes={steps}"]
+    common = ["experiment=image_hw", "data.image=text", "schedule=constant", *words]
+    data, _ = build_task(composed(*common, "encoding=identity"))
+    data.setup()
+    x, y = data.splits["train"]
+    with tempfile.TemporaryDirectory() as logs:
+        own = ["callbacks=none", "trainer.max_epochs=4", f"logs={logs}"]
+        # The last epoch alone is followed by a validation, which is no part of a step.
+        own.append("trainer.check_val_every_n_epoch=4")
+        contestants = {
+            "mlp_lab": this_project(steps, *common, *own),
+            "plain loop, rff layers": plain_loop(x, y, steps, encodings),
+            "matrix products alone": matrix_products(len(x), steps),
+        }
+        times = race(contestants, rounds)
+    loop, limit = times["plain loop, rff layers"], times["matrix products alone"]
+    return [
+        [
+            f"{side} x {side}",
+            name,
+            median(own, 4),
+            spread(own, 4),
+            median(ratios(own, limit)),
+            median(ratios(own, loop)),
+        ]
+        for name, own in times.items()
+    ]
+
+
+def this_project(steps: int, *words: str) -> Contestant:
+    """A run of a few epochs of ``steps`` steps."""
+    cfg = composed(*words)
+
+    def run() -> float:
+        with redirect_stdout(io.StringIO()):
+            return seconds_of(train(cfg).folder) / steps
+
+    return run
+
+
+def plain_loop(x: Tensor, y: Tensor, steps: int, encodings: Any) -> Contestant:
+    """A loop as the package's README has it: the encoding is the network's first layer."""
+    encoding = encodings.GaussianEncoding(sigma=_SIGMA, input_size=2, encoded_size=_SIZES[0] // 2)
+    layers: list[nn.Module] = [encoding]
+    for inputs, outputs in pairwise(_SIZES):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+    network = nn.Sequential(*layers[:-1], nn.Sigmoid())
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3, fused=True)
+
+    def run() -> float:
+        start = time.perf_counter()
+        for _ in range(steps):
+            loss = F.mse_loss(network(x), y) / 2
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return (time.perf_counter() - start) / steps
+
+    return run
+
+
+def matrix_products(batch: int, steps: int) -> Contestant:
+    """The arithmetic limit: the matrix products of forward and backward pass, and nothing else."""
+    weights = [torch.randn(outputs, inputs) for inputs, outputs in pairwise(_SIZES)]
+    values = [torch.randn(batch, size) for size in _SIZES]
+
+    def run() -> float:
+        start = time.perf_counter()
+        for _ in range(steps):
+            for layer, weight in enumerate(weights):
+                values[layer] @ weight.T  # forward
+                values[layer + 1].T @ values[layer]  # the weights' gradient
+                if layer:
+                    values[layer + 1] @ weight  # the inputs' gradient; the features need none
+        return (time.perf_counter() - start) / steps
+
+    return run

@@ -1,0 +1,208 @@
+"""Sweeps over encodings of coordinates: the table of a paper, its tests, the pictures' figure."""
+
+import csv
+import io
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from omegaconf import OmegaConf
+from PIL import Image as Pillow
+
+from mlp_lab import evaluation
+from mlp_lab.errors import UserError
+from mlp_lab.runs import Run
+from mlp_lab.sweeps import figures, mappings, pictures, start, summary
+from mlp_lab.sweeps.answer import conclude
+from mlp_lab.sweeps.comparison import Comparison, find_runs
+
+TINY = ["data.size=16", "data.passes=2", "trainer.max_epochs=2", "network.width=4",
+        "trainer.accelerator=cpu", "logger=none"]  # fmt: skip
+
+
+@pytest.fixture
+def tested(compose: Callable, tmp_path: Path) -> Callable[..., Comparison]:
+    """``tested([(overrides, PSNR on test data, or None: that job failed), ...])``."""
+
+    composed = cache(compose)  # which takes a tenth of a second
+
+    def make(jobs: list[tuple[list[str], float | None]], test: str = "all") -> Comparison:
+        for words, psnr in jobs:
+            run = Run.create(str(tmp_path), "image_tancik")
+            choices = [word for word in words if word.startswith("encoding=")]
+            plain = OmegaConf.to_container(composed("experiment=image_tancik", *choices))
+            values = [word for word in words if word not in choices]
+            made = OmegaConf.merge(plain, OmegaConf.from_dotlist([f"sweep.test={test}", *values]))
+            run.write_start(made, words)
+            rows = [{"epoch": epoch, "loss/validation": 1.0 + epoch} for epoch in (1, 2)]
+            run.write_history(["epoch", "loss/validation"], rows)
+            # That of the epoch which is best on validation data is another.
+            entries = [{"split": "test", "checkpoint": "best", "epoch": 1, "psnr": 99.0}]
+            if psnr is not None:
+                entries.append({"split": "test", "checkpoint": "last", "epoch": 2, "psnr": psnr})
+            status = "failed" if psnr is None else "finished"
+            run.write_result({"status": status, "seconds": [], "evaluations": entries})
+        return Comparison(find_runs([str(tmp_path)]))
+
+    return make
+
+
+def test_the_table_is_that_of_plain_numpy(tested: Callable) -> None:
+    random = np.random.default_rng(0)
+    psnr = {name: random.uniform(10, 30, (3, 2)) for name in ("identity", "gaussian")}
+    comparison = tested(
+        [
+            ([f"encoding={name}", f"data.image={image}", f"seed={seed}"], float(own[row, seed]))
+            for name, own in psnr.items()
+            for row, image in enumerate(("coffee", "cat", "rocket"))
+            for seed in (0, 1)
+        ]
+    )
+    [(header, [row, noise, published])] = mappings.tables(comparison)
+    assert header[1:] == ["pictures", "seeds", "identity", "basic", "positional", "gaussian"]
+    assert row[:3] == ["natural", "3", "2"]
+    for name, own in psnr.items():
+        means = own.mean(1)
+        assert row[header.index(name)] == f"{means.mean():.2f} ± {means.std(ddof=1):.2f}"
+        assert noise[header.index(name)] == f"{np.sqrt(own.var(1, ddof=1).mean()):.2f}"
+    assert row[4] == noise[5] == "-"
+    assert published == [
+        "natural, Tancik et al. 2020",
+        "-",
+        "-",
+        "19.32",
+        "21.71",
+        "24.95",
+        "25.57",
+    ]
+    assert "| natural | 3 | 2 |" in summary.as_markdown(comparison)
+
+
+def test_means_are_over_pictures_that_all_mappings_have(tested: Callable) -> None:
+    text = [f"data.image=text data.text_seed={n}".split() for n in range(2)]
+    comparison = tested(
+        [
+            (["encoding=identity", *text[0]], 10.0),
+            (["encoding=identity", *text[1]], 20.0),
+            (["encoding=gaussian_text", *text[0]], 30.0),
+            (["encoding=gaussian_text", *text[1]], None),
+        ]
+    )
+    [(_, [row, published])] = mappings.tables(comparison)
+    assert row == ["text", "1", "1", "10.00", "-", "-", "30.00"]
+    assert published[3:] == ["18.40", "20.48", "27.57", "30.47"]
+
+
+@pytest.mark.parametrize(
+    ("common", "test"), [(["data.protocol=fit"], "all"), ([], "chosen")]
+)  # fmt: skip
+def test_other_sweeps_have_no_table(common: list[str], test: str, tested: Callable) -> None:
+    jobs = [([f"encoding={name}", *common], 1.0) for name in ("identity", "gaussian")]
+    assert mappings.tables(tested(jobs, test)) == []
+
+
+def test_where_none_is_chosen_all_are_tested(
+    tested: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    comparison = tested([([f"seed={seed}"], psnr) for seed, psnr in enumerate((1.0, 2.0, None))])
+    assert comparison.chosen is None
+    jobs = sorted(comparison.jobs, key=lambda job: job.settings["seed"])
+    for job in jobs[1:]:  # forget their tests, of which that of a failed job is never made up for
+        result = job.run.result
+        job.run.write_result(result | {"evaluations": result["evaluations"][:1]})
+    asked = []
+
+    def measure(run: Run, split: str, which: str) -> None:
+        asked.append((run.folder, split, which))
+        run.add_evaluation({"split": split, "checkpoint": which, "epoch": 2, "psnr": 3.0})
+
+    monkeypatch.setattr(evaluation, "measure", measure)
+    texts = [conclude(str(tmp_path)) for _ in range(2)]
+    assert asked == [(jobs[1].run.folder, "test", "last")]
+    assert texts[0] == texts[1]
+    assert "none is chosen (sweep.test=all): of each job the last epoch counts" in texts[0]
+    assert "the test set was evaluated for it in 2 of 2 finished jobs" in texts[0]
+    assert "run it again" not in texts[0]
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "summary.csv").read_text())))
+    assert {row["seed"]: row["psnr/test"] for row in rows} == {"0": "1.0", "1": "3.0", "2": ""}
+
+
+@pytest.mark.parametrize("sweep", ["mappings", "mappings_text"])
+def test_the_papers_sweeps_end_in_its_table(
+    sweep: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    few = "data.text_seed=3" if sweep == "mappings_text" else "data.image=coffee"
+    words = ["experiment=image_tancik", f"sweep={sweep}", few, "seed=0", f"logs='{tmp_path}'"]
+    assert start.start([*words, *TINY, "callbacks=none"])
+    out = capsys.readouterr().out
+    assert "in 4 of 4 finished jobs" in out
+    jobs = Comparison(find_runs([str(tmp_path)])).jobs
+    of_paper = {"mappings": (10, 6, [1e-2, 1e-2, 1e-3, 1e-3]), "mappings_text": (14, 5, [1e-3] * 4)}
+    sigma, scale, rates = of_paper[sweep]
+    configs = [job.run.config for job in sorted(jobs, key=lambda job: job.run.folder.name)]
+    assert [cfg.optimizer.lr for cfg in configs] == rates
+    assert (configs[2].encoding.scale, configs[3].encoding.sigma) == (scale, sigma)
+    for job in jobs:
+        assert job.last_test is not None
+        assert job.last_test["epoch"] == 2
+
+
+def test_the_homeworks_pictures_stand_side_by_side(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    words = ["experiment=image_hw", "sweep=raw_and_encoded", "data.image=text"]
+    assert start.start([*words, *TINY, "callbacks.loss_curves=null", f"logs='{tmp_path}'"])
+    capsys.readouterr()
+    comparison = Comparison(find_runs([str(tmp_path)]))
+    drawn = pictures.draw(comparison)["pictures_side_by_side"]
+    truth, *looks = drawn.axes
+    assert truth.get_title() == "truth"
+    last = {job.run.table("pictures")[-1]["psnr"]: job for job in comparison.jobs}
+    for panel, psnr in zip(looks, sorted(last), strict=True):
+        job = last[psnr]
+        assert panel.get_title() == f"{job.label}\n{psnr:.2f} dB"
+        with Pillow.open(job.run.picture(2)) as image:
+            assert np.array_equal(panel.images[0].get_array(), np.asarray(image))
+    with Pillow.open(comparison.jobs[0].run.truth) as image:
+        assert np.array_equal(truth.images[0].get_array(), np.asarray(image))
+    assert list(tmp_path.rglob("figures/pictures_side_by_side.png"))
+
+
+def test_a_picture_that_is_missing_leaves_its_place_empty() -> None:
+    grey, colour = np.zeros((2, 2, 1), np.uint8), np.zeros((3, 3, 3), np.uint8)
+    rows = {"a": (grey, [(grey, 1.0), None]), "b": (colour, [(colour, 2.0), (colour, 3.0)])}
+    figure = figures.side_by_side(rows, ["one", "other"])
+    shown = [[len(panel.images), panel.get_title()] for panel in figure.axes]
+    assert shown == [
+        [1, "truth"],
+        [1, "one\n1.00 dB"],
+        [0, ""],
+        [1, ""],
+        [1, "2.00 dB"],
+        [1, "3.00 dB"],
+    ]
+
+
+def test_runs_without_pictures_have_no_such_figure(tested: Callable) -> None:
+    assert pictures.draw(tested([(["seed=0"], 1.0), (["seed=1"], 1.0)])) == {}
+
+
+def test_a_contestant_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlp_lab.benchmark import images
+
+    monkeypatch.setitem(sys.modules, "rff", None)
+    with pytest.raises(UserError, match=r"random-fourier-features-pytorch: pip install -e"):
+        images.compare(1)
+
+
+def test_the_limit_has_the_products_of_the_homeworks_network(compose: Callable) -> None:
+    from mlp_lab.benchmark import images
+    from mlp_lab.build import build_task
+
+    _, task = build_task(compose("experiment=image_hw", "data.image=text"))
+    shapes = [tuple(p.shape) for p in task.network.parameters() if p.ndim == 2]
+    assert list(zip(images._SIZES[1:], images._SIZES, strict=False)) == shapes
+    assert OmegaConf.select(compose("experiment=image_hw"), "encoding.sigma") == images._SIGMA
