@@ -14,6 +14,9 @@ from torch import Tensor, nn
 
 # 2^k for larger k is more than float32 can tell a coordinate's phase for.
 _MOST_OCTAVES = 20
+# The part of the frequencies above what the training pixels can show that calls for a remark: a
+# tenth costs about 5 dB between the pixels (train.py -m experiment=image_tancik sweep=sigma).
+_MOST_ABOVE = 0.05
 
 
 class Identity(nn.Identity):
@@ -46,6 +49,10 @@ class FourierFeatures(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         phase = x @ (2 * math.pi * self.frequencies.T)
         return torch.cat([phase.sin(), phase.cos()], -1)
+
+    def below(self, highest: float) -> str | None:
+        """Settings whose frequencies stay well below ``highest``, in words; None: it has none."""
+        return None
 
 
 class Basic(FourierFeatures):
@@ -90,6 +97,14 @@ class Positional(FourierFeatures):
         else:
             along = 2.0 ** torch.linspace(0, scale, each) - 1
         super().__init__(torch.block_diag(*[along.unsqueeze(1)] * in_features))
+        self._spacing = spacing
+
+    def below(self, highest: float) -> str | None:
+        octaves = math.log2(highest / 2)
+        if self._spacing == "octaves":
+            most = self.frequencies.shape[1] * max(1, 2 + math.floor(octaves))
+            return f"encoding.frequencies up to {most}"
+        return f"encoding.scale up to {max(0.0, octaves):.1f}"
 
 
 class Gaussian(FourierFeatures):
@@ -106,6 +121,25 @@ class Gaussian(FourierFeatures):
 
     def __init__(self, in_features: int, *, frequencies: int, sigma: float) -> None:
         super().__init__(sigma * torch.randn(frequencies, in_features))
+
+    def below(self, highest: float) -> str | None:
+        return f"encoding.sigma up to {highest / 4:.2g}"
+
+
+def aliasing_hint(encoding: nn.Module, highest: float) -> str | None:
+    """A remark if many frequencies are above the ``highest`` that the training pixels can show.
+
+    They make a network that knows its pixels and nothing between them.
+    """
+    if not isinstance(encoding, FourierFeatures) or (settings := encoding.below(highest)) is None:
+        return None
+    above = float((encoding.frequencies.abs().amax(1) > highest).float().mean())
+    if above <= _MOST_ABOVE:
+        return None
+    return (
+        f"encoding: {above:.0%} of its frequencies are above {highest:g} cycles, the highest that"
+        f" the training pixels can show (Nyquist); {settings} would suit them"
+    )
 
 
 def fingerprint(encoding: nn.Module) -> Hashable:

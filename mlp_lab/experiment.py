@@ -18,7 +18,8 @@ from mlp_lab.build import build_task, build_trainer
 from mlp_lab.callbacks import Keeper
 from mlp_lab.checkpoints import load_network, trained_epochs
 from mlp_lab.console import console
-from mlp_lab.data import DataModule
+from mlp_lab.data import DataModule, Image
+from mlp_lab.encodings import aliasing_hint
 from mlp_lab.errors import UserError
 from mlp_lab.evaluation import assess
 from mlp_lab.logger import TensorBoard
@@ -131,6 +132,10 @@ class Training:
         """Say what is about to be trained."""
         log.info("%s: %s", self.cfg.name, describe(self.task.network))
         log.info("run folder: %s", self.run.folder)
+        if isinstance(self.data, Image) and (
+            hint := aliasing_hint(self.task.encoding, self.data.nyquist)
+        ):
+            log.warning("%s", hint)
         report.show_config(self.trainer.logger, self.cfg)
 
     def conclude(

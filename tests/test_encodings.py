@@ -16,7 +16,15 @@ from torch import Tensor
 from mlp_lab.build import build_task
 from mlp_lab.checkpoints import read_checkpoint
 from mlp_lab.data.encoded import encoded
-from mlp_lab.encodings import Basic, FourierFeatures, Gaussian, Identity, Positional, fingerprint
+from mlp_lab.encodings import (
+    Basic,
+    FourierFeatures,
+    Gaussian,
+    Identity,
+    Positional,
+    aliasing_hint,
+    fingerprint,
+)
 from mlp_lab.errors import UserError
 from mlp_lab.evaluation import evaluate
 from mlp_lab.experiment import Training, fit_alone, resume, train
@@ -151,6 +159,59 @@ def test_frequencies_that_the_axes_cant_share_are_refused() -> None:
     with pytest.raises(ValueError, match="frequencies=42: must be at most 40 for octaves"):
         positional(2, 42, spacing="octaves")
     assert positional(2, 40, spacing="octaves")(torch.rand(5, 2)).isfinite().all()
+
+
+# --- frequencies that the training pixels can't show --------------------------------------------
+
+
+@given(seeds)
+def test_the_settings_of_the_paper_are_no_reason_for_a_remark(seed: int) -> None:
+    torch.manual_seed(seed)
+    nyquist = 128  # of every second of 512 pixels
+    used = [gaussian(2, 256, 10.0), gaussian(2, 256, 14.0), Basic(2), Identity(2)]
+    used += [positional(2, 256, 6.0), positional(2, 256, 5.0)]
+    assert [aliasing_hint(encoding, nyquist) for encoding in used] == [None] * 6
+
+
+def test_frequencies_far_above_nyquist_call_for_one_remark_in_one_line() -> None:
+    told = {
+        "gaussian": aliasing_hint(gaussian(2, 256, 300.0), 128),
+        "positional": aliasing_hint(positional(2, 256, 14.0), 128),
+        "octaves": aliasing_hint(positional(2, 40, spacing="octaves"), 128),
+    }
+    ends = {
+        "gaussian": "encoding.sigma up to 32",
+        "positional": "encoding.scale up to 6.0",
+        "octaves": "encoding.frequencies up to 16",
+    }
+    for kind, line in told.items():
+        assert line is not None
+        assert len(line.splitlines()) == 1
+        assert "above 128 cycles" in line
+        assert line.endswith(f"{ends[kind]} would suit them")
+    assert told["positional"] is not None
+    # 2^(14 j / 127) - 1 > 128 for j of 64 .. 127, half of all.
+    assert "50% of its frequencies" in told["positional"]
+
+
+@given(st.integers(8, 4096), seeds)
+def test_settings_that_are_recommended_need_no_remark(nyquist: int, seed: int) -> None:
+    torch.manual_seed(seed)
+    for kind, make in (
+        ("sigma", lambda value: gaussian(2, 256, value)),
+        ("scale", lambda value: positional(2, 256, value)),
+        ("frequencies", lambda value: positional(2, int(value), spacing="octaves")),
+    ):
+        worst = {"sigma": 1e6, "scale": 20.0, "frequencies": 40.0}[kind]
+        line = aliasing_hint(make(worst), nyquist)
+        assert line is not None
+        value = re.search(rf"encoding\.{kind} up to ([\d.e+]+)", line)
+        assert value is not None
+        recommended = make(float(value[1]))
+        assert aliasing_hint(recommended, nyquist) is None
+        if kind != "sigma":
+            highest = float(recommended.frequencies.max())
+            assert nyquist / 4.5 <= highest <= nyquist / 2 * 1.1
 
 
 # --- in trainings -------------------------------------------------------------------------------

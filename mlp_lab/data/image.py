@@ -86,6 +86,14 @@ class Image(DataModule):
         assert self._pixels is not None
         return self._pixels
 
+    @property
+    def nyquist(self) -> float:
+        """The highest frequency that the training pixels can show, in cycles over the picture.
+
+        It goes through half a cycle from one of them to the next; higher ones look like lower ones.
+        """
+        return self.size / (2 * (self.parts["train"][0].step or 1))
+
     def read(self, device: torch.device) -> dict[str, tuple[Tensor, Tensor]]:
         along = axis(self.size)
         places = grid(along, along).view(self.size, self.size, 2)
