@@ -4,16 +4,18 @@ import logging
 from typing import Any
 
 import numpy as np
+import torch
 from omegaconf import DictConfig
 
 from mlp_lab import figures
 from mlp_lab.build import build_task
 from mlp_lab.checkpoints import load_network, trained_epochs
 from mlp_lab.console import console, metric, percent, table
-from mlp_lab.data import DataModule
+from mlp_lab.data import DataModule, Image
 from mlp_lab.data.mnist import IdxImages
 from mlp_lab.runs import Run, metrics_of
-from mlp_lab.tasks import Classification, Task
+from mlp_lab.similarity import SMALLEST, ssim
+from mlp_lab.tasks import Classification, Regression, Task
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +67,18 @@ def assess(run: Run, data: DataModule, task: Task, split: str, which: str) -> di
     """The entry of a checkpoint on a whole split of ``data``, whose weights ``task`` gets."""
     epoch = trained_epochs(load_network(task, run.checkpoint(which)))
     metrics = task.evaluate(data.loader(split))
+    if isinstance(data, Image) and isinstance(task, Regression):
+        metrics |= _structure(data, task, split)
     return {"split": split, "checkpoint": which, "epoch": epoch, **metrics}
+
+
+def _structure(data: Image, task: Regression, split: str) -> dict[str, float]:
+    """The structural similarity of a split's pixels as a picture of their own, if large enough."""
+    truth = torch.from_numpy(data.pixels[data.parts[split]])
+    if min(truth.shape[:2]) < SMALLEST:
+        return {}
+    outputs, _ = task.outputs(data.loader(split))
+    return {"ssim": ssim(task.values(outputs).float().cpu().view_as(truth), truth)}
 
 
 def confusion_counts(targets: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 from skimage import data as shipped
+from skimage.metrics import structural_similarity
 
 from mlp_lab.build import build_task
 from mlp_lab.config import schemas
@@ -20,6 +21,7 @@ from mlp_lab.data.image import PROTOCOLS, axis, grid
 from mlp_lab.data.image_files import SHIPPED, read_image
 from mlp_lab.data.text_image import text_image
 from mlp_lab.errors import UserError
+from mlp_lab.evaluation import measure
 from mlp_lab.experiment import Training, fit_alone
 
 CPU = torch.device("cpu")
@@ -274,6 +276,57 @@ def test_a_run_measures_psnr_on_each_split(small: Callable[..., Training]) -> No
         (result.evaluations[0]["psnr"], error[1::2, 1::2]),
     ):
         assert found == pytest.approx(-10 * np.log10(part.mean()), abs=1e-3)
+
+
+@pytest.mark.parametrize(("protocol", "first"), [("fit", 0), ("upsample", 1)])
+def test_a_split_is_evaluated_as_a_picture(
+    protocol: str, first: int, small: Callable[..., Training]
+) -> None:
+    words = ["data.image=text", f"data.protocol={protocol}", "data.size=24", "callbacks=none"]
+    training = small(*words, "trainer.max_epochs=1")
+    [test] = fit_alone(training, test=True).evaluations
+    made = training.data
+    assert isinstance(made, Image)
+    part = (slice(first, None, 1 + first),) * 2
+    with torch.no_grad():
+        values = torch.sigmoid(training.task(grid(axis(24), axis(24)))).view(24, 24, 3).numpy()
+    expected = structural_similarity(
+        values[part], made.pixels[part], channel_axis=2, data_range=1.0,
+        gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+    )  # fmt: skip
+    assert test["ssim"] == pytest.approx(expected, abs=1e-4)
+    entry, *_ = measure(training.run, "test", "best")
+    assert entry == pytest.approx(test)
+
+
+def test_a_split_too_small_for_windows_has_no_structure(small: Callable[..., Training]) -> None:
+    words = ["data.image=text", "data.protocol=upsample", "callbacks=none"]
+    [test] = fit_alone(small(*words, "trainer.max_epochs=1"), test=True).evaluations
+    assert "psnr" in test
+    assert "ssim" not in test
+
+
+@pytest.mark.parametrize("protocol", ["fit", "upsample"])
+@given(size=st.integers(2, 40), beyond=st.floats(0.01, 1))
+def test_a_frequency_above_nyquist_looks_like_one_below(
+    protocol: str, size: int, beyond: float
+) -> None:
+    made = data(size=size, protocol=protocol)
+    x = np.arange(size)[made.parts["train"][1]] / size
+    low, high = (np.cos(2 * np.pi * (made.nyquist + sign * beyond) * x) for sign in (-1, 1))
+    np.testing.assert_allclose(low, high, atol=1e-9)
+
+
+@pytest.mark.parametrize(("sigma", "told"), [(10, False), (1000, True)])
+def test_frequencies_that_are_far_too_high_are_told_once(
+    sigma: int, told: bool, small: Callable[..., Training]
+) -> None:
+    training = small("data.size=64", "data.passes=1", f"encoding.sigma={sigma}", "callbacks=none",
+                     "data.image=text", "trainer.max_epochs=1")  # fmt: skip
+    fit_alone(training, test=False)
+    lines = [line for line in training.run.log.read_text().splitlines() if "Nyquist" in line]
+    assert len(lines) == told
+    assert all(line.endswith("encoding.sigma up to 8 would suit them") for line in lines)
 
 
 def test_the_paper_counts_the_last_epoch(compose: Callable, tmp_path: Path) -> None:
