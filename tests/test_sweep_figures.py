@@ -231,6 +231,20 @@ def test_errors_are_per_cent() -> None:
         assert figure.axes[0].yaxis.get_major_formatter()(0.125) == "12.5%"
 
 
+def test_the_test_of_the_chosen_job_is_a_star_beside_the_lines() -> None:
+    lines = {
+        "validation": [(1.0, 20.0, np.nan), (10.0, 30.0, np.nan), (100.0, 15.0, np.nan)],
+        "test": [(10.0, 29.0, np.nan)],
+    }
+    [panel] = figures.metric_against({"": lines}, "encoding.sigma", "psnr").axes
+    stars = [line.get_xydata().tolist() for line in panel.lines if line.get_marker() == "*"]
+    assert stars == [[[10, 29]]]
+    assert panel.get_xscale() == "log"
+    assert panel.get_ylabel() == "psnr (dB), best epoch by validation"
+    told = [text.get_text() for text in panel.get_legend().get_texts()]
+    assert told == ["validation", "test: the chosen job alone;\nvalidation stands for it"]
+
+
 def test_a_band_goes_from_place_to_place_whatever_the_order_of_the_points() -> None:
     points = [(100.0, 0.3, 0.1), (10.0, 0.5, 0.1), (1000.0, 0.2, 0.1)]
     figure = figures.metric_against({"": {"validation": points}}, "data.train_size", "error", None)

@@ -346,6 +346,17 @@ def test_a_sweep_is_tested_once(
     assert ("test loss 2.0000" in texts[0]) == (tested is not None)
 
 
+def test_figures_have_what_the_chosen_job_reaches_in_its_test(
+    made_up: Callable, tmp_path: Path
+) -> None:
+    made_up([2, 3], "optimizer.lr=0.1", tested=[1])
+    made_up([4], "optimizer.lr=1", tested=[1])
+    made_up([5], "optimizer.lr=10")
+    [panel] = draw(Comparison(find_runs([str(tmp_path)])))["loss_against_optimizer.lr"].axes
+    stars = [line.get_xydata().tolist() for line in panel.lines if line.get_marker() == "*"]
+    assert stars == [[[0.1, 0.5]]]
+
+
 def test_what_a_choice_says_is_no_key_of_its_own(made_up: Callable, tmp_path: Path) -> None:
     for optimizer in ("sgd", "nesterov", "adam", "adagrad"):
         made_up([1], f"optimizer={optimizer}", "optimizer.lr=0.1")

@@ -1,7 +1,7 @@
 """Figures: arrays in, matplotlib Figure out. Nothing here knows of runs, files or TensorBoard."""
 
 from mlp_lab.figures.activations import activations
-from mlp_lab.figures.axes import tilt_long_names
+from mlp_lab.figures.axes import tilt_long_names, with_unit
 from mlp_lab.figures.boolean import Cost, units_and_steps, units_by_hand
 from mlp_lab.figures.boundaries import linear_boundaries
 from mlp_lab.figures.classes import class_errors, confusion_matrix
@@ -42,4 +42,5 @@ __all__ = [
     "units_and_steps",
     "units_by_hand",
     "weight_curves",
+    "with_unit",
 ]

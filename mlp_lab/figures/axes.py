@@ -1,8 +1,15 @@
-"""What several figures do to their axes."""
+"""What several figures have on their axes."""
 
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
+
+_UNITS = {"psnr": "dB"}
+
+
+def with_unit(metric: str) -> str:
+    """The name of a metric, and its unit, if it has one."""
+    return f"{metric} ({_UNITS[metric]})" if metric in _UNITS else metric
 
 
 def tilt_long_names(panel: Axes, names: Sequence[str], room: int = 3) -> None:

@@ -6,8 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from mlp_lab.figures.axes import with_unit
+
 _COLOURS = {"train": "tab:blue", "validation": "tab:orange"}
-_UNITS = {"psnr": "dB"}
 
 
 def loss_curves(history: Sequence[Mapping[str, float]], best: int | None) -> Figure:
@@ -32,8 +33,7 @@ def loss_curves(history: Sequence[Mapping[str, float]], best: int | None) -> Fig
             panel.plot(*zip(*points, strict=True), color=colour, marker=marker, label=split)
         if best is not None:
             panel.axvline(best, color="grey", linestyle=":", label=f"chosen: epoch {best}")
-        unit = f" ({_UNITS[metric]})" if metric in _UNITS else ""
-        panel.set(xlabel="epoch", ylabel=metric + unit)
+        panel.set(xlabel="epoch", ylabel=with_unit(metric))
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         if metric == "error":
             panel.yaxis.set_major_formatter(PercentFormatter(1.0))

@@ -1,5 +1,6 @@
 """Which figures a comparison has, and what is drawn in them."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
     keys = [k for k in comparison.swept if k != "seed" and all(k in g.settings for g in groups)]
     for key in keys:
         others = [other for other in comparison.swept if other not in ("seed", key)]
-        drawn[f"{metric}_against_{key}"] = _metric_against(groups, key, others, metric)
+        drawn[f"{metric}_against_{key}"] = _metric_against(groups, key, others, metric, chosen)
     if len(keys) == 2:
         drawn |= _heat_maps(groups, (keys[0], keys[1]), metric)
     special = [kind.draw(comparison) for kind in (layers, sizes, boolean, pictures)]
@@ -70,18 +71,26 @@ def _seed_bands(groups: list[Group], metric: str) -> Figure:
     )
 
 
-def _metric_against(groups: list[Group], key: str, others: list[str], metric: str) -> Figure:
-    """A pair of lines for each value of the only other key; a single pair where there are more."""
+def _metric_against(
+    groups: list[Group], key: str, others: list[str], metric: str, chosen: Job | None
+) -> Figure:
+    """A pair of lines for each value of the only other key; a single pair where there are more.
+
+    Beside them is what the chosen job reaches on test data, if that is known.
+    """
     second = others[0] if len(others) == 1 else None
     apart = ["" if second is None else _axis_value(g.settings.get(second)) for g in groups]
     if len(set(apart)) > figures.MOST:
         second, apart = None, [""] * len(groups)
     lines: dict[str, dict[str, list[figures.Point]]] = {}
+    test = None if chosen is None else (chosen.test or {}).get(metric)
     for value, group in sorted(zip(apart, groups, strict=True), key=lambda p: figures.order(p[0])):
         pair = lines.setdefault(written(value), {})
         for split, interval in group.intervals.items():
             point = (_axis_value(group.settings[key]), interval.mean, interval.std)
             pair.setdefault(split, []).append(point)
+        if test is not None and any(job is chosen for job in group.jobs):
+            pair["test"] = [(_axis_value(group.settings[key]), test, math.nan)]
     return figures.metric_against(lines, key, metric, second)
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mlp_lab.config.flatten import written
-from mlp_lab.figures import tilt_long_names
+from mlp_lab.figures import tilt_long_names, with_unit
 from mlp_lab.sweeps.figures.axes import (
     COLOURS,
     MOST,
@@ -27,7 +27,9 @@ Point = tuple[float | str, float, float]
 _MARKS: dict[str, dict[str, Any]] = {
     "train": {"marker": "o", "mfc": "white", "ls": "--"},
     "validation": {"marker": "o", "ls": "-"},
+    "test": {"marker": "*", "ms": 13, "ls": "none"},
 }
+_TOLD = {"test": "test: the chosen job alone;\nvalidation stands for it"}
 _LETTERS = 40  # that fit below a panel
 
 
@@ -39,12 +41,13 @@ def metric_against(
 ) -> Figure:
     """A metric on training and on validation data over the values of one swept key.
 
+    Validation data stand for test data, of which nobody sees more than the chosen job's value.
     Numbers have a place of their own on the axis, which is logarithmic where they are spread by
     factors; words stand side by side.
 
     Args:
         lines: by label, then by split: a point a setting. Each line runs through the means of its
-            points; training data have a dashed one.
+            points; training data have a dashed one, ``test`` a star.
         key: what was swept.
         metric: what was reached.
         legend: what the labels are values of; None: there is a single pair of lines, without a
@@ -64,7 +67,8 @@ def metric_against(
             placed = np.array([(places[value], *reached) for value, *reached in own])
             notes |= _line(panel, placed.T, colour, split, bars=words)
     scale(panel.yaxis, [mean for _, mean, _ in points], metric, from_zero=False)
-    panel.set(xlabel=key, ylabel="\n".join([f"{metric}, best epoch by validation", *sorted(notes)]))
+    told = [f"{with_unit(metric)}, best epoch by validation", *sorted(notes)]
+    panel.set(xlabel=key, ylabel="\n".join(told))
     panel.grid(alpha=0.3)
     splits = dict.fromkeys(split for pair in lines.values() for split in pair)
     _legends(figure, panel, splits, lines, legend)
@@ -142,7 +146,10 @@ def _legends(
 ) -> None:
     """What the marks mean, in the panel; what the colours mean, beside it, under a ``title``."""
     ink = COLOURS[0] if title is None else "black"
-    marks = [Line2D([], [], color=ink, label=split, **_MARKS[split]) for split in splits]
+    marks = [
+        Line2D([], [], color=ink, label=_TOLD.get(split, split), **_MARKS[split])
+        for split in splits
+    ]
     panel.legend(handles=marks, fontsize=8)
     if title is not None:
         colours = [
