@@ -10,7 +10,7 @@ from conftest import composed
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Pillow
-from skimage.metrics import structural_similarity
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
@@ -28,8 +28,9 @@ from mlp_lab.schedules import Constant
 from mlp_lab.sweeps import jobs
 from mlp_lab.tasks import Regression
 
-SHORT = ["experiment=image_hw", "data.image=text", "data.size=16", "data.passes=3",
+SMALL = ["experiment=image_hw", "data.image=text", "data.size=16", "data.passes=3",
          "trainer.max_epochs=3", "network.width=8", "trainer.accelerator=cpu"]  # fmt: skip
+SHORT = [*SMALL, "callbacks.features=null"]
 
 
 def task(network: nn.Module) -> Regression:
@@ -97,6 +98,14 @@ def looks(folder: str | Path) -> list[np.ndarray]:
     return [read_pixels(run.picture(int(row["epoch"]))) for row in run.table("pictures")]
 
 
+def structure(one: np.ndarray, other: np.ndarray) -> float:
+    """The structural similarity of two pictures, as scikit-image has it."""
+    return structural_similarity(
+        one, other, channel_axis=2, data_range=1.0,
+        gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+    )  # fmt: skip
+
+
 def test_a_run_leaves_what_it_saw(compose: Callable, tmp_path: Path) -> None:
     training = Training.new(compose(*SHORT, f"logs='{tmp_path}'"))
     result = fit_alone(training, test=False)
@@ -112,17 +121,37 @@ def test_a_run_leaves_what_it_saw(compose: Callable, tmp_path: Path) -> None:
         features = training.data.splits["train"][0]
         values = torch.sigmoid(training.task.network(features)).view(16, 16, 3).numpy()
     assert np.abs(looks(run.folder)[-1] - np.rint(255 * values)).max() <= 1
-    expected = structural_similarity(
-        values, data.pixels, channel_axis=2, data_range=1.0,
-        gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
-    )  # fmt: skip
-    assert rows[-1]["ssim"] == pytest.approx(expected, abs=1e-4)
+    assert rows[-1]["ssim"] == pytest.approx(structure(values, data.pixels), abs=1e-4)
+    assert result.evaluations == []
     with Pillow.open(run.folder / "figures" / "pictures.gif") as image:
         assert image.n_frames == 4
     assert (run.folder / "figures" / "reconstruction.png").is_file()
     events = EventAccumulator(result.folder, size_guidance={"images": 0}).Reload()
     assert [shown.step for shown in events.Images("picture")] == [0, 1, 2, 3]
     assert len(events.Scalars("psnr/picture")) == len(events.Scalars("ssim/picture")) == 4
+
+
+def test_looks_tell_of_each_split_that_is_a_picture_of_its_own(
+    compose: Callable, tmp_path: Path
+) -> None:
+    words = ["data.protocol=upsample", "data.size=24", f"logs='{tmp_path}'"]
+    training = Training.new(compose(*SHORT, *words))
+    fit_alone(training, test=False)
+    rows = training.run.table("pictures")
+    for row, epoch in zip(rows[1:], training.run.history, strict=True):
+        assert row["psnr/validation"] == pytest.approx(epoch["psnr/validation"], abs=1e-4)
+    assert isinstance(training.data, Image)
+    truth, seen = training.data.pixels, render(training.task, 24, 24).numpy()
+    for split, columns in (("train", slice(0, None, 2)), ("validation", slice(1, None, 2))):
+        pair = truth[::2, columns], seen[::2, columns]
+        psnr = peak_signal_noise_ratio(*pair, data_range=1)
+        assert rows[-1][f"psnr/{split}"] == pytest.approx(psnr, abs=1e-4)
+        assert rows[-1][f"ssim/{split}"] == pytest.approx(structure(*pair), abs=1e-4)
+    assert not any("test" in name for name in rows[-1])
+    events = EventAccumulator(str(training.run.folder)).Reload()
+    shown = events.Scalars("ssim/picture/validation")
+    assert [at.value for at in shown] == pytest.approx([row["ssim/validation"] for row in rows])
+    assert {"spectra", "reconstruction"} <= set(events.Tags()["images"])
 
 
 def test_greys_and_pictures_too_small_for_ssim(compose: Callable, tmp_path: Path) -> None:
@@ -171,7 +200,7 @@ def test_other_data_have_no_pictures(compose: Callable, tmp_path: Path) -> None:
 def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that knows a picture of 16 x 16 pixels. Look, but change nothing."""
     words = ["callbacks=none", "logger=none", f"logs='{tmp_path_factory.mktemp('logs')}'"]
-    return Path(train(composed(*SHORT, *words)).folder)
+    return Path(train(composed(*SMALL, *words)).folder)
 
 
 def predicted(known: Path, *words: str) -> np.ndarray:

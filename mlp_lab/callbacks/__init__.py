@@ -2,6 +2,7 @@
 
 from mlp_lab.callbacks.curve_fit import CurveFit
 from mlp_lab.callbacks.decision_regions import DecisionRegions
+from mlp_lab.callbacks.features import Features
 from mlp_lab.callbacks.keeper import Keeper
 from mlp_lab.callbacks.layers import Layers
 from mlp_lab.callbacks.loss_curves import LossCurves
@@ -14,6 +15,7 @@ from mlp_lab.callbacks.weights import Weights
 __all__ = [
     "CurveFit",
     "DecisionRegions",
+    "Features",
     "Keeper",
     "Layers",
     "LossCurves",

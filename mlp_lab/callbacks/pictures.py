@@ -3,11 +3,13 @@
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from mlp_lab import figures
 from mlp_lab.backend import pl
 from mlp_lab.callbacks.drawing import Drawing
 from mlp_lab.callbacks.show import show
+from mlp_lab.config.schemas import SPLITS
 from mlp_lab.data import Image
 from mlp_lab.errors import UserError
 from mlp_lab.files import write_whole
@@ -16,6 +18,7 @@ from mlp_lab.logger import TensorBoard
 from mlp_lab.rendering import render
 from mlp_lab.runs import Run
 from mlp_lab.similarity import SMALLEST, psnr, ssim
+from mlp_lab.spectra import spectrum
 from mlp_lab.tasks import Regression
 
 _SECONDS = 0.15  # of each look in the animation
@@ -25,13 +28,16 @@ class Pictures(Drawing):
     """The whole picture as the network sees it, before training and as the epochs go by.
 
     A look leaves ``pictures/<epoch>.png``, and a row of ``pictures.csv``: epoch (0: before
-    training), step, psnr in dB and, from 11 x 11 pixels on, ssim; ``pictures/truth.png`` is what
-    there was to see. These tell of all pixels, those
-    of the training, the validation and the test split alike; nothing is chosen by them. TensorBoard
-    shows the same. The rows travel in the checkpoints, so that a resumed run has the whole of them.
+    training), step, psnr in dB and, from 11 x 11 pixels on, ssim. These tell of all pixels, those
+    of the training, the validation and the test split alike; nothing is chosen by them. Where the
+    pixels of a split are a picture of their own, ``psnr/train``, ``ssim/train``,
+    ``psnr/validation`` and ``ssim/validation`` tell of these. TensorBoard shows the same. The rows
+    travel in the checkpoints, so that a resumed run has the whole of them.
+    ``pictures/truth.png`` is what there was to see.
 
     When the training ends, however it ends, ``pictures.gif`` shows all looks one after the other,
-    and ``reconstruction.png`` some of them, and the last one beside the truth and its error.
+    ``reconstruction.png`` some of them, and the last one beside the truth and its error, and
+    ``spectra.png`` which frequencies it has and lacks.
 
     Args:
         every: epochs from look to look.
@@ -48,11 +54,14 @@ class Pictures(Drawing):
         data = trainer.datamodule  # type: ignore[attr-defined]
         if not isinstance(data, Image):
             raise UserError("callbacks.pictures: needs data=image; or callbacks=default")
-        self._truth = data.pixels
+        self._truth, self._nyquist = data.pixels, data.nyquist
+        whole = data.parts["test"] == data.parts["train"]
+        own = {} if whole else {f"/{split}": data.parts[split] for split in SPLITS}
+        self._parts = {"": (slice(None), slice(None))} | own
         if trainer.is_global_zero:
-            columns = ["epoch", "step", "psnr", "ssim"]
+            told = [f"{name}{part}" for part in self._parts for name in ("psnr", "ssim")]
             run = Run(trainer.default_root_dir)
-            run.write_table("pictures", columns, self.rows)
+            run.write_table("pictures", ["epoch", "step", *told], self.rows)
             write_whole(run.truth, png(as_bytes(self._truth)))
         if not self.rows:
             self._look(trainer, task, 0)
@@ -74,16 +83,18 @@ class Pictures(Drawing):
             return
         height, width, _ = self._truth.shape
         seen, truth = render(task, width, height), torch.from_numpy(self._truth)
-        told = {"psnr": psnr(float((seen - truth).square().mean()))}
-        if min(height, width) >= SMALLEST:
-            told["ssim"] = ssim(seen, truth)
+        told = {of: _alike(seen[part], truth[part]) for of, part in self._parts.items()}
+        row = {f"{name}{of}": value for of, own in told.items() for name, value in own.items()}
         at = {"epoch": epoch, "step": trainer.global_step}
-        self.rows.append(at | told)
+        self.rows.append(at | row)
         picture, run = png(as_bytes(seen.numpy())), Run(trainer.default_root_dir)
         run.append_to_table("pictures", [self.rows[-1]])
         write_whole(run.picture(epoch), picture)
         if isinstance(trainer.logger, TensorBoard):
-            trainer.logger.log_metrics(at | {f"{k}/picture": value for k, value in told.items()})
+            scalars = {
+                f"{name}/picture{of}": v for of, own in told.items() for name, v in own.items()
+            }
+            trainer.logger.log_metrics(at | scalars)
             trainer.logger.log_picture("picture", picture, epoch)
 
     def draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
@@ -98,3 +109,13 @@ class Pictures(Drawing):
         captions = [f"epoch {self.rows[n]['epoch']}\n{self.rows[n]['psnr']:.2f} dB" for n in shown]
         some = [looks[n] / 255 for n in shown]
         show(trainer, "reconstruction", figures.reconstruction(self._truth, some, captions))
+        spectra = {"truth": spectrum(self._truth), "last look": spectrum(some[-1])}
+        show(trainer, "spectra", figures.spectra(spectra, self._nyquist))
+
+
+def _alike(seen: Tensor, truth: Tensor) -> dict[str, float]:
+    """How alike two pictures are, ``[height, width, channels]`` both."""
+    told = {"psnr": psnr(float((seen - truth).square().mean()))}
+    if min(truth.shape[:2]) >= SMALLEST:
+        told["ssim"] = ssim(seen, truth)
+    return told

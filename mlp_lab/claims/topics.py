@@ -7,7 +7,10 @@ from mlp_lab.claims.claim import Claim
 from mlp_lab.config.check import nearest
 from mlp_lab.errors import UserError
 
-TOPICS = ("activations", "collapse", "vanishing_gradients", "boolean", "backpropagation")
+TOPICS = (
+    *("activations", "collapse", "vanishing_gradients", "boolean", "backpropagation"),
+    "kernels",
+)
 
 
 def refuse_unknown(names: Sequence[str]) -> None:

@@ -425,6 +425,11 @@ class Variants:
 
 
 @schema
+class Features:
+    _target_: str = "mlp_lab.callbacks.Features"
+
+
+@schema
 class EarlyStopping:
     _target_: str = "pytorch_lightning.callbacks.EarlyStopping"
     monitor: str = MISSING
@@ -471,6 +476,7 @@ GROUPS: dict[str, tuple[type, ...]] = {
         EarlyStopping,
         Pruning,
         Pictures,
+        Features,
     ),
     "logger": (TensorBoard,),
 }

@@ -6,17 +6,21 @@ from mlp_lab.figures.boolean import Cost, units_and_steps, units_by_hand
 from mlp_lab.figures.boundaries import linear_boundaries
 from mlp_lab.figures.classes import class_errors, confusion_matrix
 from mlp_lab.figures.curves import loss_curves, weight_curves
+from mlp_lab.figures.features import features
 from mlp_lab.figures.fits import curve_fit
 from mlp_lab.figures.graph import Arrow, graph
 from mlp_lab.figures.growth import Growth, growth
+from mlp_lab.figures.kernels import ByDistance, kernels
 from mlp_lab.figures.layers import by_epoch, by_layer, errors_by_layer
 from mlp_lab.figures.pictures import examples
 from mlp_lab.figures.reconstruction import reconstruction
 from mlp_lab.figures.regions import Points, Regions, decision_regions, pixels
 from mlp_lab.figures.sizes import Sized, against_parameters
+from mlp_lab.figures.spectra import spectra
 
 __all__ = [
     "Arrow",
+    "ByDistance",
     "Cost",
     "Growth",
     "Points",
@@ -32,12 +36,15 @@ __all__ = [
     "decision_regions",
     "errors_by_layer",
     "examples",
+    "features",
     "graph",
     "growth",
+    "kernels",
     "linear_boundaries",
     "loss_curves",
     "pixels",
     "reconstruction",
+    "spectra",
     "tilt_long_names",
     "units_and_steps",
     "units_by_hand",

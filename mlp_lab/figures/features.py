@@ -1,0 +1,24 @@
+"""What an encoding makes of the unit square."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from mlp_lab.figures.pictures import examples
+
+
+def features(values: np.ndarray, captions: Sequence[str]) -> Figure:
+    """Features as grey pictures, x to the right and y downwards; all have the same scale.
+
+    Args:
+        values: ``[features, height, width]``, the least of all drawn black, the largest white.
+        captions: one a feature.
+    """
+    scaled = (values - values.min()) / (np.ptp(values) or 1.0)
+    figure = examples(scaled, captions)
+    figure.suptitle(
+        f"features over the unit square, from {values.min():.2g} (black) to {values.max():.2g}",
+        fontsize=9,
+    )
+    return figure

@@ -1,0 +1,151 @@
+"""The kernel of an encoding, held against closed forms."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlp_lab import figures
+from mlp_lab.claims import kernels as claims
+from mlp_lab.claims.topics import check
+from mlp_lab.encodings import Basic, FourierFeatures, Gaussian, Identity
+from mlp_lab.experiment import train
+from mlp_lab.kernels import kernel, kernel_by_distance, kernel_map
+
+points = st.tuples(st.floats(0, 1), st.floats(0, 1))
+
+
+def gaussian(seed: int) -> FourierFeatures:
+    torch.manual_seed(seed)
+    return Gaussian(2, frequencies=20, sigma=3.0).double()
+
+
+def cosines(encoding: FourierFeatures, difference: np.ndarray) -> float:
+    """The mean of cos 2 pi b . d over the rows b, in a plain loop."""
+    rows = encoding.frequencies.tolist()
+    return sum(math.cos(2 * math.pi * np.dot(b, difference)) for b in rows) / len(rows)
+
+
+@given(st.integers(0, 99), points, points)
+def test_the_kernel_is_a_mean_of_cosines(seed: int, x: tuple, c: tuple) -> None:
+    found = kernel(gaussian(seed), *torch.tensor([x, c], dtype=torch.float64))
+    assert float(found) == pytest.approx(cosines(gaussian(seed), np.subtract(x, c)), abs=1e-12)
+
+
+def test_the_map_has_rows_by_y() -> None:
+    encoding, centre = gaussian(0), torch.tensor([0.5, 0.25], dtype=torch.float64)
+    found = kernel_map(encoding, centre, 5)
+    for (row, column), value in np.ndenumerate(found.numpy()):
+        place = np.array([column, row]) / 4
+        assert value == pytest.approx(cosines(encoding, place - centre.numpy()), abs=1e-12)
+    assert found[1, 2] == pytest.approx(1)
+
+
+@settings(max_examples=20)
+@given(st.floats(0.01, 0.5), points)
+def test_coordinates_are_as_much_alike_wherever_they_are_as_they_are_large(
+    distance: float, c: tuple
+) -> None:
+    centre = torch.tensor(c, dtype=torch.float64) + 0.1
+    distances = torch.tensor([distance], dtype=torch.float64)
+    mean, least, largest = kernel_by_distance(Identity(2), centre, distances)[:, 0].tolist()
+    length = float(centre.norm())  # c.(c + r e) / c.c, of unit vectors e all around
+    assert mean == pytest.approx(1)
+    assert least == pytest.approx(1 - distance / length, rel=0.01, abs=0.01 * distance / length)
+    assert largest == pytest.approx(1 + distance / length, rel=0.01)
+
+
+def test_a_circle_has_the_bessel_function_for_its_mean() -> None:
+    distances = torch.tensor([0.0, 0.1, 0.3], dtype=torch.float64)
+    found = kernel_by_distance(Basic(2).double(), torch.zeros(2, dtype=torch.float64), distances)
+    expected = torch.special.bessel_j0(2 * math.pi * distances)
+    torch.testing.assert_close(found[0], expected, rtol=1e-9, atol=1e-12)
+    assert found[:, 0].tolist() == [1, 1, 1]
+
+
+# --- claims -------------------------------------------------------------------------------------
+
+
+def failed() -> list[str]:
+    return [claim.text.partition(":")[0] for claim in check("kernels") if not claim.holds]
+
+
+def test_features_that_are_wrong_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def sines_alone(self: FourierFeatures, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([(x @ (2 * math.pi * self.frequencies.T)).sin()] * 2, -1)
+
+    monkeypatch.setattr(FourierFeatures, "forward", sines_alone)
+    names = [f"gaussian, σ = {sigma:g}" for sigma in (1, 3, 10, 30)]
+    assert set(failed()) >= {"basic", "positional, S = 6", *names}
+    assert "whose γ(x)·γ(y) depends on more than x - y" in failed()
+
+
+def test_another_width_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "_expected", lambda s: torch.exp(-((s * claims._DISTANCES) ** 2)))
+    assert len(failed()) == 4
+
+
+# --- figures ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("names", [["one"], ["one", "two", "three"]])
+def test_kernels_are_drawn_with_what_is_expected(names: list[str]) -> None:
+    distances = np.array([0.01, 0.1])
+    maps = {name: np.full((3, 3), 0.5) for name in names}
+    values = np.array([[1.0, 0.5], [0.9, 0.2], [1.0, 0.7]])
+    lines = {name: figures.ByDistance(distances, i * values) for i, name in enumerate(names)}
+    lines[names[-1]] = lines[names[-1]]._replace(expected=np.array([0.8, 0.3]))
+    figure = figures.kernels(maps, lines, {"pixels": 0.05})
+    *panels, _, last = figure.axes
+    assert [panel.get_title() for panel in panels] == names
+    drawn = {line.get_label(): line.get_xydata().tolist() for line in last.lines}
+    for i, name in enumerate(names):
+        assert drawn[name] == [[0.01, i], [0.1, 0.5 * i]]
+    assert [0.01, 0.8] in [p for line in last.lines for p in line.get_xydata().tolist()]
+    assert drawn["pixels"][0][0] == 0.05
+    texts = [text.get_text() for sub in figure.subfigs for own in sub.legends for text in own.texts]
+    assert texts == [*names, "expected", "pixels"]
+
+
+def test_features_have_one_scale() -> None:
+    values = np.stack([np.full((2, 2), level) for level in (-1.0, 0.0, 1.0)])
+    figure = figures.features(values, ["a", "b", "c"])
+    shown = [float(panel.images[0].get_array()[0, 0]) for panel in figure.axes if panel.images]
+    assert shown == [0, 0.5, 1]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "captions"),
+    [
+        ("identity", ["feature 1", "feature 2"]),
+        ("basic", [f"{i}: {f} 2π b·x\nb = {b}" for i, (f, b) in enumerate(
+            [(f, b) for f in ("sin", "cos") for b in ("(1.0, 0.0)", "(0.0, 1.0)")], 1)]),
+    ],
+)  # fmt: skip
+def test_a_run_shows_its_encoding(
+    encoding: str, captions: list[str], compose: Callable, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    drawn = {}
+
+    def keep(trainer: object, name: str, figure: object) -> None:
+        drawn[name] = figure
+
+    monkeypatch.setattr("mlp_lab.callbacks.features.show", keep)
+    words = ["data.image=text", "data.size=8", "data.passes=1", "trainer.max_epochs=1",
+             "network.width=4", "trainer.accelerator=cpu", "logger=none"]  # fmt: skip
+    train(compose("experiment=image_hw", f"encoding={encoding}", *words, f"logs='{tmp_path}'"))
+    panels = [panel for panel in drawn["features"].axes if panel.images]
+    assert [panel.texts[0].get_text() for panel in panels] == captions
+    x = np.arange(128) / 128
+    rows = {"identity": x / x[-1], "basic": (1 + np.sin(2 * np.pi * x)) / 2}
+    first, second = (panel.images[0].get_array() for panel in panels[:2])
+    np.testing.assert_allclose(first, np.broadcast_to(rows[encoding], (128, 128)), atol=1e-4)
+    np.testing.assert_allclose(second, first.T, atol=1e-4)
+    marked = [line for line in drawn["kernel"].axes[-1].lines if "pixels" in line.get_label()]
+    assert [line.get_xdata()[0] for line in marked] == [1 / 8]
