@@ -137,8 +137,8 @@ def aliasing_hint(encoding: nn.Module, highest: float) -> str | None:
     if above <= _MOST_ABOVE:
         return None
     return (
-        f"encoding: {above:.0%} of its frequencies are above {highest:g} cycles, the highest that"
-        f" the training pixels can show (Nyquist); {settings} would suit them"
+        f"encoding: {100 * above:.0f} % of its frequencies are above {highest:g} cycles, the"
+        f" highest that the training pixels can show (Nyquist); {settings} would suit them"
     )
 
 

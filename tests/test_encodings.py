@@ -191,7 +191,7 @@ def test_frequencies_far_above_nyquist_call_for_one_remark_in_one_line() -> None
         assert line.endswith(f"{ends[kind]} would suit them")
     assert told["positional"] is not None
     # 2^(14 j / 127) - 1 > 128 for j of 64 .. 127, half of all.
-    assert "50% of its frequencies" in told["positional"]
+    assert "50 % of its frequencies" in told["positional"]
 
 
 @given(st.integers(8, 4096), seeds)

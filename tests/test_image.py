@@ -315,6 +315,8 @@ def test_a_frequency_above_nyquist_looks_like_one_below(
     x = np.arange(size)[made.parts["train"][1]] / size
     low, high = (np.cos(2 * np.pi * (made.nyquist + sign * beyond) * x) for sign in (-1, 1))
     np.testing.assert_allclose(low, high, atol=1e-9)
+    alternating = (-1.0) ** np.arange(len(x))
+    np.testing.assert_allclose(np.cos(2 * np.pi * made.nyquist * x), alternating, atol=1e-9)
 
 
 @pytest.mark.parametrize(("sigma", "told"), [(10, False), (1000, True)])

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -49,6 +50,7 @@ class Pictures(Drawing):
     def __init__(self, every: int) -> None:
         self.every = every
         self.rows: list[dict[str, float]] = []
+        self._last: np.ndarray | None = None
 
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         data = trainer.datamodule  # type: ignore[attr-defined]
@@ -87,7 +89,8 @@ class Pictures(Drawing):
         row = {f"{name}{of}": value for of, own in told.items() for name, value in own.items()}
         at = {"epoch": epoch, "step": trainer.global_step}
         self.rows.append(at | row)
-        picture, run = png(as_bytes(seen.numpy())), Run(trainer.default_root_dir)
+        self._last = seen.numpy()
+        picture, run = png(as_bytes(self._last)), Run(trainer.default_root_dir)
         run.append_to_table("pictures", [self.rows[-1]])
         write_whole(run.picture(epoch), picture)
         if isinstance(trainer.logger, TensorBoard):
@@ -109,8 +112,9 @@ class Pictures(Drawing):
         captions = [f"epoch {self.rows[n]['epoch']}\n{self.rows[n]['psnr']:.2f} dB" for n in shown]
         some = [looks[n] / 255 for n in shown]
         show(trainer, "reconstruction", figures.reconstruction(self._truth, some, captions))
-        spectra = {"truth": spectrum(self._truth), "last look": spectrum(some[-1])}
-        show(trainer, "spectra", figures.spectra(spectra, self._nyquist))
+        if self._last is not None:  # of bytes the rounding would be seen, too
+            spectra = {"truth": spectrum(self._truth), "last look": spectrum(self._last)}
+            show(trainer, "spectra", figures.spectra(spectra, self._nyquist))
 
 
 def _alike(seen: Tensor, truth: Tensor) -> dict[str, float]:

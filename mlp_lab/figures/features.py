@@ -17,8 +17,6 @@ def features(values: np.ndarray, captions: Sequence[str]) -> Figure:
     """
     scaled = (values - values.min()) / (np.ptp(values) or 1.0)
     figure = examples(scaled, captions)
-    figure.suptitle(
-        f"features over the unit square, from {values.min():.2g} (black) to {values.max():.2g}",
-        fontsize=9,
-    )
+    scale = f"{values.min():.2g} (black) to {values.max():.2g} (white)"
+    figure.suptitle(f"features over the unit square\n{scale}", fontsize=9)
     return figure
