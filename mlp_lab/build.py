@@ -1,5 +1,6 @@
 """The one place where a config turns into objects."""
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from functools import partial
 from importlib import import_module
@@ -49,13 +50,17 @@ def build_task(cfg: DictConfig) -> tuple[DataModule, Task]:
     limits = {"train": cfg.trainer.limit_train_batches, "validation": cfg.trainer.limit_val_batches}
     data: DataModule = build(cfg.data, seed=cfg.seed, limits=limits)
     pl.seed_everything(cfg.seed, verbose=False)
-    data.encoding = encoding = _build_encoding(cfg, data)
+    encoding = _build_encoding(cfg, data)
     try:
         network = build(
             cfg.network, in_features=encoding.out_features, out_features=data.out_features
         )
     except RuntimeError as error:  # torch's, when the memory doesn't suffice
         raise UserError(f"network: {str(error).splitlines()[0]}") from error
+    if any(True for _ in encoding.parameters()):  # what is trained can't be encoded beforehand
+        network = nn.Sequential(OrderedDict(encoding=encoding, network=network))
+        encoding = Identity(data.in_features)
+    data.encoding = encoding
     task: Task = build(
         cfg.task,
         encoding=encoding,

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mlp_lab.networks import ACTIVATIONS, Residual
+from mlp_lab.networks import ACTIVATIONS, Residual, Sine
 
 
 class UnstackableError(Exception):
@@ -166,7 +166,7 @@ class _Each(nn.Module):
 
 # Examples in a minibatch, below which the product that holds theirs in rows is the faster one.
 _FEW = 64
-_POINTWISE = {type(make()) for make in ACTIVATIONS.values()}
+_POINTWISE = {Sine, *(type(make()) for make in ACTIVATIONS.values())}
 _LAYERS: dict[type[nn.Module], type[_Stacked]] = {
     nn.Linear: _Linear,
     nn.BatchNorm1d: _BatchNorm,

@@ -77,7 +77,7 @@ def script(tmp_path, monkeypatch):
         ("network.widht=64", "network.widht: no such key; did you mean network.width?"),
         (
             "network=mpl",
-            "network=mpl: no such option; did you mean mlp? (options: mlp, perceptron)",
+            "network=mpl: no such option; did you mean mlp? (options: mlp, perceptron, siren)",
         ),
     ],
 )
@@ -174,7 +174,7 @@ def test_a_mistake_in_a_sweep_leaves_nothing(script):
         # options
         (
             "network=mpl",
-            "network=mpl: no such option; did you mean mlp? (options: mlp, perceptron)",
+            "network=mpl: no such option; did you mean mlp? (options: mlp, perceptron, siren)",
         ),
         ("optimizer=adma", "optimizer=adma: no such option; did you mean adam? (options: adagrad,"),
         ("experiment=mnist_hw", "experiment=mnist_hw: no such option; did you mean mnist_hw4?"),

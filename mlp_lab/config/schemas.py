@@ -192,6 +192,11 @@ class Identity:
 
 
 @schema
+class Centred:
+    _target_: str = "mlp_lab.encodings.Centred"
+
+
+@schema
 class Basic:
     _target_: str = "mlp_lab.encodings.Basic"
 
@@ -209,6 +214,16 @@ class Gaussian:
     _target_: str = "mlp_lab.encodings.Gaussian"
     frequencies: int = limited(minimum=1, maximum=1_000_000)
     sigma: float = limited(minimum=0, maximum=1_000_000)
+
+
+@schema
+class HashGrid:
+    _target_: str = "mlp_lab.encodings.HashGrid"
+    levels: int = limited(minimum=1, maximum=32)
+    features_per_level: int = limited(minimum=1, maximum=64)
+    table_size: int = limited(minimum=1, maximum=2**26)
+    coarsest: int = limited(minimum=1, maximum=65_536)
+    finest: int = limited(minimum=1, maximum=65_536)
 
 
 # --- network ------------------------------------------------------------------------------------
@@ -241,6 +256,15 @@ class MLP:
     residual: bool = MISSING
     initialization: str = limited(one_of=INITIALIZATIONS)
     gain: float = limited(minimum=0, below=float("inf"))
+
+
+@schema
+class Siren:
+    _target_: str = "mlp_lab.networks.Siren"
+    width: int = limited(minimum=1, maximum=1_000_000)
+    depth: int = limited(minimum=1, maximum=1_000)
+    first_omega: float = limited(above=0, maximum=10_000)
+    omega: float = limited(above=0, maximum=10_000)
 
 
 @schema
@@ -459,8 +483,8 @@ class TensorBoard:
 GROUPS: dict[str, tuple[type, ...]] = {
     "task": (Classification, ClassificationByHand, Regression, PerceptronTask),
     "data": (MNIST, FashionMNIST, Boolean, Curve, Points, PointsFile, Image),
-    "network": (MLP, PerceptronNetwork),
-    "encoding": (Identity, Basic, Positional, Gaussian),
+    "network": (MLP, Siren, PerceptronNetwork),
+    "encoding": (Identity, Centred, Basic, Positional, Gaussian, HashGrid),
     "augmentation": (Augmentation,),
     "optimizer": (SGD, Adam, AdamW, NAdam, RMSprop, Adagrad),
     "schedule": (Constant, InverseTime, Step, Cosine, Cooldown, OneCycle),
