@@ -251,7 +251,8 @@ def test_a_crop_of_text_is_refused() -> None:
 def small(compose: Callable, tmp_path: Path) -> Callable[..., Training]:
     """``small("encoding=basic", ...)``: a short training on a small picture."""
     words = ["data.size=16", "data.passes=20", "trainer.max_epochs=2", "trainer.accelerator=cpu"]
-    usual = [*words, "logger=none", "network.width=32", f"logs='{tmp_path}'"]
+    words += ["schedule=constant", "logger=none", "network.width=32"]
+    usual = [*words, f"logs='{tmp_path}'"]
     return lambda *own: Training.new(compose("experiment=image_hw", *usual, *own))
 
 
