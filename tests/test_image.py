@@ -23,6 +23,7 @@ from mlp_lab.data.text_image import text_image
 from mlp_lab.errors import UserError
 from mlp_lab.evaluation import measure
 from mlp_lab.experiment import Training, fit_alone
+from mlp_lab.networks import count_parameters
 
 CPU = torch.device("cpu")
 random = np.random.default_rng(0)
@@ -257,10 +258,11 @@ def small(compose: Callable, tmp_path: Path) -> Callable[..., Training]:
 
 
 def test_the_lectures_network(compose: Callable) -> None:
-    for name in ("image_hw", "image_tancik"):
+    for name in ("image_hw", "image_tancik", "image_best"):
         _, task = build_task(compose(f"experiment={name}"))
         shapes = [tuple(p.shape) for p in task.network.parameters() if p.ndim == 2]
         assert shapes == [(256, 512), (256, 256), (256, 256), (3, 256)]
+        assert count_parameters(task.network) == 263_683
 
 
 def test_a_run_measures_psnr_on_each_split(small: Callable[..., Training]) -> None:

@@ -247,7 +247,7 @@ def test_keys_of_a_swept_choice_can_be_set(trained: Trained) -> None:
 
 
 def test_all_options_of_a_choice(trained: Trained) -> None:
-    names = ("adagrad", "adam", "adam_fast", "adamw")
+    names = ("adagrad", "adam", "adam_fast", "adam_slow", "adamw")
     assert sweeps.start(["optimizer=glob(ad*)"])
     assert trained.names == [[f"{i}_optimizer={name}" for i, name in enumerate(names)]]
 
