@@ -163,17 +163,19 @@ def test_what_else_may_differ(jobs: Jobs) -> None:
     assert_same_both_ways(jobs, *own, common=[*common, "trainer.precision=64-true"])
 
 
+COOLDOWN = "augmentation.cooldown=0.7"
+
+
 def test_augmented_minibatches_are_shared_or_not(jobs: Jobs) -> None:
     own = [
         ["augmentation=affine", "seed=1", "optimizer.lr=0.05"],
         ["augmentation=affine_elastic", "seed=1"],
         ["augmentation=none", "seed=1"],
         ["augmentation=affine", "seed=2"],
-        ["augmentation=affine", "augmentation.cooldown=0.7", "seed=1"],
         ["augmentation=affine", "seed=1"],
     ]
     assert_same_both_ways(jobs, *own, common=["network.width=12", "trainer.precision=64-true"])
-    own = [["optimizer.lr=0.05"], ["optimizer.lr=0.1"]]
+    own = [[*words, f"optimizer.lr={lr}"] for words in ([], [COOLDOWN]) for lr in (0.05, 0.1)]
     common = ["augmentation=elastic", "network.dropout=0.2", "trainer.precision=64-true"]
     assert_same_runs(
         alone(jobs("apart_2", *own, common=common)),
