@@ -4,6 +4,7 @@ from mlp_lab.figures.activations import activations
 from mlp_lab.figures.axes import tilt_long_names, with_unit
 from mlp_lab.figures.boolean import Cost, units_and_steps, units_by_hand
 from mlp_lab.figures.boundaries import linear_boundaries
+from mlp_lab.figures.calibration import reliability
 from mlp_lab.figures.classes import class_errors, confusion_matrix
 from mlp_lab.figures.curves import loss_curves, weight_curves
 from mlp_lab.figures.features import features
@@ -17,6 +18,7 @@ from mlp_lab.figures.reconstruction import reconstruction
 from mlp_lab.figures.regions import Points, Regions, decision_regions, pixels
 from mlp_lab.figures.sizes import Sized, against_parameters
 from mlp_lab.figures.spectra import spectra
+from mlp_lab.figures.weights import weight_images
 
 __all__ = [
     "Arrow",
@@ -44,10 +46,12 @@ __all__ = [
     "loss_curves",
     "pixels",
     "reconstruction",
+    "reliability",
     "spectra",
     "tilt_long_names",
     "units_and_steps",
     "units_by_hand",
     "weight_curves",
+    "weight_images",
     "with_unit",
 ]

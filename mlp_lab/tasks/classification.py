@@ -65,6 +65,7 @@ class Classification(Classifier):
         super().__init__(**task)
         self._probabilities = _PROBABILITIES[output]
         self._loss = _LOSSES[output, loss]
+        self._cross_entropy = _LOSSES[output, "cross_entropy"]
         self.label_smoothing = label_smoothing
         self.loss_numbers = (label_smoothing,)
         if label_smoothing > 0 and self._loss is not _cross_entropy:
@@ -82,6 +83,10 @@ class Classification(Classifier):
         if self.training and self.label_smoothing > 0:
             return _cross_entropy(output, target, self.label_smoothing)
         return self._loss(output, target)
+
+    def negative_log_likelihood(self, output: Tensor, target: Tensor) -> Tensor:
+        """The mean over a batch, whatever the loss: the cross-entropy of these probabilities."""
+        return self._cross_entropy(output, target)
 
 
 def membership(output: Tensor, target: Tensor) -> Tensor:
