@@ -27,6 +27,36 @@ class Layer:
         return float(self.gradient.norm())
 
 
+def linear_layers(network: nn.Module) -> list[nn.Linear]:
+    """The linear layers of a network, from the input on."""
+    return [module for module in network.modules() if isinstance(module, nn.Linear)]
+
+
+@torch.no_grad()
+def last_hidden(network: nn.Module, x: Tensor) -> Tensor:
+    """What the last linear layer sees, ``[batch, units]``: what the last hidden layer puts out.
+
+    As it is in evaluation, without dropout; the network isn't changed.
+
+    Args:
+        network: has at least two linear layers.
+        x: inputs ``[batch, ...]``.
+    """
+    seen: list[Tensor] = []
+
+    def note(layer: nn.Module, inputs: tuple[Tensor]) -> None:
+        seen.append(inputs[0])
+
+    hook = linear_layers(network)[-1].register_forward_pre_hook(note)
+    training = network.training
+    try:
+        network.eval()(x)
+    finally:
+        network.train(training)
+        hook.remove()
+    return seen[0]
+
+
 def inspect_layers(network: nn.Module, x: Tensor, loss: Callable[[Tensor], Tensor]) -> list[Layer]:
     """Its linear layers from the input on, as they are seen in evaluation: without dropout.
 

@@ -289,6 +289,7 @@ def test_a_folder_holds_what_the_plan_says(experiment: Experiment) -> None:
     assert names - events - {".training"} == {
         "config.yaml", "overrides.yaml", "environment.json", "result.json", "history.csv",
         "train.log", "checkpoints/best.ckpt", "checkpoints/last.ckpt", "figures/loss_curves.png",
+        "figures/weights.png",
     }  # fmt: skip
     assert Run.open(result.folder).config.network.width == 5
 
@@ -302,7 +303,7 @@ def test_tensorboard_shows_curves_config_and_true_hparams(experiment: Experiment
     result = experiment("callbacks=default", "optimizer.lr=0.2", "logger.x_axis=epoch")
     events = EventAccumulator(result.folder)
     events.Reload()
-    assert events.Tags()["images"] == ["loss_curves"]
+    assert events.Tags()["images"] == ["loss_curves", "weights"]
     assert "config/text_summary" in events.Tags()["tensors"]
     for name in ("loss/train", "loss/validation", "error/train", "error/validation", "lr"):
         assert [e.step for e in events.Scalars(name)] == [1, 2, 3]

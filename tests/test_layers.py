@@ -180,7 +180,7 @@ def test_what_tensorboard_and_the_folder_show(config: Callable) -> None:
     sparsity = [event.value for event in events.Scalars("sparsity/layer 02")]
     np.testing.assert_allclose(sparsity, rows[rows[:, 1] == 2][:, 3], rtol=1e-6)
     assert "sparsity/layer 03" not in events.Tags()["scalars"]
-    drawn = {"loss_curves", "gradient_norms", "sparsity"}
+    drawn = {"loss_curves", "weights", "gradient_norms", "sparsity"}
     assert {path.stem for path in (Path(result.folder) / "figures").iterdir()} == drawn
     assert set(events.Tags()["images"]) == drawn
 

@@ -202,7 +202,7 @@ def test_other_data_have_no_such_figures(
     words = ["experiment=perceptron", "data=mnist", "trainer.max_epochs=1", f"logs='{tmp_path}'"]
     result = train(compose(*words, f"data.root='{tiny_mnist}'", "trainer.accelerator=cpu"))
     figures_there = {path.name for path in (Path(result.folder) / "figures").iterdir()}
-    assert figures_there == {"loss_curves.png"}
+    assert figures_there == {"loss_curves.png", "weights.png"}
     assert kept(result, "Weights") == {"history": []}
 
 
@@ -309,3 +309,51 @@ def test_callbacks_give_back_what_they_are_given() -> None:
     ):
         callback.load_state_dict(state)
         assert callback.state_dict() == state
+
+
+# --- weights that see a picture -----------------------------------------------------------------
+
+
+def test_weights_that_see_a_picture_are_drawn_as_pictures(
+    compose: Callable, tiny_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[np.ndarray] = []
+    plain = figures.weight_images
+
+    def note(weights: np.ndarray) -> Any:
+        drawn.append(weights)
+        return plain(weights)
+
+    monkeypatch.setattr(figures, "weight_images", note)
+    words = ["network.width=5", "trainer.max_epochs=1", f"logs='{tmp_path}'", "~callbacks.progress"]
+    result = train(compose(*words, f"data.root='{tiny_mnist}'", "trainer.accelerator=cpu"))
+    weight = read_checkpoint(Run(result.folder).checkpoint("last"))["state_dict"][
+        "network.0.weight"
+    ]
+    np.testing.assert_array_equal(drawn[0], weight.view(5, 28, 28))
+    assert (Path(result.folder) / "figures" / "weights.png").is_file()
+    events = EventAccumulator(result.folder).Reload()
+    assert {"weights", "loss_curves"} == set(events.Tags()["images"])
+
+
+@pytest.mark.parametrize("units", [1, 5, 64, 256, 300])
+def test_weight_images_show_all_units_or_the_largest(units: int) -> None:
+    weights = np.random.default_rng(0).normal(size=(units, 4, 3))
+    weights *= np.linspace(1, 2, units)[:, None, None]
+    figure = figures.weight_images(weights)
+    panel = figure.axes[0]
+    mosaic = panel.images[0].get_array()
+    shown = weights
+    if units > 256:
+        assert "256 of 300 units" in panel.get_title()
+        norms = np.sqrt((weights**2).sum((1, 2)))
+        shown = np.array(sorted(weights, key=lambda w: -np.sqrt((w**2).sum())))[:256]
+        assert np.sort(norms)[-256] == pytest.approx(np.sqrt((shown[-1] ** 2).sum()))
+    columns = int(np.ceil(np.sqrt(len(shown))))
+    for unit, expected in enumerate(shown):
+        row, column = divmod(unit, columns)
+        cell = mosaic[5 * row : 5 * row + 4, 4 * column : 4 * column + 3]
+        np.testing.assert_array_equal(cell, expected)
+    assert (~mosaic.mask).sum() == shown.size
+    low, high = panel.images[0].get_clim()
+    assert -low == high > 0

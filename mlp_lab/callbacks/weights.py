@@ -1,22 +1,25 @@
-"""The weights of a network that has only a few of them."""
+"""The weights that can be looked at: those of a few, and those that see a picture."""
 
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from torch import nn
 
 from mlp_lab import figures
 from mlp_lab.backend import pl
 from mlp_lab.callbacks.drawing import Drawing
 from mlp_lab.callbacks.show import show
+from mlp_lab.layers import linear_layers
 
 _MOST = 12  # lines that can be told apart
 
 
 class Weights(Drawing):
-    """``weights.png``: the weights of a network of one linear layer by epoch.
+    """``weights.png``: of data that are pictures, the last weights of the first layer as pictures;
+    else the weights of a network of one linear layer by epoch, if there are twelve at most.
 
-    Drawn when the training ends, however it ends; not for networks of more than twelve weights.
+    Drawn when the training ends, however it ends.
     """
 
     def __init__(self) -> None:
@@ -42,9 +45,17 @@ class Weights(Drawing):
             self.history.append([value for weights, bias in outputs for value in (*weights, bias)])
 
     def draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        picture = trainer.datamodule.picture  # type: ignore[attr-defined]
+        if picture is not None:
+            weight = linear_layers(task.evaluated)[0].weight.detach()  # type: ignore[arg-type]
+            images = weight.view(len(weight), picture["side"], picture["side"])
+            show(trainer, "weights", figures.weight_images(images.float().cpu().numpy()))
+        elif self.history:
+            show(trainer, "weights", self._curves(task))
+
+    def _curves(self, task: pl.LightningModule) -> Figure:
         layer = _only_layer(task)
-        if layer is None or not self.history:
-            return
+        assert layer is not None
         own = [*(f"w{i + 1}" for i in range(layer.in_features)), "bias"]
         several = layer.out_features > 1
         names = [
@@ -52,11 +63,11 @@ class Weights(Drawing):
             for output in range(layer.out_features)
             for name in own
         ]
-        show(trainer, "weights", figures.weight_curves(np.array(self.history), names))
+        return figures.weight_curves(np.array(self.history), names)
 
 
 def _only_layer(task: pl.LightningModule) -> nn.Linear | None:
     """The network's linear layer, if it has no other and not too many weights."""
-    layers = [m for m in task.network.modules() if isinstance(m, nn.Linear)]  # type: ignore[union-attr]
+    layers = linear_layers(task.network)  # type: ignore[arg-type]
     few = sum(p.numel() for p in layers[0].parameters()) <= _MOST
     return layers[0] if len(layers) == 1 and few else None
