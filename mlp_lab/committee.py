@@ -51,6 +51,9 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
 
     Raises UserError: no such runs, or members that don't go together.
     """
+    for look in ("temperature", "robustness", "embeddings"):
+        if cfg[look]:
+            raise UserError(f"{look}: a committee isn't looked into; or run= one of its members")
     with console(None):
         runs = _members(cfg.run)
         _refuse_strangers(runs, cfg.split)

@@ -66,10 +66,10 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def metric(name: str, value: float | None) -> str:
-    """A metric's value as people read it: an ``error`` in per cent, ``-`` where there is none."""
+    """A metric's value as people read it: errors in per cent, ``-`` where there is none."""
     if value is None:
         return "-"
-    if name.partition("/")[0] == "error":
+    if name.partition("/")[0] in ("error", "ece"):
         return percent(value)
     shown = value == 0 or 0.001 <= abs(value) < 1000
     return f"{value:.4f}" if shown else f"{value:.4g}"

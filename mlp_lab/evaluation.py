@@ -1,50 +1,59 @@
-"""Evaluate a run on a whole split: its metrics, the error of each class, its worst mistakes."""
+"""Evaluate a run on a whole split: its metrics and, of a classifier, what lies behind them."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from mlp_lab import figures
 from mlp_lab.build import build_task
 from mlp_lab.checkpoints import load_network, trained_epochs
-from mlp_lab.console import console, metric, percent, table
+from mlp_lab.console import console, markdown, metric, table
 from mlp_lab.data import DataModule, Image
-from mlp_lab.data.mnist import IdxImages
+from mlp_lab.event_file import write_event_file
+from mlp_lab.inspection import Finding, Seen, embed, looks
 from mlp_lab.runs import Run, metrics_of
 from mlp_lab.similarity import SMALLEST, ssim
-from mlp_lab.tasks import Classification, Regression, Task
+from mlp_lab.tasks import Classifier, Regression, Task
 
 log = logging.getLogger(__name__)
-
-_MOST_SHOWN = 40
 
 
 def evaluate(cfg: DictConfig) -> dict[str, Any]:
     """Evaluate as ``cfg`` says (``schemas.Evaluate``); return the entry for the run's record.
 
-    The run is known by its folder alone. Figures and the entry go into it.
-    Raises UserError: no run there, no such checkpoint, or one that is damaged.
+    The run is known by its folder alone. Figures, tables and the entry go into it.
+    Raises UserError: no run there, no such checkpoint, or one that is damaged, or what doesn't go
+    with the run; the split isn't touched then.
     """
     with console(None):
         run = Run.open(str(cfg.run))
-        entry, data, task = measure(run, cfg.split, cfg.checkpoint)
-        metrics = metrics_of(entry)
+        data, task = _ready(run, cfg.checkpoint)
+        chosen = looks(
+            data,
+            task,
+            temperature=cfg.temperature,
+            robustness=cfg.robustness,
+            embeddings=cfg.embeddings > 0,
+        )
+        entry = assess(run, data, task, cfg.split, cfg.checkpoint)
         log.info("%s: %s checkpoint", run.folder, cfg.checkpoint)
+        metrics = metrics_of(entry)
         values = [metric(name, value) for name, value in metrics.items()]
-        header = [f"epoch {entry['epoch']}", *metrics]
-        log.info("\n%s\n", table(header, [[cfg.split, *values]]))
-        if isinstance(task, Classification) and isinstance(data, IdxImages):
-            name = cfg.split if cfg.checkpoint == "best" else f"{cfg.split}_{cfg.checkpoint}"
-            loader = data.loader(cfg.split)
-            outputs, targets = task.outputs(loader)
-            confidences = task.probabilities(outputs).amax(1).numpy()
-            # Of the outputs, since probabilities may round to equal numbers.
-            predictions = outputs.argmax(1).numpy()
-            images = data.pictures(loader.tensors[0])
-            _show(run, name, images, targets.numpy(), predictions, confidences, data.class_names)
+        log.info("\n%s\n", table([f"epoch {entry['epoch']}", *metrics], [[cfg.split, *values]]))
+        name = cfg.split if cfg.checkpoint == "best" else f"{cfg.split}_{cfg.checkpoint}"
+        findings: list[Finding] = []
+        if isinstance(task, Classifier):
+            seen = Seen.of(data, task, cfg.split)
+            findings = [look(seen) for look in chosen]
+        entry |= {finding.name: finding.rows for finding in findings}
+        run.add_evaluation(entry)
+        if findings:
+            _tell(run, name, findings)
+        if cfg.embeddings > 0:
+            count = embed(seen, cfg.embeddings, run.folder, name)
+            log.info("TensorBoard's projector: %s examples of %s", f"{count:,}", name)
     return entry
 
 
@@ -53,11 +62,7 @@ def measure(run: Run, split: str, which: str) -> tuple[dict[str, Any], DataModul
 
     Returns the entry, which is added to the run's record, and what it was made with.
     """
-    path = run.checkpoint(which)  # nothing is fetched for a run that has none
-    data, task = build_task(run.config)
-    load_network(task, path)  # with the encoding by which the data are encoded
-    data.prepare_data()
-    data.setup()
+    data, task = _ready(run, which)
     entry = assess(run, data, task, split, which)
     run.add_evaluation(entry)
     return entry, data, task
@@ -81,46 +86,35 @@ def _structure(data: Image, task: Regression, split: str) -> dict[str, float]:
     return {"ssim": ssim(task.values(outputs).float().cpu().view_as(truth), truth)}
 
 
-def confusion_counts(targets: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
-    """How many examples of each class were taken for which: ``[true class, predicted class]``.
+def _ready(run: Run, which: str) -> tuple[DataModule, Task]:
+    """The data of a run, and its task with the weights of a checkpoint."""
+    path = run.checkpoint(which)  # nothing is fetched for a run that has none
+    data, task = build_task(run.config)
+    load_network(task, path)  # with the encoding by which the data are encoded
+    data.prepare_data()
+    data.setup()
+    return data, task
 
-    ``targets`` and ``predictions`` are the numbers of classes, ``[examples]`` both.
-    """
-    pairs = targets * classes + predictions
-    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
-
-def _show(
-    run: Run,
-    name: str,
-    images: np.ndarray,
-    targets: np.ndarray,
-    predictions: np.ndarray,
-    confidences: np.ndarray,
-    class_names: tuple[str, ...],
-) -> None:
-    """Print each class's error; draw the errors as ``figures/<name>_*.png``.
-
-    ``images`` are ``[examples, height, width]`` in [0, 1]; the other arrays ``[examples]``.
-    """
-    counts = confusion_counts(targets, predictions, len(class_names))
-    log.info("%s\n", _class_table(counts, class_names))
-    wrong = np.flatnonzero(predictions != targets)
-    worst = wrong[np.argsort(-confidences[wrong], kind="stable")][:_MOST_SHOWN]
-    captions = [
-        f"true: {class_names[targets[i]]}\npredicted: {class_names[predictions[i]]}\n"
-        f"{percent(confidences[i])}"
-        for i in worst
-    ]
-    run.save_figure(f"{name}_confusion_matrix", figures.confusion_matrix(counts, class_names))
-    run.save_figure(f"{name}_class_errors", figures.class_errors(counts, class_names))
-    run.save_figure(f"{name}_most_confident_errors", figures.examples(images[worst], captions))
+def _tell(run: Run, name: str, findings: Sequence[Finding]) -> None:
+    """Print and write down findings: ``<name>_*.csv``, ``figures/<name>_*.png``, TensorBoard."""
+    run.remove_figures(f"{name}_errors_*")
+    texts, pictures = [], {}
+    for finding in findings:
+        columns = list(finding.rows[0])
+        cells = [[_cell(column, row[column]) for column in columns] for row in finding.rows]
+        log.info("%s\n", table(columns, cells))
+        texts.append(markdown(columns, cells))
+        run.write_table(f"{name}_{finding.name}", columns, finding.rows)
+        for figure, draw in finding.figures.items():
+            pictures[figure] = run.save_figure(f"{name}_{figure}", draw())
+    write_event_file(run.folder, "\n\n".join(texts), pictures, name)
     log.info("figures: %s", run.folder / "figures" / f"{name}_*.png")
 
 
-def _class_table(counts: np.ndarray, class_names: tuple[str, ...]) -> str:
-    rows = []
-    for name, row, right in zip(class_names, counts, counts.diagonal(), strict=True):
-        total, wrong = int(row.sum()), int(row.sum() - right)
-        rows.append([name, f"{total:,}", f"{wrong:,}", percent(wrong / total) if total else "-"])
-    return table(["class", "examples", "wrong", "error"], rows)
+def _cell(column: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) or column == "strength":
+        return f"{value:,g}"
+    return metric(column, value)

@@ -13,18 +13,18 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from mlp_lab.files import write_whole
 
-# No run's event file ends like this.
-_SUFFIX = ".summary"
 
+def write_event_file(
+    folder: Path, text: str, pictures: Mapping[str, bytes], tag: str = "summary"
+) -> None:
+    """Show Markdown in TEXT and PNG files, by name, in IMAGES.
 
-def write_event_file(folder: Path, text: str, pictures: Mapping[str, bytes]) -> None:
-    """Show Markdown in TEXT and PNG files, by name, in IMAGES, instead of what was shown before."""
+    They come in place of what was shown under the same ``tag`` before.
+    """
     now = time.time()
-    before = list(folder.glob(f"events.out.tfevents.*{_SUFFIX}"))
-    summaries = [
-        text_pb("summary", text),
-        *(picture(f"summary/{n}", p) for n, p in pictures.items()),
-    ]
+    suffix = f".{tag}"  # no run's event file ends like this
+    before = list(folder.glob(f"events.out.tfevents.*{suffix}"))
+    summaries = [text_pb(tag, text), *(picture(f"{tag}/{n}", p) for n, p in pictures.items())]
     content = io.BytesIO()
     writer = RecordWriter(content)
     for event in (
@@ -33,7 +33,7 @@ def write_event_file(folder: Path, text: str, pictures: Mapping[str, bytes]) -> 
     ):
         writer.write(event.SerializeToString())
     # A new name each time: TensorBoard doesn't look again at a file that it has read to the end.
-    path = folder / f"events.out.tfevents.{time.time_ns()}{_SUFFIX}"
+    path = folder / f"events.out.tfevents.{time.time_ns()}{suffix}"
     write_whole(path, content.getvalue())
     for old in before:
         old.unlink()

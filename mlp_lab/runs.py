@@ -160,7 +160,7 @@ class Run:
         return self.table("history")
 
     def write_table(
-        self, name: str, columns: Sequence[str], rows: Sequence[Mapping[str, float]]
+        self, name: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
     ) -> None:
         """Write ``<name>.csv``."""
         cells = ([row.get(column) for column in columns] for row in rows)
@@ -188,6 +188,11 @@ class Run:
     def save_figure(self, name: str, figure: "Figure") -> bytes:
         """Write ``figures/<name>.png``; return its content."""
         return write_png(self.folder / "figures" / f"{name}.png", figure)
+
+    def remove_figures(self, pattern: str) -> None:
+        """Remove ``figures/<pattern>.png``: fewer may be about to take their place."""
+        for path in (self.folder / "figures").glob(f"{pattern}.png"):
+            path.unlink()
 
     def picture(self, epoch: int) -> Path:
         """Where the picture lies that the network made after an epoch (0: before training)."""

@@ -33,6 +33,6 @@ class Variants(pl.callbacks.Callback):
         seed = epoch_seed(task.seed, 0, "variants")
         generator = torch.Generator(original.device).manual_seed(seed)
         variants = task.augmentation(original.expand(self.count, -1), generator)
-        images = data.pictures(torch.cat([original, variants]))
+        images = data.pictures(torch.cat([original, variants])).float().cpu().numpy()
         captions = ["as it is", *[""] * self.count]
         show(trainer, "variants", figures.examples(images, captions, columns=7))

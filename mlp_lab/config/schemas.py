@@ -574,6 +574,9 @@ class Evaluate:
     )
     split: str = limited(one_of=(*SPLITS, "test"))
     checkpoint: str = limited(one_of=("best", "last"))
+    temperature: bool = MISSING
+    robustness: bool = MISSING
+    embeddings: int = limited(minimum=0, maximum=10_000)
     average: str = limited(one_of=("probabilities", "logits", "votes"))
     threads: int | None = limited(minimum=1)
 

@@ -127,10 +127,10 @@ class IdxImages(DataModule):
         unit = pixels.flatten(1) / 255
         return unit.sub_(self.mean).div_(self.std) if self.standardize else unit
 
-    def pictures(self, inputs: Tensor) -> np.ndarray:
+    def pictures(self, inputs: Tensor) -> Tensor:
         """The pictures that inputs ``[n, 784]`` are made of: ``[n, 28, 28]`` in [0, 1]."""
         pixels = inputs * self.std + self.mean if self.standardize else inputs
-        return pixels.reshape(-1, *self.image_shape).float().cpu().numpy()
+        return pixels.reshape(-1, *self.image_shape)
 
     def _read(self, *, train: bool, device: torch.device) -> tuple[Tensor, Tensor]:
         data = self.dataset(self.root, train=train)

@@ -195,7 +195,7 @@ class Task(pl.LightningModule):
             raise Diverged(f"diverged: the validation loss is not finite in epoch {epoch}")
 
     @torch.inference_mode()
-    def evaluate(self, loader: Iterable[Chunk]) -> dict[str, float]:
+    def evaluate(self, loader: Iterable[Iterable[list[Tensor]]]) -> dict[str, float]:
         """The loss and the metrics, means over all examples that ``loader`` hands out."""
         self.eval()
         sums: Sums = defaultdict(float)
@@ -257,7 +257,7 @@ class Task(pl.LightningModule):
         """Take the outputs for batches of validation data into the epoch's means."""
         self._record(self._sums["validation"], outputs, targets)
 
-    def _evaluate(self, chunk: Chunk, sums: Sums) -> None:
+    def _evaluate(self, chunk: Iterable[list[Tensor]], sums: Sums) -> None:
         outputs, targets = zip(*((self.evaluated(x), y) for x, y in chunk), strict=True)
         self._record(sums, list(outputs), list(targets))
 
