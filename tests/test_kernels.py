@@ -114,9 +114,8 @@ def test_kernels_are_drawn_with_what_is_expected(names: list[str]) -> None:
 
 def test_features_have_one_scale() -> None:
     values = np.stack([np.full((2, 2), level) for level in (-1.0, 0.0, 1.0)])
-    figure = figures.features(values, ["a", "b", "c"])
-    shown = [float(panel.images[0].get_array()[0, 0]) for panel in figure.axes if panel.images]
-    assert shown == [0, 0.5, 1]
+    [panel] = figures.features(values, ["a", "b", "c"]).axes
+    assert [float(image.get_array()[0, 0]) for image in panel.images] == [0, 0.5, 1]
 
 
 @pytest.mark.parametrize(
@@ -140,11 +139,11 @@ def test_a_run_shows_its_encoding(
     words = ["data.image=text", "data.size=8", "data.passes=1", "trainer.max_epochs=1",
              "network.width=4", "trainer.accelerator=cpu", "logger=none"]  # fmt: skip
     train(compose("experiment=image_hw", f"encoding={encoding}", *words, f"logs='{tmp_path}'"))
-    panels = [panel for panel in drawn["features"].axes if panel.images]
-    assert [panel.texts[0].get_text() for panel in panels] == captions
+    [panel] = drawn["features"].axes
+    assert [text.get_text() for text in panel.texts[1:]] == captions  # below the title
     x = np.arange(128) / 128
     rows = {"identity": x / x[-1], "basic": (1 + np.sin(2 * np.pi * x)) / 2}
-    first, second = (panel.images[0].get_array() for panel in panels[:2])
+    first, second = (image.get_array() for image in panel.images[:2])
     np.testing.assert_allclose(first, np.broadcast_to(rows[encoding], (128, 128)), atol=1e-4)
     np.testing.assert_allclose(second, first.T, atol=1e-4)
     marked = [line for line in drawn["kernel"].axes[-1].lines if "pixels" in line.get_label()]

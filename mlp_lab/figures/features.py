@@ -16,7 +16,5 @@ def features(values: np.ndarray, captions: Sequence[str]) -> Figure:
         captions: one a feature.
     """
     scaled = (values - values.min()) / (np.ptp(values) or 1.0)
-    figure = examples(scaled, captions)
     scale = f"{values.min():.2g} (black) to {values.max():.2g} (white)"
-    figure.suptitle(f"features over the unit square\n{scale}", fontsize=9)
-    return figure
+    return examples(scaled, captions, f"features over the unit square\n{scale}", columns=8)
