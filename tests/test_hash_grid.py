@@ -134,7 +134,8 @@ def test_the_start_is_near_nothing() -> None:
 USUAL = ["experiment=image_hw", "encoding=hash_grid", "encoding.finest=16", "encoding.levels=3",
          "encoding.coarsest=4", "encoding.table_size=200", "data.image=text", "data.size=16",
          "data.passes=100", "network.width=16", "network.depth=1", "optimizer.lr=3e-2",
-         "trainer.max_epochs=2", "trainer.accelerator=cpu", "logger=none"]  # fmt: skip
+         "schedule=constant", "trainer.max_epochs=2", "trainer.accelerator=cpu",
+         "logger=none"]  # fmt: skip
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What callbacks that draw have in common."""
 
 from abc import abstractmethod
+from contextlib import suppress
 
 from mlp_lab.backend import pl
 
@@ -16,7 +17,8 @@ class Drawing(pl.callbacks.Callback):
         self, trainer: pl.Trainer, task: pl.LightningModule, exception: BaseException
     ) -> None:
         if trainer.is_global_zero:
-            self.draw(trainer, task)
+            with suppress(OSError):  # a full disk may be what ended the training, and is to be told
+                self.draw(trainer, task)
 
     @abstractmethod
     def draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
