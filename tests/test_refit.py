@@ -75,6 +75,16 @@ def test_a_refit_goes_on(cfg: Callable) -> None:
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_a_refit_is_evaluated_on_the_splits_there_are(cfg: Callable, compose: Callable) -> None:
+    result = train(cfg("trainer.max_epochs=1", "callbacks=none", "logger=none"))
+    [tested] = result.evaluations
+    for split in ("test", "train"):
+        entry = evaluate(compose(f"run='{result.folder}'", f"split={split}", root="evaluate"))
+        assert entry["calibration"][0]["error"] == pytest.approx(entry["error"])
+        if split == "test":
+            assert entry["error"] == tested["error"]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

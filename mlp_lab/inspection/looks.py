@@ -41,11 +41,11 @@ def looks(
     if isinstance(task, Classifier):
         chosen.append(look_at_classes)
     if isinstance(task, Classification):
-        validation = data.loader("validation")
-        fitted = temperature and fit_temperature(
-            task.negative_log_likelihood, *task.outputs(validation)
-        )
-        chosen.append(partial(look_at_calibration, fitted=fitted or None))
+        fitted = None
+        if temperature:
+            outputs, targets = task.outputs(data.loader("validation"))
+            fitted = fit_temperature(task.negative_log_likelihood, outputs, targets)
+        chosen.append(partial(look_at_calibration, fitted=fitted))
     if robustness:
         chosen.append(look_at_robustness)
     return chosen
