@@ -57,7 +57,7 @@ def build_task(cfg: DictConfig) -> tuple[DataModule, Task]:
         )
     except RuntimeError as error:  # torch's, when the memory doesn't suffice
         raise UserError(f"network: {str(error).splitlines()[0]}") from error
-    if any(True for _ in encoding.parameters()):  # what is trained can't be encoded beforehand
+    if list(encoding.parameters()):  # what is trained can't be encoded beforehand
         network = nn.Sequential(OrderedDict(encoding=encoding, network=network))
         encoding = Identity(data.in_features)
     data.encoding = encoding

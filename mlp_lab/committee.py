@@ -17,7 +17,7 @@ from mlp_lab.config.flatten import flatten, lies_under, written
 from mlp_lab.console import console, percent, table
 from mlp_lab.errors import UserError
 from mlp_lab.evaluation import measure
-from mlp_lab.files import write_whole
+from mlp_lab.files import json_text, write_whole
 from mlp_lab.runs import Run
 from mlp_lab.sweeps.folder import Sweep
 from mlp_lab.tasks import Classification
@@ -121,12 +121,11 @@ def _members(named: Any) -> list[Run]:
 
 def _finished(sweep: Sweep) -> list[Run]:
     """The jobs of a sweep that have finished; says how many have not."""
-    jobs = sweep.runs()
-    finished = [job for job in jobs if job.result.get("status") == "finished"]
+    finished, begun = sweep.finished, len(sweep.runs())
     if not finished:
         raise UserError(f"{sweep.folder}: none of its jobs has finished")
-    if left := len(jobs) - len(finished):
-        log.info("%s: %d of %d jobs left out: not finished", sweep.folder, left, len(jobs))
+    if left := begun - len(finished):
+        log.info("%s: %d of %d jobs left out: not finished", sweep.folder, left, begun)
     return finished
 
 
@@ -156,4 +155,4 @@ def _append(record: Path, entry: dict[str, Any]) -> None:
     """Add an entry to the list in a file."""
     with filelock.FileLock(record.with_name(".lock")):  # two at once would lose one's entry
         before = json.loads(record.read_text()) if record.is_file() else []
-        write_whole(record, (json.dumps([*before, entry], indent=2) + "\n").encode())
+        write_whole(record, json_text([*before, entry]).encode())

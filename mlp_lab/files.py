@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -44,3 +45,8 @@ def csv_text(rows: Iterable[Sequence[Any]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON that people can read."""
+    return json.dumps(value, indent=2) + "\n"

@@ -25,7 +25,7 @@ from yaml import YAMLError
 from mlp_lab import __version__
 from mlp_lab.config import check, schemas
 from mlp_lab.errors import UserError
-from mlp_lab.files import csv_text, write_png, write_whole
+from mlp_lab.files import csv_text, json_text, write_png, write_whole
 
 if TYPE_CHECKING:  # a folder is opened before there is a need for a plotting library
     from matplotlib.figure import Figure
@@ -120,13 +120,13 @@ class Run:
         """Write what is known at the start: config, overrides, environment."""
         self.write_config(cfg)
         self._write("overrides.yaml", OmegaConf.to_yaml(OmegaConf.create(list(overrides))))
-        self._write("environment.json", _json(environment()))
+        self._write("environment.json", json_text(environment()))
 
     def write_config(self, cfg: DictConfig) -> None:
         self._write("config.yaml", OmegaConf.to_yaml(cfg))
 
     def write_result(self, result: Mapping[str, Any]) -> None:
-        self._write("result.json", _json(result))
+        self._write("result.json", json_text(result))
 
     @contextmanager
     def in_training(self) -> Iterator[None]:
@@ -284,7 +284,3 @@ def _git(*words: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=2) + "\n"

@@ -4,12 +4,11 @@ import statistics
 import time
 from collections.abc import Callable
 
-import hydra
 import torch
 
+from mlp_lab.benchmark.contestants import composed
 from mlp_lab.benchmark.race import markdown, race
 from mlp_lab.build import build_task
-from mlp_lab.config import FOLDER, check, schemas
 from mlp_lab.networks import count_parameters, describe
 
 NETWORKS = {
@@ -48,8 +47,7 @@ class Candidate:
     """
 
     def __init__(self, words: list[str]) -> None:
-        with hydra.initialize_config_dir(version_base="1.3", config_dir=str(FOLDER)):
-            cfg = check(hydra.compose("train", words), schemas.Train)
+        cfg = composed(*words)
         data, self.task = build_task(cfg)
         self.network = self.task.network
         self.optimizer = self.task.configure_optimizers()

@@ -8,7 +8,11 @@ from mlp_lab.config.check import nearest
 from mlp_lab.errors import UserError
 
 TOPICS = (
-    *("activations", "collapse", "vanishing_gradients", "boolean", "backpropagation"),
+    "activations",
+    "collapse",
+    "vanishing_gradients",
+    "boolean",
+    "backpropagation",
     "kernels",
 )
 

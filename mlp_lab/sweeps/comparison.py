@@ -60,19 +60,20 @@ class Job:
     @property
     def test(self) -> dict[str, Any] | None:
         """The first evaluation of the best epoch on the test set, if there is one."""
-        epoch = (self.best or {}).get("epoch")
-        return next((entry for entry in self.tests if entry["epoch"] == epoch), None)
+        return self._test_after((self.best or {}).get("epoch"))
 
     @property
     def last_test(self) -> dict[str, Any] | None:
         """The first evaluation of the last epoch on the test set, if there is one."""
-        epoch = self.last("epoch")
-        return next((entry for entry in self.tests if entry["epoch"] == epoch), None)
+        return self._test_after(self.last("epoch"))
 
     @property
     def finished(self) -> bool:
         """Whether it trained to its end, be it an early one, and has a best epoch."""
         return self.status == "finished" and self.best is not None
+
+    def _test_after(self, epoch: float | None) -> dict[str, Any] | None:
+        return next((entry for entry in self.tests if entry["epoch"] == epoch), None)
 
 
 @dataclass(frozen=True)
@@ -158,8 +159,9 @@ class Comparison:
         self.metric = metric
         self.key = f"{metric}/validation"
         self.mode = mode
-        self.tests_all = all(settings_of(run).get("sweep.test") == "all" for run in runs)
-        self.swept, settings = differences(runs)
+        configs = [settings_of(run) for run in runs]
+        self.tests_all = all(config.get("sweep.test") == "all" for config in configs)
+        self.swept, settings = differences(runs, configs)
         jobs = [self._job(run, own) for run, own in zip(runs, settings, strict=True)]
         logged = {k for job in jobs for row in job.history for k in row if "/validation" in k}
         if logged and self.key not in logged:

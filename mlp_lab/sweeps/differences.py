@@ -31,9 +31,13 @@ _NEVER = ("logs", "sweep", "callbacks.pruning")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def differences(runs: Sequence[Run]) -> tuple[list[str], list[dict[str, Any]]]:
-    """The keys that tell the runs apart, and for each run its own values of them."""
-    configs = [settings_of(run) for run in runs]
+def differences(
+    runs: Sequence[Run], configs: Sequence[dict[str, Any]]
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """The keys that tell the runs apart, and for each run its own values of them.
+
+    ``configs`` are those of ``runs``, as ``settings_of`` has them.
+    """
     typed = {key for run in runs for key in overridden(run.overrides)}
     # What belongs to an experiment is told apart by its name first.
     keys = dict.fromkeys(["name", *(key for values in configs for key in values)])

@@ -77,9 +77,9 @@ class Sweep:
         return [Run(path) for _, path in sorted(jobs)]
 
     @property
-    def finished(self) -> int:
-        """How many jobs have finished so far, in all processes."""
-        return sum(run.result.get("status") == "finished" for run in self.runs())
+    def finished(self) -> list[Run]:
+        """The jobs that have finished so far, in all processes."""
+        return [run for run in self.runs() if run.result.get("status") == "finished"]
 
     def failures(self) -> dict[str, str]:
         """Why the jobs that have begun and are not finished are not, by the folders' names."""

@@ -31,8 +31,6 @@ log = logging.getLogger(__name__)
 _MOST = 64
 
 _NOT_BEGUN = Result("", "interrupted", "not begun, since another job ended the sweep")
-# Of a task: what its ``loss_numbers`` are made of.
-_LOSS_NUMBERS = ("label_smoothing",)
 _ENDED = ("finished", "diverged")  # trained again, a job that diverged would diverge again
 
 
@@ -118,8 +116,8 @@ def _likeness(job: Job) -> Hashable:
     if type(task).differentiate is not Task.differentiate:
         raise UnstackableError("its gradients are written out")
     step = None if last is None else read_checkpoint(last)["global_step"]
-    numbers = [key for key in cfg.task if key not in _LOSS_NUMBERS]
-    parts = OmegaConf.masked_copy(cfg.task, numbers), cfg.data, cfg.trainer
+    agree = [key for key in cfg.task if key not in task.loss_numbers]
+    parts = OmegaConf.masked_copy(cfg.task, agree), cfg.data, cfg.trainer
     # One that is drawn from the seed parts jobs with different seeds: they see different inputs.
     averages = task.average is not None
     texts = map(OmegaConf.to_yaml, parts)

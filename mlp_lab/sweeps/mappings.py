@@ -28,7 +28,7 @@ def tables(comparison: Comparison) -> list[Table]:
     """Header and rows of the table, if the comparison tells of mappings; none otherwise.
 
     A row has the pictures that all of its mappings were tested on. ``±`` is the standard deviation
-    over pictures of means over seeds; below it, that over seeds in the mean over pictures.
+    over pictures of means over seeds; below it, that over seeds, of a picture.
     """
     if not (comparison.tests_all and "encoding" in comparison.swept):
         return []

@@ -87,7 +87,7 @@ class Task:
             with self._progress.aside():
                 self.tell(failures)
         elif self.jobs is not None:
-            print(f"{self.sweep.finished} of {self.jobs} jobs have finished", flush=True)
+            print(f"{len(self.sweep.finished)} of {self.jobs} jobs have finished", flush=True)
         if failures and fail_fast:
             self.sweep.stop()
         elif any(result.status == "interrupted" for result in results):

@@ -59,6 +59,8 @@ class Classification(Classifier):
     Raises UserError for a smoothing of other outputs or another loss.
     """
 
+    loss_numbers = ("label_smoothing",)
+
     def __init__(
         self, *, output: str, loss: str, label_smoothing: float = 0.0, **task: Any
     ) -> None:
@@ -67,7 +69,6 @@ class Classification(Classifier):
         self._loss = _LOSSES[output, loss]
         self._cross_entropy = _LOSSES[output, "cross_entropy"]
         self.label_smoothing = label_smoothing
-        self.loss_numbers = (label_smoothing,)
         if label_smoothing > 0 and self._loss is not _cross_entropy:
             raise UserError(
                 f"task.label_smoothing={label_smoothing:g}: needs task.output=softmax"

@@ -211,7 +211,8 @@ class Stack(pl.LightningModule):
         self._evaluated = stack(networks, self._generators) if averaged else self._network
         optimizers = [member.trainer.optimizers[0] for member in self.members]
         self._stacked = list(self._network.parameters())
-        self._one_loss = len({task.loss_numbers for task in tasks}) == 1
+        numbers = ([getattr(task, name) for name in task.loss_numbers] for task in tasks)
+        self._one_loss = len(set(map(tuple, numbers))) == 1
         self._steps = Steps(self._stacked, optimizers)
         loader: Any = self.trainer.train_dataloader
         self._whole = loader.sampler is None

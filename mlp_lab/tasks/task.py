@@ -63,8 +63,8 @@ class Task(pl.LightningModule):
     metrics: tuple[str, ...] = ()
     #: Those of them, never negative, that tell of the worst example instead of the average one.
     maxima: tuple[str, ...] = ()
-    #: Numbers in the loss; tasks that train as one may differ in them.
-    loss_numbers: tuple[float, ...] = ()
+    #: Names of the numbers in the loss; tasks that train as one may differ in them.
+    loss_numbers: tuple[str, ...] = ()
 
     def __init__(
         self,
