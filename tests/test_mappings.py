@@ -29,7 +29,7 @@ def tested(compose: Callable, tmp_path: Path) -> Callable[..., Comparison]:
 
     composed = cache(compose)  # which takes a tenth of a second
 
-    def make(jobs: list[tuple[list[str], float | None]], test: str = "all") -> Comparison:
+    def make(jobs: list[tuple[list[str], float | None]], test: str = "last") -> Comparison:
         for words, psnr in jobs:
             run = Run.create(str(tmp_path), "image_tancik")
             choices = [word for word in words if word.startswith("encoding=")]
@@ -97,7 +97,7 @@ def test_means_are_over_pictures_that_all_mappings_have(tested: Callable) -> Non
 
 
 @pytest.mark.parametrize(
-    ("common", "test"), [(["data.protocol=fit"], "all"), ([], "chosen")]
+    ("common", "test"), [(["data.protocol=fit"], "last"), ([], "chosen")]
 )  # fmt: skip
 def test_other_sweeps_have_no_table(common: list[str], test: str, tested: Callable) -> None:
     jobs = [([f"encoding={name}", *common], 1.0) for name in ("identity", "gaussian")]
@@ -123,7 +123,7 @@ def test_where_none_is_chosen_all_are_tested(
     texts = [conclude(str(tmp_path)) for _ in range(2)]
     assert asked == [(jobs[1].run.folder, "test", "last")]
     assert texts[0] == texts[1]
-    assert "none is chosen (sweep.test=all): of each job the last epoch counts" in texts[0]
+    assert "none is chosen (sweep.test=last): of each job the last epoch counts" in texts[0]
     assert "the test set was evaluated for it in 2 of 2 finished jobs" in texts[0]
     assert "run it again" not in texts[0]
     rows = list(csv.DictReader(io.StringIO((tmp_path / "summary.csv").read_text())))

@@ -206,7 +206,7 @@ def test_curve_of_a_group_is_that_of_a_loop(columns: list[list[float]]) -> None:
             None, None, 0.0, [])
         for column in columns
     ]  # fmt: skip
-    curve = Group({}, "", jobs, len(jobs), {}).curve("x")
+    curve = Group({}, "", jobs, len(jobs), {}, {}).curve("x")
     shortest = min(map(len, columns))
     assert curve[0].tolist() == list(range(1, shortest + 1))
     for place in range(shortest):
@@ -344,6 +344,38 @@ def test_a_sweep_is_tested_once(
     assert asked == ([] if tested is None else [(folders[tested], "test", "best")])
     assert texts[0] == texts[1]
     assert ("test loss 2.0000" in texts[0]) == (tested is not None)
+
+
+def test_each_job_is_tested_in_the_epoch_that_is_its_best(
+    made_up: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = {0: [3.0, 2.0, 2.5], 1: [1.5, 2.0, 3.0], 2: [2.5, 2.0, 1.0]}
+    errors = {0: 0.03, 1: 0.01, 2: 0.05}  # the best one on validation data isn't on the test set
+    for seed, own in losses.items():
+        made_up(own, f"seed={seed}", "sweep.test=each", tested=[3])
+    # Of its last epoch, which counts for the third alone.
+    made_up([9.0], "seed=3", "sweep.test=each", status="diverged")
+
+    def measure(run: Run, split: str, which: str) -> None:
+        seed = run.config.seed
+        epoch = 1 + losses[seed].index(min(losses[seed]))
+        entry = {"checkpoint": which, "epoch": epoch, "error": errors[seed]}
+        run.add_evaluation({"split": split} | entry)
+
+    monkeypatch.setattr(evaluation, "measure", measure)
+    texts = [conclude(str(tmp_path)) for _ in range(2)]
+    assert texts[0] == texts[1]
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "summary.csv").read_text())))
+    found = {row["seed"]: row["error/test"] for row in rows}
+    assert found == {"2": "0.25", "1": "0.01", "0": "0.03", "3": ""}
+    values = [0.25, 0.01, 0.03]
+    [group] = Comparison(find_runs([str(tmp_path)])).groups()
+    assert group.tests["error"].mean == pytest.approx(np.mean(values))
+    assert group.tests["error"].std == pytest.approx(np.std(values, ddof=1))
+    assert "chosen by validation loss: seed=2, epoch 3" in texts[0]
+    assert "test error 25.00 %" in texts[0]
+    assert re.search(r"3 of 4 +error/test +9.67 % +13.3", texts[0])
+    assert "the test set was evaluated for it and 4 other networks" in texts[0]
 
 
 def test_figures_have_what_the_chosen_job_reaches_in_its_test(

@@ -519,7 +519,7 @@ class Sweep:
     """How the jobs of a sweep hang together."""
 
     fail_fast: bool = MISSING
-    test: str = limited(one_of=("chosen", "all"))
+    test: str = limited(one_of=("chosen", "each", "last"))
     zip: list[str] = MISSING
 
 

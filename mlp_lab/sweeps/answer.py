@@ -27,7 +27,8 @@ def compare(
 def conclude(folder: str) -> str:
     """End the sweep in ``folder``: test the chosen run once, and it alone; then tell the answer.
 
-    With ``sweep.test=all`` none is chosen, and the last epoch of each job is tested.
+    With ``sweep.test=each`` the best epoch of each job is tested; with ``last`` the last one, and
+    none is chosen.
     """
     runs = find_runs([folder])
     select = runs[0].config.select
@@ -43,11 +44,11 @@ def conclude(folder: str) -> str:
 
 def _untested(comparison: Comparison) -> list[tuple[Run, str]]:
     """The runs and checkpoints that the test set is for, and was not evaluated for yet."""
-    if comparison.tests_all:
-        finished = [job for job in comparison.jobs if job.finished]
-        return [(job.run, "last") for job in finished if job.last_test is None]
-    chosen = comparison.chosen
-    return [(chosen.run, "best")] if chosen is not None and chosen.test is None else []
+    jobs = [job for job in comparison.jobs if job.finished]
+    if comparison.tests == "chosen":
+        jobs = [job for job in jobs if job is comparison.chosen]
+    checkpoint = "last" if comparison.tests == "last" else "best"
+    return [(job.run, checkpoint) for job in jobs if comparison.test_of(job) is None]
 
 
 def _tell(comparison: Comparison, folder: Path) -> str:

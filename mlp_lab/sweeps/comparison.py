@@ -12,7 +12,7 @@ import numpy as np
 
 from mlp_lab.config.schemas import SPLITS
 from mlp_lab.errors import UserError
-from mlp_lab.runs import SIGN, Run, best_row
+from mlp_lab.runs import SIGN, Run, best_row, metrics_of
 from mlp_lab.sweeps.differences import differences, label_of, settings_of
 
 # 97.5 % quantiles of Student's t distribution for 1, 2, ... degrees of freedom.
@@ -107,6 +107,7 @@ class Group:
         jobs: those that finished, at least one, best first.
         begun: how many there are with those that didn't finish.
         intervals: by split, of what ``jobs`` reach in their best epochs.
+        tests: by metric, of what they reach on the test set, where each one is tested.
     """
 
     settings: dict[str, Any]
@@ -114,6 +115,7 @@ class Group:
     jobs: list[Job]
     begun: int
     intervals: dict[str, Interval]
+    tests: dict[str, Interval]
 
     @property
     def seeds(self) -> str:
@@ -151,8 +153,9 @@ class Comparison:
         mode: ``min`` or ``max``: which values are better.
 
     Attributes:
-        tests_all: whether all runs say ``sweep.test=all``: none of them is chosen, and each one
-            bears its test as its last epoch left it.
+        tests: what all runs say as ``sweep.test``: whether the test set is for the ``chosen`` one
+            alone, for the best epoch of ``each`` or for the ``last`` epoch of each, where none of
+            them is chosen.
     """
 
     def __init__(self, runs: Sequence[Run], metric: str = "loss", mode: str = "min") -> None:
@@ -160,7 +163,8 @@ class Comparison:
         self.key = f"{metric}/validation"
         self.mode = mode
         configs = [settings_of(run) for run in runs]
-        self.tests_all = all(config.get("sweep.test") == "all" for config in configs)
+        tests = {config.get("sweep.test") for config in configs}
+        self.tests = str(tests.pop()) if len(tests) == 1 else "chosen"
         self.swept, settings = differences(runs, configs)
         jobs = [self._job(run, own) for run, own in zip(runs, settings, strict=True)]
         logged = {k for job in jobs for row in job.history for k in row if "/validation" in k}
@@ -175,7 +179,11 @@ class Comparison:
 
         None if no job finished, or none is to be chosen.
         """
-        return self.jobs[0] if self.jobs[0].finished and not self.tests_all else None
+        return self.jobs[0] if self.jobs[0].finished and self.tests != "last" else None
+
+    def test_of(self, job: Job) -> dict[str, Any] | None:
+        """The evaluation on the test set that counts for a job, if there is one."""
+        return job.last_test if self.tests == "last" else job.test
 
     def groups(self) -> list[Group]:
         """Jobs that differ in nothing but the seed, together; best first by their mean.
@@ -192,6 +200,7 @@ class Comparison:
                 finished,
                 len(jobs),
                 self._intervals(finished),
+                self._tests(finished),
             )
             for label, jobs in members.items()
             if (finished := [job for job in jobs if job.finished])
@@ -205,6 +214,12 @@ class Comparison:
             for split, key in keys.items()
         }
         return {split: Interval.of(values) for split, values in reached.items() if values}
+
+    def _tests(self, jobs: Sequence[Job]) -> dict[str, Interval]:
+        if self.tests == "chosen":
+            return {}
+        found = [metrics_of(self.test_of(job) or {}) for job in jobs]
+        return {name: Interval.of([own[name] for own in found]) for name in _common(found)}
 
     def _job(self, run: Run, settings: dict[str, Any]) -> Job:
         history = [{k: v for k, v in row.items() if math.isfinite(v)} for row in run.history]
@@ -239,6 +254,11 @@ def find_runs(places: Sequence[str]) -> list[Run]:
         for folder in inside:
             found.setdefault(folder.resolve(), folder)
     return [Run(folder) for folder in found.values()]
+
+
+def _common(found: Sequence[Row]) -> list[str]:
+    """The keys that all have."""
+    return [key for key in found[0] if all(key in own for own in found)]
 
 
 def _without_seed(settings: dict[str, Any]) -> dict[str, Any]:

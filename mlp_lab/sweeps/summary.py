@@ -10,7 +10,7 @@ from mlp_lab.console import markdown, metric, table
 from mlp_lab.files import csv_text
 from mlp_lab.runs import metrics_of
 from mlp_lab.sweeps import boolean, mappings
-from mlp_lab.sweeps.comparison import Comparison, Group, Job
+from mlp_lab.sweeps.comparison import Comparison, Group, Interval, Job
 
 _METRICS = ("loss/train", "loss/validation", "error/train", "error/validation")
 _SPLITS = {"train": "training", "validation": "validation"}
@@ -25,7 +25,7 @@ def columns(comparison: Comparison) -> list[str]:
         *("epochs", "best epoch", *_metrics(comparison)),
         # What the training itself reached, whichever epoch was chosen.
         f"last {comparison.metric}/train",
-        *(_tests(comparison) if comparison.tests_all else []),
+        *(_tests(comparison) if comparison.tests != "chosen" else []),
         *("seconds", "status"),
     ]
 
@@ -50,7 +50,8 @@ def as_csv(comparison: Comparison) -> str:
     shown = columns(comparison)
     last = [f"last {key}" for key in _metrics(comparison)]
     header = [*shown, *(column for column in last if column not in shown), "folder"]
-    return csv_text([header, *([_cell(job, c) for c in header] for job in comparison.jobs)])
+    rows = ([_cell(comparison, job, column) for column in header] for job in comparison.jobs)
+    return csv_text([header, *rows])
 
 
 def unfinished(comparison: Comparison) -> list[str]:
@@ -67,7 +68,7 @@ def _notes(comparison: Comparison) -> list[str]:
 
 def choice(comparison: Comparison) -> list[str]:
     """Which job and epoch are the best on validation data, what they reach, how to repeat them."""
-    if comparison.tests_all:
+    if comparison.tests == "last":
         return _without_choice(comparison.jobs)
     job = comparison.chosen
     if job is None:
@@ -83,11 +84,11 @@ def choice(comparison: Comparison) -> list[str]:
 
 
 def _without_choice(jobs: Sequence[Job]) -> list[str]:
-    """What there is to say in place of a choice, of a sweep whose jobs are all tested."""
+    """What there is to say in place of a choice, of a sweep whose last epochs are tested."""
     finished = [job for job in jobs if job.finished]
     tested = sum(job.last_test is not None for job in finished)
     return [
-        "none is chosen (sweep.test=all): of each job the last epoch counts",
+        "none is chosen (sweep.test=last): of each job the last epoch counts",
         f"the test set was evaluated for it in {tested} of {len(finished)} finished jobs",
     ]
 
@@ -137,8 +138,8 @@ def _metrics(comparison: Comparison) -> list[str]:
 
 
 def _tests(comparison: Comparison) -> list[str]:
-    """The metrics that any job's last epoch has on the test set."""
-    names = {name for job in comparison.jobs for name in metrics_of(job.last_test or {})}
+    """The metrics that any job has on the test set."""
+    names = {name for job in comparison.jobs for name in metrics_of(comparison.test_of(job) or {})}
     return sorted((f"{name}/test" for name in names), key=_order)
 
 
@@ -157,8 +158,11 @@ def _why(job: Job) -> str:
 def _tables(comparison: Comparison) -> list[tuple[list[str], list[list[str]]]]:
     """Header and rows, as shown, of the jobs and, where the seed was swept, of the groups."""
     header = columns(comparison)
-    shown = [[_shown(column, _cell(job, column)) for column in header] for job in comparison.jobs]
-    tables = [(header, shown)]
+    rows = [
+        [_shown(column, _cell(comparison, job, column)) for column in header]
+        for job in comparison.jobs
+    ]
+    tables = [(header, rows)]
     if "seed" in comparison.swept and (groups := comparison.groups()):
         tables.append(_over_seeds(comparison, groups))
     return tables + boolean.tables(comparison) + mappings.tables(comparison)
@@ -167,22 +171,26 @@ def _tables(comparison: Comparison) -> list[tuple[list[str], list[list[str]]]]:
 def _over_seeds(
     comparison: Comparison, groups: Sequence[Group]
 ) -> tuple[list[str], list[list[str]]]:
+    """A row for the chosen metric of each group; where all are tested, those of the test, too."""
     keys = [key for key in comparison.swept if key != "seed"]
-    name = comparison.key
 
-    def cells(group: Group) -> list[str]:
+    def cells(group: Group, name: str, i: Interval) -> list[str]:
         settings = [_setting(group.settings, key) or "-" for key in keys]
-        i = group.intervals["validation"]
         spread = [metric(name, v) if math.isfinite(v) else "-" for v in (i.std, i.half_width)]
-        return [*settings, group.seeds, metric(name, i.mean), *spread]
+        return [*settings, group.seeds, name, metric(name, i.mean), *spread]
 
-    header = [*keys, "seeds", f"mean {name}", "± sd", "± 95 % interval"]
-    return header, [cells(group) for group in groups]
+    header = [*keys, "seeds", "metric", "mean", "± sd", "± 95 % interval"]
+    rows = []
+    for group in groups:
+        tests = {f"{name}/test": interval for name, interval in group.tests.items()}
+        found = {comparison.key: group.intervals["validation"]} | tests
+        rows += [cells(group, name, interval) for name, interval in found.items()]
+    return header, rows
 
 
-def _cell(job: Job, column: str) -> Any:
+def _cell(comparison: Comparison, job: Job, column: str) -> Any:
     if column.endswith("/test"):
-        return (job.last_test or {}).get(column.removesuffix("/test"))
+        return (comparison.test_of(job) or {}).get(column.removesuffix("/test"))
     if column.startswith("last "):
         return job.last(column.removeprefix("last "))
     own = {
