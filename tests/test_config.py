@@ -200,6 +200,11 @@ def test_a_mistake_in_a_sweep_leaves_nothing(script):
         # what can't be read
         ("network.width", "network.width: can't be read: missing EQUAL"),
         ("network.width=[1,2", "network.width=[1,2: can't be read"),
+        (
+            "resume=logs/1_lr=0.1",
+            "resume=logs/1_lr=0.1: can't be read: mismatched input '=' expecting <EOF>;"
+            " a value with = needs quotes: \"resume='logs/1_lr=0.1'\"",
+        ),
     ],
 )
 def test_mistakes(override, answer):
