@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import DictConfig
 
-from mlp_lab.config import check, explain, schemas
+from mlp_lab.config import FOLDER, check, explain, schemas
 from mlp_lab.errors import UserError
 from mlp_lab.experiment import Result
 from mlp_lab.runs import Run, new_folder
@@ -247,7 +247,8 @@ def test_keys_of_a_swept_choice_can_be_set(trained: Trained) -> None:
 
 
 def test_all_options_of_a_choice(trained: Trained) -> None:
-    names = ("adagrad", "adam", "adam_fast", "adam_slow", "adamw")
+    names = sorted(path.stem for path in FOLDER.glob("optimizer/ad*.yaml"))
+    assert {"adagrad", "adam", "adamw"} < set(names)
     assert sweeps.start(["optimizer=glob(ad*)"])
     assert trained.names == [[f"{i}_optimizer={name}" for i, name in enumerate(names)]]
 
