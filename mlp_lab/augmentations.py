@@ -66,7 +66,7 @@ class Augmentation:
         fields = affine_fields(side)
         if alpha > 0:
             fields = torch.cat([fields, alpha * elastic_modes(side, sigma)])
-        self._fields = fields * (2 / (side - 1))  # the unit of resample
+        self._fields = to_points(fields, side)
         self._fill = fill
 
     def __repr__(self) -> str:
@@ -120,6 +120,11 @@ def affine_fields(side: int) -> Tensor:
     axis = torch.arange(side) - (side - 1) / 2
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     return torch.stack([x, y, torch.ones_like(x)]).flatten(1)
+
+
+def to_points(pixels: Tensor, side: int) -> Tensor:
+    """What is in pixels from the centre of a picture, in the unit of ``resample``."""
+    return pixels * (2 / (side - 1))
 
 
 def affine_weights(rotation: Tensor, shear: Tensor, scale: Tensor, shift: Tensor) -> Tensor:

@@ -10,7 +10,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from mlp_lab.augmentations import affine_fields, affine_weights, gaussian_smoothing, resample
+from mlp_lab.augmentations import (
+    affine_fields,
+    affine_weights,
+    gaussian_smoothing,
+    resample,
+    to_points,
+)
 
 
 class Spoil(Protocol):
@@ -74,4 +80,4 @@ def _mapped(images: Tensor, rotation: Tensor, shift: Tensor) -> Tensor:
     """Pictures turned by radians ``[n]``, counter-clockwise, then shifted by pixels ``[n, 2]``."""
     side = images.shape[1]
     weights = affine_weights(rotation, torch.zeros_like(rotation), torch.ones_like(shift), shift)
-    return resample(images, weights @ affine_fields(side) * (2 / (side - 1)), fill=0.0)
+    return resample(images, to_points(weights @ affine_fields(side), side), fill=0.0)

@@ -29,7 +29,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     """
     with console(None):
         run = Run.open(str(cfg.run))
-        data, task = _ready(run, cfg.checkpoint)
+        data, task, epoch = _ready(run, cfg.checkpoint)
         chosen = looks(
             data,
             task,
@@ -37,7 +37,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
             robustness=cfg.robustness,
             embeddings=cfg.embeddings > 0,
         )
-        entry = assess(run, data, task, cfg.split, cfg.checkpoint)
+        entry = assess(data, task, cfg.split, cfg.checkpoint, epoch)
         log.info("%s: %s checkpoint", run.folder, cfg.checkpoint)
         metrics = metrics_of(entry)
         values = [metric(name, value) for name, value in metrics.items()]
@@ -62,15 +62,14 @@ def measure(run: Run, split: str, which: str) -> tuple[dict[str, Any], DataModul
 
     Returns the entry, which is added to the run's record, and what it was made with.
     """
-    data, task = _ready(run, which)
-    entry = assess(run, data, task, split, which)
+    data, task, epoch = _ready(run, which)
+    entry = assess(data, task, split, which, epoch)
     run.add_evaluation(entry)
     return entry, data, task
 
 
-def assess(run: Run, data: DataModule, task: Task, split: str, which: str) -> dict[str, Any]:
-    """The entry of a checkpoint on a whole split of ``data``, whose weights ``task`` gets."""
-    epoch = trained_epochs(load_network(task, run.checkpoint(which)))
+def assess(data: DataModule, task: Task, split: str, which: str, epoch: int) -> dict[str, Any]:
+    """The entry of a checkpoint, which ``task`` has and was made after ``epoch``, on a split."""
     metrics = task.evaluate(data.loader(split))
     if isinstance(data, Image) and isinstance(task, Regression):
         metrics |= _structure(data, task, split)
@@ -86,14 +85,14 @@ def _structure(data: Image, task: Regression, split: str) -> dict[str, float]:
     return {"ssim": ssim(task.values(outputs).float().cpu().view_as(truth), truth)}
 
 
-def _ready(run: Run, which: str) -> tuple[DataModule, Task]:
-    """The data of a run, and its task with the weights of a checkpoint."""
+def _ready(run: Run, which: str) -> tuple[DataModule, Task, int]:
+    """The data of a run, its task with the weights of a checkpoint, and the checkpoint's epoch."""
     path = run.checkpoint(which)  # nothing is fetched for a run that has none
     data, task = build_task(run.config)
-    load_network(task, path)  # with the encoding by which the data are encoded
+    content = load_network(task, path)  # with the encoding by which the data are encoded
     data.prepare_data()
     data.setup()
-    return data, task
+    return data, task, trained_epochs(content)
 
 
 def _tell(run: Run, name: str, findings: Sequence[Finding]) -> None:

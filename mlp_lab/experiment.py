@@ -148,7 +148,9 @@ class Training:
             if test and status == "finished" and result.best is not None:
                 # Where the data are; Lightning took it away.
                 self.task.to(self.trainer.strategy.root_device)
-                result.evaluations.append(assess(self.run, self.data, self.task, "test", "best"))
+                epoch = trained_epochs(load_network(self.task, self.run.checkpoint("best")))
+                entry = assess(self.data, self.task, "test", "best", epoch)
+                result.evaluations.append(entry)
             self.run.write_result(asdict(result))
             report.show_outcome(self.trainer.logger, self.cfg, asdict(result))
             log.info("%s", report.outcome(asdict(result)))

@@ -44,9 +44,8 @@ def _(error: OverrideParseException, root: type) -> str:
     lines = [line for line in str(error).splitlines() if line.strip(" ^")]
     said = [line for line in lines if not line.startswith(("Error parsing", "See https"))]
     key, _, value = str(error.override).partition("=")
-    # So are the folders of a sweep's jobs called.
-    quoted = f"; a value with = needs quotes: \"{key}='{value}'\""
-    return f"{error.override}: can't be read: {said[0]}{quoted if '=' in value else ''}"
+    hint = f"; a value with = needs quotes: \"{key}='{value}'\"" if "=" in value else ""
+    return f"{error.override}: can't be read: {said[0]}{hint}"
 
 
 @explain.register

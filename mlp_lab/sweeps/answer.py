@@ -45,9 +45,9 @@ def conclude(folder: str) -> str:
 def _untested(comparison: Comparison) -> list[tuple[Run, str]]:
     """The runs and checkpoints that the test set is for, and was not evaluated for yet."""
     jobs = [job for job in comparison.jobs if job.finished]
-    if comparison.tests == "chosen":
+    if comparison.tested == "chosen":
         jobs = [job for job in jobs if job is comparison.chosen]
-    checkpoint = "last" if comparison.tests == "last" else "best"
+    checkpoint = "last" if comparison.tested == "last" else "best"
     return [(job.run, checkpoint) for job in jobs if comparison.test_of(job) is None]
 
 

@@ -153,7 +153,7 @@ class Comparison:
         mode: ``min`` or ``max``: which values are better.
 
     Attributes:
-        tests: what all runs say as ``sweep.test``: whether the test set is for the ``chosen`` one
+        tested: what all runs say as ``sweep.test``: whether the test set is for the ``chosen`` one
             alone, for the best epoch of ``each`` or for the ``last`` epoch of each, where none of
             them is chosen.
     """
@@ -163,8 +163,8 @@ class Comparison:
         self.key = f"{metric}/validation"
         self.mode = mode
         configs = [settings_of(run) for run in runs]
-        tests = {config.get("sweep.test") for config in configs}
-        self.tests = str(tests.pop()) if len(tests) == 1 else "chosen"
+        said = {config.get("sweep.test") for config in configs}
+        self.tested = str(said.pop()) if len(said) == 1 else "chosen"
         self.swept, settings = differences(runs, configs)
         jobs = [self._job(run, own) for run, own in zip(runs, settings, strict=True)]
         logged = {k for job in jobs for row in job.history for k in row if "/validation" in k}
@@ -179,11 +179,11 @@ class Comparison:
 
         None if no job finished, or none is to be chosen.
         """
-        return self.jobs[0] if self.jobs[0].finished and self.tests != "last" else None
+        return self.jobs[0] if self.jobs[0].finished and self.tested != "last" else None
 
     def test_of(self, job: Job) -> dict[str, Any] | None:
         """The evaluation on the test set that counts for a job, if there is one."""
-        return job.last_test if self.tests == "last" else job.test
+        return job.last_test if self.tested == "last" else job.test
 
     def groups(self) -> list[Group]:
         """Jobs that differ in nothing but the seed, together; best first by their mean.
@@ -216,7 +216,7 @@ class Comparison:
         return {split: Interval.of(values) for split, values in reached.items() if values}
 
     def _tests(self, jobs: Sequence[Job]) -> dict[str, Interval]:
-        if self.tests == "chosen":
+        if self.tested == "chosen":
             return {}
         found = [metrics_of(self.test_of(job) or {}) for job in jobs]
         return {name: Interval.of([own[name] for own in found]) for name in _common(found)}

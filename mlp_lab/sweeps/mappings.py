@@ -30,7 +30,7 @@ def tables(comparison: Comparison) -> list[Table]:
     A row has the pictures that all of its mappings were tested on. ``±`` is the standard deviation
     over pictures of means over seeds; below it, that over seeds, of a picture.
     """
-    if not (comparison.tests == "last" and "encoding" in comparison.swept):
+    if not (comparison.tested == "last" and "encoding" in comparison.swept):
         return []
     kinds: dict[str, _Reached] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for job in comparison.jobs:

@@ -25,7 +25,7 @@ def columns(comparison: Comparison) -> list[str]:
         *("epochs", "best epoch", *_metrics(comparison)),
         # What the training itself reached, whichever epoch was chosen.
         f"last {comparison.metric}/train",
-        *(_tests(comparison) if comparison.tests != "chosen" else []),
+        *(_tests(comparison) if comparison.tested != "chosen" else []),
         *("seconds", "status"),
     ]
 
@@ -68,7 +68,7 @@ def _notes(comparison: Comparison) -> list[str]:
 
 def choice(comparison: Comparison) -> list[str]:
     """Which job and epoch are the best on validation data, what they reach, how to repeat them."""
-    if comparison.tests == "last":
+    if comparison.tested == "last":
         return _without_choice(comparison.jobs)
     job = comparison.chosen
     if job is None:
