@@ -1,6 +1,7 @@
 """How many threads torch computes with, and how they wait: decided before torch is loaded."""
 
 import os
+import sys
 
 # Chosen by `python scripts/benchmark.py --threads`, whose table stands in the README. Two threads
 # are the fastest for networks of this size on a machine that has nothing else to do. But where
@@ -25,6 +26,18 @@ def set_threads(threads: int | None) -> None:
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, min(_MOST, _cores() - 1))))
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
+
+
+def processes_for(asked: int | None, threads: int | None) -> int:
+    """How many processes of one thread each may share a work; None: as many as there are cores.
+
+    One alone where several threads are asked for, by ``threads`` or by OMP_NUM_THREADS, and where
+    a process with torch can't be forked safely, which is everywhere but on Linux.
+    """
+    if sys.platform != "linux":
+        return 1
+    said = os.environ.get("OMP_NUM_THREADS", "1") if threads is None else str(threads)
+    return asked or (_cores() if said == "1" else 1)
 
 
 def busy_hint() -> str | None:

@@ -17,7 +17,8 @@ from mlp_lab.evaluation import evaluate
 from mlp_lab.experiment import Result, resume, train
 from mlp_lab.runs import Run
 from mlp_lab.seeds import epoch_seed
-from mlp_lab.sweeps.jobs import Job, train_jobs
+from mlp_lab.sweeps.groups import Job
+from mlp_lab.sweeps.jobs import train_jobs
 
 DECAY = 0.9
 SPLITS = ("train", "validation")

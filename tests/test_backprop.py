@@ -35,7 +35,8 @@ from mlp_lab.errors import UserError
 from mlp_lab.experiment import train
 from mlp_lab.networks import MLP, NORMALIZATIONS
 from mlp_lab.schedules import Constant
-from mlp_lab.sweeps.jobs import Job, train_jobs
+from mlp_lab.sweeps.groups import Job
+from mlp_lab.sweeps.jobs import train_jobs
 from mlp_lab.tasks import Classification, ClassificationByHand
 
 WAYS = (by_paths, by_dynamic_programming)

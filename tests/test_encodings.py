@@ -29,7 +29,8 @@ from mlp_lab.errors import UserError
 from mlp_lab.evaluation import evaluate
 from mlp_lab.experiment import Training, fit_alone, resume, train
 from mlp_lab.runs import Run
-from mlp_lab.sweeps.jobs import Job, _groups, train_jobs
+from mlp_lab.sweeps.groups import Job, groups
+from mlp_lab.sweeps.jobs import train_jobs
 
 
 def positional(
@@ -281,8 +282,8 @@ def test_jobs_that_see_the_same_features_train_as_one(curve: Callable, tmp_path:
         ["seed=1"],
     ]
     jobs = [Job(curve(*words), words, tmp_path / str(i)) for i, words in enumerate(alike)]
-    groups = [[jobs.index(job) for job in group.jobs] for group in _groups(jobs)]
-    assert groups == [[0, 1], [2], [3, 4], [5], [6], [7, 8]]
+    found = [[jobs.index(job) for job in group.jobs] for group in groups(jobs)]
+    assert found == [[0, 1], [2], [3, 4], [5], [6], [7, 8]]
     for job, stacked in zip(jobs, train_jobs(jobs), strict=True):
         alone = train(job.cfg)
         assert stacked.best is not None

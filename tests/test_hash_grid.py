@@ -25,7 +25,7 @@ from mlp_lab.experiment import Training, fit_alone, resume, train
 from mlp_lab.networks import count_parameters
 from mlp_lab.prediction import predict
 from mlp_lab.runs import Run
-from mlp_lab.sweeps.jobs import Job, _groups
+from mlp_lab.sweeps.groups import Job, groups
 
 dimensions = st.sampled_from([1, 2, 3])
 PRIMES = (1, 2654435761, 805459861)
@@ -181,9 +181,9 @@ def test_a_grid_goes_on_as_if_it_had_not_stopped(picture: Callable[..., DictConf
 
 def test_grids_train_alone_and_say_why(picture: Callable[..., DictConfig], tmp_path: Path) -> None:
     jobs = [Job(picture(f"seed={i}"), [], tmp_path / str(i)) for i in range(2)]
-    groups = _groups(jobs)
-    assert [len(group.jobs) for group in groups] == [1, 1]
-    assert {group.alone for group in groups} == {"HashGrid has no stacked form"}
+    found = groups(jobs)
+    assert [len(group.jobs) for group in found] == [1, 1]
+    assert {group.alone for group in found} == {"HashGrid has no stacked form"}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,14 +12,17 @@ from typing import Any
 import filelock
 import pytest
 import torch
+from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mlp_lab.checkpoints import read_checkpoint
 from mlp_lab.data import MNIST
 from mlp_lab.experiment import Result, Training, fit_alone
 from mlp_lab.runs import Run
+from mlp_lab.sweeps import groups as groups_module
 from mlp_lab.sweeps import jobs as jobs_module
-from mlp_lab.sweeps.jobs import Job, train_jobs
+from mlp_lab.sweeps.groups import Job
+from mlp_lab.sweeps.jobs import train_jobs
 from mlp_lab.tasks import Task
 from mlp_lab.tasks.stack import Stack
 
@@ -430,6 +434,49 @@ def test_a_checkpoint_of_a_stack_holds_one_network(jobs: Jobs) -> None:
     single = alone(jobs("apart", ["seed=1"]))
     sizes = [Run(r.folder).checkpoint("best").stat().st_size for r in (*results, *single)]
     assert max(sizes) < 1.01 * min(sizes)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes aren't forked")
+def test_processes_divide_a_stack(jobs: Jobs, capsys: pytest.CaptureFixture) -> None:
+    """Four members of two seeds in one shape, and a job of another."""
+    lrs = ["optimizer.lr=0.1", "optimizer.lr=0.3"]
+    own = [[lr, seed] for lr in lrs for seed in ("seed=1", "seed=2")] + [["network.width=5"]]
+    apart = alone(jobs("apart", *own))
+    divided = train_jobs(jobs("divided", *own), processes=3)
+    assert_same_runs(apart, divided)
+    said = capsys.readouterr().out
+    assert "2 jobs train as one network (784-64-10, 50,890 parameters): 0, 2" in said  # a seed's
+    assert "2 jobs train as one network (784-64-10, 50,890 parameters): 1, 3" in said
+    assert "4 trains alone (no other job has its shape, inputs and progress): 784-5-10" in said
+
+
+@pytest.mark.parametrize(
+    ("jobs_", "processes", "parts"),
+    [
+        ([8], 1, [8]),
+        ([8], 2, [4, 4]),
+        ([3], 2, [1, 2]),
+        ([3], 5, [1, 1, 1]),
+        ([200], 1, [50, 50, 50, 50]),  # at most 64 at a time
+        ([4, 4], 2, [4, 4]),  # each process has one
+        ([4, 4], 3, [2, 2, 2, 2]),
+        ([5, 1], 4, [2, 3, 1]),
+    ],
+)
+def test_groups_suffice_for_all_processes(
+    jobs_: list[int], processes: int, parts: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups_module, "_likeness", lambda job: job.cfg.shape)
+    every = [
+        Job(OmegaConf.create({"shape": shape, "seed": number % 3}), [], Path(f"{shape}_{number}"))
+        for shape, number_of in enumerate(jobs_)
+        for number in range(number_of)
+    ]
+    found = groups_module.groups(every, processes)
+    assert [len(group.jobs) for group in found] == parts
+    assert sorted(job.folder for group in found for job in group.jobs) == sorted(
+        job.folder for job in every
+    )
 
 
 @pytest.mark.slow

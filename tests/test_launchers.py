@@ -96,13 +96,57 @@ def test_a_process_that_dies_leaves_the_answer_of_what_is_done(
     assert ",finished," in (folder / "summary.csv").read_text()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes aren't forked")
+def test_in_processes_that_share_a_stack(sweep: Sweep) -> None:
+    runs = sweep("hydra.launcher.processes=2")
+    assert {threads(run) for run in runs} == {"1"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes aren't forked")
+def test_a_forked_process_that_dies_fails_its_own_jobs(start: Start, tmp_path: Path) -> None:
+    words = ["hydra.launcher.processes=2", "callbacks=none", "logger=none"]
+    process = start("-m", *words, "network.width=4,5", "trainer.max_epochs=400")
+    wait_for("mnist_hw4/sweeps/*/0_*/checkpoints/best.ckpt", tmp_path, process)
+    wait_for("mnist_hw4/sweeps/*/1_*/checkpoints/best.ckpt", tmp_path, process)
+    os.kill(min(workers(process.pid)), signal.SIGKILL)
+    out, err = process.communicate(timeout=200)
+    assert process.returncode == 1
+    assert err == "mlp_lab: 0_width=4: its process ended with SIGKILL\n"
+    assert "chosen by validation loss: width=5" in out
+    [folder] = tmp_path.glob("mnist_hw4/sweeps/*")
+    process = start(f"resume={folder}")
+    out, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    assert [Run(path).result["epochs"] for path in sorted(folder.glob("?_*"))] == [400, 400]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes aren't forked")
+@pytest.mark.parametrize("to", ["process", "terminal"])
+def test_ctrl_c_reaches_forked_processes(to: str, start: Start, tmp_path: Path) -> None:
+    words = ["hydra.launcher.processes=2", "callbacks=none", "logger=none", "seed=1,2,3"]
+    process = start("-m", *words, "trainer.max_epochs=100000", start_new_session=True)
+    for number in range(3):
+        wait_for(f"mnist_hw4/sweeps/*/{number}_*/checkpoints/best.ckpt", tmp_path, process)
+    if to == "process":
+        process.send_signal(signal.SIGINT)
+    else:
+        os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "")
+    [folder] = tmp_path.glob("mnist_hw4/sweeps/*")
+    assert f"go on:  python scripts/train.py resume={folder}" in out
+    for path in folder.glob("?_*"):
+        assert Run(path).result["status"] == "interrupted"
+        assert f"{path.name}: interrupted" in out
+
+
 def workers(parent: int) -> list[int]:
-    """The processes that joblib started for jobs."""
+    """The processes that joblib or the first process started for jobs."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended meanwhile
             of = (process / "stat").read_text().rpartition(")")[2].split()[1]
-            if int(of) == parent and b"popen_loky" in (process / "cmdline").read_bytes():
+            if int(of) == parent and b"resource_tracker" not in (process / "cmdline").read_bytes():
                 found.append(int(process.name))
     return found
 

@@ -28,7 +28,8 @@ from mlp_lab.networks import MLP
 from mlp_lab.runs import Run
 from mlp_lab.sweeps.answer import compare
 from mlp_lab.sweeps.comparison import Comparison, find_runs
-from mlp_lab.sweeps.jobs import Job, train_jobs
+from mlp_lab.sweeps.groups import Job
+from mlp_lab.sweeps.jobs import train_jobs
 from mlp_lab.sweeps.layers import draw
 
 Experiment = Callable[..., Result]

@@ -22,7 +22,8 @@ from mlp_lab.networks import Perceptron as Network
 from mlp_lab.runs import Run
 from mlp_lab.schedules import Constant
 from mlp_lab.seeds import epoch_seed
-from mlp_lab.sweeps.jobs import Job, train_jobs
+from mlp_lab.sweeps.groups import Job
+from mlp_lab.sweeps.jobs import train_jobs
 from mlp_lab.tasks import Perceptron
 
 Configure = Callable[..., DictConfig]

@@ -26,6 +26,7 @@ from mlp_lab.rendering import render
 from mlp_lab.runs import Run
 from mlp_lab.schedules import Constant
 from mlp_lab.sweeps import jobs
+from mlp_lab.sweeps.groups import Job
 from mlp_lab.tasks import Regression
 
 SMALL = ["experiment=image_hw", "data.image=text", "data.size=16", "data.passes=3",
@@ -177,7 +178,7 @@ def test_members_of_a_stack_have_pictures_of_their_own(
     monkeypatch.setattr(jobs, "fit_alone", None)  # what a stack that failed would go on with
     own = [["optimizer.lr=0.01"], ["optimizer.lr=0.1"]]
     both = [
-        jobs.Job(compose(*SHORT, "logger=none", *words), words, tmp_path / str(i))
+        Job(compose(*SHORT, "logger=none", *words), words, tmp_path / str(i))
         for i, words in enumerate(own)
     ]
     jobs.train_jobs(both)

@@ -20,7 +20,8 @@ from mlp_lab.experiment import Training, fit_alone, resume, train
 from mlp_lab.runs import Run
 from mlp_lab.sweeps import answer
 from mlp_lab.sweeps import start as sweeps
-from mlp_lab.sweeps.jobs import Job, train_jobs
+from mlp_lab.sweeps.groups import Job
+from mlp_lab.sweeps.jobs import train_jobs
 
 
 @pytest.fixture

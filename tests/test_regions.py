@@ -21,7 +21,8 @@ from mlp_lab.callbacks import DecisionRegions, Weights
 from mlp_lab.checkpoints import load_network, read_checkpoint
 from mlp_lab.experiment import Result, resume, train
 from mlp_lab.runs import Run
-from mlp_lab.sweeps.jobs import Job, train_jobs
+from mlp_lab.sweeps.groups import Job
+from mlp_lab.sweeps.jobs import train_jobs
 
 Configure = Callable[..., DictConfig]
 

@@ -22,7 +22,8 @@ from mlp_lab.data.batches import ChunkLoader
 from mlp_lab.experiment import Training, fit_alone
 from mlp_lab.runs import Run
 from mlp_lab.schedules import Constant
-from mlp_lab.sweeps.jobs import Job, train_jobs
+from mlp_lab.sweeps.groups import Job
+from mlp_lab.sweeps.jobs import train_jobs
 from mlp_lab.tasks import Regression
 
 FORMULAS = {"half_squared_error": 0.5, "squared_error": 1.0}

@@ -5,6 +5,7 @@ import math
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import DictConfig
 
+from mlp_lab import threads
 from mlp_lab.config import FOLDER, check, explain, schemas
 from mlp_lab.errors import UserError
 from mlp_lab.experiment import Result
@@ -29,6 +31,7 @@ from mlp_lab.runs import Run, new_folder
 from mlp_lab.sweeps import answer, jobs, plan
 from mlp_lab.sweeps import start as sweeps
 from mlp_lab.sweeps.folder import Sweep
+from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.overrides import axes, by_key
 from mlp_lab.sweeps.task import Task
 
@@ -159,6 +162,7 @@ class Trained:
 
     Attributes:
         calls: for each call the jobs' folders and overrides.
+        processes: that the latest call asked for.
         endings: statuses by job number; ``finished`` where there is none.
     """
 
@@ -166,11 +170,14 @@ class Trained:
         self.calls: list[list[tuple[str, list[str]]]] = []
         self.endings: dict[int, str] = {}
 
-    def __call__(self, batch: Sequence[jobs.Job], fail_fast: bool, progress: Any) -> list[Result]:
+    def __call__(
+        self, batch: Sequence[Job], fail_fast: bool, bar: Any, processes: int
+    ) -> list[Result]:
+        self.processes = processes
         self.calls.append([(job.folder.name, list(job.overrides)) for job in batch])
         return [self._end(job) for job in batch]
 
-    def _end(self, job: jobs.Job) -> Result:
+    def _end(self, job: Job) -> Result:
         number = int(job.folder.name.partition("_")[0])
         status = self.endings.get(number, "finished")
         job.folder.mkdir(exist_ok=True)
@@ -261,6 +268,40 @@ def test_failing_jobs_are_told_in_lines(trained: Trained, capsys: pytest.Capture
     assert "the answer of" in out
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes aren't forked")
+@pytest.mark.parametrize(
+    ("words", "variables", "processes"),
+    [
+        ([], {}, 5),
+        ([], {"OMP_NUM_THREADS": "1"}, 5),
+        ([], {"OMP_NUM_THREADS": "2"}, 1),
+        (["threads=1"], {"OMP_NUM_THREADS": "2"}, 5),
+        (["threads=2"], {}, 1),
+        (["hydra.launcher.processes=2"], {"OMP_NUM_THREADS": "2"}, 2),
+        (["hydra.launcher.processes=9"], {}, 7),
+        (["hydra.launcher.processes=1"], {}, 1),
+        (["sweep.fail_fast=true"], {}, 1),
+        (["hydra/launcher=basic"], {}, 1),
+    ],
+)
+def test_processes_have_one_thread_each(
+    words: list[str],
+    variables: dict[str, str],
+    processes: int,
+    trained: Trained,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "")  # known to monkeypatch, so that it is put back
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(threads, "_cores", lambda: 5)
+    assert sweeps.start(["seed=range(7)", *words])
+    assert trained.processes == processes
+    if processes > 1:
+        assert os.environ["OMP_NUM_THREADS"] == "1"
+
+
 @pytest.mark.parametrize("launcher", ["basic", "vectorized"])
 def test_fail_fast_lets_no_other_job_begin(
     launcher: str, trained: Trained, capsys: pytest.CaptureFixture
@@ -296,7 +337,7 @@ def test_a_fault_leaves_the_answer_of_what_is_done(
     """An exception that no job can be blamed for, in the process that trains one of them."""
     end = trained._end
 
-    def fails(job: jobs.Job) -> Result:
+    def fails(job: Job) -> Result:
         if job.folder.name == "1_seed=6":
             raise MemoryError("of the test's")
         return end(job)
@@ -317,7 +358,7 @@ def test_a_sweep_goes_on_as_it_began(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["seed=5,6", "hydra/launcher=processes", "hydra.launcher.n_jobs=1", "data.root=here"]
-    monkeypatch.setattr(plan, "_refuse_missing_plugins", lambda settings: None)
+    monkeypatch.setattr(plan, "_check_plugins", lambda settings: None)
     monkeypatch.setattr(sweeps, "_run_hydra", lambda *args: None)
     sweeps.start(words)
     monkeypatch.undo()
@@ -409,6 +450,12 @@ def test_what_changes_takes_one_value(key: str, trained: Trained) -> None:
         (
             ["hydra.launcher._target_=hydra_plugins.x.Y"],
             "hydra/launcher=vectorized: not installed; pip install -e '.[vectorized]' does it",
+        ),
+        (["hydra.launcher.processes=0"], "hydra.launcher.processes=0: must be a whole number"),
+        (["hydra.launcher.proceses=2"], "hydra.launcher.proceses"),
+        (
+            ["hydra.launcher.processes=3", "threads=2"],
+            "hydra.launcher.processes=3: with one thread each, not 2",
         ),
         (["hydra/launcher=slrum"], "hydra/launcher=slrum: no such option; did you mean slurm?"),
     ],

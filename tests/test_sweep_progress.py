@@ -4,17 +4,21 @@ import io
 import os
 import pty
 import re
+import termios
 from collections.abc import Callable
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, suppress
 from itertools import groupby
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
 from conftest import Start
 
-from mlp_lab.callbacks import SweepProgress
+from mlp_lab import threads
+from mlp_lab.callbacks import SweepBar, SweepProgress
+from mlp_lab.callbacks.sweep_progress import Reached
 from mlp_lab.sweeps import start as sweeps
 
 SHOWN = re.compile(r"(\d+/\d+) jobs done(?:, (\d+) in training, epoch (\d+)/\d+)? +(\d+)%")
@@ -44,6 +48,7 @@ def sweep(
     monkeypatch.setenv("GOMP_SPINCOUNT", "10000")  # known to monkeypatch, so that it is put back
     monkeypatch.chdir(tmp_path)
     usual = ["trainer.max_epochs=2", "trainer.accelerator=cpu", "logger=none"]
+    monkeypatch.setattr(threads, "_cores", lambda: 1)
 
     def run(*words: str) -> Terminal:
         with redirect_stderr(Terminal()) as terminal:
@@ -83,30 +88,79 @@ def test_batches_of_a_search(sweep: Callable) -> None:
     assert terminal.displays == 1
 
 
+def watch(tell: Callable, trainer: Any, task: Any) -> SweepProgress:
+    """What a training tells when it begins and when an epoch does."""
+    progress = SweepProgress(tell)
+    progress.on_train_start(trainer, task)
+    progress.on_train_epoch_start(trainer, task)
+    return progress
+
+
 def test_what_was_done_before_says_nothing_of_the_time_left() -> None:
     with redirect_stderr(Terminal()) as terminal:
-        progress = SweepProgress(8)
-        progress.skip(4)
-        progress.on_train_start(SimpleNamespace(current_epoch=1, max_epochs=2), Mock())
-        progress._bar.start_t, progress._bar._time = 0.0, lambda: 10.0
-        progress.done(1)  # half of one took ten seconds, so that three take sixty
-    assert terminal.getvalue().endswith("[00:10<01:00]")
+        bar = SweepBar(8)
+        bar.skip(4)
+        trainer, tell = SimpleNamespace(current_epoch=1, max_epochs=2), bar.source()
+        watch(tell, trainer, Mock())
+        bar._bar.start_t, bar._bar._time = 0.0, lambda: 10.0
+        tell(None)
+        bar.done(1)  # half of one took ten seconds, so that three take sixty
+    assert terminal.getvalue().rstrip().endswith("[00:10<01:00]")
 
 
 def test_members_that_leave_a_stack_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mlp_lab.callbacks.sweep_progress._members", len)
     stack, trainer = [Mock(), Mock(), Mock()], SimpleNamespace(current_epoch=0, max_epochs=2)
     with redirect_stderr(Terminal()) as terminal:
-        progress = SweepProgress(4)
-        progress.on_train_start(trainer, stack)
-        progress.on_train_epoch_start(trainer, stack)
+        bar = SweepBar(4)
+        tell = bar.source()
+        progress = watch(tell, trainer, stack)
         stack.pop()
         trainer.current_epoch = 1
         progress.on_train_epoch_start(trainer, stack)
-        progress.done(3)
+        tell(None)
+        bar.done(3)
     assert terminal.shown == [
         ("0/4", "3", "1", "0"), ("1/4", "2", "2", "50"), ("3/4", "", "", "75"),
     ]  # fmt: skip
+
+
+def test_trainings_beside_each_other_are_summed() -> None:
+    with redirect_stderr(Terminal()) as terminal:
+        bar = SweepBar(8)
+        one, other = bar.source(), bar.source()
+        one(Reached(members=2, ended=1, epoch=3, epochs=4, begun=0))
+        other(Reached(members=4, ended=0, epoch=1, epochs=4, begun=0))
+        one(None)
+        bar.done(3)
+        one(Reached(members=1, ended=0, epoch=2, epochs=4, begun=0))
+    assert terminal.shown == [
+        ("1/8", "2", "4", "31"),
+        ("1/8", "6", "2", "44"),  # 1 + 2 x 3/4 + 4 x 1/4 of 8
+        ("3/8", "4", "2", "50"),
+        ("3/8", "5", "2", "56"),
+    ]
+
+
+def test_lines_of_other_processes_leave_one_bar(start: Start) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 120))
+    words = ["hydra.launcher.processes=2", "seed=1,2,3", "trainer.max_epochs=2", "logger=none"]
+    process = start("-m", *words, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    read = b""
+    with suppress(OSError):  # the terminal's end of file
+        while True:
+            read += os.read(ours, 10_000)
+    os.close(ours)
+    assert process.wait(timeout=200) == 0
+    text = read.decode().replace("\r\n", "\n")
+    assert ("3/3", "", "", "100") in SHOWN.findall(text)
+    assert {training for _, training, _, _ in SHOWN.findall(text)} >= {"3"}
+    lines = [line.rpartition("\r")[2].strip() for line in text.split("\n")]
+    for number in range(3):  # a line of its own, with no bar in it
+        assert sum(line.startswith(f"{number}_seed={number + 1}: finished") for line in lines) == 1
+    assert sum("jobs done" in line for line in lines) == 1
 
 
 def test_jobs_of_other_processes_show_no_bars(start: Start) -> None:

@@ -50,6 +50,7 @@ def benchmark() -> None:
     data.prepare_data()
     data.setup()
     if args.stacked:
+        torch.set_num_threads(1)  # in which loops and processes are, where nothing else is said
         print(stacks.compare(args.rounds, data.splits))
     else:
         for table in epochs.compare(args.rounds, data.splits, data.root):

@@ -1,6 +1,7 @@
-"""A sweep that trains as one network, and as many plain loops one after the other."""
+"""A sweep that trains stacked, and as many plain loops one after the other, on the same cores."""
 
 import io
+import math
 import tempfile
 from contextlib import redirect_stdout
 from itertools import count
@@ -17,34 +18,66 @@ from mlp_lab.benchmark.contestants import (
     seconds_of,
 )
 from mlp_lab.benchmark.race import Contestant, markdown, median, race, ratios, spread
-from mlp_lab.sweeps.jobs import Job, train_jobs
+from mlp_lab.sweeps.groups import Job
+from mlp_lab.sweeps.jobs import train_jobs
+from mlp_lab.threads import processes_for
 
 MEMBERS = (3, 8, 32)
 
 
 def compare(rounds: int, splits: Splits) -> str:
     """A table: seconds an epoch of all members, and beside that of as many plain loops."""
-    header = ["", "members", "s / epoch of all", "× plain loops", "range", "matrix products alone"]
-    rows = [_row(*network, members, rounds, splits) for network in NETWORKS for members in MEMBERS]
-    return f"Medians of {rounds} rounds\n\n{markdown(header, rows)}"
+    processes = processes_for(None, None)
+    threads = f"× with {processes} threads"
+    header = ["", "members", "s / epoch of all", "× plain loops", "range", threads, "range"]
+    header += ["matrix products alone"]
+    rows = [
+        _row(*network, members, processes, rounds, splits)
+        for network in NETWORKS
+        for members in MEMBERS
+    ]
+    title = f"{processes} processes of one thread each; medians of {rounds} rounds"
+    return f"{title}\n\n{markdown(header, rows)}"
 
 
-def _row(width: int, batch_size: int, members: int, rounds: int, splits: Splits) -> list[str]:
+def _row(
+    width: int, batch_size: int, members: int, processes: int, rounds: int, splits: Splits
+) -> list[str]:
+    loop = plain_loop(width, batch_size, splits)
+    share = math.ceil(members / processes)
     with tempfile.TemporaryDirectory() as logs:
         contestants = {
-            "loop": plain_loop(width, batch_size, splits),
-            "sweep": stacked_sweep(width, batch_size, members, logs),
-            "products": matrix_products(width, batch_size, splits, members),
+            "loop": loop,
+            "threads": with_threads(processes, loop),
+            "sweep": stacked_sweep(width, batch_size, members, processes, logs),
+            "products": matrix_products(width, batch_size, splits, share),
         }
         times = race(contestants, rounds)
-    loops = [members * seconds for seconds in times["loop"]]
-    beside = ratios(times["sweep"], loops)
-    limit = median(ratios(times["products"], loops))
-    name = f"784-{width}-10, batch {batch_size}"
-    return [name, str(members), median(times["sweep"]), median(beside), spread(beside), limit]
+    loops, threaded = ([members * s for s in times[name]] for name in ("loop", "threads"))
+    beside, beside_threaded = ratios(times["sweep"], loops), ratios(times["sweep"], threaded)
+    return [
+        *(f"784-{width}-10, batch {batch_size}", str(members), median(times["sweep"])),
+        *(median(beside), spread(beside), median(beside_threaded), spread(beside_threaded)),
+        median(ratios(times["products"], loops)),
+    ]
 
 
-def stacked_sweep(width: int, batch_size: int, members: int, logs: str) -> Contestant:
+def with_threads(threads: int, contestant: Contestant) -> Contestant:
+    """The same in several threads."""
+
+    def run() -> float:
+        torch.set_num_threads(threads)
+        try:
+            return contestant()
+        finally:
+            torch.set_num_threads(1)
+
+    return run
+
+
+def stacked_sweep(
+    width: int, batch_size: int, members: int, processes: int, logs: str
+) -> Contestant:
     """Members of different learning rates, as ``-m`` trains them."""
     rates = torch.linspace(0.01, 0.1, members).tolist()
     words = [["trainer.max_epochs=3", f"optimizer.lr={rate}"] for rate in rates]
@@ -55,6 +88,6 @@ def stacked_sweep(width: int, batch_size: int, members: int, logs: str) -> Conte
         folder = Path(logs) / str(next(rounds))
         jobs = [Job(cfg, [], folder / str(place)) for place, cfg in enumerate(configs)]
         with redirect_stdout(io.StringIO()):
-            return seconds_of(train_jobs(jobs)[0].folder)
+            return max(seconds_of(r.folder) for r in train_jobs(jobs, processes=processes))
 
     return run

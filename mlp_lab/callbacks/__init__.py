@@ -8,7 +8,7 @@ from mlp_lab.callbacks.layers import Layers
 from mlp_lab.callbacks.loss_curves import LossCurves
 from mlp_lab.callbacks.pictures import Pictures
 from mlp_lab.callbacks.progress import Progress
-from mlp_lab.callbacks.sweep_progress import SweepProgress
+from mlp_lab.callbacks.sweep_progress import SweepBar, SweepProgress
 from mlp_lab.callbacks.variants import Variants
 from mlp_lab.callbacks.weights import Weights
 
@@ -21,6 +21,7 @@ __all__ = [
     "LossCurves",
     "Pictures",
     "Progress",
+    "SweepBar",
     "SweepProgress",
     "Variants",
     "Weights",

@@ -1,21 +1,71 @@
 """One progress bar for a whole sweep."""
 
+import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 
 from tqdm import tqdm
 
 from mlp_lab.backend import pl
 from mlp_lab.tasks.stack import Stack
 
+log = logging.getLogger(__name__)
+
 _FORMAT = "{desc} {percentage:3.0f}%|{bar:24}| [{elapsed}<{remaining}]"
 
 
-class SweepProgress(pl.callbacks.Callback):
-    """Jobs done of all, members that train, their epoch, and the time left, on standard error.
+@dataclass(frozen=True)
+class Reached:
+    """How far a training has come.
 
-    It watches one training after another. A job counts as far as its epochs are done.
+    Attributes:
+        members: jobs that it trains.
+        ended: other jobs of its, which have left it.
+        epoch: that begins now, from 0.
+        epochs: to be trained in all.
+        begun: the epoch that it went on with, from 0.
+    """
+
+    members: int
+    ended: int
+    epoch: int
+    epochs: int
+    begun: int
+
+    @property
+    def jobs(self) -> float:
+        """Jobs done; one in training counts as far as its epochs are."""
+        return self.ended + self.members * self.epoch / self.epochs
+
+    @property
+    def before(self) -> float:
+        """Of these jobs, what earlier commands have done."""
+        return (self.ended + self.members) * self.begun / self.epochs
+
+
+Told = Reached | str | None  # how far a training has come, a line, the end of a training
+
+
+class SweepProgress(pl.callbacks.Callback):
+    """Tells how far a training has come, each epoch."""
+
+    def __init__(self, tell: Callable[[Told], None]) -> None:
+        self._tell = tell
+
+    def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        self._jobs, self._begun = _members(task), trainer.current_epoch
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        members, epochs = _members(task), trainer.max_epochs or 1
+        ended = self._jobs - members
+        self._tell(Reached(members, ended, trainer.current_epoch, epochs, self._begun))
+
+
+class SweepBar:
+    """Jobs done of all, members that train, their epoch, and the time left, on standard error.
 
     Args:
         jobs: of the whole sweep; None where that isn't known.
@@ -25,8 +75,9 @@ class SweepProgress(pl.callbacks.Callback):
     def __init__(self, jobs: int | None, shown: bool = True) -> None:
         self._jobs = jobs
         self._done = 0
-        self._in_group = 0
         self._before = 0.0  # jobs, or parts of them, that earlier commands have done
+        self._training: dict[int, Reached] = {}
+        self._sources = 0
         self._bar = tqdm(
             total=jobs,
             dynamic_ncols=True,
@@ -35,23 +86,15 @@ class SweepProgress(pl.callbacks.Callback):
             bar_format=_FORMAT,
         )
 
-    def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        self._in_group = _members(task)
-        self._before += self._in_group * _part(trainer)
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        members = _members(task)
-        epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
-        self._show(
-            self._done + self._in_group - members,  # one that leaves a stack is done
-            members * _part(trainer),
-            f", {members} in training, {epoch}",
-        )
+    def source(self) -> Callable[[Told], None]:
+        """What is to be told of trainings, one after another, that go on beside others."""
+        self._sources += 1
+        return partial(self._hear, self._sources)
 
     def done(self, jobs: int) -> None:
         """Count ``jobs`` as done, however they ended."""
         self._done += jobs
-        self._show(self._done)
+        self._show()
 
     def skip(self, jobs: int) -> None:
         """Count ``jobs`` as done that took no time."""
@@ -68,16 +111,29 @@ class SweepProgress(pl.callbacks.Callback):
         """Leave the terminal to others."""
         self._bar.close()
 
-    def _show(self, done: int, parts: float = 0.0, training: str = "") -> None:
-        self._bar.n = done + parts
-        self._bar.initial = self._before  # of no account for the time left
-        self._bar.set_description_str(f"{done}/{self._jobs or '?'} jobs done{training}")
+    def _hear(self, source: int, told: Told) -> None:
+        if isinstance(told, str):
+            with self.aside():
+                log.info("%s", told)
+        elif told is not None:
+            self._training[source] = told
+            self._show()
+        elif source in self._training:
+            self._before += self._training.pop(source).before
+
+    def _show(self) -> None:
+        training = self._training.values()
+        self._bar.n = self._done + sum(one.jobs for one in training)
+        # of no account for the time left
+        self._bar.initial = self._before + sum(one.before for one in training)
+        done = self._done + sum(one.ended for one in training)
+        words = f"{done}/{self._jobs or '?'} jobs done"
+        if training:
+            last = min(training, key=lambda one: one.epoch / one.epochs)
+            members = sum(one.members for one in training)
+            words += f", {members} in training, epoch {last.epoch + 1}/{last.epochs}"
+        self._bar.set_description_str(words)
 
 
 def _members(task: pl.LightningModule) -> int:
     return len(task.members) if isinstance(task, Stack) else 1
-
-
-def _part(trainer: pl.Trainer) -> float:
-    """How much of its epochs a training has behind it."""
-    return trainer.current_epoch / (trainer.max_epochs or 1)

@@ -546,6 +546,14 @@ class Train:
 
 
 @schema
+class Vectorized:
+    """The keys of ``hydra.launcher`` with ``hydra/launcher=vectorized``."""
+
+    _target_: str = "hydra_plugins.mlp_lab.Vectorized"
+    processes: int | None = limited(minimum=1)
+
+
+@schema
 class Grid:
     """The keys of ``hydra.sweeper`` with ``hydra/sweeper=grid``."""
 

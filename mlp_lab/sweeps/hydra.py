@@ -21,7 +21,14 @@ from mlp_lab.sweeps.task import Task
 
 
 class Vectorized(Launcher):
-    """``hydra/launcher=vectorized``: hands over all jobs of a batch at once, in this process."""
+    """``hydra/launcher=vectorized``: hands over all jobs of a batch at once.
+
+    Args:
+        processes: see ``Task.train``.
+    """
+
+    def __init__(self, processes: int | None = None) -> None:
+        self.processes = processes
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -42,7 +49,7 @@ class Vectorized(Launcher):
             with open_dict(cfg):
                 del cfg["hydra"]
             jobs.append((number, cfg, overrides))
-        values = self.task.train(jobs) if jobs else []
+        values = self.task.train(jobs, self.processes) if jobs else []
         return [
             JobReturn(overrides=overrides, cfg=cfg, status=JobStatus.COMPLETED, _return_value=value)
             for (_, cfg, overrides), value in zip(jobs, values, strict=True)

@@ -3,78 +3,95 @@
 import logging
 import time
 import traceback
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+import torch
+from omegaconf import DictConfig
 
-from mlp_lab.build import build_group_trainer, build_task
-from mlp_lab.callbacks import Progress, SweepProgress
-from mlp_lab.checkpoints import read_checkpoint
+from mlp_lab.build import build_group_trainer
+from mlp_lab.callbacks import Progress, SweepBar, SweepProgress
 from mlp_lab.console import console, metric
 from mlp_lab.encodings import fingerprint
 from mlp_lab.errors import UserError
 from mlp_lab.experiment import Result, Training, fit, fit_alone
 from mlp_lab.networks import describe
 from mlp_lab.runs import Run
-from mlp_lab.stacking import UnstackableError, shape
-from mlp_lab.tasks import Task
+from mlp_lab.sweeps.groups import Group, Job, groups
+from mlp_lab.sweeps.workers import Tell, spread
 from mlp_lab.tasks.stack import Member, Stack
 
 log = logging.getLogger(__name__)
 
-# Members of one stack at most: more gain no time, and all their memory is needed at once.
-_MOST = 64
-
 _NOT_BEGUN = Result("", "interrupted", "not begun, since another job ended the sweep")
+_Results = dict[Path, Result]  # what came of jobs, by their folders
 _ENDED = ("finished", "diverged")  # trained again, a job that diverged would diverge again
 
 
-@dataclass(frozen=True)
-class Job:
-    """One run of a sweep.
-
-    Attributes:
-        cfg: its checked config.
-        overrides: what makes it this job.
-        folder: the run's own. A run in it that has ended is left as it is, another goes on.
-    """
-
-    cfg: DictConfig
-    overrides: Sequence[str]
-    folder: Path
-
-
-@dataclass(frozen=True)
-class _Group:
-    """Jobs that train together, or one, and why it trains alone."""
-
-    jobs: Sequence[Job]
-    alone: str
-
-
 def train_jobs(
-    jobs: Sequence[Job], fail_fast: bool = False, progress: SweepProgress | None = None
+    jobs: Sequence[Job], fail_fast: bool = False, bar: SweepBar | None = None, processes: int = 1
 ) -> list[Result]:
     """Train all jobs; return what came of each, in their order.
 
     A job that fails or diverges doesn't stop the others, unless ``fail_fast`` says so. Then, and
     when the user interrupts, those that were training or had not begun can go on another time.
-    ``progress`` shows them as part of a sweep.
+    ``bar`` shows them as part of a sweep. With several ``processes``, each trains a group at a
+    time, and what fits into one group is divided among them.
     """
-    progress = progress or SweepProgress(len(jobs), shown=False)
+    bar = bar or SweepBar(len(jobs), shown=False)
     results = {job.folder: known for job in jobs if (known := _known(job)) is not None}
-    progress.skip(len(results))
-    course = _Course(progress, fail_fast)
+    bar.skip(len(results))
     with console(None):
-        for group in _groups([job for job in jobs if job.folder not in results]):
-            course.train(group)
-    results |= course.results
+        to_train = groups([job for job in jobs if job.folder not in results], processes)
+        if processes == 1 or not all(_on_cpu(job) for job in jobs):
+            results |= _train_here(to_train, fail_fast, bar)
+        else:
+            results |= _train_apart(to_train, processes, bar)
     return [results.get(job.folder, _NOT_BEGUN) for job in jobs]
+
+
+def _train_here(to_train: Sequence[Group], fail_fast: bool, bar: SweepBar) -> _Results:
+    tell = bar.source()
+    course = _Course(tell, fail_fast)
+    for group in to_train:
+        course.train(group)
+        tell(None)
+        bar.done(len(group.jobs))
+    return course.results
+
+
+def _train_apart(to_train: Sequence[Group], processes: int, bar: SweepBar) -> _Results:
+    """Train each group in one of several processes; the jobs of one that dies have failed."""
+    results: _Results = {}
+
+    def begin(tell: Tell) -> Callable[[Group], _Results]:
+        torch.set_num_threads(1)  # those that the first process has had are not in this one
+        course = _Course(tell, fail_fast=False)
+
+        def train(group: Group) -> _Results:
+            course.train(group)
+            return {job.folder: course.results[job.folder] for job in group.jobs}
+
+        return train
+
+    def done(group: Group, found: _Results | str) -> None:
+        if isinstance(found, str):
+            found = {job.folder: _known(job) or _lost(job, found) for job in group.jobs}
+        results.update(found)
+        bar.done(len(group.jobs))
+
+    spread(to_train, processes, begin, bar.source, done)
+    return results
+
+
+def _on_cpu(job: Job) -> bool:
+    """Whether it will train where a forked process can: not on a GPU."""
+    asked = job.cfg.trainer.accelerator
+    return asked == "cpu" or (asked == "auto" and not torch.cuda.is_available())
 
 
 def _known(job: Job) -> Result | None:
@@ -86,62 +103,24 @@ def _known(job: Job) -> Result | None:
     return Result(**before) if before.get("status") in _ENDED else None
 
 
-def _groups(jobs: Sequence[Job]) -> list[_Group]:
-    """What can train together, in the order of the first jobs."""
-    alike: dict[Hashable, list[Job]] = {}
-    alone: dict[Hashable, str] = {}
-    usual = "no other job has its shape, inputs and progress" if len(jobs) > 1 else "it comes alone"
-    for job in jobs:
-        key: Hashable = job.folder
-        try:
-            key = _likeness(job)
-        except UnstackableError as error:
-            alone[key] = str(error)
-        except Exception as error:  # which it will meet again, and then be told of
-            alone[key] = type(error).__name__
-        alike.setdefault(key, []).append(job)
-    return [
-        _Group(group[start : start + _MOST], alone.get(key, usual))
-        for key, group in alike.items()
-        for start in range(0, len(group), _MOST)
-    ]
-
-
-def _likeness(job: Job) -> Hashable:
-    """What jobs have to agree in to be stacked. Raises UnstackableError if one can't be."""
-    cfg, last = job.cfg, Run(job.folder).last_checkpoint
-    if cfg.trainer.profiler is not None:
-        raise UnstackableError("trainer.profiler is set")
-    _, task = build_task(cfg)
-    if type(task).differentiate is not Task.differentiate:
-        raise UnstackableError("its gradients are written out")
-    step = None if last is None else read_checkpoint(last)["global_step"]
-    agree = [key for key in cfg.task if key not in task.loss_numbers]
-    parts = OmegaConf.masked_copy(cfg.task, agree), cfg.data, cfg.trainer
-    # One that is drawn from the seed parts jobs with different seeds: they see different inputs.
-    averages = task.average is not None
-    texts = map(OmegaConf.to_yaml, parts)
-    return step, shape(task.network), averages, fingerprint(task.encoding), *texts
-
-
 class _Course:
     """Trains group after group, until a job ends the sweep.
 
     Args:
-        progress: of all jobs.
+        tell: is told in lines what becomes of jobs, and how far those in training have come.
         fail_fast: train no further group after a job that failed.
 
     Attributes:
         results: what came of jobs so far, by their folders.
     """
 
-    def __init__(self, progress: SweepProgress, fail_fast: bool) -> None:
-        self.results: dict[Path, Result] = {}
-        self._progress = progress
+    def __init__(self, tell: Tell, fail_fast: bool) -> None:
+        self.results: _Results = {}
+        self._tell = tell
         self._fail_fast = fail_fast
         self._latest: Training | None = None
 
-    def train(self, group: _Group) -> None:
+    def train(self, group: Group) -> None:
         """Train the jobs of a group, each in its folder and kept from others meanwhile."""
         if self._over:
             return
@@ -163,9 +142,7 @@ class _Course:
         if not whole:  # by the fault of one of them, perhaps
             for job in group.jobs:
                 if job.folder not in self.results:
-                    self.train(_Group([job], "the stack failed"))
-            return
-        self._progress.done(len(group.jobs))
+                    self.train(Group([job], "the stack failed"))
 
     @property
     def _over(self) -> bool:
@@ -180,8 +157,8 @@ class _Course:
 
     def _train_alone(self, training: Training, reason: str) -> None:
         network = describe(training.task.network)
-        self._say(f"{training.run.folder.name} trains alone ({reason}): {network}")
-        _watch([training], self._progress)
+        self._tell(f"{training.run.folder.name} trains alone ({reason}): {network}")
+        _watch([training], self._tell)
         try:
             result = fit_alone(training, test=False, terminal=False)
         except Exception as error:
@@ -192,7 +169,7 @@ class _Course:
         """Train several runs as one network; return whether that could be done."""
         names = ", ".join(training.run.folder.name for training in trainings)
         network = describe(trainings[0].task.network)
-        self._say(f"{len(trainings)} jobs train as one network ({network}): {names}")
+        self._tell(f"{len(trainings)} jobs train as one network ({network}): {names}")
         began = time.perf_counter()
 
         def conclude(training: Training, status: str, reason: str | None) -> None:
@@ -204,7 +181,7 @@ class _Course:
             for training in trainings:
                 with console(training.run.log, terminal=False):
                     training.introduce()
-            group = build_group_trainer(trainings[0].cfg, _watch(trainings, self._progress))
+            group = build_group_trainer(trainings[0].cfg, _watch(trainings, self._tell))
             status, reason = fit(group, Stack(members, self._fail_fast), trainings[0].data)
             if status == "diverged":
                 reason = "stopped, since another job diverged"
@@ -215,17 +192,13 @@ class _Course:
             for training in trainings:
                 if training.run.folder not in self.results:
                     _write_traceback(training.run, error)
-            self._say(f"together they failed ({type(error).__name__}); now one by one")
+            self._tell(f"together they failed ({type(error).__name__}); now one by one")
             return False
         return True
 
     def _record(self, result: Result) -> None:
         self.results[Path(result.folder)] = result
-        self._say(_told(result))
-
-    def _say(self, line: str) -> None:
-        with self._progress.aside():
-            log.info("%s", line)
+        self._tell(_told(result))
 
 
 def _begin(job: Job, held: ExitStack) -> Training | Result:
@@ -266,6 +239,10 @@ def _concluded(training: Training, status: str, reason: str | None, seconds: flo
             return _failed(training.run, training.cfg, error)
 
 
+def _lost(job: Job, reason: str) -> Result:
+    return _failed(Run(job.folder), job.cfg, UserError(reason))
+
+
 def _failed(run: Run, cfg: DictConfig, error: Exception) -> Result:
     """Leave a traceback and a result in the job's folder."""
     run.write_config(cfg)
@@ -283,8 +260,9 @@ def _write_traceback(run: Run, error: Exception) -> None:
         file.writelines(traceback.format_exception(error))
 
 
-def _watch(trainings: Sequence[Training], progress: SweepProgress) -> list[SweepProgress]:
+def _watch(trainings: Sequence[Training], tell: Tell) -> list[SweepProgress]:
     """Put the sweep's progress bar in the place of the runs' own, where they have any."""
+    progress = SweepProgress(tell)
     watched = False
     for training in trainings:
         callbacks: list = training.trainer.callbacks  # type: ignore[attr-defined]

@@ -20,6 +20,7 @@ from mlp_lab.sweeps.overrides import axes, by_key
 from mlp_lab.sweeps.search import divided
 
 _SWEEPERS = {schema._target_: schema for schema in (schemas.Grid, schemas.Search)}
+_LAUNCHERS = {schemas.Vectorized._target_: schemas.Vectorized}
 _OWN = ("hydra.mode", "hydra.sweep.dir", "hydra.sweep.subdir")
 # What the whole sweep has, not a job.
 _WHOLE = re.compile(r"(threads|sweep)$|sweep\.|hydra[./]")
@@ -51,15 +52,20 @@ def plan(words: Sequence[str]) -> Plan:
         typed = parser.parse_overrides(list(words))
         fixed = [o for o in typed if not (o.is_sweep_override() or _is_value(o))]
         outline = hydra.compose("train", list(map(_word, fixed)), return_hydra_config=True)
-        _refuse_missing_plugins(outline.hydra)
+        _check_plugins(outline.hydra)
         overrides = by_key(outline.hydra.sweeper.params or {}, words, parser)
         varied = [key for key, override in overrides.items() if override.is_sweep_override()]
         _refuse_keys(overrides)
         grid = _axes(outline, overrides)
         configs = [check(cfg, schemas.Train) for cfg in _configs(grid, parser)]
         searches = outline.hydra.sweeper._target_ == schemas.Search._target_
+    processes = outline.hydra.launcher.get("processes")
     for cfg in configs:
         _refuse_no_job(cfg)
+        if (processes or 1) > 1 and (cfg.threads or 1) > 1:
+            raise UserError(
+                f"hydra.launcher.processes={processes}: with one thread each, not {cfg.threads}"
+            )
         if searches and is_refit(cfg):
             raise UserError("data.refit=true: leaves no validation data for a search to choose by")
     return Plan(configs[0], varied, [_for_all_choices(o, outline) for o in typed])
@@ -92,9 +98,7 @@ def _word(override: Override) -> str:
 
 def _axes(outline: DictConfig, overrides: Mapping[str, Override]) -> list[list[tuple[str, ...]]]:
     """The axes of a sweep, see ``overrides.axes``; of an interval that is searched, both ends."""
-    settings, zipped = outline.hydra.sweeper, outline.sweep.zip
-    if (schema := _SWEEPERS.get(settings._target_)) is not None:
-        _check_sweeper(settings, schema)
+    zipped, schema = outline.sweep.zip, _SWEEPERS.get(outline.hydra.sweeper._target_)
     if schema is schemas.Grid:
         return axes(overrides, zipped)
     if zipped:
@@ -106,11 +110,20 @@ def _axes(outline: DictConfig, overrides: Mapping[str, Override]) -> list[list[t
     return axes(listed, []) + [_ends(o) for o in intervals.values()]
 
 
-def _check_sweeper(settings: DictConfig, schema: type) -> None:
-    try:
-        check(settings, schema)
-    except UserError as error:
-        raise UserError(f"hydra.sweeper.{error}") from error
+def _check_plugins(settings: DictConfig) -> None:
+    """Check what is set for the launcher and the sweeper, if they are installed and ours."""
+    for kind, own in (("launcher", _LAUNCHERS), ("sweeper", _SWEEPERS)):
+        target = settings[kind]._target_
+        if target not in Plugins.instance().class_name_to_class:
+            option = settings.runtime.choices[f"hydra/{kind}"]
+            raise UserError(
+                f"hydra/{kind}={option}: not installed; pip install -e '.[{option}]' does it"
+            )
+        if target in own:
+            try:
+                check(settings[kind], own[target])
+            except UserError as error:
+                raise UserError(f"hydra.{kind}.{error}") from error
 
 
 def _ends(override: Override) -> list[tuple[str, ...]]:
@@ -118,15 +131,6 @@ def _ends(override: Override) -> list[tuple[str, ...]]:
     interval, key = override.value(), override.get_key_element()
     assert isinstance(interval, IntervalSweep)
     return [(f"{key}={interval.start}",), (f"{key}={interval.end}",)]
-
-
-def _refuse_missing_plugins(settings: DictConfig) -> None:
-    for kind in ("launcher", "sweeper"):
-        if settings[kind]._target_ not in Plugins.instance().class_name_to_class:
-            option = settings.runtime.choices[f"hydra/{kind}"]
-            raise UserError(
-                f"hydra/{kind}={option}: not installed; pip install -e '.[{option}]' does it"
-            )
 
 
 def _refuse_keys(overrides: Mapping[str, Override]) -> None:

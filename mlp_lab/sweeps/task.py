@@ -15,10 +15,10 @@ from omegaconf import DictConfig
 from mlp_lab.config import check, schemas
 from mlp_lab.runs import SIGN
 from mlp_lab.sweeps.folder import Sweep
-from mlp_lab.threads import set_threads
+from mlp_lab.threads import processes_for, set_threads
 
 if TYPE_CHECKING:
-    from mlp_lab.callbacks import SweepProgress
+    from mlp_lab.callbacks import SweepBar
     from mlp_lab.experiment import Result
 
 # A job's number, its config and its own overrides.
@@ -45,15 +45,18 @@ class Task:
         self.jobs: int | None = None
         self.told: set[str] = set()
         self._process = os.getpid()
-        self._progress: SweepProgress | None = None  # which the jobs of a process have in common
+        self._bar: SweepBar | None = None  # which the jobs of a process have in common
 
     def __call__(self, cfg: DictConfig) -> float:
         """Train the job that Hydra's own config describes; see ``train``."""
         job = HydraConfig.get()
         return self.train([(job.job.num, cfg, list(job.overrides.task))])[0]
 
-    def train(self, jobs: Sequence[NumberedJob]) -> list[float]:
+    def train(self, jobs: Sequence[NumberedJob], processes: int | None = 1) -> list[float]:
         """Train jobs together; return the best validation value of each.
+
+        They are divided among at most so many ``processes`` of one thread each; None: one for each
+        core, as far as that is of use; see ``threads.processes_for``.
 
         The value is that of ``select.metric``; infinitely bad for a job that diverged in its first
         epoch, nan for one that left none otherwise. A job that fails doesn't stop the others,
@@ -64,19 +67,23 @@ class Task:
         configs = [check(cfg, schemas.Train) for _, cfg, _ in jobs]
         if self.sweep.stopped:
             return [math.nan] * len(jobs)
-        set_threads(configs[0].threads)
-        from mlp_lab.callbacks import SweepProgress
+        shared, fail_fast = configs[0], configs[0].sweep.fail_fast
+        # Only within one process a job that fails ends those that train with it.
+        most = 1 if fail_fast else min(len(jobs), processes_for(processes, shared.threads))
+        set_threads(1 if most > 1 else shared.threads)
+        from mlp_lab.callbacks import SweepBar
         from mlp_lab.sweeps.jobs import Job, train_jobs
 
-        first, fail_fast = os.getpid() == self._process, configs[0].sweep.fail_fast
-        self._progress = self._progress or SweepProgress(self.jobs, shown=first)
+        first = os.getpid() == self._process
+        self._bar = self._bar or SweepBar(self.jobs, shown=first)
         results = train_jobs(
             [
                 Job(cfg, overrides, self.sweep.job_folder(number, overrides))
                 for cfg, (number, _, overrides) in zip(configs, jobs, strict=True)
             ],
             fail_fast,
-            self._progress,
+            self._bar,
+            most,
         )
         failures = {
             os.path.basename(result.folder): result.reason or result.status
@@ -84,7 +91,7 @@ class Task:
             if result.status not in ("finished", "interrupted")
         }
         if first:
-            with self._progress.aside():
+            with self._bar.aside():
                 self.tell(failures)
         elif self.jobs is not None:
             print(f"{len(self.sweep.finished)} of {self.jobs} jobs have finished", flush=True)
@@ -96,8 +103,8 @@ class Task:
 
     def close(self) -> None:
         """End the progress bar, if there is one."""
-        if self._progress is not None:
-            self._progress.close()
+        if self._bar is not None:
+            self._bar.close()
 
     def tell(self, failures: dict[str, str]) -> None:
         """One line on standard error for each failure that the user doesn't know yet."""

@@ -1,0 +1,137 @@
+"""Work for several processes, which are forked from this one: what is loaded here, each has.
+
+To fork takes milliseconds; to load torch and Lightning once more takes seconds of a core.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from typing import Any, Generic, TypeVar
+
+Work = TypeVar("Work")
+Value = TypeVar("Value")
+Tell = Callable[[Any], None]  # anybody who is to hear of something
+Begin = Callable[[Tell], Callable[[Work], Value]]
+Done = Callable[[Work, Value | str], None]
+
+
+def spread(
+    works: Sequence[Work],
+    processes: int,
+    begin: Begin[Work, Value],
+    source: Callable[[], Tell],
+    done: Done[Work, Value],
+) -> None:
+    """Do all works, in their order, in at most so many processes at a time.
+
+    Ctrl-C reaches each of them as one KeyboardInterrupt; when all have ended, it is raised here.
+    If this process dies, so do they.
+
+    Args:
+        begin: called in each process, with what passes messages on; returns what does a work.
+        source: called here for each process; returns what hears its messages, and None at the end
+            of each work.
+        done: called here after each work, with its value or, if its process died, how that ended.
+    """
+    waiting = deque(works)
+    crew: dict[Connection, _Worker[Work, Value]] = {}
+    interrupted = False
+    try:
+        while waiting or crew:
+            try:
+                while waiting and len(crew) < processes:
+                    worker = _Worker(begin, source())
+                    crew[worker.line] = worker
+                    worker.take(waiting)
+                for line in wait(list(crew)):
+                    worker = crew[line]  # type: ignore[index]
+                    if not worker.listen(done, waiting):
+                        del crew[worker.line]
+            except KeyboardInterrupt:
+                interrupted = True
+                waiting.clear()
+                for worker in crew.values():
+                    worker.interrupt()
+    finally:
+        for worker in crew.values():
+            worker.process.kill()
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+class _Worker(Generic[Work, Value]):
+    """One process, which does a work at a time.
+
+    Args:
+        begin, hear: see ``spread``.
+
+    Attributes:
+        line: through which it gets works and tells what comes of them.
+    """
+
+    def __init__(self, begin: Begin[Work, Value], hear: Tell) -> None:
+        context = multiprocessing.get_context("fork")
+        self.line, far_end = context.Pipe()
+        self.process = context.Process(target=_serve, args=(far_end, begin), daemon=True)
+        self.process.start()
+        far_end.close()  # so that the line ends when the process does
+        self._hear = hear
+        self._work: Work | None = None
+        self._interrupted = False
+
+    def take(self, waiting: deque[Work]) -> None:
+        """Give it the next work, or tell it that there is none."""
+        self._work = waiting.popleft() if waiting else None
+        with suppress(BrokenPipeError):  # of one that died, which listening will show
+            self.line.send(self._work)
+
+    def listen(self, done: Done[Work, Value], waiting: deque[Work]) -> bool:
+        """Hear what it has to say; return whether there is more to come."""
+        try:
+            ended, said = self.line.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            if self._work is not None and not self._interrupted:
+                self._hear(None)
+                done(self._work, _how_ended(self.process.exitcode or 0))
+            return False
+        if ended:
+            assert self._work is not None
+            self._hear(None)
+            done(self._work, said)
+            self.take(waiting)
+        else:
+            self._hear(said)
+        return True
+
+    def interrupt(self) -> None:
+        self._interrupted = True
+        self.process.terminate()
+
+
+def _serve(line: Connection, begin: Begin[Work, Value]) -> None:
+    """What a process does, until it gets no further work."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all its processes
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the first process sends this one
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(KeyboardInterrupt):
+        do = begin(lambda message: line.send((False, message)))
+        while (work := line.recv()) is not None:
+            line.send((True, do(work)))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _how_ended(code: int) -> str:
+    how = f"exit status {code}" if code >= 0 else signal.Signals(-code).name
+    return f"its process ended with {how}"

@@ -1,0 +1,172 @@
+"""Work that is spread over forked processes, held against the same work in this one."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlp_lab.sweeps.workers import Tell, spread
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes aren't forked elsewhere")
+
+
+class Heard:
+    """What the first process hears of works."""
+
+    def __init__(self) -> None:
+        self.messages: list[list[Any]] = []
+        self.values: dict[Any, Any] = {}
+
+    def source(self) -> Tell:
+        self.messages.append([])
+        return self.messages[-1].append
+
+
+def spread_out(works: list, processes: int, do: Callable[[Any, Tell], Any]) -> Heard:
+    heard = Heard()
+    spread(
+        works,
+        processes,
+        lambda tell: lambda work: do(work, tell),
+        heard.source,
+        heard.values.__setitem__,
+    )
+    return heard
+
+
+def square(work: int, tell: Tell) -> tuple[int, int]:
+    tell(f"at {work}")
+    return work * work, os.getpid()
+
+
+@given(st.lists(st.integers(), unique=True, max_size=6), st.integers(1, 4))
+def test_each_work_is_done_once_in_few_processes(works: list[int], processes: int) -> None:
+    heard = spread_out(works, processes, square)
+    assert {work: value for work, (value, _) in heard.values.items()} == {w: w * w for w in works}
+    pids = {pid for _, pid in heard.values.values()}
+    assert os.getpid() not in pids
+    assert len(pids) <= len(heard.messages) <= min(processes, len(works))
+    told = sorted(message for told in heard.messages for message in told if message is not None)
+    assert told == sorted(f"at {work}" for work in works)
+    assert sum(told.count(None) for told in heard.messages) == len(works)
+
+
+def test_a_process_keeps_what_it_has_made() -> None:
+    heard = Heard()
+
+    def begin(tell: Tell) -> Callable[[int], int]:
+        done: list[int] = []
+
+        def do(work: int) -> int:
+            done.append(work)
+            return len(done)
+
+        return do
+
+    spread([5, 6, 7], 1, begin, heard.source, heard.values.__setitem__)
+    assert heard.values == {5: 1, 6: 2, 7: 3}
+
+
+@pytest.mark.parametrize(
+    ("end", "how"),
+    [
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "SIGKILL"),
+        (lambda: os._exit(3), "exit status 3"),
+    ],
+)
+def test_a_process_that_dies_loses_its_own_work_alone(end: Callable, how: str) -> None:
+    def do(work: int, tell: Tell) -> int:
+        if work == 1:
+            end()
+        return work
+
+    heard = spread_out([0, 1, 2, 3], 2, do)
+    assert heard.values == {0: 0, 1: f"its process ended with {how}", 2: 2, 3: 3}
+
+
+def test_a_fault_ends_its_process(capfd: pytest.CaptureFixture) -> None:
+    def do(work: int, tell: Tell) -> float:
+        return 1 / work
+
+    assert spread_out([0, 2], 2, do).values == {0: "its process ended with exit status 1", 2: 0.5}
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+@pytest.fixture
+def interrupt() -> Iterator[Callable[[], None]]:
+    """Sends this process a Ctrl-C in half a second."""
+    timers = []
+
+    def later() -> None:
+        timers.append(threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)))
+        timers[-1].start()
+
+    yield later
+    for timer in timers:
+        timer.join()
+
+
+def test_an_interrupt_reaches_each_once(interrupt: Callable[[], None]) -> None:
+    heard = Heard()
+
+    def do(work: int, tell: Tell) -> str:
+        os.kill(os.getpid(), signal.SIGINT)  # as a terminal does, beside what is passed on
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            tell("interrupted")
+            time.sleep(0.2)
+        return "ended"
+
+    interrupt()
+    with pytest.raises(KeyboardInterrupt):
+        spread(
+            [1, 2, 3, 4],
+            2,
+            lambda tell: lambda work: do(work, tell),
+            heard.source,
+            heard.values.__setitem__,
+        )
+    assert heard.values == {1: "ended", 2: "ended"}
+    assert heard.messages == [["interrupted", None]] * 2
+
+
+def test_works_die_with_the_first_process(tmp_path: Any) -> None:
+    def do(work: int, tell: Tell) -> None:
+        (tmp_path / f"{work}.part").write_text(str(os.getpid()))
+        (tmp_path / f"{work}.part").rename(tmp_path / str(work))
+        time.sleep(60)
+
+    first = os.fork()
+    if not first:
+        spread([0, 1], 2, lambda tell: lambda work: do(work, tell), lambda: print, print)
+    files = [tmp_path / "0", tmp_path / "1"]
+    assert soon(lambda: all(file.exists() for file in files))
+    workers = [int(file.read_text()) for file in files]
+    assert all(map(alive, workers))
+    os.kill(first, signal.SIGKILL)
+    os.waitpid(first, 0)
+    assert soon(lambda: not any(map(alive, workers)))
+
+
+def alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def soon(true: Callable[[], bool]) -> bool:
+    for _ in range(200):
+        if true():
+            return True
+        time.sleep(0.05)
+    return False
