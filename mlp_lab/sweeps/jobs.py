@@ -45,9 +45,10 @@ def train_jobs(
     bar = bar or SweepBar(len(jobs), shown=False)
     results = {job.folder: known for job in jobs if (known := _known(job)) is not None}
     bar.skip(len(results))
+    processes = processes if all(_on_cpu(job) for job in jobs) else 1
     with console(None):
         to_train = groups([job for job in jobs if job.folder not in results], processes)
-        if processes == 1 or not all(_on_cpu(job) for job in jobs):
+        if processes == 1 or len(to_train) == 1:
             results |= _train_here(to_train, fail_fast, bar)
         else:
             results |= _train_apart(to_train, processes, bar)
