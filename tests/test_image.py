@@ -198,6 +198,13 @@ def test_a_text_is_the_same_in_all_sizes() -> None:
     assert np.corrcoef(coarse.ravel(), small.reshape(32, 4, 32, 4).mean((1, 3)).ravel())[0, 1] > 0.9
 
 
+def test_a_text_has_as_much_ink_as_those_of_the_paper() -> None:
+    """A single colour reaches what raw coordinates do in table 1: 18.40 dB."""
+    texts = [text_image(512, seed, False) for seed in range(32)]
+    reached = [-10 * np.log10(((text - text.mean((0, 1))) ** 2).mean()) for text in texts]
+    assert np.mean(reached) == pytest.approx(18.4, abs=0.5)
+
+
 # --- splits -------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 _LETTERS = np.array(list("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"))
-_STRINGS = 32
+_STRINGS = 6
 _LENGTHS = (3, 12)
 _FONT_SIZES = (1 / 32, 1 / 6)  # in parts of the picture's side
 
@@ -16,9 +16,10 @@ def text_image(size: int, seed: int, grey: bool) -> np.ndarray:
     """Random strings on white: float32 ``[size, size, 3]`` in [0, 1], or ``[size, size, 1]``.
 
     Tancik et al. 2020 (section 6) have pictures of text of random size and colour, and say no
-    more. Here they are 32 strings of 3 to 12 letters and digits in DejaVu Sans. The font's size,
-    1/32 to 1/6 of the picture's side, the RGB colour, and the place of the string's centre in the
-    picture are uniformly random for each; later ones lie on earlier ones.
+    more. Here they are 6 strings of 3 to 12 letters and digits in DejaVu Sans: with so much ink
+    a single colour has a PSNR of 18 dB, as raw coordinates, which see little more, have on theirs.
+    The font's size, 1/32 to 1/6 of the picture's side, the RGB colour, and the place of the
+    string's centre in the picture are uniformly random for each; later ones lie on earlier ones.
     The same seed gives the same picture in each size, but for what a font does to fit its letters
     to the pixels.
 
