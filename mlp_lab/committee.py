@@ -49,7 +49,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     appended to ``committee.json`` in the folder that holds all members, that of a sweep for its
     jobs; there their names are paths from this folder.
 
-    Raises UserError: no such runs, or members that don't go together.
+    Raises UserError: no such runs, members that don't go together, or a damaged record.
     """
     for look in ("temperature", "robustness", "embeddings"):
         if cfg[look]:
@@ -57,6 +57,8 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     with console(None):
         runs = _members(cfg.run)
         _refuse_strangers(runs, cfg.split)
+        folder = Path(os.path.commonpath([run.folder.resolve().parent for run in runs]))
+        _recorded(folder / _RECORD)  # a damaged one is refused before anything is evaluated
         entries, outputs = [], []
         for run in runs:
             entry, data, task = measure(run, cfg.split, cfg.checkpoint)
@@ -65,7 +67,6 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
             outputs.append(output)
         assert isinstance(task, Classification)
         wrong = decide(task, torch.stack(outputs), cfg.average) != targets
-        folder = Path(os.path.commonpath([run.folder.resolve().parent for run in runs]))
         names = [run.folder.resolve().relative_to(folder).as_posix() for run in runs]
         errors = [entry["error"] for entry in entries]
         entry = {
@@ -151,8 +152,20 @@ def _learnt(run: Run, split: str) -> dict[str, Any]:
     return data | {"task.output": run.config.task.output}
 
 
+def _recorded(record: Path) -> list[dict[str, Any]]:
+    """The entries of earlier evaluations. Raises UserError if the file holds something else."""
+    if not record.is_file():
+        return []
+    try:
+        entries = json.loads(record.read_text())
+    except ValueError as error:
+        raise UserError(f"{record}: damaged: {error}") from error
+    if not isinstance(entries, list):
+        raise UserError(f"{record}: damaged: not the record of a committee")
+    return entries
+
+
 def _append(record: Path, entry: dict[str, Any]) -> None:
     """Add an entry to the list in a file."""
     with filelock.FileLock(record.with_name(".lock")):  # two at once would lose one's entry
-        before = json.loads(record.read_text()) if record.is_file() else []
-        write_whole(record, json_text([*before, entry]).encode())
+        write_whole(record, json_text([*_recorded(record), entry]).encode())

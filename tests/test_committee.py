@@ -204,6 +204,19 @@ def test_strangers_are_refused_before_anything_is_evaluated(
     assert not (folders[0].parent / "committee.json").exists()
 
 
+@pytest.mark.parametrize("text", ["[{", "{}", ""])
+def test_a_damaged_record_is_not_thrown_away(
+    text: str, folders: list[Path], evaluated: Evaluate
+) -> None:
+    record = folders[0].parent / "committee.json"
+    record.write_text(text)
+    before = [Run(folder).result for folder in folders]
+    with pytest.raises(UserError, match=f"{record}: damaged"):
+        evaluated(folders)
+    assert record.read_text() == text
+    assert [Run(folder).result for folder in folders] == before
+
+
 def test_how_examples_are_seen_may_differ(folders: list[Path], evaluated: Evaluate) -> None:
     change(folders[1], data__batch_size=7, data__standardize=False, data__train_size=100)
     assert len(evaluated(folders)["members"]) == 3
