@@ -75,7 +75,7 @@ def _train_apart(to_train: Sequence[Group], processes: int, bar: SweepBar) -> _R
 
         def train(group: Group) -> _Results:
             course.train(group)
-            return {job.folder: course.results[job.folder] for job in group.jobs}
+            return {job.folder: course.results.get(job.folder, _NOT_BEGUN) for job in group.jobs}
 
         return train
 

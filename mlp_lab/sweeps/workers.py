@@ -8,8 +8,8 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
@@ -18,6 +18,8 @@ Value = TypeVar("Value")
 Tell = Callable[[Any], None]  # anybody who is to hear of something
 Begin = Callable[[Tell], Callable[[Work], Value]]
 Done = Callable[[Work, Value | str], None]
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def spread(
@@ -45,8 +47,9 @@ def spread(
         while waiting or crew:
             try:
                 while waiting and len(crew) < processes:
-                    worker = _Worker(begin, source())
-                    crew[worker.line] = worker
+                    with _undisturbed():
+                        worker = _Worker(begin, source())
+                        crew[worker.line] = worker
                     worker.take(waiting)
                 for line in wait(list(crew)):
                     worker = crew[line]  # type: ignore[index]
@@ -110,8 +113,20 @@ class _Worker(Generic[Work, Value]):
         return True
 
     def interrupt(self) -> None:
-        self._interrupted = True
-        self.process.terminate()
+        """Interrupt it once: another time would disturb what the first one leaves to be done."""
+        if not self._interrupted:
+            self._interrupted = True
+            self.process.terminate()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keep signals waiting, in this process and in one that is forked meanwhile."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(line: Connection, begin: Begin[Work, Value]) -> None:
@@ -120,6 +135,7 @@ def _serve(line: Connection, begin: Begin[Work, Value]) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the first process sends this one
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(KeyboardInterrupt):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         do = begin(lambda message: line.send((False, message)))
         while (work := line.recv()) is not None:
             line.send((True, do(work)))
