@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,8 @@ def write_whole(path: Path, content: bytes) -> None:
         os.chmod(temporary, 0o644)  # a temporary file is private; the finished one is ordinary
         os.replace(temporary, path)
     except BaseException as error:
-        os.unlink(temporary)
+        with suppress(FileNotFoundError):  # an interrupt came after it had got its name
+            os.unlink(temporary)
         if isinstance(error, OSError):  # which alone doesn't say what could not be written
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise

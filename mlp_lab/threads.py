@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 # Chosen by `python scripts/benchmark.py --threads`, whose table stands in the README. Two threads
 # are the fastest for networks of this size on a machine that has nothing else to do. But where
@@ -28,22 +29,26 @@ def set_threads(threads: int | None) -> None:
         os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
 
 
-def processes_for(asked: int | None, threads: int | None) -> int:
-    """How many processes of one thread each may share a work; None: as many as there are cores.
+def processes_for(asked: int | None, threads: int) -> int:
+    """How many processes of one thread each may share a work.
 
-    One alone where several threads are asked for, by ``threads`` or by OMP_NUM_THREADS, and where
-    a process with torch can't be forked safely, which is everywhere but on Linux.
+    As many as are ``asked`` for; where that is None, one for each core if ``threads`` is 1, else
+    one alone. Always one where a process with torch can't be forked safely: but on Linux.
     """
     if sys.platform != "linux":
         return 1
-    said = os.environ.get("OMP_NUM_THREADS", "1") if threads is None else str(threads)
-    return asked or (_cores() if said == "1" else 1)
+    return asked or (_cores() if threads == 1 else 1)
+
+
+def said_threads() -> int:
+    """The number that OMP_NUM_THREADS says; 1 if it says none."""
+    said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(said) if said.isdecimal() else 1
 
 
 def busy_hint() -> str | None:
     """A remark if other programs keep the cores busy that our threads would want."""
-    said = os.environ.get("OMP_NUM_THREADS", "1").partition(",")[0]
-    threads = int(said) if said.isdecimal() else 1
+    threads = said_threads()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if threads == 1 or load < _cores() - threads + 1:
         return None
@@ -53,4 +58,13 @@ def busy_hint() -> str | None:
 def _cores() -> int:
     """Cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    return min(len(affinity(0)) if affinity else os.cpu_count() or 1, _quota())
+
+
+def _quota() -> int:
+    """Cores' worth of time that a container has, at least one."""
+    try:
+        time, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return max(1, int(time) // int(period))
+    except (OSError, ValueError):  # no such system; no limit, which is called "max"
+        return sys.maxsize

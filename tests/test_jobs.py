@@ -442,7 +442,7 @@ def test_processes_divide_a_stack(jobs: Jobs, capsys: pytest.CaptureFixture) -> 
     lrs = ["optimizer.lr=0.1", "optimizer.lr=0.3"]
     own = [[lr, seed] for lr in lrs for seed in ("seed=1", "seed=2")] + [["network.width=5"]]
     apart = alone(jobs("apart", *own))
-    divided = train_jobs(jobs("divided", *own), processes=3)
+    divided = train_jobs(jobs("divided", *own), processes=2)
     assert_same_runs(apart, divided)
     said = capsys.readouterr().out
     assert "2 jobs train as one network (784-64-10, 50,890 parameters): 0, 2" in said  # a seed's
@@ -460,7 +460,9 @@ def test_processes_divide_a_stack(jobs: Jobs, capsys: pytest.CaptureFixture) -> 
         ([200], 1, [50, 50, 50, 50]),  # at most 64 at a time
         ([4, 4], 2, [4, 4]),  # each process has one
         ([4, 4], 3, [2, 2, 2, 2]),
-        ([5, 1], 4, [2, 3, 1]),
+        ([5, 1], 4, [1, 1, 1, 2, 1]),
+        ([60, 1, 1], 2, [30, 30, 1, 1]),
+        ([8] * 10, 2, [8] * 10),
     ],
 )
 def test_groups_suffice_for_all_processes(

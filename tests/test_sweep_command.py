@@ -275,6 +275,9 @@ def test_failing_jobs_are_told_in_lines(trained: Trained, capsys: pytest.Capture
         ([], {}, 5),
         ([], {"OMP_NUM_THREADS": "1"}, 5),
         ([], {"OMP_NUM_THREADS": "2"}, 1),
+        ([], {"OMP_NUM_THREADS": ""}, 5),
+        ([], {"OMP_NUM_THREADS": "1,1"}, 5),
+        (["hydra.sweeper.max_batch_size=6"], {}, 1),  # of the second batch, which has one job
         (["threads=1"], {"OMP_NUM_THREADS": "2"}, 5),
         (["threads=2"], {}, 1),
         (["hydra.launcher.processes=2"], {"OMP_NUM_THREADS": "2"}, 2),

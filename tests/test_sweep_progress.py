@@ -18,7 +18,7 @@ from conftest import Start
 
 from mlp_lab import threads
 from mlp_lab.callbacks import SweepBar, SweepProgress
-from mlp_lab.callbacks.sweep_progress import Reached
+from mlp_lab.callbacks.sweep_progress import Ended, Reached
 from mlp_lab.sweeps import start as sweeps
 
 SHOWN = re.compile(r"(\d+/\d+) jobs done(?:, (\d+) in training, epoch (\d+)/\d+)? +(\d+)%")
@@ -58,8 +58,11 @@ def sweep(
     return run
 
 
-def epochs(done: str, training: int) -> list[tuple[str, ...]]:
-    return [(done, str(training), "1"), (done, str(training), "2")]
+def epochs(done: int, training: int, jobs: int) -> list[tuple[str, ...]]:
+    """What is shown of a stack that trains for two epochs, and whose members then end."""
+    begun = [(f"{done}/{jobs}", str(training), str(epoch)) for epoch in (1, 2)]
+    ends = range(1, training)
+    return begun + [(f"{done + ended}/{jobs}", str(training - ended), "2") for ended in ends]
 
 
 def test_jobs_one_after_the_other(sweep: Callable) -> None:
@@ -72,7 +75,7 @@ def test_jobs_one_after_the_other(sweep: Callable) -> None:
 
 def test_batches_of_a_grid(sweep: Callable) -> None:
     terminal = sweep("hydra.sweeper.max_batch_size=2", "seed=1,2,3")
-    expected = [*epochs("0/3", 2), *epochs("2/3", 1)]
+    expected = [*epochs(0, 2, 3), *epochs(2, 1, 3)]
     assert [shown[:3] for shown in terminal.shown if shown[1]] == expected
     percents = [int(shown[3]) for shown in terminal.shown]
     assert percents == sorted(percents)
@@ -83,7 +86,7 @@ def test_batches_of_a_search(sweep: Callable) -> None:
     pytest.importorskip("optuna")
     words = ["hydra/sweeper=search", "optimizer.lr=interval(0.01,0.1)", "seed=1,2"]
     terminal = sweep(*words, "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=2")
-    expected = [*epochs("0/6", 4), *epochs("4/6", 2)]
+    expected = [*epochs(0, 4, 6), *epochs(4, 2, 6)]
     assert [shown[:3] for shown in terminal.shown if shown[1]] == expected
     assert terminal.displays == 1
 
@@ -103,8 +106,7 @@ def test_what_was_done_before_says_nothing_of_the_time_left() -> None:
         trainer, tell = SimpleNamespace(current_epoch=1, max_epochs=2), bar.source()
         watch(tell, trainer, Mock())
         bar._bar.start_t, bar._bar._time = 0.0, lambda: 10.0
-        tell(None)
-        bar.done(1)  # half of one took ten seconds, so that three take sixty
+        tell(Ended("of three"))  # half of one took ten seconds, so that three take sixty
     assert terminal.getvalue().rstrip().endswith("[00:10<01:00]")
 
 
@@ -116,12 +118,15 @@ def test_members_that_leave_a_stack_are_done(monkeypatch: pytest.MonkeyPatch) ->
         tell = bar.source()
         progress = watch(tell, trainer, stack)
         stack.pop()
+        tell(Ended("it stopped early"))
         trainer.current_epoch = 1
         progress.on_train_epoch_start(trainer, stack)
+        for _ in range(2):
+            tell(Ended("with all epochs"))
         tell(None)
-        bar.done(3)
     assert terminal.shown == [
-        ("0/4", "3", "1", "0"), ("1/4", "2", "2", "50"), ("3/4", "", "", "75"),
+        ("0/4", "3", "1", "0"), ("1/4", "2", "1", "25"), ("1/4", "2", "2", "50"),
+        ("2/4", "1", "2", "62"), ("3/4", "", "", "75"),
     ]  # fmt: skip
 
 
@@ -129,16 +134,17 @@ def test_trainings_beside_each_other_are_summed() -> None:
     with redirect_stderr(Terminal()) as terminal:
         bar = SweepBar(8)
         one, other = bar.source(), bar.source()
-        one(Reached(members=2, ended=1, epoch=3, epochs=4, begun=0))
-        other(Reached(members=4, ended=0, epoch=1, epochs=4, begun=0))
-        one(None)
-        bar.done(3)
-        one(Reached(members=1, ended=0, epoch=2, epochs=4, begun=0))
+        one(Reached(members=2, epoch=3, epochs=4, begun=0))
+        other(Reached(members=4, epoch=1, epochs=4, begun=0))
+        one(Ended("the first of two"))
+        one(None)  # the second was interrupted
+        one(Reached(members=1, epoch=2, epochs=4, begun=0))
     assert terminal.shown == [
-        ("1/8", "2", "4", "31"),
-        ("1/8", "6", "2", "44"),  # 1 + 2 x 3/4 + 4 x 1/4 of 8
-        ("3/8", "4", "2", "50"),
-        ("3/8", "5", "2", "56"),
+        ("0/8", "2", "4", "19"),
+        ("0/8", "6", "2", "31"),  # 2 x 3/4 + 4 x 1/4 of 8
+        ("1/8", "5", "2", "34"),
+        ("1/8", "4", "2", "25"),
+        ("1/8", "5", "2", "31"),
     ]
 
 

@@ -59,3 +59,14 @@ def test_hint_of_a_busy_machine(
     monkeypatch.setattr(threads, "_cores", lambda: 2)
     monkeypatch.setattr(threads.os, "getloadavg", lambda: (load, 0.0, 0.0))
     assert (threads.busy_hint() is not None) == hint
+
+
+@pytest.mark.parametrize(
+    ("text", "cores"), [("max 100000\n", 64), ("250000 100000\n", 2), ("50000 100000\n", 1)]
+)
+def test_a_container_may_have_less_than_the_machine(
+    text: str, cores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads.Path, "read_text", lambda path: text)
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: range(64), raising=False)
+    assert threads._cores() == cores

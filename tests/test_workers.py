@@ -3,9 +3,9 @@
 import os
 import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -77,7 +77,7 @@ def test_a_process_keeps_what_it_has_made() -> None:
 @pytest.mark.parametrize(
     ("end", "how"),
     [
-        (lambda: os.kill(os.getpid(), signal.SIGKILL), "SIGKILL"),
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "signal 9 (Killed)"),
         (lambda: os._exit(3), "exit status 3"),
     ],
 )
@@ -91,51 +91,91 @@ def test_a_process_that_dies_loses_its_own_work_alone(end: Callable, how: str) -
     assert heard.values == {0: 0, 1: f"its process ended with {how}", 2: 2, 3: 3}
 
 
-def test_a_fault_ends_its_process(capfd: pytest.CaptureFixture) -> None:
-    def do(work: int, tell: Tell) -> float:
-        return 1 / work
-
-    assert spread_out([0, 2], 2, do).values == {0: "its process ended with exit status 1", 2: 0.5}
-    assert "ZeroDivisionError" in capfd.readouterr().err
-
-
-@pytest.fixture
-def interrupt() -> Iterator[Callable[[], None]]:
-    """Sends this process a Ctrl-C in half a second."""
-    timers = []
-
-    def later() -> None:
-        timers.append(threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)))
-        timers[-1].start()
-
-    yield later
-    for timer in timers:
-        timer.join()
-
-
-def test_an_interrupt_reaches_each_once(interrupt: Callable[[], None]) -> None:
-    heard = Heard()
-
+def test_a_fault_is_raised_when_the_others_have_been_interrupted(
+    capfd: pytest.CaptureFixture,
+) -> None:
     def do(work: int, tell: Tell) -> str:
-        os.kill(os.getpid(), signal.SIGINT)  # as a terminal does, beside what is passed on
+        if not work:
+            return f"{1 / work}"
         try:
             time.sleep(60)
         except KeyboardInterrupt:
             tell("interrupted")
-            time.sleep(0.2)
         return "ended"
 
-    interrupt()
-    with pytest.raises(KeyboardInterrupt):
+    heard = Heard()
+    with pytest.raises(ZeroDivisionError) as caught:
         spread(
-            [1, 2, 3, 4],
+            [1, 0, 2],
             2,
             lambda tell: lambda work: do(work, tell),
             heard.source,
             heard.values.__setitem__,
         )
+    assert "in do" in "".join(caught.value.__notes__)
+    assert heard.values == {1: "ended"}
+    assert ["interrupted", None] in heard.messages
+    assert capfd.readouterr().err == ""
+
+
+def test_a_fault_of_what_hears_interrupts_all() -> None:
+    def do(work: int, tell: Tell) -> str:
+        tell("begun")
+        with suppress(KeyboardInterrupt):
+            time.sleep(60)
+        return "ended"
+
+    def hear(message: Any) -> None:
+        if message == "begun":
+            raise OSError("nobody reads this")
+
+    values: dict[int, str] = {}
+    with pytest.raises(OSError, match="nobody reads this"):
+        spread(
+            [1, 2], 2, lambda tell: lambda work: do(work, tell), lambda: hear, values.__setitem__
+        )
+    assert set(values) <= {1, 2}
+    assert set(values.values()) <= {"ended"}
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_reaches_each_once(name: str) -> None:
+    """Two signals to this process, and two of a terminal's to the others."""
+    heard = Heard()
+
+    def do(work: int, tell: Tell) -> str:
+        os.kill(os.getpid(), signal.SIGINT)
+        try:
+            tell("begun")
+            time.sleep(60)
+        except KeyboardInterrupt:
+            tell("interrupted")
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.2)
+        return "ended"
+
+    def source() -> Tell:
+        tell = heard.source()
+
+        def hear(message: Any) -> None:
+            tell(message)
+            if heard.messages in ([["begun"], ["begun"]], [["begun", "interrupted"], ["begun"]]):
+                os.kill(os.getpid(), getattr(signal, name))
+
+        return hear
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        spread(
+            [1, 2, 3, 4],
+            2,
+            lambda tell: lambda work: do(work, tell),
+            source,
+            heard.values.__setitem__,
+        )
     assert heard.values == {1: "ended", 2: "ended"}
-    assert heard.messages == [["interrupted", None]] * 2
+    assert heard.messages == [["begun", "interrupted", None]] * 2
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_works_die_with_the_first_process(tmp_path: Any) -> None:
@@ -146,7 +186,10 @@ def test_works_die_with_the_first_process(tmp_path: Any) -> None:
 
     first = os.fork()
     if not first:
-        spread([0, 1], 2, lambda tell: lambda work: do(work, tell), lambda: print, print)
+        try:
+            spread([0, 1], 2, lambda tell: lambda work: do(work, tell), lambda: print, print)
+        finally:
+            os._exit(1)
     files = [tmp_path / "0", tmp_path / "1"]
     assert soon(lambda: all(file.exists() for file in files))
     workers = [int(file.read_text()) for file in files]

@@ -12,7 +12,7 @@ import argparse
 import warnings
 
 from mlp_lab.errors import UserError
-from mlp_lab.threads import set_threads
+from mlp_lab.threads import processes_for, said_threads, set_threads
 
 
 def benchmark() -> None:
@@ -29,6 +29,7 @@ def benchmark() -> None:
 
         print(threads.compare(args.rounds))
         return
+    processes = processes_for(None, said_threads())
     set_threads(None)  # as the commands do, before torch is loaded
     import torch
 
@@ -51,7 +52,7 @@ def benchmark() -> None:
     data.setup()
     if args.stacked:
         torch.set_num_threads(1)  # in which loops and processes are, where nothing else is said
-        print(stacks.compare(args.rounds, data.splits))
+        print(stacks.compare(args.rounds, processes, data.splits))
     else:
         for table in epochs.compare(args.rounds, data.splits, data.root):
             print(f"{table}\n", flush=True)

@@ -20,14 +20,12 @@ from mlp_lab.benchmark.contestants import (
 from mlp_lab.benchmark.race import Contestant, markdown, median, race, ratios, spread
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
-from mlp_lab.threads import processes_for
 
 MEMBERS = (3, 8, 32)
 
 
-def compare(rounds: int, splits: Splits) -> str:
+def compare(rounds: int, processes: int, splits: Splits) -> str:
     """A table: seconds an epoch of all members, and beside that of as many plain loops."""
-    processes = processes_for(None, None)
     threads = f"× with {processes} threads"
     header = ["", "members", "s / epoch of all", "× plain loops", "range", threads, "range"]
     header += ["matrix products alone"]

@@ -8,13 +8,14 @@ from mlp_lab.callbacks.layers import Layers
 from mlp_lab.callbacks.loss_curves import LossCurves
 from mlp_lab.callbacks.pictures import Pictures
 from mlp_lab.callbacks.progress import Progress
-from mlp_lab.callbacks.sweep_progress import SweepBar, SweepProgress
+from mlp_lab.callbacks.sweep_progress import Ended, SweepBar, SweepProgress
 from mlp_lab.callbacks.variants import Variants
 from mlp_lab.callbacks.weights import Weights
 
 __all__ = [
     "CurveFit",
     "DecisionRegions",
+    "Ended",
     "Features",
     "Keeper",
     "Layers",

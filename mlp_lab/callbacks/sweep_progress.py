@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from tqdm import tqdm
@@ -23,30 +23,35 @@ class Reached:
 
     Attributes:
         members: jobs that it trains.
-        ended: other jobs of its, which have left it.
         epoch: that begins now, from 0.
         epochs: to be trained in all.
         begun: the epoch that it went on with, from 0.
     """
 
     members: int
-    ended: int
     epoch: int
     epochs: int
     begun: int
 
     @property
     def jobs(self) -> float:
-        """Jobs done; one in training counts as far as its epochs are."""
-        return self.ended + self.members * self.epoch / self.epochs
+        """Jobs done: each as far as its epochs are."""
+        return self.members * self.epoch / self.epochs
 
     @property
     def before(self) -> float:
         """Of these jobs, what earlier commands have done."""
-        return (self.ended + self.members) * self.begun / self.epochs
+        return self.members * self.begun / self.epochs
 
 
-Told = Reached | str | None  # how far a training has come, a line, the end of a training
+@dataclass(frozen=True)
+class Ended:
+    """A job has ended, and what is to be said of it."""
+
+    line: str
+
+
+Told = Reached | Ended | str | None  # how far it has come, a job, a line, the end of a training
 
 
 class SweepProgress(pl.callbacks.Callback):
@@ -56,12 +61,11 @@ class SweepProgress(pl.callbacks.Callback):
         self._tell = tell
 
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        self._jobs, self._begun = _members(task), trainer.current_epoch
+        self._begun = trainer.current_epoch
 
     def on_train_epoch_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         members, epochs = _members(task), trainer.max_epochs or 1
-        ended = self._jobs - members
-        self._tell(Reached(members, ended, trainer.current_epoch, epochs, self._begun))
+        self._tell(Reached(members, trainer.current_epoch, epochs, self._begun))
 
 
 class SweepBar:
@@ -91,15 +95,11 @@ class SweepBar:
         self._sources += 1
         return partial(self._hear, self._sources)
 
-    def done(self, jobs: int) -> None:
-        """Count ``jobs`` as done, however they ended."""
-        self._done += jobs
-        self._show()
-
     def skip(self, jobs: int) -> None:
         """Count ``jobs`` as done that took no time."""
         self._before += jobs
-        self.done(jobs)
+        self._done += jobs
+        self._show()
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -113,21 +113,30 @@ class SweepBar:
 
     def _hear(self, source: int, told: Told) -> None:
         if isinstance(told, str):
-            with self.aside():
-                log.info("%s", told)
-        elif told is not None:
+            self._say(told)
+            return
+        training = self._training.pop(source, None)
+        if isinstance(told, Reached):
             self._training[source] = told
-            self._show()
-        elif source in self._training:
-            self._before += self._training.pop(source).before
+        elif isinstance(told, Ended):
+            self._say(told.line)
+            self._done += 1
+            if training is not None:
+                self._before += training.before / training.members
+                if training.members > 1:
+                    self._training[source] = replace(training, members=training.members - 1)
+        self._show()
+
+    def _say(self, line: str) -> None:
+        with self.aside():
+            log.info("%s", line)
 
     def _show(self) -> None:
         training = self._training.values()
         self._bar.n = self._done + sum(one.jobs for one in training)
         # of no account for the time left
         self._bar.initial = self._before + sum(one.before for one in training)
-        done = self._done + sum(one.ended for one in training)
-        words = f"{done}/{self._jobs or '?'} jobs done"
+        words = f"{self._done}/{self._jobs or '?'} jobs done"
         if training:
             last = min(training, key=lambda one: one.epoch / one.epochs)
             members = sum(one.members for one in training)

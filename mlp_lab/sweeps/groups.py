@@ -56,11 +56,11 @@ def groups(jobs: Sequence[Job], processes: int = 1) -> list[Group]:
         except Exception as error:  # which it will meet again, and then be told of
             alone[key] = type(error).__name__
         alike.setdefault(key, []).append(job)
-    share = math.ceil(processes / max(1, len(alike)))
+    share = processes / max(1, len(jobs))  # of the processes, for each job
     return [
-        Group(part, alone.get(key, usual if len(group) == 1 else "in a process of its own"))
+        Group(part, alone.get(key, usual if len(group) == 1 else "its stack is divided"))
         for key, group in alike.items()
-        for part in _parts(group, max(share, math.ceil(len(group) / _MOST)))
+        for part in _parts(group, math.ceil(len(group) * max(share, 1 / _MOST)))
     ]
 
 

@@ -14,7 +14,7 @@ import torch
 from omegaconf import DictConfig
 
 from mlp_lab.build import build_group_trainer
-from mlp_lab.callbacks import Progress, SweepBar, SweepProgress
+from mlp_lab.callbacks import Ended, Progress, SweepBar, SweepProgress
 from mlp_lab.console import console, metric
 from mlp_lab.encodings import fingerprint
 from mlp_lab.errors import UserError
@@ -61,13 +61,13 @@ def _train_here(to_train: Sequence[Group], fail_fast: bool, bar: SweepBar) -> _R
     for group in to_train:
         course.train(group)
         tell(None)
-        bar.done(len(group.jobs))
     return course.results
 
 
 def _train_apart(to_train: Sequence[Group], processes: int, bar: SweepBar) -> _Results:
     """Train each group in one of several processes; the jobs of one that dies have failed."""
     results: _Results = {}
+    lost = bar.source()
 
     def begin(tell: Tell) -> Callable[[Group], _Results]:
         torch.set_num_threads(1)  # those that the first process has had are not in this one
@@ -81,11 +81,18 @@ def _train_apart(to_train: Sequence[Group], processes: int, bar: SweepBar) -> _R
 
     def done(group: Group, found: _Results | str) -> None:
         if isinstance(found, str):
-            found = {job.folder: _known(job) or _lost(job, found) for job in group.jobs}
-        results.update(found)
-        bar.done(len(group.jobs))
+            results.update({job.folder: _known(job) or _lost(job, found) for job in group.jobs})
+            for job in group.jobs:
+                lost(Ended(_told(results[job.folder])))
+        else:
+            results.update(found)
 
-    spread(to_train, processes, begin, bar.source, done)
+    try:
+        spread(to_train, processes, begin, bar.source, done)
+    except KeyboardInterrupt:
+        every = [results.get(job.folder, _NOT_BEGUN) for group in to_train for job in group.jobs]
+        if not any(result.status == "interrupted" for result in every):
+            raise  # else the results tell of it, and of failures before it
     return results
 
 
@@ -199,7 +206,8 @@ class _Course:
 
     def _record(self, result: Result) -> None:
         self.results[Path(result.folder)] = result
-        self._tell(_told(result))
+        line = _told(result)
+        self._tell(line if result.status == "interrupted" else Ended(line))
 
 
 def _begin(job: Job, held: ExitStack) -> Training | Result:

@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from mlp_lab.config import check, schemas
 from mlp_lab.runs import SIGN
 from mlp_lab.sweeps.folder import Sweep
-from mlp_lab.threads import processes_for, set_threads
+from mlp_lab.threads import processes_for, said_threads, set_threads
 
 if TYPE_CHECKING:
     from mlp_lab.callbacks import SweepBar
@@ -45,6 +45,7 @@ class Task:
         self.jobs: int | None = None
         self.told: set[str] = set()
         self._process = os.getpid()
+        self._threads = said_threads()  # by the user, before a batch of jobs sets them
         self._bar: SweepBar | None = None  # which the jobs of a process have in common
 
     def __call__(self, cfg: DictConfig) -> float:
@@ -69,7 +70,8 @@ class Task:
             return [math.nan] * len(jobs)
         shared, fail_fast = configs[0], configs[0].sweep.fail_fast
         # Only within one process a job that fails ends those that train with it.
-        most = 1 if fail_fast else min(len(jobs), processes_for(processes, shared.threads))
+        asked = processes_for(processes, shared.threads or self._threads)
+        most = 1 if fail_fast else min(len(jobs), asked)
         set_threads(1 if most > 1 else shared.threads)
         from mlp_lab.callbacks import SweepBar
         from mlp_lab.sweeps.jobs import Job, train_jobs

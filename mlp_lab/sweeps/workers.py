@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 Work = TypeVar("Work")
 Value = TypeVar("Value")
-Tell = Callable[[Any], None]  # anybody who is to hear of something
+Tell = Callable[[Any], None]  # passes a message on
 Begin = Callable[[Tell], Callable[[Work], Value]]
 Done = Callable[[Work, Value | str], None]
 
@@ -31,8 +32,8 @@ def spread(
 ) -> None:
     """Do all works, in their order, in at most so many processes at a time.
 
-    Ctrl-C reaches each of them as one KeyboardInterrupt; when all have ended, it is raised here.
-    If this process dies, so do they.
+    Ctrl-C and SIGTERM reach each of them as one KeyboardInterrupt, and so does what one of them
+    raises; when all have ended, it is raised here. If this process dies, so do they.
 
     Args:
         begin: called in each process, with what passes messages on; returns what does a work.
@@ -42,7 +43,8 @@ def spread(
     """
     waiting = deque(works)
     crew: dict[Connection, _Worker[Work, Value]] = {}
-    interrupted = False
+    fault: BaseException | None = None
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         while waiting or crew:
             try:
@@ -50,21 +52,22 @@ def spread(
                     with _undisturbed():
                         worker = _Worker(begin, source())
                         crew[worker.line] = worker
-                    worker.take(waiting)
+                        worker.take(waiting)
                 for line in wait(list(crew)):
                     worker = crew[line]  # type: ignore[index]
                     if not worker.listen(done, waiting):
                         del crew[worker.line]
-            except KeyboardInterrupt:
-                interrupted = True
+            except BaseException as error:
+                fault = fault or error
                 waiting.clear()
                 for worker in crew.values():
                     worker.interrupt()
     finally:
+        signal.signal(signal.SIGTERM, before)
         for worker in crew.values():
             worker.process.kill()
-    if interrupted:
-        raise KeyboardInterrupt
+    if fault is not None:
+        raise fault
 
 
 class _Worker(Generic[Work, Value]):
@@ -94,7 +97,7 @@ class _Worker(Generic[Work, Value]):
             self.line.send(self._work)
 
     def listen(self, done: Done[Work, Value], waiting: deque[Work]) -> bool:
-        """Hear what it has to say; return whether there is more to come."""
+        """Hear what it has to say; return whether there is more to come. Raises its faults."""
         try:
             ended, said = self.line.recv()
         except (EOFError, OSError):
@@ -103,6 +106,8 @@ class _Worker(Generic[Work, Value]):
                 self._hear(None)
                 done(self._work, _how_ended(self.process.exitcode or 0))
             return False
+        if isinstance(said, BaseException):
+            raise said
         if ended:
             assert self._work is not None
             self._hear(None)
@@ -113,10 +118,8 @@ class _Worker(Generic[Work, Value]):
         return True
 
     def interrupt(self) -> None:
-        """Interrupt it once: another time would disturb what the first one leaves to be done."""
-        if not self._interrupted:
-            self._interrupted = True
-            self.process.terminate()
+        self._interrupted = True
+        self.process.terminate()
 
 
 @contextmanager
@@ -132,13 +135,30 @@ def _undisturbed() -> Iterator[None]:
 def _serve(line: Connection, begin: Begin[Work, Value]) -> None:
     """What a process does, until it gets no further work."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all its processes
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the first process sends this one
+    signal.signal(signal.SIGTERM, _first_alone())  # the first process sends this one
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(KeyboardInterrupt):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        do = begin(lambda message: line.send((False, message)))
-        while (work := line.recv()) is not None:
-            line.send((True, do(work)))
+        try:
+            do = begin(lambda message: line.send((False, message)))
+            while (work := line.recv()) is not None:
+                line.send((True, do(work)))
+        except Exception as fault:
+            fault.add_note(traceback.format_exc())  # which no other process can tell
+            line.send((True, fault))
+
+
+def _first_alone() -> Callable[..., None]:
+    """Interrupts once: another would come while what the first one left is written down."""
+    interrupted = False
+
+    def handle(*_: object) -> None:
+        nonlocal interrupted
+        if not interrupted:
+            interrupted = True
+            raise KeyboardInterrupt
+
+    return handle
 
 
 def _end_with_parent() -> None:
@@ -149,5 +169,5 @@ def _end_with_parent() -> None:
 
 
 def _how_ended(code: int) -> str:
-    how = f"exit status {code}" if code >= 0 else signal.Signals(-code).name
+    how = f"exit status {code}" if code >= 0 else f"signal {-code} ({signal.strsignal(-code)})"
     return f"its process ended with {how}"
