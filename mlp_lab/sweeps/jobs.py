@@ -45,7 +45,8 @@ def train_jobs(
     bar = bar or SweepBar(len(jobs), shown=False)
     results = {job.folder: known for job in jobs if (known := _known(job)) is not None}
     bar.skip(len(results))
-    processes = processes if all(_on_cpu(job) for job in jobs) else 1
+    if torch.cuda.is_available():  # neither it nor autograd beside it goes on in a forked process
+        processes = 1
     with console(None):
         to_train = groups([job for job in jobs if job.folder not in results], processes)
         if processes == 1 or len(to_train) == 1:
@@ -94,12 +95,6 @@ def _train_apart(to_train: Sequence[Group], processes: int, bar: SweepBar) -> _R
         if not any(result.status == "interrupted" for result in every):
             raise  # else the results tell of it, and of failures before it
     return results
-
-
-def _on_cpu(job: Job) -> bool:
-    """Whether it will train where a forked process can: not on a GPU."""
-    asked = job.cfg.trainer.accelerator
-    return asked == "cpu" or (asked == "auto" and not torch.cuda.is_available())
 
 
 def _known(job: Job) -> Result | None:
