@@ -1,6 +1,5 @@
 """A committee: several runs that decide together, and what this is worth."""
 
-import json
 import logging
 import os
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from mlp_lab.config.flatten import flatten, lies_under, written
 from mlp_lab.console import console, percent, table
 from mlp_lab.errors import UserError
 from mlp_lab.evaluation import measure
-from mlp_lab.files import json_text, write_whole
+from mlp_lab.files import json_text, read_json, write_whole
 from mlp_lab.runs import Run
 from mlp_lab.sweeps.folder import Sweep
 from mlp_lab.tasks import Classification
@@ -156,10 +155,7 @@ def _recorded(record: Path) -> list[dict[str, Any]]:
     """The entries of earlier evaluations. Raises UserError if the file holds something else."""
     if not record.is_file():
         return []
-    try:
-        entries = json.loads(record.read_text())
-    except ValueError as error:
-        raise UserError(f"{record}: damaged: {error}") from error
+    entries = read_json(record)
     if not isinstance(entries, list):
         raise UserError(f"{record}: damaged: not the record of a committee")
     return entries

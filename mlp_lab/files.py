@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and what is written into them."""
+"""Files that are whole or not there, and what is written into them or read from them."""
 
 import csv
 import io
@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from mlp_lab.errors import UserError
 
 if TYPE_CHECKING:  # most files are no pictures
     from matplotlib.figure import Figure
@@ -32,6 +34,14 @@ def write_whole(path: Path, content: bytes) -> None:
         if isinstance(error, OSError):  # which alone doesn't say what could not be written
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds. Raises UserError if it is none."""
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise UserError(f"{path}: damaged: {error}") from error
 
 
 def write_png(path: Path, figure: "Figure") -> bytes:

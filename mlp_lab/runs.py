@@ -3,7 +3,6 @@
 import csv
 import io
 import itertools
-import json
 import os
 import platform
 import shutil
@@ -25,7 +24,7 @@ from yaml import YAMLError
 from mlp_lab import __version__
 from mlp_lab.config import check, schemas
 from mlp_lab.errors import UserError
-from mlp_lab.files import csv_text, json_text, write_png, write_whole
+from mlp_lab.files import csv_text, json_text, read_json, write_png, write_whole
 
 if TYPE_CHECKING:  # a folder is opened before there is a need for a plotting library
     from matplotlib.figure import Figure
@@ -94,10 +93,7 @@ class Run:
         path = self.folder / "result.json"
         if not path.is_file():
             return {}
-        try:
-            result = json.loads(path.read_text())
-        except ValueError as error:
-            raise UserError(f"{path}: damaged: {error}") from error
+        result = read_json(path)
         lists = ("seconds", "evaluations")
         if not isinstance(result, dict) or not all(isinstance(result.get(k), list) for k in lists):
             raise UserError(f"{path}: damaged: not the result of a run")

@@ -29,8 +29,10 @@ class Heard:
         return self.messages[-1].append
 
 
-def spread_out(works: list, processes: int, do: Callable[[Any, Tell], Any]) -> Heard:
-    heard = Heard()
+def spread_out(
+    works: list, processes: int, do: Callable[[Any, Tell], Any], heard: Heard | None = None
+) -> Heard:
+    heard = heard or Heard()
     spread(
         works,
         processes,
@@ -105,13 +107,7 @@ def test_a_fault_is_raised_when_the_others_have_been_interrupted(
 
     heard = Heard()
     with pytest.raises(ZeroDivisionError) as caught:
-        spread(
-            [1, 0, 2],
-            2,
-            lambda tell: lambda work: do(work, tell),
-            heard.source,
-            heard.values.__setitem__,
-        )
+        spread_out([1, 0, 2], 2, do, heard)
     assert "in do" in "".join(caught.value.__notes__)
     assert heard.values == {1: "ended"}
     assert ["interrupted", None] in heard.messages
@@ -141,7 +137,17 @@ def test_a_fault_of_what_hears_interrupts_all() -> None:
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_an_interrupt_reaches_each_once(name: str) -> None:
     """Two signals to this process, and two of a terminal's to the others."""
-    heard = Heard()
+
+    class Interrupting(Heard):
+        def source(self) -> Tell:
+            tell = super().source()
+
+            def hear(message: Any) -> None:
+                tell(message)
+                if self.messages in ([["begun"]] * 2, [["begun", "interrupted"], ["begun"]]):
+                    os.kill(os.getpid(), getattr(signal, name))
+
+            return hear
 
     def do(work: int, tell: Tell) -> str:
         os.kill(os.getpid(), signal.SIGINT)
@@ -154,25 +160,9 @@ def test_an_interrupt_reaches_each_once(name: str) -> None:
             time.sleep(0.2)
         return "ended"
 
-    def source() -> Tell:
-        tell = heard.source()
-
-        def hear(message: Any) -> None:
-            tell(message)
-            if heard.messages in ([["begun"], ["begun"]], [["begun", "interrupted"], ["begun"]]):
-                os.kill(os.getpid(), getattr(signal, name))
-
-        return hear
-
-    before = signal.getsignal(signal.SIGTERM)
+    heard, before = Interrupting(), signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt):
-        spread(
-            [1, 2, 3, 4],
-            2,
-            lambda tell: lambda work: do(work, tell),
-            source,
-            heard.values.__setitem__,
-        )
+        spread_out([1, 2, 3, 4], 2, do, heard)
     assert heard.values == {1: "ended", 2: "ended"}
     assert heard.messages == [["begun", "interrupted", None]] * 2
     assert signal.getsignal(signal.SIGTERM) is before

@@ -80,8 +80,7 @@ class SweepBar:
         self._jobs = jobs
         self._done = 0
         self._before = 0.0  # jobs, or parts of them, that earlier commands have done
-        self._training: dict[int, Reached] = {}
-        self._sources = 0
+        self._training: dict[object, Reached] = {}  # by their sources
         self._bar = tqdm(
             total=jobs,
             dynamic_ncols=True,
@@ -92,8 +91,7 @@ class SweepBar:
 
     def source(self) -> Callable[[Told], None]:
         """What is to be told of trainings, one after another, that go on beside others."""
-        self._sources += 1
-        return partial(self._hear, self._sources)
+        return partial(self._hear, object())
 
     def skip(self, jobs: int) -> None:
         """Count ``jobs`` as done that took no time."""
@@ -111,7 +109,7 @@ class SweepBar:
         """Leave the terminal to others."""
         self._bar.close()
 
-    def _hear(self, source: int, told: Told) -> None:
+    def _hear(self, source: object, told: Told) -> None:
         if isinstance(told, str):
             self._say(told)
             return

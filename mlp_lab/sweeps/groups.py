@@ -56,11 +56,13 @@ def groups(jobs: Sequence[Job], processes: int = 1) -> list[Group]:
         except Exception as error:  # which it will meet again, and then be told of
             alone[key] = type(error).__name__
         alike.setdefault(key, []).append(job)
-    share = processes / max(1, len(jobs))  # of the processes, for each job
     return [
         Group(part, alone.get(key, usual if len(group) == 1 else "its stack is divided"))
         for key, group in alike.items()
-        for part in _parts(group, math.ceil(len(group) * max(share, 1 / _MOST)))
+        # As many as its share of all jobs is of the processes.
+        for part in _parts(
+            group, math.ceil(max(len(group) * processes / len(jobs), len(group) / _MOST))
+        )
     ]
 
 

@@ -19,8 +19,7 @@ from mlp_lab.sweeps.hydra import register
 from mlp_lab.sweeps.overrides import axes, by_key
 from mlp_lab.sweeps.search import divided
 
-_SWEEPERS = {schema._target_: schema for schema in (schemas.Grid, schemas.Search)}
-_LAUNCHERS = {schemas.Vectorized._target_: schemas.Vectorized}
+_PLUGINS = {s._target_: s for s in (schemas.Vectorized, schemas.Grid, schemas.Search)}
 _OWN = ("hydra.mode", "hydra.sweep.dir", "hydra.sweep.subdir")
 # What the whole sweep has, not a job.
 _WHOLE = re.compile(r"(threads|sweep)$|sweep\.|hydra[./]")
@@ -59,15 +58,15 @@ def plan(words: Sequence[str]) -> Plan:
         grid = _axes(outline, overrides)
         configs = [check(cfg, schemas.Train) for cfg in _configs(grid, parser)]
         searches = outline.hydra.sweeper._target_ == schemas.Search._target_
-    processes = outline.hydra.launcher.get("processes")
     for cfg in configs:
         _refuse_no_job(cfg)
-        if (processes or 1) > 1 and (cfg.threads or 1) > 1:
-            raise UserError(
-                f"hydra.launcher.processes={processes}: with one thread each, not {cfg.threads}"
-            )
         if searches and is_refit(cfg):
             raise UserError("data.refit=true: leaves no validation data for a search to choose by")
+    processes, threads = outline.hydra.launcher.get("processes"), configs[0].threads
+    if (processes or 1) > 1 and (threads or 1) > 1:
+        raise UserError(
+            f"hydra.launcher.processes={processes}: with one thread each, not {threads}"
+        )
     return Plan(configs[0], varied, [_for_all_choices(o, outline) for o in typed])
 
 
@@ -98,7 +97,7 @@ def _word(override: Override) -> str:
 
 def _axes(outline: DictConfig, overrides: Mapping[str, Override]) -> list[list[tuple[str, ...]]]:
     """The axes of a sweep, see ``overrides.axes``; of an interval that is searched, both ends."""
-    zipped, schema = outline.sweep.zip, _SWEEPERS.get(outline.hydra.sweeper._target_)
+    zipped, schema = outline.sweep.zip, _PLUGINS.get(outline.hydra.sweeper._target_)
     if schema is schemas.Grid:
         return axes(overrides, zipped)
     if zipped:
@@ -112,16 +111,16 @@ def _axes(outline: DictConfig, overrides: Mapping[str, Override]) -> list[list[t
 
 def _check_plugins(settings: DictConfig) -> None:
     """Check what is set for the launcher and the sweeper, if they are installed and ours."""
-    for kind, own in (("launcher", _LAUNCHERS), ("sweeper", _SWEEPERS)):
+    for kind in ("launcher", "sweeper"):
         target = settings[kind]._target_
         if target not in Plugins.instance().class_name_to_class:
             option = settings.runtime.choices[f"hydra/{kind}"]
             raise UserError(
                 f"hydra/{kind}={option}: not installed; pip install -e '.[{option}]' does it"
             )
-        if target in own:
+        if target in _PLUGINS:
             try:
-                check(settings[kind], own[target])
+                check(settings[kind], _PLUGINS[target])
             except UserError as error:
                 raise UserError(f"hydra.{kind}.{error}") from error
 

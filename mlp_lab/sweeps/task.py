@@ -74,7 +74,8 @@ class Task:
         most = 1 if fail_fast else min(len(jobs), asked)
         set_threads(1 if most > 1 else shared.threads)
         from mlp_lab.callbacks import SweepBar
-        from mlp_lab.sweeps.jobs import Job, train_jobs
+        from mlp_lab.sweeps.groups import Job
+        from mlp_lab.sweeps.jobs import train_jobs
 
         first = os.getpid() == self._process
         self._bar = self._bar or SweepBar(self.jobs, shown=first)
