@@ -33,7 +33,7 @@ _PROFILERS = {
 def build(node: DictConfig, *positional: Any, **given: Any) -> Any:
     """Call what ``node._target_`` names with the other keys of ``node`` and what else is given.
 
-    Only what has a schema in ``config/schemas.py`` can be built. Raises UserError otherwise.
+    Only what has a schema in ``config/schemas/`` can be built. Raises UserError otherwise.
     """
     target = node["_target_"]
     if target not in _ALLOWED:

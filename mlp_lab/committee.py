@@ -32,7 +32,10 @@ _OF_OTHERS = {
     "validation": ("data.train_size",),
     "test": ("data.train_size", "data.refit"),
 }
-_LEARN_PROBABILITIES = {s._target_ for s in (schemas.Classification, schemas.ClassificationByHand)}
+_LEARN_PROBABILITIES = {
+    schemas.task.Classification._target_,
+    schemas.task.ClassificationByHand._target_,
+}
 
 
 def is_committee(run: Any) -> bool:

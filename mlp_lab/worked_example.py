@@ -21,7 +21,7 @@ from mlp_lab.backprop import (
     formula,
     forward,
 )
-from mlp_lab.config.schemas import NUMBER
+from mlp_lab.config.schemas.backprop import NUMBER
 from mlp_lab.console import console, table
 from mlp_lab.errors import UserError
 from mlp_lab.event_file import write_event_file

@@ -391,7 +391,7 @@ def test_ranges_of_what_users_type(key, inside, outside):
         assert refusal(*choice, f"{key}={value}").startswith(f"{key}={value}: must be a")
 
 
-# --- conf/ and schemas.py -----------------------------------------------------------------------
+# --- conf/ and its schemas -----------------------------------------------------------------------
 
 
 def first_of_sweep(word: str) -> str:
@@ -420,13 +420,13 @@ def test_experiments_bear_the_name_of_their_file(path):
 
 
 def test_names_agree_with_the_networks():
-    assert list(schemas.ACTIVATIONS) == list(networks.ACTIVATIONS)
-    assert list(schemas.NORMALIZATIONS) == ["none", *networks.NORMALIZATIONS]
-    assert list(schemas.INITIALIZATIONS) == ["uniform", *networks.INITIALIZATIONS]
+    assert list(schemas.network.ACTIVATIONS) == list(networks.ACTIVATIONS)
+    assert list(schemas.network.NORMALIZATIONS) == ["none", *networks.NORMALIZATIONS]
+    assert list(schemas.network.INITIALIZATIONS) == ["uniform", *networks.INITIALIZATIONS]
 
 
 def test_names_agree_with_the_sets_of_points():
-    assert list(schemas.SETS) == list(points.SETS)
+    assert list(schemas.data.SETS) == list(points.SETS)
 
 
 def parameters(cls: type) -> set[str]:

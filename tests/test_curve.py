@@ -40,7 +40,7 @@ def points(made: Curve, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_names_agree_with_the_schema() -> None:
-    limits = schemas.Curve.__dataclass_fields__["function"].metadata["limits"]
+    limits = schemas.data.Curve.__dataclass_fields__["function"].metadata["limits"]
     assert list(limits.one_of) == list(FUNCTIONS)
 
 

@@ -209,7 +209,7 @@ def test_a_text_has_as_much_ink_as_those_of_the_paper() -> None:
 
 
 def test_names_agree_with_the_schema() -> None:
-    limits = schemas.Image.__dataclass_fields__["protocol"].metadata["limits"]
+    limits = schemas.data.Image.__dataclass_fields__["protocol"].metadata["limits"]
     assert list(limits.one_of) == list(PROTOCOLS)
 
 

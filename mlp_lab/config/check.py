@@ -10,7 +10,8 @@ from typing import Any, cast, get_args, get_origin, get_type_hints
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, ValidationError
 
-from mlp_lab.config.schemas import GROUPS, Limits
+from mlp_lab.config.limits import Limits
+from mlp_lab.config.schemas import GROUPS
 from mlp_lab.errors import UserError
 
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}

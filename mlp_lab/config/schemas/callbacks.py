@@ -1,0 +1,71 @@
+"""The options of conf/callbacks/."""
+
+from omegaconf import MISSING
+
+from mlp_lab.config.limits import limited, schema
+
+
+@schema
+class Progress:
+    _target_: str = "mlp_lab.callbacks.Progress"
+
+
+@schema
+class LossCurves:
+    _target_: str = "mlp_lab.callbacks.LossCurves"
+
+
+@schema
+class Layers:
+    _target_: str = "mlp_lab.callbacks.Layers"
+    examples: int = limited(minimum=1)
+
+
+@schema
+class CurveFit:
+    _target_: str = "mlp_lab.callbacks.CurveFit"
+
+
+@schema
+class DecisionRegions:
+    _target_: str = "mlp_lab.callbacks.DecisionRegions"
+
+
+@schema
+class Weights:
+    _target_: str = "mlp_lab.callbacks.Weights"
+
+
+@schema
+class Pictures:
+    _target_: str = "mlp_lab.callbacks.Pictures"
+    every: int = limited(minimum=1)
+
+
+@schema
+class Variants:
+    _target_: str = "mlp_lab.callbacks.Variants"
+    count: int = limited(minimum=1, maximum=1_000)
+
+
+@schema
+class Features:
+    _target_: str = "mlp_lab.callbacks.Features"
+
+
+@schema
+class EarlyStopping:
+    _target_: str = "pytorch_lightning.callbacks.EarlyStopping"
+    monitor: str = MISSING
+    mode: str = limited(one_of=("min", "max"))
+    patience: int = limited(minimum=0)
+    min_delta: float = limited(minimum=0, below=float("inf"))
+    stopping_threshold: float | None = limited(below=float("inf"))
+
+
+@schema
+class Pruning:
+    _target_: str = "mlp_lab.callbacks.pruning.Pruning"
+    trial: int = limited(minimum=0)
+    seeds: int = limited(minimum=1)
+    after: int = limited(minimum=0)

@@ -1,0 +1,84 @@
+"""The options of conf/data/."""
+
+from omegaconf import MISSING
+
+from mlp_lab.config.limits import limited, schema
+
+# An epoch leaves metrics of these, and is chosen by the last; ``test`` is touched once, at the end.
+SPLITS = ("train", "validation")
+
+
+@schema
+class MNIST:
+    _target_: str = "mlp_lab.data.MNIST"
+    root: str | None = MISSING
+    batch_size: int = limited(minimum=1, maximum=1_000_000_000)
+    train_size: int | None = limited(minimum=1, maximum=50_000)
+    refit: bool = MISSING
+    standardize: bool = MISSING
+
+
+@schema
+class FashionMNIST(MNIST):
+    _target_: str = "mlp_lab.data.FashionMNIST"
+
+
+@schema
+class Boolean:
+    _target_: str = "mlp_lab.data.Boolean"
+    bits: int = limited(minimum=1, maximum=16)
+    function: str = MISSING
+    batch_size: int = limited(minimum=1, maximum=1_000_000_000)
+    passes: int = limited(minimum=1, maximum=1_000_000)
+
+
+@schema
+class Curve:
+    _target_: str = "mlp_lab.data.Curve"
+    function: str = limited(one_of=("sine", "chirp", "bumps", "triangle", "step"))
+    size: int = limited(minimum=2, maximum=10_000_000)
+    noise: float = limited(minimum=0, below=float("inf"))
+    noise_seed: int = limited(minimum=0, below=2**32)
+    batch_size: int = limited(minimum=1, maximum=1_000_000_000)
+    passes: int = limited(minimum=1, maximum=1_000_000)
+
+
+SETS = ("separable", "xor", "spirals", "rings", "moons", "overlapping")
+
+
+@schema
+class LabelledPoints:
+    """What all points in the plane have."""
+
+    _target_: str = MISSING
+    batch_size: int = limited(minimum=1, maximum=1_000_000_000)
+    train_size: int | None = limited(minimum=1, maximum=1_000_000)
+    points_seed: int = limited(minimum=0, below=2**32)
+
+
+@schema
+class Points(LabelledPoints):
+    _target_: str = "mlp_lab.data.Points"
+    set: str = limited(one_of=SETS)
+    size: int = limited(minimum=2, maximum=1_000_000)
+    noise: float = limited(minimum=0, maximum=1_000)
+
+
+@schema
+class PointsFile(LabelledPoints):
+    _target_: str = "mlp_lab.data.PointsFile"
+    file: str = MISSING
+    standardize: bool = MISSING
+
+
+@schema
+class Image:
+    _target_: str = "mlp_lab.data.Image"
+    image: str = MISSING
+    text_seed: int = limited(minimum=0, below=2**32)
+    size: int = limited(minimum=2, maximum=16_384)
+    crop: int | None = limited(minimum=2, maximum=1_000_000)
+    grey: bool = MISSING
+    protocol: str = limited(one_of=("fit", "upsample"))
+    batch_size: int = limited(minimum=1, maximum=1_000_000_000)
+    passes: int = limited(minimum=1, maximum=1_000_000)

@@ -1,0 +1,43 @@
+"""The options of conf/encoding/."""
+
+from mlp_lab.config.limits import limited, schema
+
+
+@schema
+class Identity:
+    _target_: str = "mlp_lab.encodings.Identity"
+
+
+@schema
+class Centred:
+    _target_: str = "mlp_lab.encodings.Centred"
+
+
+@schema
+class Basic:
+    _target_: str = "mlp_lab.encodings.Basic"
+
+
+@schema
+class Positional:
+    _target_: str = "mlp_lab.encodings.Positional"
+    frequencies: int = limited(minimum=1, maximum=1_000_000)
+    scale: float = limited(minimum=0, maximum=20)
+    spacing: str = limited(one_of=("log", "octaves"))
+
+
+@schema
+class Gaussian:
+    _target_: str = "mlp_lab.encodings.Gaussian"
+    frequencies: int = limited(minimum=1, maximum=1_000_000)
+    sigma: float = limited(minimum=0, maximum=1_000_000)
+
+
+@schema
+class HashGrid:
+    _target_: str = "mlp_lab.encodings.HashGrid"
+    levels: int = limited(minimum=1, maximum=32)
+    features_per_level: int = limited(minimum=1, maximum=64)
+    table_size: int = limited(minimum=1, maximum=2**26)
+    coarsest: int = limited(minimum=1, maximum=65_536)
+    finest: int = limited(minimum=1, maximum=65_536)

@@ -1,0 +1,23 @@
+"""The keys of conf/evaluate.yaml."""
+
+from dataclasses import field
+from typing import Any
+
+from omegaconf import MISSING
+
+from mlp_lab.config.limits import limited, schema
+from mlp_lab.config.schemas.data import SPLITS
+
+
+@schema
+class Evaluate:
+    run: Any = field(
+        default=MISSING, metadata={"words": "a run's folder, a sweep's, or a list of these"}
+    )
+    split: str = limited(one_of=(*SPLITS, "test"))
+    checkpoint: str = limited(one_of=("best", "last"))
+    temperature: bool = MISSING
+    robustness: bool = MISSING
+    embeddings: int = limited(minimum=0, maximum=10_000)
+    average: str = limited(one_of=("probabilities", "logits", "votes"))
+    threads: int | None = limited(minimum=1)

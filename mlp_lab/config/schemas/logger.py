@@ -1,0 +1,9 @@
+"""The options of conf/logger/."""
+
+from mlp_lab.config.limits import limited, schema
+
+
+@schema
+class TensorBoard:
+    _target_: str = "mlp_lab.logger.TensorBoard"
+    x_axis: str = limited(one_of=("epoch", "step"))

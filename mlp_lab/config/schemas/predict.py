@@ -1,0 +1,17 @@
+"""The keys of conf/predict.yaml."""
+
+from omegaconf import MISSING
+
+from mlp_lab.config.limits import limited, schema
+
+
+@schema
+class Predict:
+    run: str = MISSING
+    images: str | None = MISSING
+    output: str | None = MISSING
+    size: list[int] | None = limited(minimum=1, maximum=1_000_000, length=2)
+    region: list[float] | None = limited(minimum=-1_000, maximum=1_000, length=4)
+    checkpoint: str = limited(one_of=("best", "last"))
+    invert: str = limited(one_of=("auto", "yes", "no"))
+    threads: int | None = limited(minimum=1)

@@ -1,0 +1,30 @@
+"""The options of conf/task/."""
+
+from mlp_lab.config.limits import limited, schema
+
+
+@schema
+class Classification:
+    _target_: str = "mlp_lab.tasks.Classification"
+    output: str = limited(one_of=("softmax", "sigmoid"))
+    loss: str = limited(one_of=("cross_entropy", "squared_error"))
+    label_smoothing: float = limited(minimum=0, maximum=1)
+
+
+@schema
+class ClassificationByHand(Classification):
+    _target_: str = "mlp_lab.tasks.ClassificationByHand"
+
+
+@schema
+class Regression:
+    _target_: str = "mlp_lab.tasks.Regression"
+    output: str = limited(one_of=("identity", "sigmoid"))
+    loss: str = limited(one_of=("half_squared_error", "squared_error"))
+    peak: float | None = limited(above=0, below=float("inf"))
+
+
+@schema
+class PerceptronTask:
+    _target_: str = "mlp_lab.tasks.Perceptron"
+    rule: str = limited(one_of=("lecture", "rosenblatt"))

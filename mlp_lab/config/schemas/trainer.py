@@ -1,0 +1,19 @@
+"""The options of conf/trainer/."""
+
+from mlp_lab.config.limits import limited, schema
+
+
+@schema
+class Trainer:
+    _target_: str = "pytorch_lightning.Trainer"
+    max_epochs: int = limited(minimum=1)
+    max_steps: int | None = limited(minimum=1)
+    limit_train_batches: int | None = limited(minimum=1)
+    limit_val_batches: int | None = limited(minimum=1)
+    check_val_every_n_epoch: int = limited(minimum=1)
+    log_every_n_steps: int = limited(minimum=0)
+    accelerator: str = limited(one_of=("auto", "cpu", "gpu", "mps"))
+    devices: int = limited(minimum=1)
+    strategy: str = limited(one_of=("auto", "ddp"))
+    precision: str = limited(one_of=("32-true", "64-true", "bf16-true", "bf16-mixed"))
+    profiler: str | None = limited(one_of=("simple", "advanced", "pytorch"))
