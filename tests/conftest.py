@@ -9,10 +9,11 @@ import json
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import hydra
 import hypothesis
@@ -27,6 +28,7 @@ hypothesis.settings.load_profile("mlp_lab")
 
 SCRIPT = Path(__file__).with_name("train_tiny.py")
 Start = Callable[..., subprocess.Popen]
+forks = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes aren't forked")
 ROOTS = {
     "train": schemas.Train,
     "evaluate": schemas.Evaluate,
@@ -46,6 +48,21 @@ def composed(*overrides: str, root: str = "train") -> DictConfig:
     """The checked config of a command."""
     with hydra.initialize_config_dir(version_base="1.3", config_dir=str(FOLDER)):
         return check(hydra.compose(root, list(overrides)), ROOTS[root])
+
+
+def soon(true: Callable[[], Any], process: subprocess.Popen | None = None) -> Any:
+    """What ``true`` returns, as soon as it is true, within a minute and while ``process`` lives."""
+    for _ in range(1200):
+        if found := true():
+            return found
+        assert process is None or process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    raise AssertionError("waited in vain")
+
+
+def wait_for(pattern: str, folder: Path, process: subprocess.Popen) -> Path:
+    """The file that ``process`` writes."""
+    return soon(lambda: sorted(folder.glob(pattern)), process)[-1]
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import gc
 import logging
 import os
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import filelock
 import pytest
 import torch
+from conftest import forks
 from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -436,7 +436,7 @@ def test_a_checkpoint_of_a_stack_holds_one_network(jobs: Jobs) -> None:
     assert max(sizes) < 1.01 * min(sizes)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes aren't forked")
+@forks
 def test_processes_divide_a_stack(jobs: Jobs, capsys: pytest.CaptureFixture) -> None:
     """Four members of two seeds in one shape, and a job of another."""
     lrs = ["optimizer.lr=0.1", "optimizer.lr=0.3"]

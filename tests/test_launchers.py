@@ -10,8 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import SCRIPT, Start, TinyFiles
-from test_processes import wait_for
+from conftest import SCRIPT, Start, TinyFiles, forks, wait_for
 
 from mlp_lab.runs import Run
 
@@ -96,13 +95,13 @@ def test_a_process_that_dies_leaves_the_answer_of_what_is_done(
     assert ",finished," in (folder / "summary.csv").read_text()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes aren't forked")
+@forks
 def test_in_processes_that_share_a_stack(sweep: Sweep) -> None:
     runs = sweep("hydra.launcher.processes=2")
     assert {threads(run) for run in runs} == {"1"}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes aren't forked")
+@forks
 def test_a_forked_process_that_dies_fails_its_own_jobs(start: Start, tmp_path: Path) -> None:
     words = ["hydra.launcher.processes=2", "callbacks=none", "logger=none"]
     process = start("-m", *words, "network.width=4,5", "trainer.max_epochs=400")
@@ -120,7 +119,7 @@ def test_a_forked_process_that_dies_fails_its_own_jobs(start: Start, tmp_path: P
     assert [Run(path).result["epochs"] for path in sorted(folder.glob("?_*"))] == [400, 400]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes aren't forked")
+@forks
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize("to", ["process", "group"])
 def test_a_signal_reaches_forked_processes(

@@ -4,22 +4,12 @@ import csv
 import json
 import resource
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import Start
-
-
-def wait_for(pattern: str, folder: Path, process: subprocess.Popen) -> Path:
-    for _ in range(1200):
-        if found := sorted(folder.glob(pattern)):
-            return found[-1]
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
-    raise AssertionError(f"no {pattern}")
+from conftest import Start, wait_for
 
 
 def last_weights(run: Path) -> dict[str, torch.Tensor]:

@@ -4,10 +4,7 @@ import json
 import math
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, product
 from pathlib import Path
@@ -17,7 +14,7 @@ from unittest.mock import Mock
 import hydra
 import pytest
 import yaml
-from conftest import Start, composed
+from conftest import Start, composed, forks, wait_for
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
@@ -268,7 +265,7 @@ def test_failing_jobs_are_told_in_lines(trained: Trained, capsys: pytest.Capture
     assert "the answer of" in out
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes aren't forked")
+@forks
 @pytest.mark.parametrize(
     ("words", "variables", "processes"),
     [
@@ -535,21 +532,11 @@ def test_a_job_answers_with_its_best_value(trained: Trained, tmp_path: Path) -> 
 # --- whole processes ----------------------------------------------------------------------------
 
 
-def wait_for(ready: Callable[[], bool], process: subprocess.Popen) -> None:
-    for _ in range(1200):
-        if ready():
-            return
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
-    raise AssertionError("waited in vain")
-
-
 def test_ctrl_c_ends_a_sweep_that_can_be_resumed(start: Start, tmp_path: Path) -> None:
     words = ["hydra/launcher=basic", "network.width=8,9", "network.dropout=0.1"]
     process = start("-m", *words, "trainer.max_epochs=60", "callbacks=none")
     # The first job is done, the second has begun.
-    pattern = "mnist_hw4/sweeps/*/1_width=9/checkpoints/last.ckpt"
-    wait_for(lambda: bool(list(tmp_path.glob(pattern))), process)
+    wait_for("mnist_hw4/sweeps/*/1_width=9/checkpoints/last.ckpt", tmp_path, process)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err

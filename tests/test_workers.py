@@ -2,19 +2,18 @@
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import pytest
+from conftest import forks, soon
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlp_lab.sweeps.workers import Tell, spread
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes aren't forked elsewhere")
+pytestmark = forks
 
 
 class Heard:
@@ -115,23 +114,30 @@ def test_a_fault_is_raised_when_the_others_have_been_interrupted(
 
 
 def test_a_fault_of_what_hears_interrupts_all() -> None:
+    class Deaf(Heard):
+        def source(self) -> Tell:
+            tell = super().source()
+
+            def hear(message: Any) -> None:
+                tell(message)
+                if message == "begun":
+                    raise OSError("nobody reads this")
+
+            return hear
+
     def do(work: int, tell: Tell) -> str:
         tell("begun")
-        with suppress(KeyboardInterrupt):
+        try:
             time.sleep(60)
+        except KeyboardInterrupt:
+            tell("interrupted")
         return "ended"
 
-    def hear(message: Any) -> None:
-        if message == "begun":
-            raise OSError("nobody reads this")
-
-    values: dict[int, str] = {}
+    heard = Deaf()
     with pytest.raises(OSError, match="nobody reads this"):
-        spread(
-            [1, 2], 2, lambda tell: lambda work: do(work, tell), lambda: hear, values.__setitem__
-        )
-    assert set(values) <= {1, 2}
-    assert set(values.values()) <= {"ended"}
+        spread_out([1, 2, 3], 2, do, heard)
+    assert ["begun", "interrupted", None] in heard.messages
+    assert 3 not in heard.values
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
@@ -181,12 +187,12 @@ def test_works_die_with_the_first_process(tmp_path: Any) -> None:
         finally:
             os._exit(1)
     files = [tmp_path / "0", tmp_path / "1"]
-    assert soon(lambda: all(file.exists() for file in files))
+    soon(lambda: all(file.exists() for file in files))
     workers = [int(file.read_text()) for file in files]
     assert all(map(alive, workers))
     os.kill(first, signal.SIGKILL)
     os.waitpid(first, 0)
-    assert soon(lambda: not any(map(alive, workers)))
+    soon(lambda: not any(map(alive, workers)))
 
 
 def alive(pid: int) -> bool:
@@ -195,11 +201,3 @@ def alive(pid: int) -> bool:
             return file.read().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def soon(true: Callable[[], bool]) -> bool:
-    for _ in range(200):
-        if true():
-            return True
-        time.sleep(0.05)
-    return False
