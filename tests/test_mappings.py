@@ -140,10 +140,14 @@ def test_the_papers_sweeps_end_in_its_table(
     out = capsys.readouterr().out
     assert "in 4 of 4 finished jobs" in out
     jobs = Comparison(find_runs([str(tmp_path)])).jobs
-    of_paper = {"mappings": (10, 6, [1e-2, 1e-2, 1e-3, 1e-3]), "mappings_text": (14, 5, [1e-3] * 4)}
-    sigma, scale, rates = of_paper[sweep]
+    of_paper = {
+        "mappings": (10, 6, [1e-2, 1e-2, 1e-3, 1e-3], "sigmoid"),
+        "mappings_text": (14, 5, [1e-3] * 4, "identity"),
+    }
+    sigma, scale, rates, output = of_paper[sweep]
     configs = [job.run.config for job in sorted(jobs, key=lambda job: job.run.folder.name)]
     assert [cfg.optimizer.lr for cfg in configs] == rates
+    assert {cfg.task.output for cfg in configs} == {output}
     assert (configs[2].encoding.scale, configs[3].encoding.sigma) == (scale, sigma)
     for job in jobs:
         assert job.last_test is not None
