@@ -50,9 +50,11 @@ def composed(*overrides: str, root: str = "train") -> DictConfig:
         return check(hydra.compose(root, list(overrides)), ROOTS[root])
 
 
-def soon(true: Callable[[], Any], process: subprocess.Popen | None = None) -> Any:
-    """What ``true`` returns, as soon as it is true, within a minute and while ``process`` lives."""
-    for _ in range(1200):
+def soon(
+    true: Callable[[], Any], seconds: int = 60, process: subprocess.Popen | None = None
+) -> Any:
+    """What ``true`` returns, as soon as it is true, in time and while ``process`` lives."""
+    for _ in range(20 * seconds):
         if found := true():
             return found
         assert process is None or process.poll() is None, process.communicate()
@@ -62,7 +64,7 @@ def soon(true: Callable[[], Any], process: subprocess.Popen | None = None) -> An
 
 def wait_for(pattern: str, folder: Path, process: subprocess.Popen) -> Path:
     """The file that ``process`` writes."""
-    return soon(lambda: sorted(folder.glob(pattern)), process)[-1]
+    return soon(lambda: sorted(folder.glob(pattern)), process=process)[-1]
 
 
 @contextmanager

@@ -391,7 +391,7 @@ def test_ranges_of_what_users_type(key, inside, outside):
         assert refusal(*choice, f"{key}={value}").startswith(f"{key}={value}: must be a")
 
 
-# --- conf/ and its schemas -----------------------------------------------------------------------
+# --- conf/ and its schemas ----------------------------------------------------------------------
 
 
 def first_of_sweep(word: str) -> str:
