@@ -16,12 +16,16 @@ from mlp_lab.runs import Run
 
 Sweep = Callable[..., list[Run]]
 
-# Slurm in three commands: a job array whose jobs run one after another, on this machine.
+# Slurm in three commands: a job array whose jobs run one after another, on this machine. As
+# Slurm's own, sbatch copies the script: submitit moves it as soon as sbatch has answered.
 SLURM = {
     "sbatch": """\
+script=$(< "$1")
 export SLURM_ARRAY_JOB_ID=7 SLURM_NTASKS=1 SLURM_JOB_NUM_NODES=1 SLURM_NODEID=0
 export SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_JOB_NAME=mnist_hw4
-for i in 0 1 2; do SLURM_JOB_ID=$((7 + i)) SLURM_ARRAY_TASK_ID=$i bash "$1"; done &> /dev/null &
+for i in 0 1 2; do
+    SLURM_JOB_ID=$((7 + i)) SLURM_ARRAY_TASK_ID=$i bash -c "$script"
+done &> /dev/null &
 echo "Submitted batch job 7"
 """,
     "srun": """\
