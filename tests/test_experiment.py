@@ -139,6 +139,31 @@ def test_the_size_of_a_chunk_changes_nothing(
     ]
 
 
+def test_a_minibatch_in_parts_is_the_same_minibatch(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overrides = ["data.batch_size=50", "optimizer=adam", "trainer.log_every_n_steps=20"]
+    expected = experiment(*overrides)
+    seen = set()
+    original = Task._differentiate
+
+    def watched(self: Task, x: Tensor, *others: Any) -> tuple[Tensor, Tensor]:
+        seen.add(len(x))
+        return original(self, x, *others)
+
+    monkeypatch.setattr(Task, "_differentiate", watched)
+    monkeypatch.setattr("mlp_lab.tasks.task.microbatch_size", lambda *_: 14)
+    result = experiment(*overrides)
+    assert seen == {14, 50 % 14}
+    for name, value in weights(expected).items():
+        torch.testing.assert_close(weights(result)[name], value, rtol=1e-4, atol=1e-6)
+    for row, other in zip(history(result), history(expected), strict=True):
+        del row["seconds"], other["seconds"]
+        assert row == pytest.approx(other, rel=1e-4)
+    found, logged = ([s[1:] for s in scalars(r, "loss/minibatch")] for r in (result, expected))
+    assert found == [pytest.approx(each, rel=1e-4) for each in logged]
+
+
 def scalars(result: Result, name: str) -> list[tuple[float, int, float]]:
     events = EventAccumulator(result.folder)
     events.Reload()

@@ -131,6 +131,13 @@ def test_a_stack_leaves_what_single_runs_leave(optimizer: str, jobs: Jobs) -> No
     assert_same_both_ways(jobs, *own, common=[*common, "network.depth=2", "network.width=16"])
 
 
+def test_stacked_minibatches_in_parts(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("task", "stack"):
+        monkeypatch.setattr(f"mlp_lab.tasks.{module}.microbatch_size", lambda *_: 14)
+    own = [[f"seed={seed}", "network.dropout=0.2"] for seed in (1, 2, 2)]
+    assert_same_both_ways(jobs, *own, common=["optimizer=adam", "trainer.log_every_n_steps=20"])
+
+
 def assert_same_both_ways(jobs: Jobs, *own: Sequence[str], common: Sequence[str] = ()) -> None:
     apart = alone(jobs("apart", *own, common=common))
     assert_same_runs(apart, together(jobs("stacked", *own, common=common)))

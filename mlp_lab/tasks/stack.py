@@ -13,9 +13,10 @@ from torch.optim import Optimizer
 
 from mlp_lab.backend import pl
 from mlp_lab.data.batches import Chunk, EpochOrder
+from mlp_lab.microbatches import microbatch_size, microbatches
 from mlp_lab.seeds import epoch_seed
 from mlp_lab.stacking import stack
-from mlp_lab.stepping import Steps
+from mlp_lab.stepping import Gradients, Steps
 from mlp_lab.tasks.task import Diverged, Task
 
 
@@ -116,8 +117,8 @@ class Stack(pl.LightningModule):
 
     def training_step(self, chunk: Chunk, index: int) -> None:
         # What is looked up or made here isn't for each minibatch, which may take microseconds.
-        network, loss_of, step = self._network, self._loss, self._steps
-        parameters, count, first = self._stacked, len(self.members), self.global_step
+        augmented, differentiate, step = self._augmented, self._differentiate, self._steps
+        count, first = len(self.members), self.global_step
         averaging = [member.task for member in self.members if member.task.average is not None]
         own = [member.task.learning_rates(first, len(chunk)) for member in self.members]
         rates = torch.tensor(own, dtype=torch.float64).T
@@ -125,15 +126,12 @@ class Stack(pl.LightningModule):
         for (x, y), rate in zip(chunk, rates, strict=False):
             if self._whole:
                 x, y = (tensor.expand(len(self._seers), *tensor.shape) for tensor in (x, y))
-            output = network(self._augmented(x))
             y = y.unsqueeze(1).expand(-1, count // len(y), *y.shape[1:]).flatten(0, 1)
-            # The mean of the members' losses, times their number, is the sum; each of them moves
-            # the weights of its own member alone.
-            loss = loss_of(output, y)
-            step(torch.autograd.grad(loss, parameters, torch.full_like(loss, count)), rate)
+            gradients, output = differentiate(augmented(x), y)
+            step(gradients, rate)
             for task in averaging:
                 task.update_average()
-            outputs.append(output.detach())
+            outputs.append(output)
             targets.append(y)
         self.members[0].task.count_steps(len(outputs))
         self._record_training(outputs, targets, first)
@@ -211,6 +209,7 @@ class Stack(pl.LightningModule):
         self._evaluated = stack(networks, self._generators) if averaged else self._network
         optimizers = [member.trainer.optimizers[0] for member in self.members]
         self._stacked = list(self._network.parameters())
+        self._microbatch_size = microbatch_size(tasks[0].network, self.device)
         numbers = ([getattr(task, name) for name in task.loss_numbers] for task in tasks)
         self._one_loss = len(set(map(tuple, numbers))) == 1
         self._steps = Steps(self._stacked, optimizers)
@@ -225,6 +224,28 @@ class Stack(pl.LightningModule):
         if not self._whole:
             seeds = [task.seed for task in self._seers]
             loader.sampler = EpochOrder(loader.sampler.size, seeds, self.device)
+
+    def _differentiate(self, x: Tensor, y: Tensor) -> tuple[Gradients, Tensor]:
+        """The gradients of all parameters, and the outputs, ``[members, batch, ...]``."""
+        size = self._microbatch_size
+        if size is None or y.shape[1] <= size:
+            return self._differentiate_part(x, y, 1.0)
+        parts = microbatches(x, y, size, axis=1)
+        gradients, output = self._differentiate_part(*next(parts))
+        outputs = [output]
+        for part in parts:
+            more, output = self._differentiate_part(*part)
+            gradients = torch._foreach_add(gradients, more)
+            outputs.append(output)
+        return gradients, torch.cat(outputs, 1)
+
+    def _differentiate_part(self, x: Tensor, y: Tensor, share: float) -> tuple[Gradients, Tensor]:
+        output = self._network(x)
+        loss = self._loss(output, y)
+        # The mean of the members' losses, times their number, is the sum; each of them moves the
+        # weights of its own member alone.
+        weight = torch.full_like(loss, share * len(self.members))
+        return torch.autograd.grad(loss, self._stacked, weight), output.detach()
 
     def _loss(self, output: Tensor, target: Tensor) -> Tensor:
         """The mean of the members' losses; ``[members, batch, ...]`` both."""

@@ -15,6 +15,7 @@ from mlp_lab.augmentations import Augmentation
 from mlp_lab.backend import pl
 from mlp_lab.data.batches import Chunk
 from mlp_lab.errors import UserError
+from mlp_lab.microbatches import microbatch_size, microbatches
 from mlp_lab.schedules import Schedule
 from mlp_lab.seeds import epoch_seed
 
@@ -127,6 +128,7 @@ class Task(pl.LightningModule):
         self._noise = torch.Generator(self.device).manual_seed(seed("augmentation"))
         if self.augmentation is not None:
             self._strength = self.augmentation.schedule(self.current_epoch, self._epochs)
+        self._microbatch_size = microbatch_size(self.network, self.device)
         self.means = {}
         self._sums["train"] = defaultdict(float)
 
@@ -152,13 +154,26 @@ class Task(pl.LightningModule):
 
     def differentiate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """The loss and the outputs for a minibatch; its parameters' gradients are left in them."""
+        size = self._microbatch_size
+        if size is None or len(x) <= size:
+            return self._differentiate(x, y, 1.0)
+        loss, outputs = torch.zeros((), device=x.device), []
+        for part, truth, share in microbatches(x, y, size):
+            own, output = self._differentiate(part, truth, share)
+            loss += share * own.detach()
+            outputs.append(output.detach())
+        return loss, torch.cat(outputs)
+
+    def _differentiate(self, x: Tensor, y: Tensor, share: float) -> tuple[Tensor, Tensor]:
+        """Loss and outputs of a part of a minibatch; ``share`` of its gradients is added."""
         output = self.network(x)
         loss = self.loss(output, y)
+        weight = torch.full_like(loss, share)
         # Only several processes need Lightning's help: their gradients have to be averaged.
         if self.trainer.world_size == 1:
-            loss.backward()
+            loss.backward(weight)
         else:
-            self.manual_backward(loss)
+            self.manual_backward(loss, weight)
         return loss, output
 
     def augmented(self, x: Tensor) -> Tensor:
