@@ -195,7 +195,9 @@ def test_processes_add_what_is_a_mean_and_compare_what_is_a_maximum(
             return self
 
         def reduce(self, values: torch.Tensor, reduce_op: str) -> torch.Tensor:
-            theirs = torch.tensor(list(other._sums["validation"].values()), dtype=torch.float64)
+            theirs = torch.tensor(
+                list(other._sums["validation"]._values.values()), dtype=torch.float64
+            )
             both = {"sum": torch.add, "max": torch.maximum}[reduce_op](values, theirs)
             return values.copy_(both)
 

@@ -2,7 +2,6 @@
 
 import math
 from abc import abstractmethod
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
@@ -18,9 +17,7 @@ from mlp_lab.errors import UserError
 from mlp_lab.microbatches import microbatch_size, microbatches
 from mlp_lab.schedules import Schedule
 from mlp_lab.seeds import epoch_seed
-
-# Sums over examples (of maxima: the largest value), by name, and their number under "examples".
-Sums = dict[str, float]
+from mlp_lab.tasks.sums import Sums
 
 
 class Diverged(UserError):
@@ -130,7 +127,7 @@ class Task(pl.LightningModule):
             self._strength = self.augmentation.schedule(self.current_epoch, self._epochs)
         self._microbatch_size = microbatch_size(self.network, self.device)
         self.means = {}
-        self._sums["train"] = defaultdict(float)
+        self._sums["train"] = self._no_sums()
 
     def training_step(self, chunk: Chunk, index: int) -> None:
         optimizer = self.optimizers(use_pl_optimizer=False)
@@ -187,8 +184,8 @@ class Task(pl.LightningModule):
     ) -> None:
         """Take minibatches into the epoch's means. Raises Diverged if these aren't finite."""
         sums = self._sums["train"]
-        self._add(sums, losses, outputs, targets)
-        if not math.isfinite(sums["loss"]):
+        sums.add(losses, outputs, targets)
+        if not sums.finite:
             raise Diverged(
                 f"diverged: the training loss is not finite in epoch {self.current_epoch + 1},"
                 f" by step {self.global_step}; a smaller optimizer.lr may help"
@@ -198,7 +195,7 @@ class Task(pl.LightningModule):
         self._log_means("train")
 
     def on_validation_epoch_start(self) -> None:
-        self._sums["validation"] = defaultdict(float)
+        self._sums["validation"] = self._no_sums()
 
     def validation_step(self, chunk: Chunk, index: int) -> None:
         self._evaluate(chunk, self._sums["validation"])
@@ -213,7 +210,7 @@ class Task(pl.LightningModule):
     def evaluate(self, loader: Iterable[Iterable[list[Tensor]]]) -> dict[str, float]:
         """The loss and the metrics, means over all examples that ``loader`` hands out."""
         self.eval()
-        sums: Sums = defaultdict(float)
+        sums = self._no_sums()
         for chunk in loader:
             self._evaluate(chunk, sums)
         return self._means(sums)
@@ -282,31 +279,12 @@ class Task(pl.LightningModule):
             self.loss(output, y) if len(y) else output.new_zeros(())
             for output, y in zip(outputs, targets, strict=True)
         ]
-        self._add(sums, losses, outputs, targets)
-
-    def _add(
-        self, sums: Sums, losses: list[Tensor], outputs: list[Tensor], targets: list[Tensor]
-    ) -> None:
-        """Add the metrics of a chunk, computed in one go, to ``sums``."""
-        sizes = [len(target) for target in targets]
-        weights = torch.tensor(sizes, dtype=torch.float32, device=losses[0].device)
-        sums["examples"] += float(sum(sizes))
-        sums["loss"] += float(torch.stack(losses).float() @ weights)
-        for name, values in self.measure(torch.cat(outputs), torch.cat(targets)).items():
-            if name in self.maxima:
-                sums[name] = max(sums[name], float(values.max()) if len(values) else 0.0)
-            else:
-                sums[name] += float(values.sum())
+        sums.add(losses, outputs, targets)
 
     def _log_means(self, split: str) -> None:
         sums = self._sums[split]
         if self.trainer.world_size > 1:
-            values = torch.tensor(list(sums.values()), dtype=torch.float64, device=self.device)
-            reduce = self.trainer.strategy.reduce
-            # A reduction takes place in the tensor itself.
-            total = zip(sums, reduce(values.clone(), reduce_op="sum").tolist(), strict=True)
-            largest = dict(zip(sums, reduce(values, reduce_op="max").tolist(), strict=True))
-            sums = dict(total) | {name: largest[name] for name in self.maxima}
+            sums.gather(self.trainer.strategy, self.device)
         means = self._means(sums)
         latest = {f"{name}/{split}": mean for name, mean in means.items()}
         self.means |= latest
@@ -315,9 +293,12 @@ class Task(pl.LightningModule):
         metrics = {name: torch.tensor(value) for name, value in latest.items()}
         self.trainer.callback_metrics.update(metrics)
 
+    def _no_sums(self) -> Sums:
+        return Sums(self.measure, self.maxima)
+
     def _means(self, sums: Sums) -> dict[str, float]:
-        means = {k: value / sums["examples"] for k, value in sums.items() if k != "examples"}
-        return means | {name: sums[name] for name in self.maxima} | self.derived(means)
+        means = sums.means()
+        return means | self.derived(means)
 
 
 def _average_of(network: nn.Module, decay: float) -> AveragedModel:
