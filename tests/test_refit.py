@@ -127,3 +127,16 @@ def test_a_sweep_of_refits(cfg: Callable, compose: Callable, tmp_path: Path) -> 
     assert len(committee.evaluate(compose(both, root="evaluate"))["members"]) == 2
     with pytest.raises(UserError, match=r"data\.refit=false doesn't go with data\.refit=true"):
         committee.evaluate(compose(both, "split=validation", root="evaluate"))
+
+
+def test_the_ladders_committee_has_seen_all_digits(
+    compose: Callable, tiny_mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["experiment=mnist_fast", "sweep=mnist_committee", "network.width=8", "callbacks=none"]
+    words += [f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'", "trainer.max_epochs=1"]
+    assert sweeps.start([*words, "trainer.accelerator=cpu", "trainer.precision=32-true"])
+    assert "none is chosen" in capsys.readouterr().out
+    [folder] = tmp_path.glob("mnist_fast/sweeps/*")
+    entry = committee.evaluate(compose(f"run='{folder}'", root="evaluate"))
+    assert list(entry["members"]) == [f"{seed}_seed={seed}" for seed in range(6)]
+    assert all(Run(folder / name).result["refit"] for name in entry["members"])
