@@ -1,43 +1,47 @@
 """How much of a minibatch is differentiated at a time.
 
-The loss is a mean over examples, so that its gradient is the mean of those of parts of a
-minibatch, each weighted by its number of examples (gradient accumulation over microbatches): the
-same step, but for rounding. Activations of a microbatch fit a processor's cache, and the memory
-that one leaves behind serves the next; those of 65,536 examples are written to memory that the
-system has to hand out anew in each step, which takes as long as half of their arithmetic.
+The loss is a mean over examples, so that its gradient is the mean of those of microbatches, each
+weighted by its number of examples (gradient accumulation): the same step, but for rounding and,
+with dropout, for which random number falls to which example. On a CPU the activations of a
+microbatch stay in the cache, and the memory that one leaves behind serves the next. Those of large
+minibatches come from memory that the system hands out anew, page by page, in each step.
 """
 
+import math
+import sys
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
-# The most numbers that leave the widest layer at a time: 2 MiB in single precision.
-_NUMBERS = 2**19
-# Each microbatch goes through all weights and their gradients, which has to be little beside it.
-_EXAMPLES = 2048
+from mlp_lab.layers import linear_layers
+
+# As many outputs of the widest layer as 2 MiB hold in single precision, but of so many examples at
+# least: each microbatch reads all weights and adds to all gradients, beside its products.
+_ACTIVATIONS = 2**19
+_FEWEST_EXAMPLES = 2048
 
 
-def microbatch_size(network: nn.Module, device: torch.device) -> int | None:
-    """The examples that one step should differentiate at a time; None: all of them.
+def microbatch_size(network: nn.Module, device: torch.device) -> int:
+    """The most examples that a step should differentiate at a time.
 
-    That is where the memory isn't the bottleneck, as on a GPU, and where examples depend on each
-    other, as in batch normalization.
+    All (``sys.maxsize``) on a GPU, which small products don't fill, and with batch normalization,
+    where examples depend on each other.
     """
-    layers = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
-    normalized = any(isinstance(layer, _BatchNorm) for layer in network.modules())
-    if device.type != "cpu" or normalized or not layers:
-        return None
-    return max(_EXAMPLES, _NUMBERS // max(layer.out_features for layer in layers))
+    normalized = any(isinstance(module, nn.BatchNorm1d) for module in network.modules())
+    if device.type != "cpu" or normalized:
+        return sys.maxsize
+    widest = max(layer.out_features for layer in linear_layers(network))
+    return max(_FEWEST_EXAMPLES, _ACTIVATIONS // widest)
 
 
 def microbatches(
     x: Tensor, y: Tensor, size: int, axis: int = 0
 ) -> Iterator[tuple[Tensor, Tensor, float]]:
-    """Parts of ``size`` examples or, the last one, fewer, and the share of all that each has.
+    """Even parts of at most ``size`` examples, and the share of all that each has.
 
     Examples lie along ``axis`` of inputs and targets.
     """
-    for part, truth in zip(x.split(size, axis), y.split(size, axis), strict=True):
+    number = math.ceil(x.shape[axis] / size)
+    for part, truth in zip(x.tensor_split(number, axis), y.tensor_split(number, axis), strict=True):
         yield part, truth, part.shape[axis] / x.shape[axis]

@@ -139,22 +139,22 @@ def test_the_size_of_a_chunk_changes_nothing(
     ]
 
 
-def test_a_minibatch_in_parts_is_the_same_minibatch(
+def test_microbatches_make_the_step_of_their_minibatch(
     experiment: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     overrides = ["data.batch_size=50", "optimizer=adam", "trainer.log_every_n_steps=20"]
     expected = experiment(*overrides)
     seen = set()
-    original = Task._differentiate
+    original = Task._differentiate_microbatch
 
     def watched(self: Task, x: Tensor, *others: Any) -> tuple[Tensor, Tensor]:
         seen.add(len(x))
         return original(self, x, *others)
 
-    monkeypatch.setattr(Task, "_differentiate", watched)
+    monkeypatch.setattr(Task, "_differentiate_microbatch", watched)
     monkeypatch.setattr("mlp_lab.tasks.task.microbatch_size", lambda *_: 14)
     result = experiment(*overrides)
-    assert seen == {14, 50 % 14}
+    assert seen == {13, 12}  # four microbatches of 50
     for name, value in weights(expected).items():
         torch.testing.assert_close(weights(result)[name], value, rtol=1e-4, atol=1e-6)
     for row, other in zip(history(result), history(expected), strict=True):

@@ -131,11 +131,25 @@ def test_a_stack_leaves_what_single_runs_leave(optimizer: str, jobs: Jobs) -> No
     assert_same_both_ways(jobs, *own, common=[*common, "network.depth=2", "network.width=16"])
 
 
-def test_stacked_minibatches_in_parts(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("seeds", [(1, 2, 2), (1, 1, 2, 2)], ids=str)
+def test_microbatches_in_a_stack(
+    seeds: tuple[int, ...], jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = set()
+    original = Stack._differentiate_microbatch
+
+    def watched(self: Stack, x: torch.Tensor, *others: Any) -> Any:
+        seen.add(x.shape[1])
+        return original(self, x, *others)
+
+    monkeypatch.setattr(Stack, "_differentiate_microbatch", watched)
     for module in ("task", "stack"):
         monkeypatch.setattr(f"mlp_lab.tasks.{module}.microbatch_size", lambda *_: 14)
-    own = [[f"seed={seed}", "network.dropout=0.2"] for seed in (1, 2, 2)]
-    assert_same_both_ways(jobs, *own, common=["optimizer=adam", "trainer.log_every_n_steps=20"])
+    own = [[f"seed={s}", f"task.label_smoothing={0.1 * i}"] for i, s in enumerate(seeds)]
+    # Two layers of dropout draw in another order than for whole minibatches.
+    common = ["network.depth=2", "network.dropout=0.2", "optimizer=adam"]
+    assert_same_both_ways(jobs, *own, common=[*common, "trainer.log_every_n_steps=20"])
+    assert seen == {10, 11}  # three microbatches of 32
 
 
 def assert_same_both_ways(jobs: Jobs, *own: Sequence[str], common: Sequence[str] = ()) -> None:

@@ -137,6 +137,7 @@ def test_the_ladders_committee_has_seen_all_digits(
     assert sweeps.start([*words, "trainer.accelerator=cpu", "trainer.precision=32-true"])
     assert "none is chosen" in capsys.readouterr().out
     [folder] = tmp_path.glob("mnist_fast/sweeps/*")
+    assert not any(Run(path).result["evaluations"] for path in folder.glob("?_seed=?"))
     entry = committee.evaluate(compose(f"run='{folder}'", root="evaluate"))
     assert list(entry["members"]) == [f"{seed}_seed={seed}" for seed in range(6)]
     assert all(Run(folder / name).result["refit"] for name in entry["members"])

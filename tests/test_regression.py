@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
 from unittest.mock import patch
 
 import numpy as np
@@ -25,6 +24,7 @@ from mlp_lab.schedules import Constant
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
 from mlp_lab.tasks import Regression
+from mlp_lab.tasks.sums import Sums
 
 FORMULAS = {"half_squared_error": 0.5, "squared_error": 1.0}
 shapes = st.tuples(st.integers(1, 40), st.integers(1, 5))
@@ -179,38 +179,39 @@ def test_processes_add_what_is_a_mean_and_compare_what_is_a_maximum(
     here: int, there: int, seed: int
 ) -> None:
     f, y = example(here + there, 2, seed)
-    own, other = task(), task()
+    own, other = (Sums(task().measure, Regression.maxima) for _ in range(2))
     for each, rows in ((own, slice(here)), (other, slice(here, None))):
-        each.on_validation_epoch_start()
-        each.record_validation([f[rows]], [y[rows]])
+        # That of no examples, a small batch's share, is 0.
+        each.add([task().loss(f[rows], y[rows]).nan_to_num()], [f[rows]], [y[rows]])
+    sent: list[torch.Tensor] = []
 
-    class Trainer:
-        """Of two processes; a reduction takes place in the tensor itself, as torch's does."""
-
-        world_size = 2
-        callback_metrics: ClassVar[dict] = {}
-
-        @property
-        def strategy(self) -> "Trainer":
-            return self
+    class Two:
+        """Processes; a reduction takes place in the tensor itself, as torch's does."""
 
         def reduce(self, values: torch.Tensor, reduce_op: str) -> torch.Tensor:
-            theirs = torch.tensor(
-                list(other._sums["validation"]._values.values()), dtype=torch.float64
-            )
-            both = {"sum": torch.add, "max": torch.maximum}[reduce_op](values, theirs)
+            if len(sent) < 2:  # the other process comes first
+                sent.append(values.clone())
+                return values
+            both = {"sum": torch.add, "max": torch.maximum}[reduce_op](values, sent[0])
             return values.copy_(both)
 
-    own.trainer = trainer = Trainer()  # a task keeps a weak reference only
-    own._log_means("validation")
-    expected = task().evaluate(ChunkLoader((f, y), 100))
-    assert own.means == pytest.approx({f"{k}/validation": v for k, v in expected.items()})
-    del trainer
+    for each in (other, own):
+        each.gather(Two(), torch.device("cpu"))
+    assert own.means() == pytest.approx(task().evaluate(ChunkLoader((f, y), 100)))
 
 
 @pytest.mark.slow
-def test_processes_agree_on_the_largest_error(tmp_path: Path) -> None:
-    words = [*USUAL, "data.batch_size=20", "callbacks=none", "logger=none"]
+@pytest.mark.parametrize(
+    "own",
+    [
+        ["data.batch_size=20"],
+        # More than the 2,048 examples of a microbatch in each process.
+        ["data.size=10000", "data.batch_size=10000", "network.width=300"],
+    ],
+    ids=["minibatches", "microbatches"],
+)
+def test_two_processes_do_what_one_does(own: list[str], tmp_path: Path) -> None:
+    words = [*USUAL, *own, "callbacks=none", "logger=none"]
     for trainer in ("default", "ddp"):
         command = [sys.executable, FOLDER.parent / "scripts" / "train.py", f"trainer={trainer}"]
         done = subprocess.run([*command, *words, f"logs='{tmp_path / trainer}'"], timeout=200)

@@ -16,11 +16,12 @@ from mlp_lab.benchmark.race import Contestant, markdown, median, race, ratios, s
 from mlp_lab.build import build_task
 from mlp_lab.errors import UserError
 from mlp_lab.experiment import train
+from mlp_lab.layers import linear_layers
+from mlp_lab.microbatches import microbatch_size
 
 SIDES = {64: 20, 256: 3}  # pixels of a picture's side, and steps of a round
 _SIZES = (512, 256, 256, 256, 3)  # numbers between the layers of experiment=image_hw
 _SIGMA = 10.0
-_MICROBATCH = 2048  # of these layers, see mlp_lab/microbatches.py
 
 
 def compare(rounds: int) -> str:
@@ -107,15 +108,17 @@ def plain_loop(x: Tensor, y: Tensor, steps: int, encodings: Any) -> Contestant:
 def matrix_products(batch: int, steps: int) -> Contestant:
     """The arithmetic limit: the matrix products of forward and backward pass, and nothing else.
 
-    As large as they are fastest, which is a microbatch.
+    In microbatches, in which they are fastest.
     """
-    weights = [torch.randn(outputs, inputs) for inputs, outputs in pairwise(_SIZES)]
+    layers = nn.Sequential(*(nn.Linear(*sizes) for sizes in pairwise(_SIZES)))
+    weights = [layer.weight.detach() for layer in linear_layers(layers)]
     values = [torch.randn(batch, size) for size in _SIZES]
+    microbatch = microbatch_size(layers, torch.device("cpu"))
 
     def run() -> float:
         start = time.perf_counter()
         for _ in range(steps):
-            for part in zip(*(each.split(_MICROBATCH) for each in values), strict=True):
+            for part in zip(*(each.split(microbatch) for each in values), strict=True):
                 _multiply(part, weights)
         return (time.perf_counter() - start) / steps
 

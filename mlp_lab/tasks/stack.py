@@ -209,6 +209,7 @@ class Stack(pl.LightningModule):
         self._evaluated = stack(networks, self._generators) if averaged else self._network
         optimizers = [member.trainer.optimizers[0] for member in self.members]
         self._stacked = list(self._network.parameters())
+        # That of a member, whose dropout then draws as in a training of its own.
         self._microbatch_size = microbatch_size(tasks[0].network, self.device)
         numbers = ([getattr(task, name) for name in task.loss_numbers] for task in tasks)
         self._one_loss = len(set(map(tuple, numbers))) == 1
@@ -227,19 +228,20 @@ class Stack(pl.LightningModule):
 
     def _differentiate(self, x: Tensor, y: Tensor) -> tuple[Gradients, Tensor]:
         """The gradients of all parameters, and the outputs, ``[members, batch, ...]``."""
-        size = self._microbatch_size
-        if size is None or y.shape[1] <= size:
-            return self._differentiate_part(x, y, 1.0)
-        parts = microbatches(x, y, size, axis=1)
-        gradients, output = self._differentiate_part(*next(parts))
+        if y.shape[1] <= self._microbatch_size:
+            return self._differentiate_microbatch(x, y, 1.0)
+        parts = microbatches(x, y, self._microbatch_size, axis=1)
+        gradients, output = self._differentiate_microbatch(*next(parts))
         outputs = [output]
         for part in parts:
-            more, output = self._differentiate_part(*part)
-            gradients = torch._foreach_add(gradients, more)
+            more, output = self._differentiate_microbatch(*part)
+            torch._foreach_add_(gradients, more)
             outputs.append(output)
         return gradients, torch.cat(outputs, 1)
 
-    def _differentiate_part(self, x: Tensor, y: Tensor, share: float) -> tuple[Gradients, Tensor]:
+    def _differentiate_microbatch(
+        self, x: Tensor, y: Tensor, share: float
+    ) -> tuple[Gradients, Tensor]:
         output = self._network(x)
         loss = self._loss(output, y)
         # The mean of the members' losses, times their number, is the sum; each of them moves the

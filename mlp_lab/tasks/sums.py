@@ -23,6 +23,7 @@ class Sums:
     ) -> None:
         self._measure = measure
         self._maxima = maxima
+        self._examples = 0
         # By name; of maxima the largest value.
         self._values: dict[str, float] = defaultdict(float)
 
@@ -30,7 +31,7 @@ class Sums:
         """Add batches, whose losses are means; their metrics are computed in one go."""
         sizes = [len(target) for target in targets]
         weights = torch.tensor(sizes, dtype=torch.float32, device=losses[0].device)
-        self._values["examples"] += float(sum(sizes))
+        self._examples += sum(sizes)
         self._values["loss"] += float(torch.stack(losses).float() @ weights)
         for name, values in self._measure(torch.cat(outputs), torch.cat(targets)).items():
             if name in self._maxima:
@@ -40,24 +41,24 @@ class Sums:
                 self._values[name] += float(values.sum())
 
     def gather(self, strategy: pl.strategies.Strategy, device: torch.device) -> None:
-        """Take in what the other processes have, each a share of the examples."""
-        values = torch.tensor(list(self._values.values()), dtype=torch.float64, device=device)
+        """Take in, once, what the other processes have, each a share of the examples."""
+        own = [self._examples, *self._values.values()]
+        values = torch.tensor(own, dtype=torch.float64, device=device)
         # A reduction takes place in the tensor itself.
-        total = strategy.reduce(values.clone(), reduce_op="sum").tolist()
-        largest = strategy.reduce(values, reduce_op="max").tolist()
+        examples, *total = strategy.reduce(values.clone(), reduce_op="sum").tolist()
+        _, *largest = strategy.reduce(values, reduce_op="max").tolist()
+        self._examples = int(examples)
         for name, added, compared in zip(list(self._values), total, largest, strict=True):
             self._values[name] = compared if name in self._maxima else added
 
     @property
     def finite(self) -> bool:
-        """Whether the loss still is."""
+        """Whether the sum of the losses is."""
         return math.isfinite(self._values["loss"])
 
     def means(self) -> dict[str, float]:
         """The loss and the metrics by name."""
-        examples = self._values["examples"]
         return {
-            name: value if name in self._maxima else value / examples
+            name: value if name in self._maxima else value / self._examples
             for name, value in self._values.items()
-            if name != "examples"
         }

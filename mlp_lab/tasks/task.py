@@ -127,7 +127,7 @@ class Task(pl.LightningModule):
             self._strength = self.augmentation.schedule(self.current_epoch, self._epochs)
         self._microbatch_size = microbatch_size(self.network, self.device)
         self.means = {}
-        self._sums["train"] = self._no_sums()
+        self._sums["train"] = self._new_sums()
 
     def training_step(self, chunk: Chunk, index: int) -> None:
         optimizer = self.optimizers(use_pl_optimizer=False)
@@ -151,18 +151,19 @@ class Task(pl.LightningModule):
 
     def differentiate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """The loss and the outputs for a minibatch; its parameters' gradients are left in them."""
-        size = self._microbatch_size
-        if size is None or len(x) <= size:
-            return self._differentiate(x, y, 1.0)
+        if len(x) <= self._microbatch_size:
+            return self._differentiate_microbatch(x, y, 1.0)
         loss, outputs = torch.zeros((), device=x.device), []
-        for part, truth, share in microbatches(x, y, size):
-            own, output = self._differentiate(part, truth, share)
+        for part, truth, share in microbatches(x, y, self._microbatch_size):
+            own, output = self._differentiate_microbatch(part, truth, share)
             loss += share * own.detach()
             outputs.append(output.detach())
         return loss, torch.cat(outputs)
 
-    def _differentiate(self, x: Tensor, y: Tensor, share: float) -> tuple[Tensor, Tensor]:
-        """Loss and outputs of a part of a minibatch; ``share`` of its gradients is added."""
+    def _differentiate_microbatch(
+        self, x: Tensor, y: Tensor, share: float
+    ) -> tuple[Tensor, Tensor]:
+        """Loss and outputs of a microbatch; ``share`` of its gradients is added to those so far."""
         output = self.network(x)
         loss = self.loss(output, y)
         weight = torch.full_like(loss, share)
@@ -195,7 +196,7 @@ class Task(pl.LightningModule):
         self._log_means("train")
 
     def on_validation_epoch_start(self) -> None:
-        self._sums["validation"] = self._no_sums()
+        self._sums["validation"] = self._new_sums()
 
     def validation_step(self, chunk: Chunk, index: int) -> None:
         self._evaluate(chunk, self._sums["validation"])
@@ -210,7 +211,7 @@ class Task(pl.LightningModule):
     def evaluate(self, loader: Iterable[Iterable[list[Tensor]]]) -> dict[str, float]:
         """The loss and the metrics, means over all examples that ``loader`` hands out."""
         self.eval()
-        sums = self._no_sums()
+        sums = self._new_sums()
         for chunk in loader:
             self._evaluate(chunk, sums)
         return self._means(sums)
@@ -293,7 +294,7 @@ class Task(pl.LightningModule):
         metrics = {name: torch.tensor(value) for name, value in latest.items()}
         self.trainer.callback_metrics.update(metrics)
 
-    def _no_sums(self) -> Sums:
+    def _new_sums(self) -> Sums:
         return Sums(self.measure, self.maxima)
 
     def _means(self, sums: Sums) -> dict[str, float]:
