@@ -93,6 +93,7 @@ class Training:
         """A new run, in ``folder`` or, where that is None, in ``<logs>/<name>/<date_time>``."""
         data, task = build_task(cfg)
         data.prepare_data()
+        task.begin(data)
         run = _new_run(cfg, folder)
         try:
             trainer = build_trainer(cfg, run)

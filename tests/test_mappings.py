@@ -141,13 +141,14 @@ def test_the_papers_sweeps_end_in_its_table(
     assert "in 4 of 4 finished jobs" in out
     jobs = Comparison(find_runs([str(tmp_path)])).jobs
     of_paper = {
-        "mappings": (10, 6, [1e-2, 1e-2, 1e-3, 1e-3], "sigmoid"),
-        "mappings_text": (14, 5, [1e-3] * 4, "identity"),
+        "mappings": (10, 6, [1e-2, 1e-2, 1e-3, 1e-3], None),
+        "mappings_text": (14, 5, [1e-3] * 4, "mean"),
     }
-    sigma, scale, rates, output = of_paper[sweep]
+    sigma, scale, rates, output_bias = of_paper[sweep]
     configs = [job.run.config for job in sorted(jobs, key=lambda job: job.run.folder.name)]
     assert [cfg.optimizer.lr for cfg in configs] == rates
-    assert {cfg.task.output for cfg in configs} == {output}
+    assert {cfg.task.output_bias for cfg in configs} == {output_bias}
+    assert {cfg.task.output for cfg in configs} == {"sigmoid"}
     assert (configs[2].encoding.scale, configs[3].encoding.sigma) == (scale, sigma)
     for job in jobs:
         assert job.last_test is not None

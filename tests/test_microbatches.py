@@ -56,8 +56,14 @@ TASKS = {
     "squared error of classes": (Classification, {"output": "sigmoid", "loss": "squared_error"}),
     "lecture": (Perceptron, {"rule": "lecture"}),
     "rosenblatt": (Perceptron, {"rule": "rosenblatt"}),
-    "half": (Regression, {"output": "identity", "loss": "half_squared_error", "peak": None}),
-    "squashed": (Regression, {"output": "sigmoid", "loss": "squared_error", "peak": 1.0}),
+    "half": (
+        Regression,
+        {"output": "identity", "loss": "half_squared_error", "peak": None, "output_bias": None},
+    ),
+    "squashed": (
+        Regression,
+        {"output": "sigmoid", "loss": "squared_error", "peak": 1.0, "output_bias": None},
+    ),
 }
 
 

@@ -36,7 +36,14 @@ SHORT = [*SMALL, "callbacks.features=null"]
 
 def task(network: nn.Module) -> Regression:
     common = {"optimizer": torch.optim.SGD, "schedule": Constant(), "seed": 0}
-    return Regression(output="identity", loss="squared_error", peak=None, network=network, **common)
+    return Regression(
+        output="identity",
+        loss="squared_error",
+        peak=None,
+        output_bias=None,
+        network=network,
+        **common,
+    )
 
 
 # --- rendering ----------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ def task(
 ) -> Regression:
     """A task whose network hands its input through."""
     common = {"network": nn.Identity(), "optimizer": torch.optim.SGD, "schedule": Constant()}
-    return Regression(loss=loss, output=output, peak=peak, seed=0, **common)
+    return Regression(loss=loss, output=output, peak=peak, output_bias=None, seed=0, **common)
 
 
 def example(examples: int, outputs: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -103,6 +103,28 @@ def test_a_sigmoid_comes_before_all_that_is_measured(shape: tuple[int, int], see
     assert torch.equal(bare.values(f), f)
     loader, expected = ChunkLoader((f, y), 7), ChunkLoader((torch.tensor(values), y), 7)
     assert squashed.evaluate(loader) == pytest.approx(bare.evaluate(expected), rel=1e-6)
+
+
+@pytest.mark.parametrize("output", ["identity", "sigmoid"])
+@pytest.mark.parametrize("grey", [True, False])
+def test_values_start_around_the_mean_of_the_training_targets(
+    output: str, grey: bool, compose: Callable, tmp_path: Path
+) -> None:
+    words = ["experiment=image_tancik", "data.size=16", "data.image=text", f"data.grey={grey}"]
+    words += ["trainer.accelerator=cpu", "trainer.max_epochs=1", "data.passes=1", "callbacks=none"]
+    words += [f"task.output={output}", "task.output_bias=mean", f"logs='{tmp_path}'"]
+    training = Training.new(compose(*words))
+    with torch.no_grad():
+        training.task.network[-1].weight.zero_()
+        values = training.task.values(training.task(torch.rand(5, 2)))
+    training.data.setup()
+    mean = training.data.splits["train"][1].mean(0)
+    np.testing.assert_allclose(values, mean.clamp(1e-3, 1 - 1e-3).expand(5, -1), rtol=1e-5)
+    # What goes on has learnt better.
+    result = fit_alone(training, test=False, terminal=False)
+    bias = training.task.network[-1].bias
+    again = Training.going_on(result.folder, {"trainer.max_epochs": 2})
+    assert torch.equal(again.task.network[-1].bias, bias)
 
 
 def test_targets_of_one_output_may_be_a_row() -> None:

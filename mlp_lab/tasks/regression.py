@@ -1,11 +1,14 @@
 """Regression: real numbers for each example."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from mlp_lab.data.datamodule import DataModule
+from mlp_lab.layers import linear_layers
 from mlp_lab.similarity import psnr
 from mlp_lab.tasks.task import Task
 
@@ -19,6 +22,11 @@ class Regression(Task):
     - ``half_squared_error``: (f - y)^2 / 2, whose gradient is f - y (Bishop 2006, equation 5.14);
     - ``squared_error``: (f - y)^2.
 
+    With ``output_bias="mean"`` the last layer's biases start where the values are the training
+    targets' means, else where the network has them. A sigmoid that starts at 1/2 for targets near
+    1, such as white paper, is driven to where it has no gradient by the first steps of Adam, which
+    all agree (Lin et al. 2017, arXiv 1708.02002, section 3.3, start classes at their frequency).
+
     Metrics are ``squared_error``, ``largest_error``, the largest |f - y| of all examples, and, of
     targets that can't exceed ``peak``, the peak signal-to-noise ratio ``psnr`` of a whole split,
     in dB.
@@ -29,13 +37,23 @@ class Regression(Task):
     metrics: tuple[str, ...] = ("squared_error", "largest_error")
     maxima = ("largest_error",)
 
-    def __init__(self, *, output: str, loss: str, peak: float | None, **task: Any) -> None:
+    def __init__(
+        self, *, output: str, loss: str, peak: float | None, output_bias: str | None, **task: Any
+    ) -> None:
         super().__init__(**task)
-        self.values = _OUTPUTS[output]
+        self.values, self._output_of = _OUTPUTS[output]
+        self._output_bias = output_bias
         self._loss = _LOSSES[loss]
         self._peak = peak
         if peak is not None:
             self.metrics = (*self.metrics, "psnr")
+
+    @torch.no_grad()
+    def begin(self, data: DataModule) -> None:
+        if self._output_bias == "mean":
+            _, y = data.read(torch.device("cpu"))["train"]
+            mean = y.reshape(len(y), -1).mean(0)
+            linear_layers(self.network)[-1].bias.copy_(self._output_of(mean))
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         return self._loss(self._error(output, target))
@@ -51,9 +69,11 @@ class Regression(Task):
         return self.values(output) - target.view_as(output)
 
 
-_OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
-    "identity": lambda output: output,
-    "sigmoid": torch.sigmoid,
+# What makes values of outputs, and the outputs that have given values.
+_OUTPUTS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
+    "identity": (lambda output: output, lambda values: values),
+    # Not quite at 0 and 1, which no output has.
+    "sigmoid": (torch.sigmoid, partial(torch.logit, eps=1e-3)),
 }
 _LOSSES: dict[str, Callable[[Tensor], Tensor]] = {
     "half_squared_error": lambda error: error.square().mean() / 2,

@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from mlp_lab.augmentations import Augmentation
 from mlp_lab.backend import pl
 from mlp_lab.data.batches import Chunk
+from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
 from mlp_lab.microbatches import microbatch_size, microbatches
 from mlp_lab.schedules import Schedule
@@ -100,6 +101,9 @@ class Task(pl.LightningModule):
     def derived(self, means: Mapping[str, float]) -> dict[str, float]:
         """Metrics of a whole split that follow from the means of others over it."""
         return {}
+
+    def begin(self, data: DataModule) -> None:
+        """Get ready to train on data that have been fetched; called once, for a new run."""
 
     @property
     def evaluated(self) -> nn.Module:

@@ -22,6 +22,7 @@ class Regression:
     output: str = limited(one_of=("identity", "sigmoid"))
     loss: str = limited(one_of=("half_squared_error", "squared_error"))
     peak: float | None = limited(above=0, below=float("inf"))
+    output_bias: str | None = limited(one_of=("mean",))
 
 
 @schema
