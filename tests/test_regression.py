@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 from unittest.mock import patch
 
 import numpy as np
@@ -24,7 +25,6 @@ from mlp_lab.schedules import Constant
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
 from mlp_lab.tasks import Regression
-from mlp_lab.tasks.sums import Sums
 
 FORMULAS = {"half_squared_error": 0.5, "squared_error": 1.0}
 shapes = st.tuples(st.integers(1, 40), st.integers(1, 5))
@@ -201,14 +201,21 @@ def test_processes_add_what_is_a_mean_and_compare_what_is_a_maximum(
     here: int, there: int, seed: int
 ) -> None:
     f, y = example(here + there, 2, seed)
-    own, other = (Sums(task().measure, Regression.maxima) for _ in range(2))
+    own, other = task(), task()
     for each, rows in ((own, slice(here)), (other, slice(here, None))):
-        # That of no examples, a small batch's share, is 0.
-        each.add([task().loss(f[rows], y[rows]).nan_to_num()], [f[rows]], [y[rows]])
+        each.on_validation_epoch_start()
+        each.record_validation([f[rows]], [y[rows]])
     sent: list[torch.Tensor] = []
 
-    class Two:
-        """Processes; a reduction takes place in the tensor itself, as torch's does."""
+    class Trainer:
+        """Of two processes; a reduction takes place in the tensor itself, as torch's does."""
+
+        world_size = 2
+        callback_metrics: ClassVar[dict] = {}
+
+        @property
+        def strategy(self) -> "Trainer":
+            return self
 
         def reduce(self, values: torch.Tensor, reduce_op: str) -> torch.Tensor:
             if len(sent) < 2:  # the other process comes first
@@ -217,9 +224,12 @@ def test_processes_add_what_is_a_mean_and_compare_what_is_a_maximum(
             both = {"sum": torch.add, "max": torch.maximum}[reduce_op](values, sent[0])
             return values.copy_(both)
 
-    for each in (other, own):
-        each.gather(Two(), torch.device("cpu"))
-    assert own.means() == pytest.approx(task().evaluate(ChunkLoader((f, y), 100)))
+    own.trainer = trainer = Trainer()  # a task keeps a weak reference only
+    other._sums["validation"].gather(trainer, torch.device("cpu"))
+    own._log_means("validation")
+    expected = task().evaluate(ChunkLoader((f, y), 100))
+    assert own.means == pytest.approx({f"{k}/validation": v for k, v in expected.items()})
+    del trainer
 
 
 @pytest.mark.slow

@@ -123,13 +123,15 @@ class Task(pl.LightningModule):
         self._base_learning_rate = float(optimizer.defaults["lr"])
         return optimizer
 
+    def on_train_start(self) -> None:
+        self._microbatch_size = microbatch_size(self.network, self.device)
+
     def on_train_epoch_start(self) -> None:
         seed = partial(epoch_seed, self.seed, self.current_epoch)
         torch.manual_seed(seed("network"))
         self._noise = torch.Generator(self.device).manual_seed(seed("augmentation"))
         if self.augmentation is not None:
             self._strength = self.augmentation.schedule(self.current_epoch, self._epochs)
-        self._microbatch_size = microbatch_size(self.network, self.device)
         self.means = {}
         self._sums["train"] = self._new_sums()
 
