@@ -1,6 +1,10 @@
 """Training on all images once nothing is left to choose: data.refit=true."""
 
+import csv
+import itertools
 import json
+import re
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,6 +131,36 @@ def test_a_sweep_of_refits(cfg: Callable, compose: Callable, tmp_path: Path) -> 
     assert len(committee.evaluate(compose(both, root="evaluate"))["members"]) == 2
     with pytest.raises(UserError, match=r"data\.refit=false doesn't go with data\.refit=true"):
         committee.evaluate(compose(both, "split=validation", root="evaluate"))
+
+
+@pytest.mark.parametrize("tested", ["each", "last"])
+def test_a_sweep_tests_all_its_refits(
+    tiny_mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], tested: str
+) -> None:
+    words = ["network.width=3,4", "seed=0,1", "data.refit=true", f"sweep.test={tested}"]
+    words += [f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'", "trainer.max_epochs=2"]
+    assert sweeps.start([*words, "trainer.accelerator=cpu", "callbacks=none"])
+    assert "none is chosen" in capsys.readouterr().out
+    [folder] = tmp_path.glob("mnist_hw4/sweeps/*")
+    evaluations = [Run(path.parent).result["evaluations"] for path in folder.glob("*/result.json")]
+    assert [[(e["split"], e["epoch"]) for e in own] for own in evaluations] == [[("test", 2)]] * 4
+    reached = list(csv.DictReader((folder / "summary.csv").read_text().splitlines()))
+    written = sorted(float(row["error/test"]) for row in reached)
+    assert written == sorted(entry["error"] for [entry] in evaluations)
+    told = (folder / "summary.md").read_text()
+    for width in "34":
+        own = [float(row["error/test"]) for row in reached if row["network.width"] == width]
+        mean = f"{100 * statistics.fmean(own):.2f} %"
+        assert re.search(rf"\| {width} +\| +2 \| error/test +\| +{mean}", told), told
+
+
+def test_refits_are_compared_with_others(cfg: Callable, tmp_path: Path) -> None:
+    for width, refit, seed in itertools.product((3, 4), (True, False), (0, 1)):
+        own = [f"network.width={width}", f"data.refit={refit}", f"seed={seed}", "callbacks=none"]
+        train(cfg(*own, "logger=none"))
+    told = answer.compare([str(tmp_path)], "error", output=str(tmp_path / "comparison"))
+    [chosen] = re.findall("chosen by validation error: .*", told)
+    assert "refit=false" in chosen
 
 
 def test_the_ladders_committee_has_seen_all_digits(

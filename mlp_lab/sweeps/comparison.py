@@ -69,8 +69,8 @@ class Job:
 
     @property
     def finished(self) -> bool:
-        """Whether it trained to its end, be it an early one, and has a best epoch."""
-        return self.status == "finished" and self.best is not None
+        """Whether it trained to its end, be it an early one."""
+        return self.status == "finished"
 
     def _test_after(self, epoch: float | None) -> dict[str, Any] | None:
         return next((entry for entry in self.tests if entry["epoch"] == epoch), None)
@@ -106,7 +106,7 @@ class Group:
         label: the same in short; empty where it is nothing.
         jobs: those that finished, at least one, best first.
         begun: how many there are with those that didn't finish.
-        intervals: by split, of what ``jobs`` reach in their best epochs.
+        intervals: by split, of what ``jobs`` reach in their best epochs, if they have such.
         tests: by metric, of what they reach on the test set, where each one is tested.
     """
 
@@ -122,6 +122,10 @@ class Group:
         """How many jobs finished: ``3``, or ``2 of 3`` where a mean is one over the survivors."""
         n = len(self.jobs)
         return str(n) if n == self.begun else f"{n} of {self.begun}"
+
+    def mean(self, split: str) -> float:
+        """Of what ``jobs`` reach in their best epochs; nan where they have none."""
+        return self.intervals[split].mean if split in self.intervals else math.nan
 
     def last(self, key: str) -> float:
         """The mean of a column's last values; nan where a job has none."""
@@ -177,13 +181,18 @@ class Comparison:
     def chosen(self) -> Job | None:
         """The finished job and, in its ``best``, the epoch with the best value on validation data.
 
-        None if no job finished, or none is to be chosen.
+        None if no job finished, none is to be chosen, or there is nothing to choose by.
         """
-        return self.jobs[0] if self.jobs[0].finished and self.tested != "last" else None
+        first = self.jobs[0]
+        there = first.finished and first.best is not None
+        return first if there and self.tested != "last" else None
 
     def test_of(self, job: Job) -> dict[str, Any] | None:
-        """The evaluation on the test set that counts for a job, if there is one."""
-        return job.last_test if self.tested == "last" else job.test
+        """The evaluation on the test set that counts for a job, if there is one.
+
+        Where nothing was left to choose (``data.refit=true``) the last epoch counts.
+        """
+        return job.last_test if self.tested == "last" or job.best is None else job.test
 
     def groups(self) -> list[Group]:
         """Jobs that differ in nothing but the seed, together; best first by their mean.
@@ -205,7 +214,7 @@ class Comparison:
             for label, jobs in members.items()
             if (finished := [job for job in jobs if job.finished])
         ]
-        return sorted(groups, key=lambda g: SIGN[self.mode] * g.intervals["validation"].mean)
+        return sorted(groups, key=self._place)
 
     def _intervals(self, jobs: Sequence[Job]) -> dict[str, Interval]:
         keys = {split: f"{self.metric}/{split}" for split in SPLITS}
@@ -236,6 +245,10 @@ class Comparison:
             sum(row.get("seconds", 0.0) for row in history),
             [entry for entry in result.get("evaluations", []) if entry["split"] == "test"],
         )
+
+    def _place(self, group: Group) -> tuple[bool, float]:
+        mean = SIGN[self.mode] * group.mean("validation")
+        return math.isnan(mean), mean
 
     def _rank(self, job: Job) -> tuple[bool, float, str]:
         value = math.inf if job.best is None else SIGN[self.mode] * job.best[self.key]

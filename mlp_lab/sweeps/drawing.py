@@ -44,7 +44,7 @@ def _heat_maps(groups: list[Group], keys: tuple[str, str], metric: str) -> dict[
     """The chosen epochs' values on validation data, and where the training itself ended."""
     train = f"{metric}/train"
     values = {
-        "heat_map": (None, [group.intervals["validation"].mean for group in groups]),
+        "heat_map": (None, [group.mean("validation") for group in groups]),
         "heat_map_train": (
             f"{metric} on training data, last epoch",
             [group.last(train) for group in groups],

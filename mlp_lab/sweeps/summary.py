@@ -94,7 +94,7 @@ def _without_choice(jobs: Sequence[Job]) -> list[str]:
 
 
 def _no_choice(first: Job) -> str:
-    if first.status == "finished":
+    if first.finished:
         return "none is chosen: there are no validation data to choose by (data.refit=true)"
     if first.best is None:
         return "none is chosen: no job has finished an epoch"
@@ -182,8 +182,9 @@ def _over_seeds(
     header = [*keys, "seeds", "metric", "mean", "± sd", "± 95 % interval"]
     rows = []
     for group in groups:
-        tests = {f"{name}/test": interval for name, interval in group.tests.items()}
-        found = {comparison.key: group.intervals["validation"]} | tests
+        found = {f"{name}/test": interval for name, interval in group.tests.items()}
+        if "validation" in group.intervals:
+            found = {comparison.key: group.intervals["validation"]} | found
         rows += [cells(group, name, interval) for name, interval in found.items()]
     return header, rows
 
