@@ -2,7 +2,6 @@
 
 import csv
 import io
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -13,7 +12,6 @@ from omegaconf import OmegaConf
 from PIL import Image as Pillow
 
 from mlp_lab import evaluation
-from mlp_lab.errors import UserError
 from mlp_lab.runs import Run
 from mlp_lab.sweeps import figures, mappings, pictures, start, summary
 from mlp_lab.sweeps.answer import conclude
@@ -193,21 +191,3 @@ def test_a_picture_that_is_missing_leaves_its_place_empty() -> None:
 
 def test_runs_without_pictures_have_no_such_figure(tested: Callable) -> None:
     assert pictures.draw(tested([(["seed=0"], 1.0), (["seed=1"], 1.0)])) == {}
-
-
-def test_a_contestant_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlp_lab.benchmark import images
-
-    monkeypatch.setitem(sys.modules, "rff", None)
-    with pytest.raises(UserError, match=r"random-fourier-features-pytorch: pip install -e"):
-        images.compare(1)
-
-
-def test_the_limit_has_the_products_of_the_homeworks_network(compose: Callable) -> None:
-    from mlp_lab.benchmark import images
-    from mlp_lab.build import build_task
-
-    _, task = build_task(compose("experiment=image_hw", "data.image=text"))
-    shapes = [tuple(p.shape) for p in task.network.parameters() if p.ndim == 2]
-    assert list(zip(images._SIZES[1:], images._SIZES, strict=False)) == shapes
-    assert OmegaConf.select(compose("experiment=image_hw"), "encoding.sigma") == images._SIGMA

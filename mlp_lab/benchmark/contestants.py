@@ -1,7 +1,10 @@
 """What the project is compared with in every benchmark, and the config that it runs itself."""
 
+import io
 import statistics
+import tempfile
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import hydra
@@ -12,6 +15,7 @@ from torch import Tensor, nn
 
 from mlp_lab.benchmark.race import Contestant
 from mlp_lab.config import FOLDER, check, schemas
+from mlp_lab.experiment import train
 from mlp_lab.runs import Run
 
 NETWORKS = ((64, 256), (30, 10))  # width and batch size
@@ -40,6 +44,19 @@ def seconds_of(folder: str | Path) -> float:
     second, in 2 ms, is in few of them.
     """
     return statistics.median(row["seconds"] for row in Run(folder).history[1:])
+
+
+def training_step(steps: int, *words: str) -> Contestant:
+    """A step of a run with these overrides, which make epochs of ``steps`` steps."""
+    # The last epoch alone is followed by a validation, which is no part of a step.
+    usual = ["callbacks=none", "trainer.max_epochs=4", "trainer.check_val_every_n_epoch=4"]
+
+    def run() -> float:
+        with tempfile.TemporaryDirectory() as logs, redirect_stdout(io.StringIO()):
+            cfg = composed(*words, *usual, f"logs={logs}")
+            return seconds_of(train(cfg).folder) / steps
+
+    return run
 
 
 def plain_loop(width: int, batch_size: int, splits: Splits) -> Contestant:

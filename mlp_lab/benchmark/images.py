@@ -1,9 +1,6 @@
 """A step of image regression here, by hand with encodings from the package index, and its limit."""
 
-import io
-import tempfile
 import time
-from contextlib import redirect_stdout
 from itertools import pairwise
 from typing import Any
 
@@ -11,11 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mlp_lab.benchmark.contestants import composed, seconds_of
+from mlp_lab.benchmark.contestants import composed, training_step
 from mlp_lab.benchmark.race import Contestant, markdown, median, race, ratios, spread
 from mlp_lab.build import build_task
 from mlp_lab.errors import UserError
-from mlp_lab.experiment import train
 from mlp_lab.layers import linear_layers
 from mlp_lab.microbatches import microbatch_size
 
@@ -49,16 +45,12 @@ def _rows(side: int, rounds: int, encodings: Any) -> list[list[str]]:
     data, _ = build_task(composed(*common, "encoding=identity"))
     data.setup()
     x, y = data.splits["train"]
-    with tempfile.TemporaryDirectory() as logs:
-        own = ["callbacks=none", "trainer.max_epochs=4", f"logs={logs}"]
-        # The last epoch alone is followed by a validation, which is no part of a step.
-        own.append("trainer.check_val_every_n_epoch=4")
-        contestants = {
-            "mlp_lab": this_project(steps, *common, *own),
-            "plain loop, rff layers": plain_loop(x, y, steps, encodings),
-            "matrix products alone": matrix_products(len(x), steps),
-        }
-        times = race(contestants, rounds)
+    contestants = {
+        "mlp_lab": training_step(steps, *common),
+        "plain loop, rff layers": plain_loop(x, y, steps, encodings),
+        "matrix products alone": matrix_products(len(x), steps),
+    }
+    times = race(contestants, rounds)
     loop, limit = times["plain loop, rff layers"], times["matrix products alone"]
     return [
         [
@@ -71,17 +63,6 @@ def _rows(side: int, rounds: int, encodings: Any) -> list[list[str]]:
         ]
         for name, own in times.items()
     ]
-
-
-def this_project(steps: int, *words: str) -> Contestant:
-    """A run of a few epochs of ``steps`` steps."""
-    cfg = composed(*words)
-
-    def run() -> float:
-        with redirect_stdout(io.StringIO()):
-            return seconds_of(train(cfg).folder) / steps
-
-    return run
 
 
 def plain_loop(x: Tensor, y: Tensor, steps: int, encodings: Any) -> Contestant:

@@ -1,0 +1,55 @@
+"""The contestants of scripts/benchmark.py do the same work."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from mlp_lab.benchmark import augmentations, images
+from mlp_lab.build import build_task
+from mlp_lab.errors import UserError
+
+# A ring and a bar: nothing that a turn, a shear or a bulge would leave as it is.
+PICTURE = torch.zeros(1, 28, 28)
+PICTURE[:, 6:22, 6:22] = 1
+PICTURE[:, 9:19, 9:19] = 0
+PICTURE[:, 12:14, 4:24] = 1
+
+
+@pytest.mark.parametrize("preset", augmentations.PRESETS)
+@pytest.mark.parametrize("package", ["kornia", "torchvision"])
+def test_others_distort_alike(package: str, preset: str, compose: Callable) -> None:
+    pytest.importorskip(package)
+    node = compose(f"experiment={preset}").augmentation
+    torch.manual_seed(0)
+    own, other = (
+        float(make(node, 28)(PICTURE.expand(500, 1, 28, 28)).mean(0).square().sum())
+        for make in (augmentations.of_mlp_lab, getattr(augmentations, f"of_{package}"))
+    )
+    # The mean of all variants; half of alpha would make it a quarter sharper.
+    assert other == pytest.approx(own, rel=0.06)
+
+
+def test_without_kornia_it_is_named(
+    compose: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "kornia.augmentation", None)
+    with pytest.raises(UserError, match=r"kornia: pip install -e"):
+        augmentations.compare(1, PICTURE.unsqueeze(0), tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
+def test_without_rff_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rff", None)
+    with pytest.raises(UserError, match=r"random-fourier-features-pytorch: pip install -e"):
+        images.compare(1)
+
+
+def test_the_limit_has_the_products_of_the_homeworks_network(compose: Callable) -> None:
+    _, task = build_task(compose("experiment=image_hw", "data.image=text"))
+    shapes = [tuple(p.shape) for p in task.network.parameters() if p.ndim == 2]
+    assert list(zip(images._SIZES[1:], images._SIZES, strict=False)) == shapes
+    assert OmegaConf.select(compose("experiment=image_hw"), "encoding.sigma") == images._SIGMA
