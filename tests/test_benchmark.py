@@ -19,23 +19,27 @@ PICTURE[:, 9:19, 9:19] = 0
 PICTURE[:, 12:14, 4:24] = 1
 
 
-@pytest.mark.parametrize("preset", augmentations.PRESETS)
-@pytest.mark.parametrize("package", ["kornia", "torchvision"])
-def test_others_distort_alike(package: str, preset: str, compose: Callable) -> None:
+SETTINGS = ["rotation=40", "shear=40", "scale=40", "shift=5", "alpha=37"]
+CASES = [("kornia", setting) for setting in SETTINGS]
+CASES += [("torchvision", own) for own in SETTINGS if own != "scale=40"]  # both axes at once
+
+
+@pytest.mark.parametrize(("package", "setting"), CASES)
+def test_others_distort_alike(package: str, setting: str, compose: Callable) -> None:
     pytest.importorskip(package)
-    node = compose(f"experiment={preset}").augmentation
+    idle = [f"augmentation.{key}=0" for key in ("rotation", "shear", "scale", "shift", "alpha")]
+    words = ["augmentation=affine_elastic", *idle, f"augmentation.{setting}"]
+    node = compose(*words).augmentation
     torch.manual_seed(0)
     own, other = (
-        float(make(node, 28)(PICTURE.expand(500, 1, 28, 28)).mean(0).square().sum())
+        make(node, 28)(PICTURE.expand(400, 1, 28, 28)).mean(0)
         for make in (augmentations.of_mlp_lab, getattr(augmentations, f"of_{package}"))
     )
-    # The mean of all variants; half of alpha would make it a quarter sharper.
-    assert other == pytest.approx(own, rel=0.06)
+    # Of the means of all variants; half of a setting, or twice as much, makes 0.065 or more.
+    assert (own - other).square().mean().sqrt() < 0.04
 
 
-def test_without_kornia_it_is_named(
-    compose: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_kornia_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "kornia.augmentation", None)
     with pytest.raises(UserError, match=r"kornia: pip install -e"):
         augmentations.compare(1, PICTURE.unsqueeze(0), tmp_path)

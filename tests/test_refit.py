@@ -133,6 +133,13 @@ def test_a_sweep_of_refits(cfg: Callable, compose: Callable, tmp_path: Path) -> 
         committee.evaluate(compose(both, "split=validation", root="evaluate"))
 
 
+def test_seeds_that_nothing_is_known_of_have_no_table(tiny_mnist: Path, tmp_path: Path) -> None:
+    words = ["seed=0,1", "data.refit=true", f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'"]
+    assert sweeps.start([*words, "trainer.max_epochs=1", "callbacks=none"])
+    [told] = (path.read_text() for path in tmp_path.glob("mnist_hw4/sweeps/*/summary.md"))
+    assert "| seeds |" not in told
+
+
 @pytest.mark.parametrize("tested", ["each", "last"])
 def test_a_sweep_tests_all_its_refits(
     tiny_mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], tested: str
@@ -161,6 +168,11 @@ def test_refits_are_compared_with_others(cfg: Callable, tmp_path: Path) -> None:
     told = answer.compare([str(tmp_path)], "error", output=str(tmp_path / "comparison"))
     [chosen] = re.findall("chosen by validation error: .*", told)
     assert "refit=false" in chosen
+    for run in map(Run, tmp_path.glob("mnist_hw4/*")):
+        if not run.result["refit"]:
+            run.write_result(run.result | {"status": "interrupted"})
+    told = answer.compare([str(tmp_path / "mnist_hw4")], "error", output=str(tmp_path / "later"))
+    assert "none is chosen: there are no validation data to choose by" in told
 
 
 def test_the_ladders_committee_has_seen_all_digits(

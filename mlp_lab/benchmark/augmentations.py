@@ -49,8 +49,8 @@ def _rows(preset: str, rounds: int, pictures: Tensor, folder: Path) -> list[list
     minibatch = pictures[: cfg.data.batch_size]
     timed = {name: _timed(own, minibatch, _MINIBATCHES[name]) for name, own in contestants.items()}
     step = training_step(_STEPS, f"experiment={preset}", f"trainer.limit_train_batches={_STEPS}")
-    times = race({**timed, "a step with mlp_lab's": step}, rounds)
-    own, whole = times["mlp_lab"], times["a step with mlp_lab's"]
+    times = race({**timed, "a step of training": step}, rounds)
+    own, whole = times["mlp_lab"], times["a step of training"]
     milliseconds = {name: [1000 * t for t in each] for name, each in times.items()}
     return [
         [
@@ -92,7 +92,10 @@ def of_kornia(node: DictConfig, side: int) -> Distortion:
 
 
 def of_torchvision(node: DictConfig, side: int) -> Distortion:
-    """The same by torchvision, a picture at a time: all of a minibatch would be distorted alike."""
+    """About the same by torchvision, a picture at a time: a minibatch would be distorted alike.
+
+    It scales both axes by one factor, and moves the border of a picture two to three times as far.
+    """
     from torchvision.transforms import v2  # mlp_lab.backend has made it importable
 
     parts: list[Any] = []
@@ -129,6 +132,7 @@ def _timed(distortion: Distortion, minibatch: Tensor, repetitions: int) -> Conte
 
 def _draw(path: Path, contestants: dict[str, Distortion], picture: Tensor) -> None:
     """A row for each contestant: the picture, then variants of it."""
+    torch.manual_seed(0)
     originals = picture.expand(_VARIANTS, *picture.shape)
     rows = [torch.cat([picture[None], own(originals)]) for own in contestants.values()]
     captions: list[str] = []

@@ -53,7 +53,7 @@ def training_step(steps: int, *words: str) -> Contestant:
 
     def run() -> float:
         with tempfile.TemporaryDirectory() as logs, redirect_stdout(io.StringIO()):
-            cfg = composed(*words, *usual, f"logs={logs}")
+            cfg = composed(*words, *usual, f"logs='{logs}'")
             return seconds_of(train(cfg).folder) / steps
 
     return run

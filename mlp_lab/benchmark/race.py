@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-# Runs once and returns the seconds of one epoch.
+# Runs once and returns the seconds of what it measures, an epoch or a step.
 Contestant = Callable[[], float]
 
 

@@ -123,10 +123,6 @@ class Group:
         n = len(self.jobs)
         return str(n) if n == self.begun else f"{n} of {self.begun}"
 
-    def mean(self, split: str) -> float:
-        """Of what ``jobs`` reach in their best epochs; nan where they have none."""
-        return self.intervals[split].mean if split in self.intervals else math.nan
-
     def last(self, key: str) -> float:
         """The mean of a column's last values; nan where a job has none."""
         values = (job.last(key) for job in self.jobs)
@@ -246,9 +242,9 @@ class Comparison:
             [entry for entry in result.get("evaluations", []) if entry["split"] == "test"],
         )
 
-    def _place(self, group: Group) -> tuple[bool, float]:
-        mean = SIGN[self.mode] * group.mean("validation")
-        return math.isnan(mean), mean
+    def _place(self, group: Group) -> float:
+        reached = group.intervals.get("validation")
+        return math.inf if reached is None else SIGN[self.mode] * reached.mean
 
     def _rank(self, job: Job) -> tuple[bool, float, str]:
         value = math.inf if job.best is None else SIGN[self.mode] * job.best[self.key]

@@ -20,7 +20,8 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
         return {}
     epoch = int(chosen.best["epoch"]) if chosen and chosen.best else None
     drawn = {"error_curves": figures.error_curves(curves, metric, epoch)}
-    groups = comparison.groups()
+    # These figures show what validation data say; of refits they say nothing.
+    groups = [group for group in comparison.groups() if "validation" in group.intervals]
     if not groups:
         return drawn
     if any(len(group.jobs) > 1 for group in groups):
@@ -44,7 +45,7 @@ def _heat_maps(groups: list[Group], keys: tuple[str, str], metric: str) -> dict[
     """The chosen epochs' values on validation data, and where the training itself ended."""
     train = f"{metric}/train"
     values = {
-        "heat_map": (None, [group.mean("validation") for group in groups]),
+        "heat_map": (None, [group.intervals["validation"].mean for group in groups]),
         "heat_map_train": (
             f"{metric} on training data, last epoch",
             [group.last(train) for group in groups],

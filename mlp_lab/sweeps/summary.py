@@ -162,16 +162,15 @@ def _tables(comparison: Comparison) -> list[tuple[list[str], list[list[str]]]]:
         [_shown(column, _cell(comparison, job, column)) for column in header]
         for job in comparison.jobs
     ]
-    tables = [(header, rows)]
-    if "seed" in comparison.swept and (groups := comparison.groups()):
-        tables.append(_over_seeds(comparison, groups))
-    return tables + boolean.tables(comparison) + mappings.tables(comparison)
+    special = boolean.tables(comparison) + mappings.tables(comparison)
+    return [(header, rows), *_over_seeds(comparison), *special]
 
 
-def _over_seeds(
-    comparison: Comparison, groups: Sequence[Group]
-) -> tuple[list[str], list[list[str]]]:
-    """A row for the chosen metric of each group; where all are tested, those of the test, too."""
+def _over_seeds(comparison: Comparison) -> list[tuple[list[str], list[list[str]]]]:
+    """Where the seed was swept, header and rows: one for the chosen metric of each group.
+
+    Where all jobs are tested, a group has a row for each metric of the test, too.
+    """
     keys = [key for key in comparison.swept if key != "seed"]
 
     def cells(group: Group, name: str, i: Interval) -> list[str]:
@@ -181,12 +180,12 @@ def _over_seeds(
 
     header = [*keys, "seeds", "metric", "mean", "± sd", "± 95 % interval"]
     rows = []
-    for group in groups:
+    for group in comparison.groups() if "seed" in comparison.swept else []:
         found = {f"{name}/test": interval for name, interval in group.tests.items()}
         if "validation" in group.intervals:
             found = {comparison.key: group.intervals["validation"]} | found
         rows += [cells(group, name, interval) for name, interval in found.items()]
-    return header, rows
+    return [(header, rows)] if rows else []
 
 
 def _cell(comparison: Comparison, job: Job, column: str) -> Any:
