@@ -1,7 +1,7 @@
 """Distorted pictures: the augmentation here, kornia's and torchvision's, and a step of training."""
 
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mlp_lab import figures
 from mlp_lab.benchmark.contestants import composed, training_step
-from mlp_lab.benchmark.race import Contestant, markdown, median, race, ratios, spread
+from mlp_lab.benchmark.race import markdown, median, race, ratios, spread, timed
 from mlp_lab.build import build
 from mlp_lab.errors import UserError
 from mlp_lab.files import write_png
@@ -41,15 +41,18 @@ def compare(rounds: int, pictures: Tensor, folder: Path) -> str:
 
 
 def _rows(preset: str, rounds: int, pictures: Tensor, folder: Path) -> list[list[str]]:
-    cfg = composed(f"experiment={preset}", "data.standardize=false")
+    cfg = composed(f"experiment={preset}")
     makers = {"mlp_lab": of_mlp_lab, "kornia": of_kornia, "torchvision": of_torchvision}
     side = pictures.shape[2]
     contestants = {name: make(cfg.augmentation, side) for name, make in makers.items()}
     _draw(folder / f"{preset}.png", contestants, pictures[0])
     minibatch = pictures[: cfg.data.batch_size]
-    timed = {name: _timed(own, minibatch, _MINIBATCHES[name]) for name, own in contestants.items()}
+    distorted = {
+        name: timed(partial(own, minibatch), _MINIBATCHES[name])
+        for name, own in contestants.items()
+    }
     step = training_step(_STEPS, f"experiment={preset}", f"trainer.limit_train_batches={_STEPS}")
-    times = race({**timed, "a step of training": step}, rounds)
+    times = race({**distorted, "a step of training": step}, rounds)
     own, whole = times["mlp_lab"], times["a step of training"]
     milliseconds = {name: [1000 * t for t in each] for name, each in times.items()}
     return [
@@ -118,16 +121,6 @@ def _affine(node: DictConfig, side: int) -> dict[str, Any]:
         "scale": (1 - node.scale / 100, 1 + node.scale / 100),
         "shear": node.shear,
     }
-
-
-def _timed(distortion: Distortion, minibatch: Tensor, repetitions: int) -> Contestant:
-    def run() -> float:
-        start = time.perf_counter()
-        for _ in range(repetitions):
-            distortion(minibatch)
-        return (time.perf_counter() - start) / repetitions
-
-    return run
 
 
 def _draw(path: Path, contestants: dict[str, Distortion], picture: Tensor) -> None:

@@ -24,12 +24,6 @@ LEARNING_RATE = 0.1
 Splits = dict[str, tuple[Tensor, Tensor]]
 
 
-def config(width: int, batch_size: int, *overrides: str) -> DictConfig:
-    """``experiment=mnist_hw4`` as a user runs it, all but the bar and the final picture."""
-    words = [f"network.width={width}", f"data.batch_size={batch_size}", "callbacks=none"]
-    return composed(*words, *overrides)
-
-
 def composed(*overrides: str) -> DictConfig:
     """The checked config of ``scripts/train.py`` with these overrides."""
     with hydra.initialize_config_dir(version_base="1.3", config_dir=str(FOLDER)):
@@ -46,17 +40,22 @@ def seconds_of(folder: str | Path) -> float:
     return statistics.median(row["seconds"] for row in Run(folder).history[1:])
 
 
-def training_step(steps: int, *words: str) -> Contestant:
-    """A step of a run with these overrides, which make epochs of ``steps`` steps."""
-    # The last epoch alone is followed by a validation, which is no part of a step.
-    usual = ["callbacks=none", "trainer.max_epochs=4", "trainer.check_val_every_n_epoch=4"]
+def this_project(*words: str) -> Contestant:
+    """An epoch of a run with these overrides, all but the bar and the final picture."""
 
     def run() -> float:
         with tempfile.TemporaryDirectory() as logs, redirect_stdout(io.StringIO()):
-            cfg = composed(*words, *usual, f"logs='{logs}'")
-            return seconds_of(train(cfg).folder) / steps
+            usual = ["callbacks=none", "trainer.max_epochs=4", f"logs='{logs}'"]
+            return seconds_of(train(composed(*words, *usual)).folder)
 
     return run
+
+
+def training_step(steps: int, *words: str) -> Contestant:
+    """A step of a run with these overrides, which make epochs of ``steps`` steps."""
+    # The last epoch alone is followed by a validation, which is no part of a step.
+    epoch = this_project(*words, "trainer.check_val_every_n_epoch=4")
+    return lambda: epoch() / steps
 
 
 def plain_loop(width: int, batch_size: int, splits: Splits) -> Contestant:

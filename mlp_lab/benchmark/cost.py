@@ -1,13 +1,11 @@
 """What a perceptron costs, and an MLP: parameters, time of a step, time of a prediction."""
 
 import statistics
-import time
-from collections.abc import Callable
 
 import torch
 
 from mlp_lab.benchmark.contestants import composed
-from mlp_lab.benchmark.race import markdown, race
+from mlp_lab.benchmark.race import markdown, race, timed
 from mlp_lab.build import build_task
 from mlp_lab.networks import count_parameters, describe
 
@@ -23,8 +21,10 @@ REPEATS = 200  # in a round, of which the first fifth warms up
 def compare(rounds: int) -> str:
     """The networks of presets as a Markdown table: medians over the rounds."""
     candidates = {name: Candidate(words) for name, words in NETWORKS.items()}
-    steps = race({name: _timed(own.step) for name, own in candidates.items()}, rounds)
-    predictions = race({name: _timed(own.predict) for name, own in candidates.items()}, rounds)
+    steps = race({name: timed(own.step, REPEATS) for name, own in candidates.items()}, rounds)
+    predictions = race(
+        {name: timed(own.predict, REPEATS) for name, own in candidates.items()}, rounds
+    )
     rows = [
         [
             name,
@@ -65,17 +65,3 @@ class Candidate:
     def predict(self) -> None:
         """Give the outputs for one example."""
         self.network(self.x[:1])
-
-
-def _timed(call: Callable[[], None]) -> Callable[[], float]:
-    """The mean seconds of a call, once warm."""
-
-    def run() -> float:
-        for _ in range(REPEATS // 5):
-            call()
-        start = time.perf_counter()
-        for _ in range(REPEATS):
-            call()
-        return (time.perf_counter() - start) / REPEATS
-
-    return run

@@ -16,13 +16,11 @@ from mlp_lab.benchmark.contestants import (
     LEARNING_RATE,
     NETWORKS,
     Splits,
-    config,
     matrix_products,
     plain_loop,
-    seconds_of,
+    this_project,
 )
 from mlp_lab.benchmark.race import Contestant, markdown, median, race, ratios, spread
-from mlp_lab.experiment import train
 
 EXAMPLES = 50_000  # to train on; the next 10,000 validate
 
@@ -36,7 +34,7 @@ def compare(rounds: int, splits: Splits, root: Path) -> Iterator[str]:
 def _table(width: int, batch_size: int, rounds: int, splits: Splits, root: Path) -> str:
     with tempfile.TemporaryDirectory() as logs:
         contestants = {
-            "mlp_lab": this_project(width, batch_size, logs),
+            "mlp_lab": this_project(f"network.width={width}", f"data.batch_size={batch_size}"),
             "plain PyTorch loop": plain_loop(width, batch_size, splits),
             "Lightning, template style": template_style(width, batch_size, root, logs),
             "scikit-learn MLPClassifier": scikit_learn(width, batch_size, splits),
@@ -51,17 +49,6 @@ def _table(width: int, batch_size: int, rounds: int, splits: Splits, root: Path)
     title = f"**784-{width}-10, batch {batch_size}**, {rounds} rounds"
     table = markdown(["", "s / epoch", "fastest – slowest", "× plain loop"], rows)
     return f"{title}\n\n{table}"
-
-
-def this_project(width: int, batch_size: int, logs: str) -> Contestant:
-    """A run of a few epochs."""
-    cfg = config(width, batch_size, "trainer.max_epochs=4", f"logs={logs}")
-
-    def run() -> float:
-        with redirect_stdout(io.StringIO()):
-            return seconds_of(train(cfg).folder)
-
-    return run
 
 
 class TemplateModule(pl.LightningModule):

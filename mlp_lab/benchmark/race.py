@@ -1,6 +1,7 @@
 """Contestants that run in turn, and the tables of their times."""
 
 import statistics
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 # Runs once and returns the seconds of what it measures, an epoch or a step.
@@ -14,6 +15,20 @@ def race(contestants: Mapping[str, Contestant], rounds: int) -> dict[str, list[f
         for name, run in contestants.items():
             times[name].append(run())
     return times
+
+
+def timed(call: Callable[[], object], repetitions: int) -> Contestant:
+    """The mean seconds of a call, once warm."""
+
+    def run() -> float:
+        for _ in range(repetitions // 5):
+            call()
+        start = time.perf_counter()
+        for _ in range(repetitions):
+            call()
+        return (time.perf_counter() - start) / repetitions
+
+    return run
 
 
 def ratios(times: Sequence[float], others: Sequence[float]) -> list[float]:

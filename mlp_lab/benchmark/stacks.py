@@ -12,7 +12,7 @@ import torch
 from mlp_lab.benchmark.contestants import (
     NETWORKS,
     Splits,
-    config,
+    composed,
     matrix_products,
     plain_loop,
     seconds_of,
@@ -78,8 +78,8 @@ def stacked_sweep(
 ) -> Contestant:
     """Members of different learning rates, as ``-m`` trains them."""
     rates = torch.linspace(0.01, 0.1, members).tolist()
-    words = [["trainer.max_epochs=3", f"optimizer.lr={rate}"] for rate in rates]
-    configs = [config(width, batch_size, *own) for own in words]
+    words = [f"network.width={width}", f"data.batch_size={batch_size}", "callbacks=none"]
+    configs = [composed(*words, "trainer.max_epochs=3", f"optimizer.lr={rate}") for rate in rates]
     rounds = count()
 
     def run() -> float:

@@ -18,8 +18,11 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
     The metric is the error on validation data where there is one, else what runs were chosen by.
     """
     network = [key for key in comparison.swept if key.startswith("network.")]
-    groups = [g for g in comparison.groups() if "validation" in g.intervals]
-    groups = [g for g in groups if network and network[0] in g.settings]
+    groups = [
+        group
+        for group in comparison.groups()
+        if "validation" in group.intervals and network and network[0] in group.settings
+    ]
     if len({_parameters(group) for group in groups}) < 2:
         return {}
     first, others = network[0], [k for k in comparison.swept if k not in (network[0], "seed")]

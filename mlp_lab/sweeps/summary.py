@@ -171,6 +171,8 @@ def _over_seeds(comparison: Comparison) -> list[tuple[list[str], list[list[str]]
 
     Where all jobs are tested, a group has a row for each metric of the test, too.
     """
+    if "seed" not in comparison.swept:
+        return []
     keys = [key for key in comparison.swept if key != "seed"]
 
     def cells(group: Group, name: str, i: Interval) -> list[str]:
@@ -180,7 +182,7 @@ def _over_seeds(comparison: Comparison) -> list[tuple[list[str], list[list[str]]
 
     header = [*keys, "seeds", "metric", "mean", "± sd", "± 95 % interval"]
     rows = []
-    for group in comparison.groups() if "seed" in comparison.swept else []:
+    for group in comparison.groups():
         found = {f"{name}/test": interval for name, interval in group.tests.items()}
         if "validation" in group.intervals:
             found = {comparison.key: group.intervals["validation"]} | found
