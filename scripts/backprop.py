@@ -1,4 +1,4 @@
-from mlp_lab.commands import backprop
+from mlp_lab.commands.backprop import backprop
 
 if __name__ == "__main__":
     backprop()

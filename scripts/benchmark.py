@@ -1,4 +1,4 @@
-from mlp_lab.benchmark.command import benchmark
+from mlp_lab.commands.benchmark import benchmark
 
 if __name__ == "__main__":
     benchmark()

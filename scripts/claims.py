@@ -1,4 +1,4 @@
-from mlp_lab.commands import claims
+from mlp_lab.commands.claims import claims
 
 if __name__ == "__main__":
     claims()

@@ -1,4 +1,4 @@
-from mlp_lab.commands import compare
+from mlp_lab.commands.compare import compare
 
 if __name__ == "__main__":
     compare()

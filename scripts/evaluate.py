@@ -1,4 +1,4 @@
-from mlp_lab.commands import evaluate
+from mlp_lab.commands.evaluate import evaluate
 
 if __name__ == "__main__":
     evaluate()

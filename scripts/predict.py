@@ -1,4 +1,4 @@
-from mlp_lab.commands import predict
+from mlp_lab.commands.predict import predict
 
 if __name__ == "__main__":
     predict()

@@ -1,4 +1,4 @@
-from mlp_lab.commands import train
+from mlp_lab.commands.train import train
 
 if __name__ == "__main__":
     train()

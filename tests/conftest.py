@@ -15,13 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import hydra
 import hypothesis
 import numpy as np
 import pytest
 from omegaconf import DictConfig
 
-from mlp_lab.config import FOLDER, check, schemas
+from mlp_lab.config.compose import compose as compose_config
 
 hypothesis.settings.register_profile("mlp_lab", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("mlp_lab")
@@ -29,12 +28,6 @@ hypothesis.settings.load_profile("mlp_lab")
 SCRIPT = Path(__file__).with_name("train_tiny.py")
 Start = Callable[..., subprocess.Popen]
 forks = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes aren't forked")
-ROOTS = {
-    "train": schemas.Train,
-    "evaluate": schemas.Evaluate,
-    "predict": schemas.Predict,
-    "backprop": schemas.Backprop,
-}
 
 
 class TinyFiles(NamedTuple):
@@ -46,8 +39,7 @@ class TinyFiles(NamedTuple):
 
 def composed(*overrides: str, root: str = "train") -> DictConfig:
     """The checked config of a command."""
-    with hydra.initialize_config_dir(version_base="1.3", config_dir=str(FOLDER)):
-        return check(hydra.compose(root, list(overrides)), ROOTS[root])
+    return compose_config(overrides, root)
 
 
 def soon(
@@ -120,7 +112,7 @@ def run_folder(tiny_files: TinyFiles, tmp_path_factory: pytest.TempPathFactory) 
 
     Look, but copy before you change something. What reads its data needs ``tiny_mnist`` as well.
     """
-    from mlp_lab.experiment import train
+    from mlp_lab.runs.train import train
 
     overrides = [
         "experiment=mnist_hw4",

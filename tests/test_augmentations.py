@@ -6,14 +6,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlp_lab.augmentations import (
+from mlp_lab.images.augmentations import (
     Augmentation,
     affine_fields,
     affine_weights,
     elastic_modes,
     resample,
 )
-from mlp_lab.experiment import train
+from mlp_lab.runs.train import train
 
 SIDE = 28
 FILL = -0.4242

@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mlp_lab.build import build_task
-from mlp_lab.checkpoints import load_network, read_checkpoint
 from mlp_lab.errors import UserError
-from mlp_lab.evaluation import evaluate
-from mlp_lab.experiment import Result, resume, train
-from mlp_lab.runs import Run
-from mlp_lab.seeds import epoch_seed
+from mlp_lab.nn.seeds import epoch_seed
+from mlp_lab.runs.build import build_task
+from mlp_lab.runs.evaluate import evaluate
+from mlp_lab.runs.train import Result, resume, train
+from mlp_lab.storage.checkpoints import load_network, read_checkpoint
+from mlp_lab.storage.run_folder import Run
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
 

@@ -14,7 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from mlp_lab.backprop import (
+from mlp_lab.course.claims import backpropagation
+from mlp_lab.course.counting import count_multiplications
+from mlp_lab.errors import UserError
+from mlp_lab.nn.backpropagation import OUTPUT_DELTAS, gradients, layers
+from mlp_lab.nn.mlp import MLP, NORMALIZATIONS
+from mlp_lab.nn.scalar_backpropagation import (
     DERIVATIVES,
     EXAMPLES,
     Edge,
@@ -27,17 +32,13 @@ from mlp_lab.backprop import (
     forward,
     layered,
 )
-from mlp_lab.backprop_matrix import OUTPUT_DELTAS, gradients, layers
-from mlp_lab.checkpoints import read_checkpoint
-from mlp_lab.claims import backpropagation
-from mlp_lab.counting import count_multiplications
-from mlp_lab.errors import UserError
-from mlp_lab.experiment import train
-from mlp_lab.networks import MLP, NORMALIZATIONS
-from mlp_lab.schedules import Constant
+from mlp_lab.nn.schedules import Constant
+from mlp_lab.runs.train import train
+from mlp_lab.storage.checkpoints import read_checkpoint
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
-from mlp_lab.tasks import Classification, ClassificationByHand
+from mlp_lab.tasks.classification import Classification
+from mlp_lab.tasks.classification_by_hand import ClassificationByHand
 
 WAYS = (by_paths, by_dynamic_programming)
 numbers = st.floats(-2, 2)

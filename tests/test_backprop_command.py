@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mlp_lab.backprop import DERIVATIVES, EXAMPLES, Gradients
-from mlp_lab.config import FOLDER, schemas
+from mlp_lab.config import schemas
+from mlp_lab.config.compose import CONFIG_FOLDER
+from mlp_lab.course.worked_example import WAYS, draw, work_out
 from mlp_lab.errors import UserError
-from mlp_lab.worked_example import WAYS, draw, work_out
+from mlp_lab.nn.scalar_backpropagation import DERIVATIVES, EXAMPLES, Gradients
 
 Work = Callable[..., dict[str, Gradients]]
 
@@ -124,7 +125,7 @@ def test_the_schema_knows_all_there_is() -> None:
 
 
 def test_the_door(tmp_path: Path) -> None:
-    script = FOLDER.parent / "scripts" / "backprop.py"
+    script = CONFIG_FOLDER.parent / "scripts" / "backprop.py"
     words = ["example=lecture_2_2_1", "weights={w13:0.5,w35:2}"]
     done = subprocess.run(
         [sys.executable, script, *words], cwd=tmp_path, capture_output=True, text=True, timeout=120

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mlp_lab.data import batches
 from mlp_lab.data.batches import ChunkLoader, EpochOrder
-from mlp_lab.seeds import epoch_seed
+from mlp_lab.nn.seeds import epoch_seed
 
 sizes = st.integers(1, 300)
 batch_sizes = st.integers(1, 40)

@@ -8,9 +8,9 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from mlp_lab.benchmark import augmentations, images
-from mlp_lab.build import build_task
+from mlp_lab.benchmark import augmentation_speed, image_speed
 from mlp_lab.errors import UserError
+from mlp_lab.runs.build import build_task
 
 # A ring and a bar: nothing that a turn, a shear or a bulge would leave as it is.
 PICTURE = torch.zeros(1, 28, 28)
@@ -33,7 +33,7 @@ def test_others_distort_alike(package: str, setting: str, compose: Callable) -> 
     torch.manual_seed(0)
     own, other = (
         make(node, 28)(PICTURE.expand(400, 1, 28, 28)).mean(0)
-        for make in (augmentations.of_mlp_lab, getattr(augmentations, f"of_{package}"))
+        for make in (augmentation_speed.of_mlp_lab, getattr(augmentation_speed, f"of_{package}"))
     )
     # Of the means of all variants; half of a setting, or twice as much, makes 0.065 or more.
     assert (own - other).square().mean().sqrt() < 0.04
@@ -42,18 +42,18 @@ def test_others_distort_alike(package: str, setting: str, compose: Callable) -> 
 def test_without_kornia_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "kornia.augmentation", None)
     with pytest.raises(UserError, match=r"kornia: pip install -e"):
-        augmentations.compare(1, PICTURE.unsqueeze(0), tmp_path)
+        augmentation_speed.compare(1, PICTURE.unsqueeze(0), tmp_path)
     assert not any(tmp_path.iterdir())
 
 
 def test_without_rff_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rff", None)
     with pytest.raises(UserError, match=r"random-fourier-features-pytorch: pip install -e"):
-        images.compare(1)
+        image_speed.compare(1)
 
 
 def test_the_limit_has_the_products_of_the_homeworks_network(compose: Callable) -> None:
     _, task = build_task(compose("experiment=image_hw", "data.image=text"))
     shapes = [tuple(p.shape) for p in task.network.parameters() if p.ndim == 2]
-    assert list(zip(images._SIZES[1:], images._SIZES, strict=False)) == shapes
-    assert OmegaConf.select(compose("experiment=image_hw"), "encoding.sigma") == images._SIGMA
+    assert list(zip(image_speed._SIZES[1:], image_speed._SIZES, strict=False)) == shapes
+    assert OmegaConf.select(compose("experiment=image_hw"), "encoding.sigma") == image_speed._SIGMA

@@ -13,17 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from mlp_lab.boolean import by_hand, rows_of, truth_table
-from mlp_lab.claims import boolean as claims
-from mlp_lab.data import Boolean
+from mlp_lab.course.claims import boolean as claims
+from mlp_lab.data.truth_tables import Boolean
 from mlp_lab.errors import UserError
-from mlp_lab.experiment import train
-from mlp_lab.figures import units_and_steps, units_by_hand
-from mlp_lab.runs import Run
-from mlp_lab.sweeps import boolean as sweep
-from mlp_lab.sweeps import summary
-from mlp_lab.sweeps.comparison import Comparison, find_runs
-from mlp_lab.sweeps.drawing import draw
+from mlp_lab.figures.unit_counts import units_and_steps, units_by_hand
+from mlp_lab.nn.boolean_functions import by_hand, rows_of, truth_table
+from mlp_lab.runs.train import train
+from mlp_lab.storage.run_folder import Run
+from mlp_lab.sweeps.comparison import boolean_cost as sweep
+from mlp_lab.sweeps.comparison import summary
+from mlp_lab.sweeps.comparison.comparison import Comparison, find_runs
+from mlp_lab.sweeps.comparison.drawing import draw
 
 NAMED: dict[str, Callable[[Sequence[int]], int]] = {
     "parity": lambda row: reduce(operator.xor, row),

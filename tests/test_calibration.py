@@ -11,12 +11,12 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from mlp_lab import figures
-from mlp_lab.calibration import fit_temperature, reliability
 from mlp_lab.errors import UserError
-from mlp_lab.networks import MLP
-from mlp_lab.schedules import Constant
-from mlp_lab.tasks import Classification
+from mlp_lab.figures import reliability_diagram
+from mlp_lab.nn.mlp import MLP
+from mlp_lab.nn.schedules import Constant
+from mlp_lab.runs.diagnostics.reliability import fit_temperature, reliability
+from mlp_lab.tasks.classification import Classification
 
 seeds = st.integers(0, 2**32)
 
@@ -55,7 +55,7 @@ def test_an_edge_belongs_to_the_bin_below():
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 def test_error_is_that_of_torchmetrics(temperature):
-    # After mlp_lab.backend, which lets torchmetrics import torchvision.
+    # After mlp_lab.lightning, which lets torchmetrics import torchvision.
     from torchmetrics.functional.classification import multiclass_calibration_error
 
     logits, targets = sampled(0, 2_000, temperature)
@@ -134,7 +134,7 @@ def test_without_any_error_or_any_sense_there_is_no_temperature(sign):
 def test_the_curve_leaves_out_empty_bins_and_marks_how_sure_it_is():
     counts = np.array([0, 2, 100])
     confidence, accuracy = np.array([np.nan, 0.5, 0.9]), np.array([np.nan, 1.0, 0.8])
-    figure = figures.reliability({"a": (counts, confidence, accuracy)})
+    figure = reliability_diagram.reliability({"a": (counts, confidence, accuracy)})
     above, _ = figure.axes
     [container] = above.containers
     points, _, [whiskers] = container

@@ -13,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mlp_lab import commands, derivatives, figures
-from mlp_lab.claims import topics
-from mlp_lab.claims.claim import Claim
-from mlp_lab.claims.topics import TOPICS, check
-from mlp_lab.derivatives import DERIVATIVES
-from mlp_lab.networks import ACTIVATIONS
+from mlp_lab.commands.claims import claims as claims_command
+from mlp_lab.course import derivatives
+from mlp_lab.course.claims import topics
+from mlp_lab.course.claims.claim import Claim
+from mlp_lab.course.claims.topics import TOPICS, check
+from mlp_lab.course.derivatives import DERIVATIVES
+from mlp_lab.figures import activation_curves, boundaries
+from mlp_lab.nn.activations import ACTIVATIONS
 
 CHECKOUT = Path(__file__).parents[1]
 KINKED = ("relu", "leaky_relu", "selu")
@@ -98,7 +100,7 @@ def test_a_linear_function_has_one_of_four_corners_wrong_at_best() -> None:
 def test_activations_are_drawn_with_their_derivatives() -> None:
     x = np.array([-1.0, 0.0, 2.0])
     curves = {name: (x * i, x + i) for i, name in enumerate("abcdefg")}
-    figure = figures.activations(x, curves)
+    figure = activation_curves.activations(x, curves)
     assert len(figure.axes) == 10
     for panel, (name, (f, derivative)) in zip(figure.axes, curves.items(), strict=False):
         assert panel.get_title() == name
@@ -111,7 +113,7 @@ def test_activations_are_drawn_with_their_derivatives() -> None:
 def test_boundaries_lie_where_the_function_is_zero(coefficients: tuple[float, ...]) -> None:
     w, b = np.array(coefficients[:2]), coefficients[2]
     points = np.array([[0.0, 0.0], [1.0, 1.0]])
-    figure = figures.linear_boundaries(points, np.array([-1, 1]), {"line": (w, b)})
+    figure = boundaries.linear_boundaries(points, np.array([-1, 1]), {"line": (w, b)})
     [line] = [line for line in figure.axes[0].lines if line.get_label() == "line"]
     ends = np.array([line.get_xy1(), line.get_xy2()])
     np.testing.assert_allclose(ends @ w + b, 0, atol=1e-12)
@@ -125,7 +127,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> object:
     """The exit status of the command, or what it says when it ends in an error."""
     monkeypatch.setattr(sys, "argv", ["claims.py", *map(str, words)])
     try:
-        commands.claims()
+        claims_command()
     except SystemExit as end:
         return end.code
     return 0
@@ -135,7 +137,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> object:
 def made_up(monkeypatch: pytest.MonkeyPatch) -> list[Claim]:
     """Claims that stand for those of all topics."""
     claims: list[Claim] = []
-    monkeypatch.setattr("mlp_lab.claims.report.check", lambda topic: claims)
+    monkeypatch.setattr("mlp_lab.course.claims.report.check", lambda topic: claims)
     return claims
 
 
@@ -161,7 +163,7 @@ def test_a_claim_that_fails_ends_in_a_failure(
     capsys: pytest.CaptureFixture,
 ) -> None:  # fmt: skip
     made_up += [Claim("a", "s", "1", "1", True), Claim("b", "s", "1", "2", False)]
-    assert run(monkeypatch, "--output", tmp_path) == "mlp_lab: a claim doesn't hold"
+    assert run(monkeypatch, "--output", tmp_path) == "mlp_lab: a claim does not hold"
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[-1] for line in lines[:3]] == ["holds", "yes", "NO"]
     assert "| b | 1 | 2 | NO | s |" in (tmp_path / "claims.md").read_text()
@@ -173,7 +175,9 @@ def test_all_topics_are_checked_where_none_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr("mlp_lab.claims.report.check", lambda topic: asked.append(topic) or [])
+    monkeypatch.setattr(
+        "mlp_lab.course.claims.report.check", lambda topic: asked.append(topic) or []
+    )
     assert run(monkeypatch, "--output", tmp_path) == 0
     assert asked == list(TOPICS)
 

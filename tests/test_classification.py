@@ -8,8 +8,8 @@ from torch import nn
 
 from mlp_lab.data.batches import ChunkLoader
 from mlp_lab.errors import UserError
-from mlp_lab.schedules import Constant
-from mlp_lab.tasks import Classification
+from mlp_lab.nn.schedules import Constant
+from mlp_lab.tasks.classification import Classification
 
 OUTPUTS = ("softmax", "sigmoid")
 LOSSES = ("cross_entropy", "squared_error")

@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
 
-from mlp_lab import committee
-from mlp_lab.build import build_task
-from mlp_lab.checkpoints import load_network
 from mlp_lab.errors import UserError
-from mlp_lab.runs import Run
-from mlp_lab.schedules import Constant
-from mlp_lab.sweeps.folder import Sweep
-from mlp_lab.tasks import Classification
+from mlp_lab.nn.schedules import Constant
+from mlp_lab.runs import ensemble
+from mlp_lab.runs.build import build_task
+from mlp_lab.storage.checkpoints import load_network
+from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.sweep_folder import Sweep
+from mlp_lab.tasks.classification import Classification
 
 AVERAGES = ("probabilities", "logits", "votes")
 Evaluate = Callable[..., dict]
@@ -71,25 +71,25 @@ def test_decisions_are_those_of_a_loop(
     average: str, output: str, members: int, outputs: int, seed: int
 ) -> None:
     random = np.random.default_rng(seed).normal(scale=3, size=(members, 20, outputs))
-    found = committee.decide(task(output), torch.from_numpy(random), average)
+    found = ensemble.decide(task(output), torch.from_numpy(random), average)
     assert found.tolist() == decided(random, average, output)
 
 
 def test_the_averages_differ() -> None:
     # Two are a little for the first class, one is sure of the second.
     logits = torch.tensor([[[0.1, 0.0, -9.0]], [[0.1, 0.0, -9.0]], [[-2.0, 3.0, -9.0]]])
-    found = {a: committee.decide(task(), logits, a).item() for a in AVERAGES}
+    found = {a: ensemble.decide(task(), logits, a).item() for a in AVERAGES}
     assert found == {"probabilities": 1, "logits": 1, "votes": 0}
     # A mean of logits lets one who rules a class out have his way, a mean of probabilities not.
     logits = torch.tensor([[[4.0, 0.0]], [[4.0, 0.0]], [[-60.0, 0.0]]])
-    found = {a: committee.decide(task(), logits, a).item() for a in AVERAGES}
+    found = {a: ensemble.decide(task(), logits, a).item() for a in AVERAGES}
     assert found == {"probabilities": 0, "logits": 1, "votes": 0}
 
 
 def test_a_tie_goes_to_the_higher_mean_probability() -> None:
     logits = torch.tensor([[[0.0, 1.0, -9.0]], [[5.0, 0.0, -9.0]]])
-    assert committee.decide(task(), logits, "votes").tolist() == [0]
-    assert committee.decide(task(), logits.flip(2), "votes").tolist() == [2]
+    assert ensemble.decide(task(), logits, "votes").tolist() == [0]
+    assert ensemble.decide(task(), logits.flip(2), "votes").tolist() == [2]
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def evaluated(compose: Callable[..., DictConfig]) -> Evaluate:
 
     def run(folders: list[Path], *rest: str) -> dict:
         named = ",".join(f"'{folder}'" for folder in folders)
-        return committee.evaluate(compose(f"run=[{named}]", *rest, root="evaluate"))
+        return ensemble.evaluate(compose(f"run=[{named}]", *rest, root="evaluate"))
 
     return run
 
@@ -164,8 +164,8 @@ def test_a_sweeps_folder_names_its_finished_jobs(
     run = Run(sweep.folder / "1_seed=1")
     run.write_result(run.result | {"status": "diverged"})
     cfg = compose(f"run='{sweep.folder}'", root="evaluate")
-    assert committee.is_committee(cfg.run)
-    entry = committee.evaluate(cfg)
+    assert ensemble.is_committee(cfg.run)
+    entry = ensemble.evaluate(cfg)
     assert list(entry["members"]) == ["0_seed=0", "2_seed=2"]
     assert json.loads((sweep.folder / "committee.json").read_text()) == [entry]
     again = evaluated([sweep.folder, sweep.folder / "1_seed=1", sweep.folder / "2_seed=2"])
@@ -182,10 +182,16 @@ def change(folder: Path, **keys: object) -> None:
 @pytest.mark.parametrize(
     ("keys", "told"),
     [
-        ({"data___target_": "mlp_lab.data.FashionMNIST"}, "data=FashionMNIST doesn't go with"),
+        (
+            {"data___target_": "mlp_lab.data.mnist.FashionMNIST"},
+            "data=FashionMNIST doesn't go with",
+        ),
         ({"task__output": "sigmoid"}, "task.output=sigmoid doesn't go with task.output=softmax"),
         ({"data__train_size": 100}, "data.train_size=100 doesn't go with data.train_size=null"),
-        ({"task": {"_target_": "mlp_lab.tasks.Perceptron", "rule": "lecture"}}, "has no probab"),
+        (
+            {"task": {"_target_": "mlp_lab.tasks.perceptron_rules.Perceptron", "rule": "lecture"}},
+            "has no probab",
+        ),
     ],
 )
 def test_strangers_are_refused_before_anything_is_evaluated(

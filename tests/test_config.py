@@ -14,26 +14,30 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOTS, composed
+from conftest import composed
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from mlp_lab import networks
-from mlp_lab.build import build
-from mlp_lab.config import FOLDER, check, explain, help_text, schemas
+from mlp_lab.config import schemas
+from mlp_lab.config.check import check
+from mlp_lab.config.compose import CONFIG_FOLDER, ROOTS
+from mlp_lab.config.help import help_text
+from mlp_lab.config.mistakes import explain
 from mlp_lab.data import points
 from mlp_lab.errors import UserError
+from mlp_lab.nn import activations, mlp
+from mlp_lab.runs.build import build
 
-SCRIPTS = FOLDER.parent / "scripts"
-OPTIONS = sorted(FOLDER.glob("*/**/*.yaml"))
-FILES = sorted(FOLDER.rglob("*.yaml"))
+SCRIPTS = CONFIG_FOLDER.parent / "scripts"
+OPTIONS = sorted(CONFIG_FOLDER.glob("*/**/*.yaml"))
+FILES = sorted(CONFIG_FOLDER.rglob("*.yaml"))
 
 
 def group(option: Path) -> str:
     """The choice that a file of conf/ is an option of."""
-    return option.parent.relative_to(FOLDER).as_posix()
+    return option.parent.relative_to(CONFIG_FOLDER).as_posix()
 
 
 def refusal(*overrides: str, root: str = "train") -> str:
@@ -89,7 +93,7 @@ def test_a_mistake_ends_in_one_line_without_torch(script, override, answer):
 def test_help_and_config_need_no_torch(script):
     done = script("--help")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == help_text("train", schemas.Train, FOLDER) + "\n"
+    assert done.stdout == help_text("train", schemas.Train, CONFIG_FOLDER) + "\n"
     done = script("--cfg", "job", "network.width=77")
     assert (done.returncode, done.stderr) == (0, "")
     assert OmegaConf.create(done.stdout).network.width == 77
@@ -183,11 +187,11 @@ def test_a_mistake_in_a_sweep_leaves_nothing(script):
         ("network._target_=os.system", "network._target_=os.system: not one of what may be built"),
         (
             "network._target_=torch.optim.SGD",
-            "network._target_=torch.optim.SGD: not one of what may be built: mlp_lab.networks.MLP",
+            "network._target_=torch.optim.SGD: not one of what may be built: mlp_lab.nn.mlp.MLP",
         ),
         (
             "+callbacks.mine={_target_:os.system}",
-            "callbacks.mine._target_=os.system: not one of what may be built: mlp_lab.callbacks.",
+            "callbacks.mine._target_=os.system: not one of what may be built: mlp_lab.runs.callbacks.",
         ),
         # missing values
         ("optimizer.lr=???", "optimizer.lr: a value is needed: a number above 0 and finite"),
@@ -282,7 +286,7 @@ def command_of(path: Path) -> tuple[str, list[str]]:
     return match[1], shlex.split(match[2] or "")
 
 
-PRUNING = "{_target_:mlp_lab.callbacks.pruning.Pruning,trial:0,seeds:1,after:0}"
+PRUNING = "{_target_:mlp_lab.sweeps.pruning.Pruning,trial:0,seeds:1,after:0}"
 
 
 @cache
@@ -294,7 +298,7 @@ def base(schema: type) -> tuple[dict, type, tuple[str, ...]]:
             return OmegaConf.to_container(composed(*needed.get(name, []), root=name)), root, ()
     group = next(group for group, members in schemas.GROUPS.items() if schema in members)
     line = f"_target_: {schema._target_}\n"
-    options = [p for p in (FOLDER / group).glob("*.yaml") if line in p.read_text()]
+    options = [p for p in (CONFIG_FOLDER / group).glob("*.yaml") if line in p.read_text()]
     lean = [f"{name}=none" for name in ("callbacks", "logger") if name != group]
     # A search adds what makes its runs report; there is no option for it.
     words = command_of(options[0])[1] if options else [f"+callbacks.pruning={PRUNING}"]
@@ -403,7 +407,7 @@ def first_of_sweep(word: str) -> str:
     return f"{override.key_or_group}={next(override.sweep_string_iterator())}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(FOLDER)))
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(CONFIG_FOLDER)))
 def test_files_open_with_the_command_that_uses_them(path):
     root, words = command_of(path)
     overrides = [first_of_sweep(w) for w in words if w != "-m"] if "-m" in words else words
@@ -414,15 +418,17 @@ def test_files_open_with_the_command_that_uses_them(path):
         assert root == path.stem
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("experiment/*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", sorted(CONFIG_FOLDER.glob("experiment/*.yaml")), ids=lambda p: p.stem
+)
 def test_experiments_bear_the_name_of_their_file(path):
     assert composed(f"experiment={path.stem}").name == path.stem
 
 
 def test_names_agree_with_the_networks():
-    assert list(schemas.network.ACTIVATIONS) == list(networks.ACTIVATIONS)
-    assert list(schemas.network.NORMALIZATIONS) == ["none", *networks.NORMALIZATIONS]
-    assert list(schemas.network.INITIALIZATIONS) == ["uniform", *networks.INITIALIZATIONS]
+    assert list(schemas.network.ACTIVATIONS) == list(activations.ACTIVATIONS)
+    assert list(schemas.network.NORMALIZATIONS) == ["none", *mlp.NORMALIZATIONS]
+    assert list(schemas.network.INITIALIZATIONS) == ["uniform", *mlp.INITIALIZATIONS]
 
 
 def test_names_agree_with_the_sets_of_points():
@@ -450,7 +456,9 @@ def test_schemas_fit_what_they_build(schema):
     base(schema)  # some option of conf/ uses it
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("optimizer/*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", sorted(CONFIG_FOLDER.glob("optimizer/*.yaml")), ids=lambda p: p.stem
+)
 def test_optimizers_step_downhill(path):
     cfg = composed(f"optimizer={path.stem}")
     w = torch.tensor([1.0, -2.0], requires_grad=True)
@@ -495,7 +503,7 @@ def test_what_is_accepted_torch_accepts(data):
 
 
 def test_help_lists_every_option():
-    text = help_text("train", schemas.Train, FOLDER)
+    text = help_text("train", schemas.Train, CONFIG_FOLDER)
     for path in OPTIONS:
         [line] = re.findall(rf"^  {group(path)} +(.*)$", text, re.MULTILINE)
         assert path.stem in line.split(", ")
@@ -503,7 +511,7 @@ def test_help_lists_every_option():
 
 @pytest.mark.parametrize("root", ROOTS)
 def test_help_lists_every_key(root):
-    text = help_text(root, ROOTS[root], FOLDER)
+    text = help_text(root, ROOTS[root], CONFIG_FOLDER)
     usage = text.splitlines()[0]
     assert usage.startswith(f"usage: python scripts/{root}.py ")
     listed = re.findall(r"^  ([\w.]+) +(?:a |one of|true)", text, re.MULTILINE)
@@ -517,4 +525,4 @@ def test_help_lists_every_key(root):
 
 
 def test_help_lists_every_root():
-    assert {path.stem for path in Path(FOLDER).glob("*.yaml")} == set(ROOTS)
+    assert {path.stem for path in Path(CONFIG_FOLDER).glob("*.yaml")} == set(ROOTS)

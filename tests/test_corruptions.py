@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from mlp_lab.corruptions import CORRUPTIONS, add_noise, blur, rotate, shift
+from mlp_lab.images.corruptions import CORRUPTIONS, add_noise, blur, rotate, shift
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -9,16 +9,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlp_lab import figures
-from mlp_lab.callbacks import curve_fit
 from mlp_lab.config import schemas
-from mlp_lab.data import Curve
-from mlp_lab.data.curve import FUNCTIONS
+from mlp_lab.data.curve import FUNCTIONS, Curve
 from mlp_lab.errors import UserError
-from mlp_lab.experiment import Result, Training, fit_alone, train
-from mlp_lab.runs import Run
-from mlp_lab.sweeps.comparison import Comparison, find_runs
-from mlp_lab.sweeps.drawing import draw
+from mlp_lab.figures import fits
+from mlp_lab.runs.train import Result, Training, fit_alone, train
+from mlp_lab.storage.run_folder import Run
+from mlp_lab.sweeps.comparison.comparison import Comparison, find_runs
+from mlp_lab.sweeps.comparison.drawing import draw
 
 SPLITS = ("train", "validation", "test")
 
@@ -87,7 +85,7 @@ def test_the_largest_error_is_marked_and_told() -> None:
     x = np.linspace(0, 1, 11)
     fit = x.copy()
     fit[3] -= 0.25
-    figure = figures.curve_fit((x[::5], x[::5]), (x, x), fit)
+    figure = fits.curve_fit((x[::5], x[::5]), (x, x), fit)
     above, below = figure.axes
     drawn = {line.get_label(): line.get_xydata() for line in above.lines}
     assert np.array_equal(drawn["curve"], np.stack([x, x], 1))
@@ -106,14 +104,12 @@ def run(compose: Callable, tmp_path: Path, *overrides: str) -> Result:
 def test_a_run_draws_its_last_fit(
     compose: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fits: list[tuple] = []
-    plain = figures.curve_fit
-    monkeypatch.setattr(
-        curve_fit.figures, "curve_fit", lambda *given: (fits.append(given), plain(*given))[1]
-    )
+    calls: list[tuple] = []
+    plain = fits.curve_fit
+    monkeypatch.setattr(fits, "curve_fit", lambda *given: (calls.append(given), plain(*given))[1])
     result = run(compose, tmp_path, "data.noise=0.2", "data.size=30")
     assert (Path(result.folder) / "figures" / "curve_fit.png").is_file()
-    [((px, py), (x, y), fit)] = fits
+    [((px, py), (x, y), fit)] = calls
     assert (len(px), len(py), len(x)) == (30, 30, 1001)
     assert np.abs(py - FUNCTIONS["bumps"](px)).max() > 0.1
     np.testing.assert_allclose(y, FUNCTIONS["bumps"](x), atol=1e-5)

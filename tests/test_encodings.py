@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from omegaconf import DictConfig
 from torch import Tensor
 
-from mlp_lab.build import build_task
-from mlp_lab.checkpoints import read_checkpoint
 from mlp_lab.data.encoded import encoded
-from mlp_lab.encodings import (
+from mlp_lab.errors import UserError
+from mlp_lab.nn.encodings import (
     Basic,
     FourierFeatures,
     Gaussian,
@@ -25,10 +24,11 @@ from mlp_lab.encodings import (
     aliasing_hint,
     fingerprint,
 )
-from mlp_lab.errors import UserError
-from mlp_lab.evaluation import evaluate
-from mlp_lab.experiment import Training, fit_alone, resume, train
-from mlp_lab.runs import Run
+from mlp_lab.runs.build import build_task
+from mlp_lab.runs.evaluate import evaluate
+from mlp_lab.runs.train import Training, fit_alone, resume, train
+from mlp_lab.storage.checkpoints import read_checkpoint
+from mlp_lab.storage.run_folder import Run
 from mlp_lab.sweeps.groups import Job, groups
 from mlp_lab.sweeps.jobs import train_jobs
 
@@ -261,7 +261,7 @@ def test_what_is_saved_encodes_and_not_what_is_drawn(
     torch.manual_seed(5)
     assert torch.equal(saved, 10 * torch.randn(256, 1))
     # As another version of torch might draw.
-    monkeypatch.setattr("mlp_lab.encodings.torch.randn", lambda *shape: torch.ones(shape))
+    monkeypatch.setattr("mlp_lab.nn.encodings.torch.randn", lambda *shape: torch.ones(shape))
     again = evaluate(compose(f"run='{result.folder}'", root="evaluate"))
     assert again == result.evaluations[0]
     resume(result.folder, {"trainer.max_epochs": 3})

@@ -20,21 +20,24 @@ from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin
 from torch import Tensor
 from werkzeug.test import Client
 
-from mlp_lab import committee, evaluation, figures
-from mlp_lab.build import build_task
-from mlp_lab.checkpoints import load_network
-from mlp_lab.corruptions import CORRUPTIONS
 from mlp_lab.data.batches import ChunkLoader
 from mlp_lab.errors import UserError
-from mlp_lab.evaluation import evaluate
-from mlp_lab.experiment import train
-from mlp_lab.inspection import Seen, looks
-from mlp_lab.inspection.classes import confusion_counts, look_at_classes
-from mlp_lab.networks import MLP
-from mlp_lab.runs import Run
-from mlp_lab.schedules import Constant
-from mlp_lab.seeds import epoch_seed
-from mlp_lab.tasks import Classification, Classifier
+from mlp_lab.figures import confusion, image_grid
+from mlp_lab.images.corruptions import CORRUPTIONS
+from mlp_lab.nn.mlp import MLP
+from mlp_lab.nn.schedules import Constant
+from mlp_lab.nn.seeds import epoch_seed
+from mlp_lab.runs import ensemble
+from mlp_lab.runs import evaluate as evaluation
+from mlp_lab.runs.build import build_task
+from mlp_lab.runs.diagnostics.selection import looks
+from mlp_lab.runs.diagnostics.class_errors import confusion_counts, look_at_classes
+from mlp_lab.runs.diagnostics.diagnostic import Seen
+from mlp_lab.runs.evaluate import evaluate
+from mlp_lab.runs.train import train
+from mlp_lab.storage.checkpoints import load_network
+from mlp_lab.storage.run_folder import Run
+from mlp_lab.tasks.classification import Classification, Classifier
 
 Evaluate = Callable[..., dict]
 FIGURES = {"confusion_matrix", "class_errors", "calibration"}
@@ -182,7 +185,7 @@ def test_what_was_measured_is_written_down_before_anything_is_drawn(
         raise OSError("disk full")
 
     before = Run(folder).result["evaluations"]
-    monkeypatch.setattr(figures, "confusion_matrix", fail)
+    monkeypatch.setattr(confusion, "confusion_matrix", fail)
     with pytest.raises(OSError, match="disk full"):
         evaluated(folder)
     assert len(Run(folder).result["evaluations"]) == len(before) + 1
@@ -209,8 +212,8 @@ def test_all_errors_are_drawn_the_surest_first(
         drawn.append((images, captions, title))
         return real(images, captions, title)
 
-    real = figures.examples
-    monkeypatch.setattr(figures, "examples", examples)
+    real = image_grid.examples
+    monkeypatch.setattr(image_grid, "examples", examples)
     evaluated(folder)
     content = (tiny_mnist / "MNIST" / "raw" / "t10k-images-idx3-ubyte").read_bytes()
     pixels = np.frombuffer(content, np.uint8, offset=16).reshape(-1, 28, 28) / 255
@@ -417,7 +420,7 @@ def test_a_committee_is_not_looked_into(
 ) -> None:
     before = Run(str(folder)).result
     with pytest.raises(UserError, match=f"^{word.partition('=')[0]}: a committee"):
-        committee.evaluate(compose(f"run=['{folder}','{folder}']", word, root="evaluate"))
+        ensemble.evaluate(compose(f"run=['{folder}','{folder}']", word, root="evaluate"))
     assert Run(str(folder)).result == before
 
 
@@ -449,7 +452,9 @@ def test_confusion_counts_are_those_of_a_loop() -> None:
 
 
 def test_confusion_matrix_has_true_classes_in_rows() -> None:
-    figure = figures.confusion_matrix(np.array([[5, 2, 0], [0, 7, 0], [1, 0, 0]]), ("a", "b", "c"))
+    figure = confusion.confusion_matrix(
+        np.array([[5, 2, 0], [0, 7, 0], [1, 0, 0]]), ("a", "b", "c")
+    )
     [panel] = figure.axes
     cells = {text.get_position(): text.get_text() for text in panel.texts}
     # A position is (x, y): (column, row).
@@ -462,7 +467,7 @@ def test_confusion_matrix_has_true_classes_in_rows() -> None:
 
 def test_class_errors() -> None:
     counts = np.array([[3, 1, 0], [0, 0, 0], [2, 2, 4]])
-    figure = figures.class_errors(counts, ("a", "b", "c"))
+    figure = confusion.class_errors(counts, ("a", "b", "c"))
     [panel] = figure.axes
     assert [bar.get_height() for bar in panel.patches] == [0.25, 0, 0.5]
     assert [text.get_text() for text in panel.texts] == ["25.0%", "", "50.0%"]
@@ -474,7 +479,7 @@ def test_class_errors() -> None:
 def test_examples_show_every_picture(pictures: int) -> None:
     images = np.random.default_rng(0).random((pictures, 28, 28))
     captions = [f"number {i}" for i in range(pictures)]
-    [panel] = figures.examples(images, captions, "title").axes
+    [panel] = image_grid.examples(images, captions, "title").axes
     assert [text.get_text() for text in panel.texts] == ["title", *captions]
     boxes = []
     for shown, image, text in zip(panel.images, images, panel.texts[1:], strict=True):
@@ -491,7 +496,7 @@ def test_examples_show_every_picture(pictures: int) -> None:
 
 
 def test_no_errors_say_so() -> None:
-    figure = figures.examples(np.zeros((0, 28, 28)), [])
+    figure = image_grid.examples(np.zeros((0, 28, 28)), [])
     assert [text.get_text() for text in figure.texts] == ["no such examples"]
 
 

@@ -18,18 +18,19 @@ from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
-from mlp_lab import build, files
-from mlp_lab.backend import pl
-from mlp_lab.build import build_task
-from mlp_lab.callbacks import keeper
-from mlp_lab.checkpoints import read_checkpoint, trained_epochs
-from mlp_lab.config import FOLDER
+from mlp_lab.config.compose import CONFIG_FOLDER
 from mlp_lab.data import batches
 from mlp_lab.errors import UserError
-from mlp_lab.experiment import Result, resume, train
-from mlp_lab.runs import Run
-from mlp_lab.seeds import epoch_seed
-from mlp_lab.tasks import Task
+from mlp_lab.lightning import pl
+from mlp_lab.nn.seeds import epoch_seed
+from mlp_lab.runs import build
+from mlp_lab.runs.build import build_task
+from mlp_lab.runs.callbacks import keeper
+from mlp_lab.runs.train import Result, resume, train
+from mlp_lab.storage import files
+from mlp_lab.storage.checkpoints import read_checkpoint, trained_epochs
+from mlp_lab.storage.run_folder import Run
+from mlp_lab.tasks.base import Task
 
 Experiment = Callable[..., Result]
 
@@ -152,7 +153,7 @@ def test_microbatches_make_the_step_of_their_minibatch(
         return original(self, x, *others)
 
     monkeypatch.setattr(Task, "_differentiate_microbatch", watched)
-    monkeypatch.setattr("mlp_lab.tasks.task.microbatch_size", lambda *_: 14)
+    monkeypatch.setattr("mlp_lab.tasks.base.microbatch_size", lambda *_: 14)
     result = experiment(*overrides)
     assert seen == {13, 12}  # four microbatches of 50
     for name, value in weights(expected).items():
@@ -482,7 +483,7 @@ def test_short_epochs_share_a_checkpoint(
         assert trained_epochs(read_checkpoint(Run(result.folder).checkpoint(which))) == epoch
 
 
-PRESETS = sorted(path.stem for path in (FOLDER / "experiment").glob("*.yaml"))
+PRESETS = sorted(path.stem for path in (CONFIG_FOLDER / "experiment").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -588,5 +589,5 @@ def test_a_damaged_result_is_told(content: str, experiment: Experiment) -> None:
 
 def test_presets_leave_the_optimizers_alone() -> None:
     # optimizer=adam on the command line is to have adam's own learning rate.
-    for path in FOLDER.glob("experiment/*.yaml"):
+    for path in CONFIG_FOLDER.glob("experiment/*.yaml"):
         assert "optimizer" not in OmegaConf.load(path), path

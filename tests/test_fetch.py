@@ -15,7 +15,7 @@ import pytest
 
 from mlp_lab.data import fetch
 from mlp_lab.errors import UserError
-from mlp_lab.files import write_whole
+from mlp_lab.storage.files import write_whole
 
 # --- write_whole --------------------------------------------------------------------------------
 

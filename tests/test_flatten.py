@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from mlp_lab.config.flatten import flatten, lies_under, overridden, written
-from mlp_lab.console import metric, percent
+from mlp_lab.formatting import metric, percent
 
 
 @pytest.mark.parametrize("words", [[], ["optimizer=adam", "callbacks=early_stopping"]])

@@ -15,16 +15,17 @@ from omegaconf import DictConfig
 from PIL import Image as Pillow
 from torch import Tensor
 
-from mlp_lab.build import build_task
-from mlp_lab.checkpoints import load_network, read_checkpoint
 from mlp_lab.data.image import axis, grid
-from mlp_lab.encodings import HashGrid, Identity
 from mlp_lab.errors import UserError
-from mlp_lab.evaluation import evaluate
-from mlp_lab.experiment import Training, fit_alone, resume, train
-from mlp_lab.networks import count_parameters
-from mlp_lab.prediction import predict
-from mlp_lab.runs import Run
+from mlp_lab.nn.encodings import Identity
+from mlp_lab.nn.hash_grid import HashGrid
+from mlp_lab.nn.probes import count_parameters
+from mlp_lab.runs.build import build_task
+from mlp_lab.runs.evaluate import evaluate
+from mlp_lab.runs.predict import predict
+from mlp_lab.runs.train import Training, fit_alone, resume, train
+from mlp_lab.storage.checkpoints import load_network, read_checkpoint
+from mlp_lab.storage.run_folder import Run
 from mlp_lab.sweeps.groups import Job, groups
 
 dimensions = st.sampled_from([1, 2, 3])

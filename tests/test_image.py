@@ -13,17 +13,16 @@ from PIL import Image as Pillow
 from skimage import data as shipped
 from skimage.metrics import structural_similarity
 
-from mlp_lab.build import build_task
 from mlp_lab.config import schemas
-from mlp_lab.data import Image
-from mlp_lab.data import image_files as reader
-from mlp_lab.data.image import PROTOCOLS, axis, grid
-from mlp_lab.data.image_files import SHIPPED, read_image
-from mlp_lab.data.text_image import text_image
+from mlp_lab.data.image import PROTOCOLS, Image, axis, grid
 from mlp_lab.errors import UserError
-from mlp_lab.evaluation import measure
-from mlp_lab.experiment import Training, fit_alone
-from mlp_lab.networks import count_parameters
+from mlp_lab.images import photographs as reader
+from mlp_lab.images.photographs import SHIPPED, read_image
+from mlp_lab.images.text import text_image
+from mlp_lab.nn.probes import count_parameters
+from mlp_lab.runs.build import build_task
+from mlp_lab.runs.evaluate import measure
+from mlp_lab.runs.train import Training, fit_alone
 
 CPU = torch.device("cpu")
 random = np.random.default_rng(0)

@@ -15,15 +15,15 @@ from conftest import forks
 from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mlp_lab.checkpoints import read_checkpoint
-from mlp_lab.data import MNIST
-from mlp_lab.experiment import Result, Training, fit_alone
-from mlp_lab.runs import Run
+from mlp_lab.data.mnist import MNIST
+from mlp_lab.runs.train import Result, Training, fit_alone
+from mlp_lab.storage.checkpoints import read_checkpoint
+from mlp_lab.storage.run_folder import Run
 from mlp_lab.sweeps import groups as groups_module
 from mlp_lab.sweeps import jobs as jobs_module
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
-from mlp_lab.tasks import Task
+from mlp_lab.tasks.base import Task
 from mlp_lab.tasks.stack import Stack
 
 Jobs = Callable[..., list[Job]]
@@ -143,7 +143,7 @@ def test_microbatches_in_a_stack(
         return original(self, x, *others)
 
     monkeypatch.setattr(Stack, "_differentiate_microbatch", watched)
-    for module in ("task", "stack"):
+    for module in ("base", "stack"):
         monkeypatch.setattr(f"mlp_lab.tasks.{module}.microbatch_size", lambda *_: 14)
     own = [[f"seed={s}", f"task.label_smoothing={0.1 * i}"] for i, s in enumerate(seeds)]
     # Two layers of dropout draw in another order than for whole minibatches.
@@ -421,7 +421,7 @@ def test_a_job_that_fails_leaves_its_traceback(jobs: Jobs, monkeypatch: pytest.M
 
     own = [["network.width=4"], ["network.width=5"]]
     with monkeypatch.context() as patch:
-        patch.setattr("mlp_lab.tasks.task.Task.record_training", broken)
+        patch.setattr("mlp_lab.tasks.base.Task.record_training", broken)
         failed, _ = train_jobs(jobs("sweep", *own))
     assert (failed.status, failed.reason) == ("failed", "ZeroDivisionError: of the test's")
     log = Run(failed.folder).log.read_text()

@@ -10,12 +10,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlp_lab import figures
-from mlp_lab.claims import kernels as claims
-from mlp_lab.claims.topics import check
-from mlp_lab.encodings import Basic, FourierFeatures, Gaussian, Identity
-from mlp_lab.experiment import train
-from mlp_lab.kernels import kernel, kernel_by_distance, kernel_map
+from mlp_lab.course.claims import kernels as claims
+from mlp_lab.course.claims.topics import check
+from mlp_lab.figures import feature_maps, kernel_maps
+from mlp_lab.nn.encoding_kernels import kernel, kernel_by_distance, kernel_map
+from mlp_lab.nn.encodings import Basic, FourierFeatures, Gaussian, Identity
+from mlp_lab.runs.train import train
 
 points = st.tuples(st.floats(0, 1), st.floats(0, 1))
 
@@ -98,9 +98,9 @@ def test_kernels_are_drawn_with_what_is_expected(names: list[str]) -> None:
     distances = np.array([0.01, 0.1])
     maps = {name: np.full((3, 3), 0.5) for name in names}
     values = np.array([[1.0, 0.5], [0.9, 0.2], [1.0, 0.7]])
-    lines = {name: figures.ByDistance(distances, i * values) for i, name in enumerate(names)}
+    lines = {name: kernel_maps.ByDistance(distances, i * values) for i, name in enumerate(names)}
     lines[names[-1]] = lines[names[-1]]._replace(expected=np.array([0.8, 0.3]))
-    figure = figures.kernels(maps, lines, {"pixels": 0.05})
+    figure = kernel_maps.kernels(maps, lines, {"pixels": 0.05})
     *panels, _, last = figure.axes
     assert [panel.get_title() for panel in panels] == names
     drawn = {line.get_label(): line.get_xydata().tolist() for line in last.lines}
@@ -114,7 +114,7 @@ def test_kernels_are_drawn_with_what_is_expected(names: list[str]) -> None:
 
 def test_features_have_one_scale() -> None:
     values = np.stack([np.full((2, 2), level) for level in (-1.0, 0.0, 1.0)])
-    [panel] = figures.features(values, ["a", "b", "c"]).axes
+    [panel] = feature_maps.features(values, ["a", "b", "c"]).axes
     assert [float(image.get_array()[0, 0]) for image in panel.images] == [0, 0.5, 1]
 
 
@@ -135,7 +135,7 @@ def test_a_run_shows_its_encoding(
     def keep(trainer: object, name: str, figure: object) -> None:
         drawn[name] = figure
 
-    monkeypatch.setattr("mlp_lab.callbacks.features.show", keep)
+    monkeypatch.setattr("mlp_lab.runs.callbacks.encoding_features.show", keep)
     words = ["data.image=text", "data.size=8", "data.passes=1", "trainer.max_epochs=1",
              "network.width=4", "trainer.accelerator=cpu", "logger=none"]  # fmt: skip
     train(compose("experiment=image_hw", f"encoding={encoding}", *words, f"logs='{tmp_path}'"))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import SCRIPT, Start, TinyFiles, forks, wait_for
 
-from mlp_lab.runs import Run
+from mlp_lab.storage.run_folder import Run
 
 Sweep = Callable[..., list[Run]]
 

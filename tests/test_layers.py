@@ -19,18 +19,18 @@ from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
-from mlp_lab import figures
-from mlp_lab.build import build_task
-from mlp_lab.checkpoints import load_network, read_checkpoint
-from mlp_lab.experiment import Result, resume, train
-from mlp_lab.layers import inspect_layers
-from mlp_lab.networks import MLP
-from mlp_lab.runs import Run
-from mlp_lab.sweeps.answer import compare
-from mlp_lab.sweeps.comparison import Comparison, find_runs
+from mlp_lab.figures import layer_profiles
+from mlp_lab.nn.mlp import MLP
+from mlp_lab.nn.probes import inspect_layers
+from mlp_lab.runs.build import build_task
+from mlp_lab.runs.train import Result, resume, train
+from mlp_lab.storage.checkpoints import load_network, read_checkpoint
+from mlp_lab.storage.run_folder import Run
+from mlp_lab.sweeps.comparison.answer import compare
+from mlp_lab.sweeps.comparison.comparison import Comparison, find_runs
+from mlp_lab.sweeps.comparison.layer_curves import draw
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
-from mlp_lab.sweeps.layers import draw
 
 Experiment = Callable[..., Result]
 
@@ -275,16 +275,16 @@ def rows_of(norms: dict[int, list[float]]) -> list[dict[str, float]]:
 
 
 def test_columns_by_epoch() -> None:
-    found = figures.by_epoch(rows_of({0: [1, 2], 3: [4, 5]}), "gradient norm")
+    found = layer_profiles.by_epoch(rows_of({0: [1, 2], 3: [4, 5]}), "gradient norm")
     assert {epoch: values.tolist() for epoch, values in found.items()} == {0: [1, 2], 3: [4, 5]}
-    assert np.isnan(figures.by_epoch(rows_of({0: [1.0]}), "sparsity")[0]).all()
+    assert np.isnan(layer_profiles.by_epoch(rows_of({0: [1.0]}), "sparsity")[0]).all()
 
 
 @pytest.mark.parametrize("panels", [1, 2, 3, 4, 7])
 def test_a_line_a_value_and_nothing_cut_off(panels: int) -> None:
     curves = {depth: 10.0 ** -np.arange(depth + 1) for depth in (1, 2, 12)}
     names = ["activation=sigmoid initialization=uniform " * (1 + i % 2) + str(i) for i in range(7)]
-    figure = figures.by_layer(
+    figure = layer_profiles.by_layer(
         dict.fromkeys(names[:panels], curves), "gradient norm", "hidden layers", "before training"
     )
     for panel in figure.axes[:panels]:
@@ -300,21 +300,23 @@ def test_a_line_a_value_and_nothing_cut_off(panels: int) -> None:
 
 
 def test_zeros_have_no_place_on_a_logarithmic_axis() -> None:
-    [panel] = figures.by_layer({"": {0: np.zeros(3)}}, "gradient norm", "epoch").axes
+    [panel] = layer_profiles.by_layer({"": {0: np.zeros(3)}}, "gradient norm", "epoch").axes
     assert panel.get_yscale() == "linear"
-    [panel] = figures.by_layer({"": {0: np.array([0, 1, 2.0])}}, "gradient norm", "epoch").axes
+    [panel] = layer_profiles.by_layer(
+        {"": {0: np.array([0, 1, 2.0])}}, "gradient norm", "epoch"
+    ).axes
     assert panel.get_yscale() == "log"
     np.testing.assert_array_equal(panel.lines[0].get_ydata(), [np.nan, 1, 2])
 
 
 def test_sparsity_is_per_cent() -> None:
-    panel = figures.by_layer({"": {0: np.array([0.5, np.nan])}}, "sparsity", "epoch").axes[0]
+    panel = layer_profiles.by_layer({"": {0: np.array([0.5, np.nan])}}, "sparsity", "epoch").axes[0]
     assert panel.get_ylim() == (0, 1)
     assert panel.yaxis.get_major_formatter()(0.25) == "25%"
 
 
 def test_errors_stand_beside_what_is_expected() -> None:
-    [panel] = figures.errors_by_layer({"a": ([1.0, 2.0, 4.0], 0.25)}).axes
+    [panel] = layer_profiles.errors_by_layer({"a": ([1.0, 2.0, 4.0], 0.25)}).axes
     measured, expected = panel.lines
     np.testing.assert_allclose(measured.get_ydata(), [1, 2, 4])
     np.testing.assert_allclose(expected.get_ydata(), [0.25, 1, 4])
@@ -440,7 +442,7 @@ def test_the_sweep_of_vanishing_gradients(start: Start, tmp_path: Path) -> None:
         run.config.network.initialization + run.config.network.activation: norms[0] / norms[-1]
         for run in runs
         if run.config.network.depth == 4
-        for norms in [figures.by_epoch(run.table("layers"), "gradient norm")[0]]
+        for norms in [layer_profiles.by_epoch(run.table("layers"), "gradient norm")[0]]
     }
     assert first["uniformsigmoid"] < 0.1
     assert first["herelu"] > 0.3

@@ -11,11 +11,13 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image as Pillow
 
-from mlp_lab import evaluation
-from mlp_lab.runs import Run
-from mlp_lab.sweeps import figures, mappings, pictures, start, summary
-from mlp_lab.sweeps.answer import conclude
-from mlp_lab.sweeps.comparison import Comparison, find_runs
+from mlp_lab.runs import evaluate
+from mlp_lab.storage.run_folder import Run
+from mlp_lab.sweeps import launch
+from mlp_lab.sweeps.comparison import encoding_table, reconstructions, summary
+from mlp_lab.sweeps.comparison.answer import conclude
+from mlp_lab.sweeps.comparison.comparison import Comparison, find_runs
+from mlp_lab.sweeps.comparison.figures import image_rows
 
 TINY = ["data.size=16", "data.passes=2", "trainer.max_epochs=2", "network.width=4",
         "trainer.accelerator=cpu", "logger=none"]  # fmt: skip
@@ -59,7 +61,7 @@ def test_the_table_is_that_of_plain_numpy(tested: Callable) -> None:
             for seed in (0, 1)
         ]
     )
-    [(header, [row, noise, published])] = mappings.tables(comparison)
+    [(header, [row, noise, published])] = encoding_table.tables(comparison)
     assert header[1:] == ["pictures", "seeds", "identity", "basic", "positional", "gaussian"]
     assert row[:3] == ["natural", "3", "2"]
     for name, own in psnr.items():
@@ -89,7 +91,7 @@ def test_means_are_over_pictures_that_all_mappings_have(tested: Callable) -> Non
             (["encoding=gaussian_text", *text[1]], None),
         ]
     )
-    [(_, [row, published])] = mappings.tables(comparison)
+    [(_, [row, published])] = encoding_table.tables(comparison)
     assert row == ["text", "1", "1", "10.00", "-", "-", "30.00"]
     assert published[3:] == ["18.40", "20.48", "27.57", "30.47"]
 
@@ -99,7 +101,7 @@ def test_means_are_over_pictures_that_all_mappings_have(tested: Callable) -> Non
 )  # fmt: skip
 def test_other_sweeps_have_no_table(common: list[str], test: str, tested: Callable) -> None:
     jobs = [([f"encoding={name}", *common], 1.0) for name in ("identity", "gaussian")]
-    assert mappings.tables(tested(jobs, test)) == []
+    assert encoding_table.tables(tested(jobs, test)) == []
 
 
 def test_where_none_is_chosen_all_are_tested(
@@ -117,7 +119,7 @@ def test_where_none_is_chosen_all_are_tested(
         asked.append((run.folder, split, which))
         run.add_evaluation({"split": split, "checkpoint": which, "epoch": 2, "psnr": 3.0})
 
-    monkeypatch.setattr(evaluation, "measure", measure)
+    monkeypatch.setattr(evaluate, "measure", measure)
     texts = [conclude(str(tmp_path)) for _ in range(2)]
     assert asked == [(jobs[1].run.folder, "test", "last")]
     assert texts[0] == texts[1]
@@ -134,7 +136,7 @@ def test_the_papers_sweeps_end_in_its_table(
 ) -> None:
     few = "data.text_seed=3" if sweep == "mappings_text" else "data.image=coffee"
     words = ["experiment=image_tancik", f"sweep={sweep}", few, "seed=0", f"logs='{tmp_path}'"]
-    assert start.start([*words, *TINY, "callbacks=none"])
+    assert launch.start([*words, *TINY, "callbacks=none"])
     out = capsys.readouterr().out
     assert "in 4 of 4 finished jobs" in out
     jobs = Comparison(find_runs([str(tmp_path)])).jobs
@@ -157,10 +159,10 @@ def test_the_homeworks_pictures_stand_side_by_side(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     words = ["experiment=image_hw", "sweep=raw_and_encoded", "data.image=text"]
-    assert start.start([*words, *TINY, "callbacks.loss_curves=null", f"logs='{tmp_path}'"])
+    assert launch.start([*words, *TINY, "callbacks.loss_curves=null", f"logs='{tmp_path}'"])
     capsys.readouterr()
     comparison = Comparison(find_runs([str(tmp_path)]))
-    drawn = pictures.draw(comparison)["pictures_side_by_side"]
+    drawn = reconstructions.draw(comparison)["pictures_side_by_side"]
     truth, *looks = drawn.axes
     assert truth.get_title() == "truth"
     last = {job.run.table("pictures")[-1]["psnr"]: job for job in comparison.jobs}
@@ -177,7 +179,7 @@ def test_the_homeworks_pictures_stand_side_by_side(
 def test_a_picture_that_is_missing_leaves_its_place_empty() -> None:
     grey, colour = np.zeros((2, 2, 1), np.uint8), np.zeros((3, 3, 3), np.uint8)
     rows = {"a": (grey, [(grey, 1.0), None]), "b": (colour, [(colour, 2.0), (colour, 3.0)])}
-    figure = figures.side_by_side(rows, ["one", "other"])
+    figure = image_rows.side_by_side(rows, ["one", "other"])
     shown = [[len(panel.images), panel.get_title()] for panel in figure.axes]
     assert shown == [
         [1, "truth"],
@@ -190,4 +192,4 @@ def test_a_picture_that_is_missing_leaves_its_place_empty() -> None:
 
 
 def test_runs_without_pictures_have_no_such_figure(tested: Callable) -> None:
-    assert pictures.draw(tested([(["seed=0"], 1.0), (["seed=1"], 1.0)])) == {}
+    assert reconstructions.draw(tested([(["seed=0"], 1.0), (["seed=1"], 1.0)])) == {}

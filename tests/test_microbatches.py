@@ -9,10 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from mlp_lab.microbatches import microbatch_size, microbatches
-from mlp_lab.networks import MLP
-from mlp_lab.schedules import Constant
-from mlp_lab.tasks import Classification, Perceptron, Regression, Task
+from mlp_lab.nn.microbatches import microbatch_size, microbatches
+from mlp_lab.nn.mlp import MLP
+from mlp_lab.nn.schedules import Constant
+from mlp_lab.tasks.base import Task
+from mlp_lab.tasks.classification import Classification
+from mlp_lab.tasks.perceptron_rules import Perceptron
+from mlp_lab.tasks.regression import Regression
 
 CPU = torch.device("cpu")
 

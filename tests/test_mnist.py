@@ -19,10 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from mlp_lab.backend import torchvision
-from mlp_lab.build import build
-from mlp_lab.data import MNIST, FashionMNIST, fetch, mnist
+from mlp_lab.data import fetch, mnist
+from mlp_lab.data.mnist import MNIST, FashionMNIST
 from mlp_lab.errors import UserError
+from mlp_lab.lightning import torchvision
+from mlp_lab.runs.build import build
 
 CPU = torch.device("cpu")
 SHORTENED, ALTERED = "train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"

@@ -8,15 +8,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.func import functional_call
 
-from mlp_lab.networks import (
-    ACTIVATIONS,
-    INITIALIZATIONS,
-    MLP,
-    NORMALIZATIONS,
-    collapse,
-    count_parameters,
-    describe,
-)
+from mlp_lab.nn.activations import ACTIVATIONS
+from mlp_lab.nn.mlp import INITIALIZATIONS, MLP, NORMALIZATIONS, collapse
+from mlp_lab.nn.probes import count_parameters, describe
 
 units = st.integers(1, 6)
 

@@ -15,16 +15,16 @@ from omegaconf import DictConfig
 from torch import nn
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
-from mlp_lab.build import build_task
-from mlp_lab.evaluation import measure
-from mlp_lab.experiment import Result, train
-from mlp_lab.networks import Perceptron as Network
-from mlp_lab.runs import Run
-from mlp_lab.schedules import Constant
-from mlp_lab.seeds import epoch_seed
+from mlp_lab.nn.perceptron import Perceptron as Network
+from mlp_lab.nn.schedules import Constant
+from mlp_lab.nn.seeds import epoch_seed
+from mlp_lab.runs.build import build_task
+from mlp_lab.runs.evaluate import measure
+from mlp_lab.runs.train import Result, train
+from mlp_lab.storage.run_folder import Run
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
-from mlp_lab.tasks import Perceptron
+from mlp_lab.tasks.perceptron_rules import Perceptron
 
 Configure = Callable[..., DictConfig]
 

@@ -12,10 +12,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlp_lab.build import build_task
-from mlp_lab.data import Points, PointsFile
-from mlp_lab.data.points import CENTRE, MARGIN, NORMAL, OFFSET, SETS, SPREAD
+from mlp_lab.data.points import CENTRE, MARGIN, NORMAL, OFFSET, SETS, SPREAD, Points
+from mlp_lab.data.points_file import PointsFile
 from mlp_lab.errors import UserError
+from mlp_lab.runs.build import build_task
 
 COMMON: dict[str, Any] = {"batch_size": 10, "seed": 0, "limits": {}, "train_size": None}
 every_set = pytest.mark.parametrize("name", SETS)

@@ -11,11 +11,11 @@ import torch
 from omegaconf import DictConfig
 from PIL import Image
 
-from mlp_lab.data.pictures import light_on_dark, read_picture, read_pictures
 from mlp_lab.errors import UserError
-from mlp_lab.networks import MLP
-from mlp_lab.prediction import predict
-from mlp_lab.runs import Run
+from mlp_lab.images.digit_files import light_on_dark, read_picture, read_pictures
+from mlp_lab.nn.mlp import MLP
+from mlp_lab.runs.predict import predict
+from mlp_lab.storage.run_folder import Run
 
 Predict = Callable[..., list[tuple[str, str, float]]]
 

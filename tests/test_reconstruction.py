@@ -14,20 +14,21 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
-from mlp_lab import figures, rendering
-from mlp_lab.checkpoints import read_checkpoint
-from mlp_lab.data import Image
+from mlp_lab.data.image import Image
 from mlp_lab.errors import UserError
-from mlp_lab.experiment import Training, fit_alone, resume, train
-from mlp_lab.image_bytes import as_bytes, gif, png, read_pixels
-from mlp_lab.networks import MLP
-from mlp_lab.prediction import predict
-from mlp_lab.rendering import render
-from mlp_lab.runs import Run
-from mlp_lab.schedules import Constant
+from mlp_lab.figures import reconstruction
+from mlp_lab.images.codecs import as_bytes, gif, png, read_pixels
+from mlp_lab.nn.mlp import MLP
+from mlp_lab.nn.schedules import Constant
+from mlp_lab.runs import render as rendering
+from mlp_lab.runs.predict import predict
+from mlp_lab.runs.render import render
+from mlp_lab.runs.train import Training, fit_alone, resume, train
+from mlp_lab.storage.checkpoints import read_checkpoint
+from mlp_lab.storage.run_folder import Run
 from mlp_lab.sweeps import jobs
 from mlp_lab.sweeps.groups import Job
-from mlp_lab.tasks import Regression
+from mlp_lab.tasks.regression import Regression
 
 SMALL = ["experiment=image_hw", "data.image=text", "data.size=16", "data.passes=3",
          "trainer.max_epochs=3", "network.width=8", "trainer.accelerator=cpu"]  # fmt: skip
@@ -275,7 +276,7 @@ def test_the_error_is_shown_as_it_is(channels: int) -> None:
     truth = np.random.default_rng(0).uniform(0.25, 1, (6, 6, channels))
     last = truth.copy()
     last[2, 3] -= 0.25
-    figure = figures.reconstruction(truth, [0 * truth, last], ["first", "second"])
+    figure = reconstruction.reconstruction(truth, [0 * truth, last], ["first", "second"])
     shown = {
         panel.get_title(): panel.images[0].get_array() for panel in figure.axes if panel.images
     }

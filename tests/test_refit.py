@@ -14,16 +14,16 @@ import pytest
 import torch
 from test_jobs import assert_same_runs
 
-from mlp_lab import committee
-from mlp_lab.build import build, build_task
-from mlp_lab.checkpoints import read_checkpoint
 from mlp_lab.data.mnist import IdxImages
 from mlp_lab.errors import UserError
-from mlp_lab.evaluation import evaluate
-from mlp_lab.experiment import Training, fit_alone, resume, train
-from mlp_lab.runs import Run
-from mlp_lab.sweeps import answer
-from mlp_lab.sweeps import start as sweeps
+from mlp_lab.runs import ensemble
+from mlp_lab.runs.build import build, build_task
+from mlp_lab.runs.evaluate import evaluate
+from mlp_lab.runs.train import Training, fit_alone, resume, train
+from mlp_lab.storage.checkpoints import read_checkpoint
+from mlp_lab.storage.run_folder import Run
+from mlp_lab.sweeps import launch as sweeps
+from mlp_lab.sweeps.comparison import answer
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
 
@@ -128,9 +128,9 @@ def test_a_sweep_of_refits(cfg: Callable, compose: Callable, tmp_path: Path) -> 
         evaluate(compose(f"run='{folder}'", "split=validation", root="evaluate"))
     plain = train(cfg("data.refit=false", "callbacks=none", "logger=none"))
     both = f"run=['{folder}','{plain.folder}']"
-    assert len(committee.evaluate(compose(both, root="evaluate"))["members"]) == 2
+    assert len(ensemble.evaluate(compose(both, root="evaluate"))["members"]) == 2
     with pytest.raises(UserError, match=r"data\.refit=false doesn't go with data\.refit=true"):
-        committee.evaluate(compose(both, "split=validation", root="evaluate"))
+        ensemble.evaluate(compose(both, "split=validation", root="evaluate"))
 
 
 def test_seeds_that_nothing_is_known_of_have_no_table(tiny_mnist: Path, tmp_path: Path) -> None:
@@ -184,6 +184,6 @@ def test_the_ladders_committee_has_seen_all_digits(
     assert "none is chosen" in capsys.readouterr().out
     [folder] = tmp_path.glob("mnist_fast/sweeps/*")
     assert not any(Run(path).result["evaluations"] for path in folder.glob("?_seed=?"))
-    entry = committee.evaluate(compose(f"run='{folder}'", root="evaluate"))
+    entry = ensemble.evaluate(compose(f"run='{folder}'", root="evaluate"))
     assert list(entry["members"]) == [f"{seed}_seed={seed}" for seed in range(6)]
     assert all(Run(folder / name).result["refit"] for name in entry["members"])

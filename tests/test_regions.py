@@ -14,13 +14,15 @@ from PIL import Image, ImageSequence
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
-from mlp_lab import build, figures
-from mlp_lab.backend import pl
-from mlp_lab.build import build_task
-from mlp_lab.callbacks import DecisionRegions, Weights
-from mlp_lab.checkpoints import load_network, read_checkpoint
-from mlp_lab.experiment import Result, resume, train
-from mlp_lab.runs import Run
+from mlp_lab.figures import regions, training_curves, weight_images
+from mlp_lab.lightning import pl
+from mlp_lab.runs import trainer
+from mlp_lab.runs.build import build_task
+from mlp_lab.runs.callbacks.decision_regions import DecisionRegions
+from mlp_lab.runs.callbacks.first_layer import Weights
+from mlp_lab.runs.train import Result, resume, train
+from mlp_lab.storage.checkpoints import load_network, read_checkpoint
+from mlp_lab.storage.run_folder import Run
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
 
@@ -49,16 +51,16 @@ def kept(result: Result, name: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[figures.Points, list[figures.Regions]]]:
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[regions.Points, list[regions.Regions]]]:
     """What decision regions are drawn of, a pair a figure."""
-    calls: list[tuple[figures.Points, list[figures.Regions]]] = []
-    plain = figures.decision_regions
+    calls: list[tuple[regions.Points, list[regions.Regions]]] = []
+    plain = regions.decision_regions
 
-    def note(points: figures.Points, panels: list[figures.Regions]) -> Any:
+    def note(points: regions.Points, panels: list[regions.Regions]) -> Any:
         calls.append((points, panels))
         return plain(points, panels)
 
-    monkeypatch.setattr(figures, "decision_regions", note)
+    monkeypatch.setattr(regions, "decision_regions", note)
     return calls
 
 
@@ -72,12 +74,12 @@ def test_regions_and_errors_are_those_of_the_network(
     data.setup()
     x, y = (tensor.numpy() for tensor in data.splits["train"])
     strip, *frames = drawn
-    titles = [regions.title.split("\n")[0] for _, [regions] in frames]
+    titles = [panel.title.split("\n")[0] for _, [panel] in frames]
     assert titles == ["start", *(f"epoch {i}" for i in (1, 2, 3, 5, 7, 8))]
     assert [panel.title.split("\n")[0] for panel in strip[1]] == [
         "start", "epoch 1", "epoch 2", "epoch 5", "epoch 7", "epoch 8"
     ]  # fmt: skip
-    for (points, [regions]), checkpoint in ((frames[0], None), (frames[-1], "last")):
+    for (points, [panel]), checkpoint in ((frames[0], None), (frames[-1], "last")):
         if checkpoint:
             load_network(task, Run(result.folder).checkpoint(checkpoint))
         task.eval()
@@ -86,17 +88,17 @@ def test_regions_and_errors_are_those_of_the_network(
         left, right, lower, upper = points.extent
         assert left < x[:, 0].min() < x[:, 0].max() < right
         assert lower < x[:, 1].min() < x[:, 1].max() < upper
-        rows, columns = regions.classes.shape
+        rows, columns = panel.classes.shape
         with torch.no_grad():
             output = task.network(torch.tensor(x))[:, 0].numpy()
             wrong = (output > 0) != y
-            assert np.array_equal(regions.wrong, wrong)
-            assert regions.title.endswith(f"\n{wrong.sum()} of 30 wrong")
+            assert np.array_equal(panel.wrong, wrong)
+            assert panel.title.endswith(f"\n{wrong.sum()} of 30 wrong")
             for row, column in np.random.default_rng(0).integers(0, (rows, columns), (200, 2)):
                 first = left + (right - left) * (column + 0.5) / columns
                 second = lower + (upper - lower) * (row + 0.5) / rows
                 z = task.network(torch.tensor([[first, second]], dtype=torch.float32)).item()
-                assert abs(z) < 1e-5 or regions.classes[row, column] == (z > 0)
+                assert abs(z) < 1e-5 or panel.classes[row, column] == (z > 0)
 
 
 def test_networks_are_looked_at_six_times_a_decade(configure: Configure) -> None:
@@ -143,11 +145,11 @@ def test_a_resumed_run_shows_what_one_shows_that_was_not_interrupted(
 ) -> None:
     cfg = configure("experiment=perceptron", "data.set=xor", "logger=none")
     whole = train(cfg)
-    expected = [regions for _, [regions] in drawn[1:]]
+    expected = [panel for _, [panel] in drawn[1:]]
     drawn.clear()
     with monkeypatch.context() as patch:
-        plain = build.build_trainer
-        patch.setattr("mlp_lab.experiment.build_trainer", lambda *args: with_stop(plain(*args)))
+        plain = trainer.build_trainer
+        patch.setattr("mlp_lab.runs.train.build_trainer", lambda *args: with_stop(plain(*args)))
         interrupted = train(cfg)
     assert interrupted.status == "interrupted"
     assert [r.title.split("\n")[0] for _, [r] in drawn[1:]] == [
@@ -155,10 +157,10 @@ def test_a_resumed_run_shows_what_one_shows_that_was_not_interrupted(
     ]  # fmt: skip
     drawn.clear()
     resumed = resume(interrupted.folder, {})
-    for (_, [regions]), other in zip(drawn[1:], expected, strict=True):
-        assert regions.title == other.title
-        assert np.array_equal(regions.classes, other.classes)
-        assert np.array_equal(regions.wrong, other.wrong)
+    for (_, [panel]), other in zip(drawn[1:], expected, strict=True):
+        assert panel.title == other.title
+        assert np.array_equal(panel.classes, other.classes)
+        assert np.array_equal(panel.wrong, other.wrong)
     assert kept(resumed, "Weights") == kept(whole, "Weights")
 
 
@@ -210,12 +212,12 @@ def test_other_data_have_no_such_figures(
 # --- the figure ---------------------------------------------------------------------------------
 
 
-def regions(*classes: list[int], wrong: int = 0) -> figures.Regions:
+def some_regions(*classes: list[int], wrong: int = 0) -> regions.Regions:
     errors = np.arange(6) < wrong
-    return figures.Regions(f"epoch 3\n{wrong} of 6 wrong", np.array(classes), errors)
+    return regions.Regions(f"epoch 3\n{wrong} of 6 wrong", np.array(classes), errors)
 
 
-POINTS = figures.Points(
+POINTS = regions.Points(
     np.array([[-1, -1], [-1, 1], [1, -1], [1, 1], [0, 0], [0.5, 0]]),
     np.array([0, 0, 1, 1, 2, 2]),
     ("a", "b", "c"),
@@ -226,8 +228,8 @@ POINTS = figures.Points(
 
 @pytest.mark.parametrize("panels", [1, 2, 6])
 def test_nothing_of_the_figure_is_cut_off(panels: int) -> None:
-    figure = figures.decision_regions(POINTS, [regions([0, 1], [2, 1], wrong=2)] * panels)
-    figures.pixels(figure)  # which lays out
+    figure = regions.decision_regions(POINTS, [some_regions([0, 1], [2, 1], wrong=2)] * panels)
+    regions.pixels(figure)  # which lays out
     box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
     assert min(box.x0, box.y0, width - box.x1, height - box.y1) > -0.01
     [legend] = figure.legends
@@ -236,7 +238,7 @@ def test_nothing_of_the_figure_is_cut_off(panels: int) -> None:
 
 
 def test_each_place_has_the_colour_of_its_class() -> None:
-    figure = figures.decision_regions(POINTS, [regions([0, 1], [2, 1], wrong=2)])
+    figure = regions.decision_regions(POINTS, [some_regions([0, 1], [2, 1], wrong=2)])
     [panel] = figure.axes
     shown = panel.images[0].get_array()
     full = np.array([to_rgb(f"tab:{name}") for name in ("blue", "orange", "green")])
@@ -250,7 +252,7 @@ def test_each_place_has_the_colour_of_its_class() -> None:
 
 
 def test_a_network_that_knows_one_class_only_has_no_boundary() -> None:
-    figures.pixels(figures.decision_regions(POINTS, [regions([0, 0], [0, 0], wrong=4)]))
+    regions.pixels(regions.decision_regions(POINTS, [some_regions([0, 0], [0, 0], wrong=4)]))
 
 
 # --- weights ------------------------------------------------------------------------------------
@@ -260,9 +262,9 @@ def test_weights_are_noted_at_the_start_and_after_each_epoch(
     configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
-    plain = figures.weight_curves
+    plain = training_curves.weight_curves
     monkeypatch.setattr(
-        figures, "weight_curves", lambda *args: (calls.append(args), plain(*args))[1]
+        training_curves, "weight_curves", lambda *args: (calls.append(args), plain(*args))[1]
     )
     cfg = configure("experiment=perceptron", "data.set=xor", "select.metric=loss")
     result = train(cfg)
@@ -280,7 +282,7 @@ def test_weights_are_noted_at_the_start_and_after_each_epoch(
 
 def test_curves_of_weights_bear_their_names() -> None:
     values = np.random.default_rng(0).normal(size=(5, 3))
-    figure = figures.weight_curves(values, ["w1", "w2", "bias"])
+    figure = training_curves.weight_curves(values, ["w1", "w2", "bias"])
     lines = figure.axes[0].lines[:3]
     assert [line.get_label() for line in lines] == ["w1", "w2", "bias"]
     for line, expected in zip(lines, values.T, strict=True):
@@ -319,13 +321,13 @@ def test_weights_that_see_a_picture_are_drawn_as_pictures(
     compose: Callable, tiny_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[np.ndarray] = []
-    plain = figures.weight_images
+    plain = weight_images.weight_images
 
     def note(weights: np.ndarray) -> Any:
         drawn.append(weights)
         return plain(weights)
 
-    monkeypatch.setattr(figures, "weight_images", note)
+    monkeypatch.setattr(weight_images, "weight_images", note)
     words = ["network.width=5", "trainer.max_epochs=1", f"logs='{tmp_path}'", "~callbacks.progress"]
     result = train(compose(*words, f"data.root='{tiny_mnist}'", "trainer.accelerator=cpu"))
     weight = read_checkpoint(Run(result.folder).checkpoint("last"))["state_dict"][
@@ -341,7 +343,7 @@ def test_weights_that_see_a_picture_are_drawn_as_pictures(
 def test_weight_images_show_all_units_or_the_largest(units: int) -> None:
     weights = np.random.default_rng(0).normal(size=(units, 4, 3))
     weights *= np.linspace(1, 2, units)[:, None, None]
-    figure = figures.weight_images(weights)
+    figure = weight_images.weight_images(weights)
     panel = figure.axes[0]
     mosaic = panel.images[0].get_array()
     shown = weights

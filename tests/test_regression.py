@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio
 from torch import nn
 
-from mlp_lab.config import FOLDER
+from mlp_lab.config.compose import CONFIG_FOLDER
 from mlp_lab.data import batches
 from mlp_lab.data.batches import ChunkLoader
-from mlp_lab.experiment import Training, fit_alone
-from mlp_lab.runs import Run
-from mlp_lab.schedules import Constant
+from mlp_lab.nn.schedules import Constant
+from mlp_lab.runs.train import Training, fit_alone
+from mlp_lab.storage.run_folder import Run
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
-from mlp_lab.tasks import Regression
+from mlp_lab.tasks.regression import Regression
 
 FORMULAS = {"half_squared_error": 0.5, "squared_error": 1.0}
 shapes = st.tuples(st.integers(1, 40), st.integers(1, 5))
@@ -245,7 +245,11 @@ def test_processes_add_what_is_a_mean_and_compare_what_is_a_maximum(
 def test_two_processes_do_what_one_does(own: list[str], tmp_path: Path) -> None:
     words = [*USUAL, *own, "callbacks=none", "logger=none"]
     for trainer in ("default", "ddp"):
-        command = [sys.executable, FOLDER.parent / "scripts" / "train.py", f"trainer={trainer}"]
+        command = [
+            sys.executable,
+            CONFIG_FOLDER.parent / "scripts" / "train.py",
+            f"trainer={trainer}",
+        ]
         done = subprocess.run([*command, *words, f"logs='{tmp_path / trainer}'"], timeout=200)
         assert done.returncode == 0
     folders = [next((tmp_path / trainer / "curve_fit").iterdir()) for trainer in ("default", "ddp")]

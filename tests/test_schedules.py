@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
-from mlp_lab.schedules import Constant, Cooldown, Cosine, InverseTime, OneCycle, Step
+from mlp_lab.nn.schedules import Constant, Cooldown, Cosine, InverseTime, OneCycle, Step
 
 
 def torchs(make, steps: int) -> list[float]:

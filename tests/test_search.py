@@ -18,13 +18,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from mlp_lab.callbacks import Keeper
-from mlp_lab.callbacks.pruning import Pruning
 from mlp_lab.errors import UserError
-from mlp_lab.runs import Run
-from mlp_lab.study import Study
+from mlp_lab.runs.callbacks.keeper import Keeper
+from mlp_lab.storage.run_folder import Run
+from mlp_lab.sweeps.pruning import Pruning
 from mlp_lab.sweeps.search import Search, distribution
-from mlp_lab.tasks import Task
+from mlp_lab.sweeps.study import Study
+from mlp_lab.tasks.base import Task
 
 Objective = Callable[[dict[str, str]], float]
 LR = "tag(log,interval(1e-4,1))"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from mlp_lab.similarity import SMALLEST, psnr, ssim
+from mlp_lab.images.similarity import SMALLEST, psnr, ssim
 
 sides = st.integers(SMALLEST, 30)
 

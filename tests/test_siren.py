@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from scipy.stats import arcsine, kstest, norm
 from torch import Tensor, nn
 
-from mlp_lab.encodings import Centred
-from mlp_lab.experiment import Training, fit_alone
-from mlp_lab.networks import Sine, Siren
+from mlp_lab.nn.encodings import Centred
+from mlp_lab.nn.siren import Sine, Siren
+from mlp_lab.runs.train import Training, fit_alone
 from mlp_lab.sweeps.groups import Job, groups
 from mlp_lab.sweeps.jobs import train_jobs
 

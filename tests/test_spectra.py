@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlp_lab import figures
-from mlp_lab.spectra import by_frequency, spectrum
+from mlp_lab.figures import frequency_plots
+from mlp_lab.figures.frequency_plots import by_frequency
+from mlp_lab.images.spectra import spectrum
 
 
 def wave(size: int, u: int, v: int, amplitude: float) -> np.ndarray:
@@ -65,7 +66,7 @@ def test_rings_are_those_of_a_loop(size: int) -> None:
 def test_spectra_are_drawn_side_by_side_and_by_frequency(size: int) -> None:
     pictures = {"truth": wave(size, 1, 0, 0.3), "last look": np.zeros((size, size, 1))}
     made = {name: spectrum(picture) for name, picture in pictures.items()}
-    figure = figures.spectra(made, 4.0)
+    figure = frequency_plots.spectra(made, 4.0)
     assert [panel.get_title() for panel in figure.axes[:2]] == list(made)
     lines = {line.get_label(): line for line in figure.axes[2].lines}
     _, expected = by_frequency(made["truth"].clip(1e-6))

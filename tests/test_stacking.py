@@ -3,8 +3,8 @@
 import pytest
 from torch import nn
 
-from mlp_lab.networks import MLP
-from mlp_lab.stacking import UnstackableError, shape
+from mlp_lab.nn.mlp import MLP
+from mlp_lab.nn.stacking import UnstackableError, shape
 
 
 def test_residual_links_part_networks() -> None:

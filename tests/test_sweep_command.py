@@ -20,17 +20,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import DictConfig
 
-from mlp_lab import threads
-from mlp_lab.config import FOLDER, check, explain, schemas
+from mlp_lab.config import schemas
+from mlp_lab.config.check import check
+from mlp_lab.config.compose import CONFIG_FOLDER
+from mlp_lab.config.mistakes import explain
 from mlp_lab.errors import UserError
-from mlp_lab.experiment import Result
-from mlp_lab.runs import Run, new_folder
-from mlp_lab.sweeps import answer, jobs, plan
-from mlp_lab.sweeps import start as sweeps
-from mlp_lab.sweeps.folder import Sweep
+from mlp_lab.runs import threads
+from mlp_lab.runs.train import Result
+from mlp_lab.storage.run_folder import Run, new_folder
+from mlp_lab.storage.sweep_folder import Sweep
+from mlp_lab.sweeps import jobs, plan
+from mlp_lab.sweeps import launch as sweeps
+from mlp_lab.sweeps.comparison import answer
 from mlp_lab.sweeps.groups import Job
+from mlp_lab.sweeps.job_runner import Task
 from mlp_lab.sweeps.overrides import axes, by_key
-from mlp_lab.sweeps.task import Task
 
 # --- the grid -----------------------------------------------------------------------------------
 
@@ -251,7 +255,7 @@ def test_keys_of_a_swept_choice_can_be_set(trained: Trained) -> None:
 
 
 def test_all_options_of_a_choice(trained: Trained) -> None:
-    names = sorted(path.stem for path in FOLDER.glob("optimizer/ad*.yaml"))
+    names = sorted(path.stem for path in CONFIG_FOLDER.glob("optimizer/ad*.yaml"))
     assert {"adagrad", "adam", "adamw"} < set(names)
     assert sweeps.start(["optimizer=glob(ad*)"])
     assert trained.names == [[f"{i}_optimizer={name}" for i, name in enumerate(names)]]
@@ -577,10 +581,10 @@ def test_files_from_elsewhere_are_found_when_the_sweep_goes_on(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mine" / "network").mkdir(parents=True)
-    text = "_target_: mlp_lab.networks.MLP\ndefaults: [mlp]\nwidth: 5\n"
+    text = "_target_: mlp_lab.nn.mlp.MLP\ndefaults: [mlp]\nwidth: 5\n"
     (tmp_path / "mine" / "network" / "narrow.yaml").write_text(text)
     monkeypatch.setattr("sys.argv", ["train.py", "-m", "--config-dir=mine", "network=mlp,narrow"])
-    from mlp_lab.commands import train
+    from mlp_lab.commands.train import train
 
     monkeypatch.delenv("HYDRA_FULL_ERROR")
     train()

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, to_rgba
 from matplotlib.figure import Figure
 
-from mlp_lab.sweeps import figures
+from mlp_lab.sweeps.comparison.figures import epoch_curves, styles, swept_values
 
 LONG = "optimizer=SGD lr=1e-05 widths=[784,512,256,128,64] activation=leaky_relu dropout=0.25 "
 
@@ -40,12 +40,12 @@ def assert_all_inside(figure: Figure) -> None:
         assert min(panel.get_window_extent().size) > 100 or panel.get_label() == "<colorbar>"
 
 
-@pytest.mark.parametrize("jobs", [1, figures.MOST, figures.MOST + 1, 200])
+@pytest.mark.parametrize("jobs", [1, styles.MOST, styles.MOST + 1, 200])
 def test_only_the_best_bear_a_colour(jobs: int) -> None:
     named = [(f"seed={i}", history(3.0 + i, 2.0 + i)) for i in range(jobs)]
-    figure = figures.error_curves(named, "loss", 2)
+    figure = epoch_curves.error_curves(named, "loss", 2)
     shown = [text.get_text() for text in figure.legends[0].get_texts()]
-    best = [label for label, _ in named[: figures.MOST]]
+    best = [label for label, _ in named[: styles.MOST]]
     rest = [f"the other {jobs - len(best)}"] if jobs > len(best) else []
     assert shown == ["chosen: epoch 2", *best, *rest]
     for panel, factor in zip(figure.axes, (0.5, 1.0), strict=True):
@@ -61,9 +61,9 @@ def test_only_the_best_bear_a_colour(jobs: int) -> None:
 @pytest.mark.parametrize("label", ["lr=1", LONG, 5 * LONG, "x" * 200])
 def test_long_labels_have_room(label: str) -> None:
     jobs = [(f"{label}seed={i}", history(3.0, 2.0)) for i in range(12)]
-    assert_all_inside(figures.error_curves(jobs, "loss", 1))
+    assert_all_inside(epoch_curves.error_curves(jobs, "loss", 1))
     groups = [(f"{label}seed={i}", bands(2.0, 3.0)) for i in range(12)]
-    assert_all_inside(figures.seed_bands(groups, "loss", "title"))
+    assert_all_inside(epoch_curves.seed_bands(groups, "loss", "title"))
 
 
 @pytest.mark.parametrize(
@@ -80,15 +80,19 @@ def test_long_labels_have_room(label: str) -> None:
 def test_names_of_values_have_room(values: list[float | str]) -> None:
     points = [(value, 1.0 + i, 0.1) for i, value in enumerate(values)]
     lines = {LONG: {"train": points, "validation": points}}
-    assert_all_inside(figures.metric_against(lines, "network.widths", "error", "network.width"))
+    assert_all_inside(
+        swept_values.metric_against(lines, "network.widths", "error", "network.width")
+    )
     names = [str(value) for value in values]
     cells = np.arange(1.0, len(names) ** 2 + 1).reshape(len(names), len(names))
-    assert_all_inside(figures.heat_map(names, names, cells, ("network.a", "network.b"), "loss"))
+    assert_all_inside(
+        swept_values.heat_map(names, names, cells, ("network.a", "network.b"), "loss")
+    )
 
 
 def test_bands_are_a_deviation_wide() -> None:
     groups = [("a", bands(2.0, 1.0)), ("b", bands(4.0, 3.0, 5.0))]
-    figure = figures.seed_bands(groups, "loss", "mean ± sd")
+    figure = epoch_curves.seed_bands(groups, "loss", "mean ± sd")
     validation = figure.axes[1]
     lines = {line.get_label(): line.get_xydata().tolist() for line in validation.lines}
     assert lines == {"a": [[1, 2], [2, 1]], "b": [[1, 4], [2, 3], [3, 5]]}
@@ -100,14 +104,14 @@ def test_bands_are_a_deviation_wide() -> None:
 
 
 def test_bands_that_reach_below_zero_leave_the_lines_readable() -> None:
-    figure = figures.seed_bands([("a", bands(30.0, 1.0, 0.1))], "loss", "")
+    figure = epoch_curves.seed_bands([("a", bands(30.0, 1.0, 0.1))], "loss", "")
     panel = figure.axes[1]
     assert panel.get_yscale() == "log"
     assert panel.get_ylim()[0] == pytest.approx(0.8 * 0.05)
 
 
 def test_single_epochs_have_error_bars() -> None:
-    panel = figures.seed_bands([("a", bands(2.0))], "loss", "").axes[1]
+    panel = epoch_curves.seed_bands([("a", bands(2.0))], "loss", "").axes[1]
     [bars] = panel.containers
     assert bars[2][0].get_segments()[0].tolist() == [[1, 1.75], [1, 2.25]]
 
@@ -128,7 +132,7 @@ def test_single_epochs_have_error_bars() -> None:
 )
 def test_axis_of_a_swept_key(values: list, scale: str, names: list[str]) -> None:
     points = [(value, 1.0 + i, np.nan) for i, value in enumerate(values)]
-    panel = figures.metric_against({"": {"validation": points}}, "key", "loss").axes[0]
+    panel = swept_values.metric_against({"": {"validation": points}}, "key", "loss").axes[0]
     assert panel.get_xscale() == scale
     assert ticks(panel) == names
 
@@ -136,7 +140,7 @@ def test_axis_of_a_swept_key(values: list, scale: str, names: list[str]) -> None
 def test_zero_among_factors_stands_beside_them() -> None:
     points = [(value, 1.0, np.nan) for value in (0.0, 1e-5, 1e-4, 1e-3)]
     lines = {"": {"validation": points}}
-    panel = figures.metric_against(lines, "weight_decay", "loss").axes[0]
+    panel = swept_values.metric_against(lines, "weight_decay", "loss").axes[0]
     assert panel.get_xscale() == "linear"
     assert panel.get_xticks().tolist() == [0, 1, 2, 3]
     assert ticks(panel) == ["0", "1e-05", "0.0001", "0.001"]
@@ -144,7 +148,7 @@ def test_zero_among_factors_stands_beside_them() -> None:
 
 def test_results_that_span_decades_have_a_logarithmic_axis() -> None:
     points = [(1, 1.0, np.nan), (2, 2.0, np.nan), (3, 3e9, np.nan)]
-    figure = figures.metric_against({"": {"validation": points}}, "depth", "loss")
+    figure = swept_values.metric_against({"": {"validation": points}}, "depth", "loss")
     assert figure.axes[0].get_yscale() == "log"
 
 
@@ -153,7 +157,7 @@ def test_points_have_their_deviation_and_lines_run_through_means() -> None:
         "8": {"validation": [(0.1, 2.0, 0.5), (0.1, 4.0, 0.25), (0.2, 1.0, np.nan)]},
         "16": {"validation": [(0.1, 5.0, 1.0)]},
     }
-    [panel] = figures.metric_against(lines, "lr", "loss", "width").axes
+    [panel] = swept_values.metric_against(lines, "lr", "loss", "width").axes
     dots = [line.get_xydata().tolist() for line in panel.lines if line.get_marker() == "o"]
     assert dots == [[[0.1, 2], [0.1, 4], [0.2, 1]], [[0.1, 5]]]
     through = [line.get_xydata().tolist() for line in panel.lines if line.get_alpha() == 0.6]
@@ -175,7 +179,7 @@ def test_learning_curves_show_both_splits_in_bands() -> None:
         }
         for i, name in enumerate(names, 1)
     }
-    figure = figures.metric_against(reached, "data.train_size", "error", "network")
+    figure = swept_values.metric_against(reached, "data.train_size", "error", "network")
     [panel] = figure.axes
     assert panel.get_xscale() == "log"
     expected = [points for pair in reached.values() for points in pair.values()]
@@ -207,7 +211,7 @@ def test_heat_map_tells_every_value(rows: int, columns: int, metric: str, random
     values[0, columns // 2 :] = np.nan
     values[-1, 0] = 0.5
     names = [[str(i) for i in range(n)] for n in (rows, columns)]
-    panel = figures.heat_map(*names, values, ("a", "b"), metric).axes[0]
+    panel = swept_values.heat_map(*names, values, ("a", "b"), metric).axes[0]
     told = {text.get_position()[::-1]: text.get_text() for text in panel.texts}
     expected = {
         place: f"{100 * value:.3g}%" if metric == "error" else f"{value:.3g}"
@@ -223,9 +227,9 @@ def test_heat_map_tells_every_value(rows: int, columns: int, metric: str, random
 def test_errors_are_per_cent() -> None:
     rows = [{"epoch": i, "error/train": v, "error/validation": v} for i, v in ((1, 0.5), (2, 0.25))]
     drawn = [
-        figures.error_curves([("a", rows)], "error", 2),
-        figures.seed_bands([("a", bands(0.5, 0.25))], "error", ""),
-        figures.metric_against({"": {"train": [(1, 0.5, np.nan)]}}, "key", "error"),
+        epoch_curves.error_curves([("a", rows)], "error", 2),
+        epoch_curves.seed_bands([("a", bands(0.5, 0.25))], "error", ""),
+        swept_values.metric_against({"": {"train": [(1, 0.5, np.nan)]}}, "key", "error"),
     ]
     for figure in drawn:
         assert figure.axes[0].yaxis.get_major_formatter()(0.125) == "12.5%"
@@ -236,7 +240,7 @@ def test_the_test_of_the_chosen_job_is_a_star_beside_the_lines() -> None:
         "validation": [(1.0, 20.0, np.nan), (10.0, 30.0, np.nan), (100.0, 15.0, np.nan)],
         "test": [(10.0, 29.0, np.nan)],
     }
-    [panel] = figures.metric_against({"": lines}, "encoding.sigma", "psnr").axes
+    [panel] = swept_values.metric_against({"": lines}, "encoding.sigma", "psnr").axes
     stars = [line.get_xydata().tolist() for line in panel.lines if line.get_marker() == "*"]
     assert stars == [[[10, 29]]]
     assert panel.get_xscale() == "log"
@@ -247,7 +251,9 @@ def test_the_test_of_the_chosen_job_is_a_star_beside_the_lines() -> None:
 
 def test_a_band_goes_from_place_to_place_whatever_the_order_of_the_points() -> None:
     points = [(100.0, 0.3, 0.1), (10.0, 0.5, 0.1), (1000.0, 0.2, 0.1)]
-    figure = figures.metric_against({"": {"validation": points}}, "data.train_size", "error", None)
+    figure = swept_values.metric_against(
+        {"": {"validation": points}}, "data.train_size", "error", None
+    )
     [band] = figure.axes[0].collections
     corners = band.get_paths()[0].vertices
     assert list(dict.fromkeys(corners[:, 0])) == [10, 100, 1000]

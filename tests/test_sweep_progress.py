@@ -16,10 +16,9 @@ from unittest.mock import Mock
 import pytest
 from conftest import Start
 
-from mlp_lab import threads
-from mlp_lab.callbacks import SweepBar, SweepProgress
-from mlp_lab.callbacks.sweep_progress import Ended, Reached
-from mlp_lab.sweeps import start as sweeps
+from mlp_lab.runs import threads
+from mlp_lab.sweeps import launch as sweeps
+from mlp_lab.sweeps.progress import Ended, Reached, SweepBar, SweepProgress
 
 SHOWN = re.compile(r"(\d+/\d+) jobs done(?:, (\d+) in training, epoch (\d+)/\d+)? +(\d+)%")
 
@@ -111,7 +110,7 @@ def test_what_was_done_before_says_nothing_of_the_time_left() -> None:
 
 
 def test_members_that_leave_a_stack_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlp_lab.callbacks.sweep_progress._members", len)
+    monkeypatch.setattr("mlp_lab.sweeps.progress._members", len)
     stack, trainer = [Mock(), Mock(), Mock()], SimpleNamespace(current_epoch=0, max_epochs=2)
     with redirect_stderr(Terminal()) as terminal:
         bar = SweepBar(4)

@@ -35,17 +35,23 @@ from tensorboard.plugins.hparams.api_pb2 import (
 )
 from tensorboard.plugins.hparams.backend_context import Context
 
-from mlp_lab import evaluation
-from mlp_lab.config import FOLDER
+from mlp_lab.config.compose import CONFIG_FOLDER
 from mlp_lab.config.flatten import flatten, written
 from mlp_lab.errors import UserError
-from mlp_lab.experiment import train
-from mlp_lab.runs import Run
-from mlp_lab.sweeps import summary
-from mlp_lab.sweeps.answer import _common_folder, compare, conclude
-from mlp_lab.sweeps.comparison import Comparison, Group, Interval, Job, find_runs
-from mlp_lab.sweeps.differences import label_of, settings_of
-from mlp_lab.sweeps.drawing import draw
+from mlp_lab.runs import evaluate
+from mlp_lab.runs.train import train
+from mlp_lab.storage.run_folder import Run
+from mlp_lab.sweeps.comparison import summary
+from mlp_lab.sweeps.comparison.answer import _common_folder, compare, conclude
+from mlp_lab.sweeps.comparison.comparison import (
+    Comparison,
+    Group,
+    Interval,
+    Job,
+    find_runs,
+)
+from mlp_lab.sweeps.comparison.differences import label_of, settings_of
+from mlp_lab.sweeps.comparison.drawing import draw
 
 COLUMNS = [
     "epoch",
@@ -339,7 +345,7 @@ def test_a_sweep_is_tested_once(
         asked.append((run.folder, split, which))
         run.add_evaluation({"split": split, "checkpoint": which, "epoch": 1, "loss": 2.0})
 
-    monkeypatch.setattr(evaluation, "measure", measure)
+    monkeypatch.setattr(evaluate, "measure", measure)
     texts = [conclude(str(tmp_path)) for _ in range(2)]
     assert asked == ([] if tested is None else [(folders[tested], "test", "best")])
     assert texts[0] == texts[1]
@@ -362,7 +368,7 @@ def test_each_job_is_tested_in_the_epoch_that_is_its_best(
         entry = {"checkpoint": which, "epoch": epoch, "error": errors[seed]}
         run.add_evaluation({"split": split} | entry)
 
-    monkeypatch.setattr(evaluation, "measure", measure)
+    monkeypatch.setattr(evaluate, "measure", measure)
     texts = [conclude(str(tmp_path)) for _ in range(2)]
     assert texts[0] == texts[1]
     rows = list(csv.DictReader(io.StringIO((tmp_path / "summary.csv").read_text())))
@@ -659,7 +665,9 @@ def test_a_sweep_of_which_nothing_came_says_so(start: Start, tmp_path: Path) -> 
     assert [row["status"] for row in rows] == ["diverged", "diverged"]
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("sweep/*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted(CONFIG_FOLDER.glob("sweep/*.yaml")), ids=lambda path: path.stem
+)
 def test_each_value_of_a_preset_is_one(path: Path, compose: Callable) -> None:
     params = OmegaConf.select(OmegaConf.load(path), "hydra.sweeper.params") or {}
     words = [f"{key}={values}" for key, values in params.items()]
@@ -675,7 +683,9 @@ def test_each_value_of_a_preset_is_one(path: Path, compose: Callable) -> None:
     # A key may belong to what the preset chooses, or to the experiment that its first line names.
     named = re.search(r"\bexperiment=\w+", path.read_text())
     chosen = {"experiment": named[0]} if named else {}
-    chosen |= {key: f"{key}={own[0]}" for key, own in values.items() if (FOLDER / key).is_dir()}
+    chosen |= {
+        key: f"{key}={own[0]}" for key, own in values.items() if (CONFIG_FOLDER / key).is_dir()
+    }
     for key, own in values.items():
         for value in own:
             compose(*(chosen | {key: f"{key}={value}"}).values())

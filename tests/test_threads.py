@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlp_lab import threads
+from mlp_lab.runs import threads
 
 VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
 

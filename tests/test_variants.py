@@ -9,10 +9,10 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mlp_lab import figures
-from mlp_lab.checkpoints import read_checkpoint
-from mlp_lab.experiment import resume, train
-from mlp_lab.runs import Run
+from mlp_lab.figures import image_grid
+from mlp_lab.runs.train import resume, train
+from mlp_lab.storage.checkpoints import read_checkpoint
+from mlp_lab.storage.run_folder import Run
 
 Drawn = list[tuple[np.ndarray, list[str]]]
 
@@ -21,13 +21,13 @@ Drawn = list[tuple[np.ndarray, list[str]]]
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Drawn:
     """The pictures and captions of each figure."""
     found: Drawn = []
-    real = figures.examples
+    real = image_grid.examples
 
     def examples(images: np.ndarray, captions: list[str], columns: int = 8) -> object:
         found.append((images, captions))
         return real(images, captions, columns)
 
-    monkeypatch.setattr(figures, "examples", examples)
+    monkeypatch.setattr(image_grid, "examples", examples)
     return found
 
 

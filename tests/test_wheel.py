@@ -37,11 +37,11 @@ def test_the_wheel_trains_and_evaluates_in_a_new_environment(
     site = next((tmp_path / "env").rglob("site-packages"))
     patch = ["from mlp_lab.data import mnist", "mnist._TRAIN_SIZE = 1600"]
     (site / "tiny.py").write_text("\n".join([*patch, f"mnist.MNIST.md5 = {tiny_files.md5}"]))
-    train = "import tiny; from mlp_lab.commands import train; train()"
+    train = "import tiny; from mlp_lab.commands.train import train; train()"
     overrides = [f"data.root={tiny_files.root}", "trainer.max_epochs=1", "name=wheel"]
     out = run(scripts / "python", "-c", train, *overrides)
     assert "finished: 1 epochs" in out
     [folder] = (tmp_path / "logs" / "wheel").iterdir()
-    evaluate = "import tiny; from mlp_lab.commands import evaluate; evaluate()"
+    evaluate = "import tiny; from mlp_lab.commands.evaluate import evaluate; evaluate()"
     run(scripts / "python", "-c", evaluate, f"run={folder}", "split=validation")
     assert len(json.loads((folder / "result.json").read_text())["evaluations"]) == 2

@@ -12,6 +12,6 @@ if __name__ == "__main__":
     folder = Path(__file__).with_name("small_mnist")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
     runpy.run_path(str(folder / "sitecustomize.py"))
-    from mlp_lab.commands import train
+    from mlp_lab.commands.train import train
 
     train()

@@ -1,1 +1,1 @@
-"""How fast training is: what ``scripts/benchmark.py`` measures."""
+"""Speed comparisons with other implementations."""

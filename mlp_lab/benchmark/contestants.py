@@ -7,27 +7,19 @@ import time
 from contextlib import redirect_stdout
 from pathlib import Path
 
-import hydra
 import torch
 import torch.nn.functional as F
-from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from mlp_lab.benchmark.race import Contestant
-from mlp_lab.config import FOLDER, check, schemas
-from mlp_lab.experiment import train
-from mlp_lab.runs import Run
+from mlp_lab.benchmark.timing import Contestant
+from mlp_lab.config.compose import compose
+from mlp_lab.runs.train import train
+from mlp_lab.storage.run_folder import Run
 
 NETWORKS = ((64, 256), (30, 10))  # width and batch size
 LEARNING_RATE = 0.1
 
 Splits = dict[str, tuple[Tensor, Tensor]]
-
-
-def composed(*overrides: str) -> DictConfig:
-    """The checked config of ``scripts/train.py`` with these overrides."""
-    with hydra.initialize_config_dir(version_base="1.3", config_dir=str(FOLDER)):
-        return check(hydra.compose("train", list(overrides)), schemas.Train)
 
 
 def seconds_of(folder: str | Path) -> float:
@@ -46,7 +38,7 @@ def this_project(*words: str) -> Contestant:
     def run() -> float:
         with tempfile.TemporaryDirectory() as logs, redirect_stdout(io.StringIO()):
             usual = ["callbacks=none", "trainer.max_epochs=4", f"logs='{logs}'"]
-            return seconds_of(train(composed(*words, *usual)).folder)
+            return seconds_of(train(compose([*words, *usual])).folder)
 
     return run
 

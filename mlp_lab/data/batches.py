@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from mlp_lab.seeds import epoch_seed
+from mlp_lab.nn.seeds import epoch_seed
 
 # Minibatches in one step of Lightning's loop: enough to make its cost vanish, few enough for the
 # progress bar to move. The result doesn't depend on it.

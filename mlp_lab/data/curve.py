@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mlp_lab.data.datamodule import DataModule
-from mlp_lab.seeds import epoch_seed
+from mlp_lab.nn.seeds import epoch_seed
 
 # Points of the grids on which a fit is measured.
 _GRID = 1_000

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from mlp_lab.backend import pl
 from mlp_lab.data.batches import ChunkLoader, EpochOrder
 from mlp_lab.data.encoded import encoded
 from mlp_lab.errors import UserError
+from mlp_lab.lightning import pl
 
 # Examples in a batch of evaluation: enough for speed, few enough for the processor's cache.
 _EVALUATION_BATCH = 2_000

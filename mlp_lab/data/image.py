@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from mlp_lab.data.datamodule import DataModule
-from mlp_lab.data.image_files import read_image
-from mlp_lab.data.text_image import text_image
 from mlp_lab.errors import UserError
+from mlp_lab.images.photographs import read_image
+from mlp_lab.images.text import text_image
 
 _Part = tuple[slice, slice]
 _ALL, _EVEN, _ODD = slice(None), slice(0, None, 2), slice(1, None, 2)

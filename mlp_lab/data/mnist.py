@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mlp_lab.backend import torchvision
 from mlp_lab.data import fetch
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
-from mlp_lab.files import write_whole
+from mlp_lab.lightning import torchvision
+from mlp_lab.storage.files import write_whole
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
-from mlp_lab.seeds import epoch_seed
+from mlp_lab.nn.seeds import epoch_seed
 
 _SPLITS = ("train", "validation", "test")
 

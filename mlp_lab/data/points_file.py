@@ -10,7 +10,7 @@ import numpy as np
 
 from mlp_lab.data.points import LabelledPoints
 from mlp_lab.errors import UserError
-from mlp_lab.seeds import epoch_seed
+from mlp_lab.nn.seeds import epoch_seed
 
 # One of so many parts of the examples validates, and one tests.
 _PARTS = 5

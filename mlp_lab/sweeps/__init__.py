@@ -1,1 +1,1 @@
-"""What turns many runs into one answer."""
+"""Many runs: planning, stacked training, launchers, resuming."""

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from mlp_lab.build import build_task
-from mlp_lab.checkpoints import read_checkpoint
-from mlp_lab.encodings import fingerprint
-from mlp_lab.runs import Run
-from mlp_lab.stacking import UnstackableError, shape
-from mlp_lab.tasks import Task
+from mlp_lab.nn.encodings import fingerprint
+from mlp_lab.nn.stacking import UnstackableError, shape
+from mlp_lab.runs.build import build_task
+from mlp_lab.storage.checkpoints import read_checkpoint
+from mlp_lab.storage.run_folder import Run
+from mlp_lab.tasks.base import Task
 
 # Members of one stack at most: more gain no time, and all their memory is needed at once.
 _MOST = 64

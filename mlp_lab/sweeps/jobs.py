@@ -13,15 +13,16 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
-from mlp_lab.build import build_group_trainer
-from mlp_lab.callbacks import Ended, Progress, SweepBar, SweepProgress
-from mlp_lab.console import console, metric
-from mlp_lab.encodings import fingerprint
 from mlp_lab.errors import UserError
-from mlp_lab.experiment import Result, Training, fit, fit_alone
-from mlp_lab.networks import describe
-from mlp_lab.runs import Run
+from mlp_lab.formatting import console, metric
+from mlp_lab.nn.encodings import fingerprint
+from mlp_lab.nn.probes import describe
+from mlp_lab.runs.callbacks.progress_bar import Progress
+from mlp_lab.runs.train import Result, Training, fit, fit_alone
+from mlp_lab.runs.trainer import build_group_trainer
+from mlp_lab.storage.run_folder import Run
 from mlp_lab.sweeps.groups import Group, Job, groups
+from mlp_lab.sweeps.progress import Ended, SweepBar, SweepProgress
 from mlp_lab.sweeps.workers import Tell, spread
 from mlp_lab.tasks.stack import Member, Stack
 

@@ -12,11 +12,13 @@ from hydra.core.override_parser.types import IntervalSweep, Override, OverrideTy
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf
 
-from mlp_lab.config import FOLDER, check, schemas
+from mlp_lab.config import schemas
+from mlp_lab.config.check import check
+from mlp_lab.config.compose import CONFIG_FOLDER
 from mlp_lab.errors import UserError
-from mlp_lab.runs import is_refit
-from mlp_lab.sweeps.hydra import register
+from mlp_lab.storage.run_folder import is_refit
 from mlp_lab.sweeps.overrides import axes, by_key
+from mlp_lab.sweeps.plugins import register
 from mlp_lab.sweeps.search import divided
 
 _PLUGINS = {s._target_: s for s in (schemas.Vectorized, schemas.Grid, schemas.Search)}
@@ -46,7 +48,7 @@ def plan(words: Sequence[str]) -> Plan:
     Hydra would begin a sweep whose third job is a mistake.
     """
     register()
-    with hydra.initialize_config_dir(version_base="1.3", config_dir=str(FOLDER)):
+    with hydra.initialize_config_dir(version_base="1.3", config_dir=str(CONFIG_FOLDER)):
         parser = OverridesParser.create(GlobalHydra.instance().config_loader())
         typed = parser.parse_overrides(list(words))
         fixed = [o for o in typed if not (o.is_sweep_override() or _is_value(o))]

@@ -13,8 +13,8 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from mlp_lab.errors import UserError
+from mlp_lab.sweeps.job_runner import Task
 from mlp_lab.sweeps.overrides import by_key, values
-from mlp_lab.sweeps.task import Task
 
 if TYPE_CHECKING:  # Optuna is loaded where a search begins, not with every sweep
     from optuna.distributions import BaseDistribution
@@ -62,7 +62,7 @@ class Search(Sweeper):
         The trials of such a batch, and of one that was stopped, are tried again when the sweep
         goes on.
         """
-        from mlp_lab.study import Study
+        from mlp_lab.sweeps.study import Study
 
         overrides = by_key(self.params, arguments, OverridesParser.create(self.loader))
         fixed, seeds, space = divided(overrides)
@@ -85,7 +85,7 @@ class Search(Sweeper):
         """The override by which a job reports to its trial."""
         if self.prune_after is None:
             return []
-        target = "_target_:mlp_lab.callbacks.pruning.Pruning"
+        target = "_target_:mlp_lab.sweeps.pruning.Pruning"
         return [
             f"+callbacks.pruning={{{target},trial:{trial},seeds:{seeds},after:{self.prune_after}}}"
         ]

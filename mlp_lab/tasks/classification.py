@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mlp_lab.errors import UserError
-from mlp_lab.tasks.task import Task
+from mlp_lab.tasks.base import Task
 
 
 class Classifier(Task):

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mlp_lab.backprop_matrix import OUTPUT_DELTAS, gradients, layers
 from mlp_lab.errors import UserError
+from mlp_lab.nn.backpropagation import OUTPUT_DELTAS, gradients, layers
 from mlp_lab.tasks.classification import Classification
 
 

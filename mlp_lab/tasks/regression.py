@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from mlp_lab.data.datamodule import DataModule
-from mlp_lab.layers import linear_layers
-from mlp_lab.similarity import psnr
-from mlp_lab.tasks.task import Task
+from mlp_lab.images.similarity import psnr
+from mlp_lab.nn.probes import linear_layers
+from mlp_lab.tasks.base import Task
 
 
 class Regression(Task):

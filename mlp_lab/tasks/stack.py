@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from mlp_lab.backend import pl
 from mlp_lab.data.batches import Chunk, EpochOrder
-from mlp_lab.microbatches import microbatch_size, microbatches
-from mlp_lab.seeds import epoch_seed
-from mlp_lab.stacking import stack
-from mlp_lab.stepping import Gradients, Steps
-from mlp_lab.tasks.task import Diverged, Task
+from mlp_lab.lightning import pl
+from mlp_lab.nn.microbatches import microbatch_size, microbatches
+from mlp_lab.nn.seeds import epoch_seed
+from mlp_lab.nn.stacked_optimizers import Gradients, Steps
+from mlp_lab.nn.stacking import stack
+from mlp_lab.tasks.base import Diverged, Task
 
 
 @dataclass

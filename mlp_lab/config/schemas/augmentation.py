@@ -5,7 +5,7 @@ from mlp_lab.config.limits import limited, schema
 
 @schema
 class Augmentation:
-    _target_: str = "mlp_lab.augmentations.Augmentation"
+    _target_: str = "mlp_lab.images.augmentations.Augmentation"
     rotation: float = limited(minimum=0, maximum=180)
     shear: float = limited(minimum=0, below=90)
     scale: float = limited(minimum=0, below=100)

@@ -7,50 +7,50 @@ from mlp_lab.config.limits import limited, schema
 
 @schema
 class Progress:
-    _target_: str = "mlp_lab.callbacks.Progress"
+    _target_: str = "mlp_lab.runs.callbacks.progress_bar.Progress"
 
 
 @schema
 class LossCurves:
-    _target_: str = "mlp_lab.callbacks.LossCurves"
+    _target_: str = "mlp_lab.runs.callbacks.loss_curves.LossCurves"
 
 
 @schema
 class Layers:
-    _target_: str = "mlp_lab.callbacks.Layers"
+    _target_: str = "mlp_lab.runs.callbacks.layer_statistics.Layers"
     examples: int = limited(minimum=1)
 
 
 @schema
 class CurveFit:
-    _target_: str = "mlp_lab.callbacks.CurveFit"
+    _target_: str = "mlp_lab.runs.callbacks.curve_fit.CurveFit"
 
 
 @schema
 class DecisionRegions:
-    _target_: str = "mlp_lab.callbacks.DecisionRegions"
+    _target_: str = "mlp_lab.runs.callbacks.decision_regions.DecisionRegions"
 
 
 @schema
 class Weights:
-    _target_: str = "mlp_lab.callbacks.Weights"
+    _target_: str = "mlp_lab.runs.callbacks.first_layer.Weights"
 
 
 @schema
 class Pictures:
-    _target_: str = "mlp_lab.callbacks.Pictures"
+    _target_: str = "mlp_lab.runs.callbacks.image_progress.Pictures"
     every: int = limited(minimum=1)
 
 
 @schema
 class Variants:
-    _target_: str = "mlp_lab.callbacks.Variants"
+    _target_: str = "mlp_lab.runs.callbacks.augmented_examples.Variants"
     count: int = limited(minimum=1, maximum=1_000)
 
 
 @schema
 class Features:
-    _target_: str = "mlp_lab.callbacks.Features"
+    _target_: str = "mlp_lab.runs.callbacks.encoding_features.Features"
 
 
 @schema
@@ -65,7 +65,7 @@ class EarlyStopping:
 
 @schema
 class Pruning:
-    _target_: str = "mlp_lab.callbacks.pruning.Pruning"
+    _target_: str = "mlp_lab.sweeps.pruning.Pruning"
     trial: int = limited(minimum=0)
     seeds: int = limited(minimum=1)
     after: int = limited(minimum=0)

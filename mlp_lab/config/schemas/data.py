@@ -10,7 +10,7 @@ SPLITS = ("train", "validation")
 
 @schema
 class MNIST:
-    _target_: str = "mlp_lab.data.MNIST"
+    _target_: str = "mlp_lab.data.mnist.MNIST"
     root: str | None = MISSING
     batch_size: int = limited(minimum=1, maximum=1_000_000_000)
     train_size: int | None = limited(minimum=1, maximum=50_000)
@@ -20,12 +20,12 @@ class MNIST:
 
 @schema
 class FashionMNIST(MNIST):
-    _target_: str = "mlp_lab.data.FashionMNIST"
+    _target_: str = "mlp_lab.data.mnist.FashionMNIST"
 
 
 @schema
 class Boolean:
-    _target_: str = "mlp_lab.data.Boolean"
+    _target_: str = "mlp_lab.data.truth_tables.Boolean"
     bits: int = limited(minimum=1, maximum=16)
     function: str = MISSING
     batch_size: int = limited(minimum=1, maximum=1_000_000_000)
@@ -34,7 +34,7 @@ class Boolean:
 
 @schema
 class Curve:
-    _target_: str = "mlp_lab.data.Curve"
+    _target_: str = "mlp_lab.data.curve.Curve"
     function: str = limited(one_of=("sine", "chirp", "bumps", "triangle", "step"))
     size: int = limited(minimum=2, maximum=10_000_000)
     noise: float = limited(minimum=0, below=float("inf"))
@@ -58,7 +58,7 @@ class LabelledPoints:
 
 @schema
 class Points(LabelledPoints):
-    _target_: str = "mlp_lab.data.Points"
+    _target_: str = "mlp_lab.data.points.Points"
     set: str = limited(one_of=SETS)
     size: int = limited(minimum=2, maximum=1_000_000)
     noise: float = limited(minimum=0, maximum=1_000)
@@ -66,14 +66,14 @@ class Points(LabelledPoints):
 
 @schema
 class PointsFile(LabelledPoints):
-    _target_: str = "mlp_lab.data.PointsFile"
+    _target_: str = "mlp_lab.data.points_file.PointsFile"
     file: str = MISSING
     standardize: bool = MISSING
 
 
 @schema
 class Image:
-    _target_: str = "mlp_lab.data.Image"
+    _target_: str = "mlp_lab.data.image.Image"
     image: str = MISSING
     text_seed: int = limited(minimum=0, below=2**32)
     size: int = limited(minimum=2, maximum=16_384)

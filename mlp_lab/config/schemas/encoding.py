@@ -5,22 +5,22 @@ from mlp_lab.config.limits import limited, schema
 
 @schema
 class Identity:
-    _target_: str = "mlp_lab.encodings.Identity"
+    _target_: str = "mlp_lab.nn.encodings.Identity"
 
 
 @schema
 class Centred:
-    _target_: str = "mlp_lab.encodings.Centred"
+    _target_: str = "mlp_lab.nn.encodings.Centred"
 
 
 @schema
 class Basic:
-    _target_: str = "mlp_lab.encodings.Basic"
+    _target_: str = "mlp_lab.nn.encodings.Basic"
 
 
 @schema
 class Positional:
-    _target_: str = "mlp_lab.encodings.Positional"
+    _target_: str = "mlp_lab.nn.encodings.Positional"
     frequencies: int = limited(minimum=1, maximum=1_000_000)
     scale: float = limited(minimum=0, maximum=20)
     spacing: str = limited(one_of=("log", "octaves"))
@@ -28,14 +28,14 @@ class Positional:
 
 @schema
 class Gaussian:
-    _target_: str = "mlp_lab.encodings.Gaussian"
+    _target_: str = "mlp_lab.nn.encodings.Gaussian"
     frequencies: int = limited(minimum=1, maximum=1_000_000)
     sigma: float = limited(minimum=0, maximum=1_000_000)
 
 
 @schema
 class HashGrid:
-    _target_: str = "mlp_lab.encodings.HashGrid"
+    _target_: str = "mlp_lab.nn.hash_grid.HashGrid"
     levels: int = limited(minimum=1, maximum=32)
     features_per_level: int = limited(minimum=1, maximum=64)
     table_size: int = limited(minimum=1, maximum=2**26)

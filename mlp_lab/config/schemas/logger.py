@@ -5,5 +5,5 @@ from mlp_lab.config.limits import limited, schema
 
 @schema
 class TensorBoard:
-    _target_: str = "mlp_lab.logger.TensorBoard"
+    _target_: str = "mlp_lab.runs.logger.TensorBoard"
     x_axis: str = limited(one_of=("epoch", "step"))

@@ -22,7 +22,7 @@ INITIALIZATIONS = ("uniform", "xavier", "he", "normal")
 
 @schema
 class MLP:
-    _target_: str = "mlp_lab.networks.MLP"
+    _target_: str = "mlp_lab.nn.mlp.MLP"
     width: int = limited(minimum=1, maximum=1_000_000)
     depth: int = limited(minimum=0, maximum=1_000)
     widths: list[int] | None = limited(minimum=1, maximum=1_000_000)
@@ -36,7 +36,7 @@ class MLP:
 
 @schema
 class Siren:
-    _target_: str = "mlp_lab.networks.Siren"
+    _target_: str = "mlp_lab.nn.siren.Siren"
     width: int = limited(minimum=1, maximum=1_000_000)
     depth: int = limited(minimum=1, maximum=1_000)
     first_omega: float = limited(above=0, maximum=10_000)
@@ -45,5 +45,5 @@ class Siren:
 
 @schema
 class PerceptronNetwork:
-    _target_: str = "mlp_lab.networks.Perceptron"
+    _target_: str = "mlp_lab.nn.perceptron.Perceptron"
     std: float = limited(minimum=0, below=float("inf"))

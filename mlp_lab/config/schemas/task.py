@@ -5,7 +5,7 @@ from mlp_lab.config.limits import limited, schema
 
 @schema
 class Classification:
-    _target_: str = "mlp_lab.tasks.Classification"
+    _target_: str = "mlp_lab.tasks.classification.Classification"
     output: str = limited(one_of=("softmax", "sigmoid"))
     loss: str = limited(one_of=("cross_entropy", "squared_error"))
     label_smoothing: float = limited(minimum=0, maximum=1)
@@ -13,12 +13,12 @@ class Classification:
 
 @schema
 class ClassificationByHand(Classification):
-    _target_: str = "mlp_lab.tasks.ClassificationByHand"
+    _target_: str = "mlp_lab.tasks.classification_by_hand.ClassificationByHand"
 
 
 @schema
 class Regression:
-    _target_: str = "mlp_lab.tasks.Regression"
+    _target_: str = "mlp_lab.tasks.regression.Regression"
     output: str = limited(one_of=("identity", "sigmoid"))
     loss: str = limited(one_of=("half_squared_error", "squared_error"))
     peak: float | None = limited(above=0, below=float("inf"))
@@ -27,5 +27,5 @@ class Regression:
 
 @schema
 class PerceptronTask:
-    _target_: str = "mlp_lab.tasks.Perceptron"
+    _target_: str = "mlp_lab.tasks.perceptron_rules.Perceptron"
     rule: str = limited(one_of=("lecture", "rosenblatt"))

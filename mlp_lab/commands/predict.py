@@ -1,0 +1,18 @@
+"""Predict with a run: ``scripts/predict.py``, ``mlp-predict``."""
+
+from omegaconf import DictConfig
+
+from mlp_lab.commands.application import run_application
+from mlp_lab.runs.threads import set_threads
+
+
+def predict() -> None:
+    """Predict what the command line describes."""
+    run_application("predict", _predict)
+
+
+def _predict(cfg: DictConfig) -> object:
+    set_threads(cfg.threads)
+    from mlp_lab.runs.predict import predict
+
+    return predict(cfg)

@@ -1,0 +1,44 @@
+"""Truth tables as data."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mlp_lab.data.datamodule import DataModule
+from mlp_lab.errors import UserError
+from mlp_lab.nn.boolean_functions import rows_of, truth_table
+
+
+class Boolean(DataModule):
+    """All rows of a Boolean function's truth table.
+
+    They are the training, the validation and the test split alike: nothing is left to generalize
+    to, and the question is what a network can be made to compute.
+
+    Inputs are float32 ``[2^bits, bits]``, -1 for the bit 0 and 1 for the bit 1; targets, the
+    function's values, int64 ``[2^bits]``.
+
+    Args:
+        bits: inputs of the function.
+        function: a name or a truth table; see ``mlp_lab.nn.boolean_functions.truth_table``.
+
+    Raises:
+        UserError: for a function that is neither.
+    """
+
+    out_features = 1
+    class_names = ("0", "1")
+
+    def __init__(self, *, bits: int, function: str, **common: Any) -> None:
+        super().__init__(**common)
+        self.in_features = bits
+        try:
+            self.table = truth_table(function, bits)
+        except ValueError as error:
+            raise UserError(f"data.{error}") from error
+
+    def read(self, device: torch.device) -> dict[str, tuple[Tensor, Tensor]]:
+        rows = torch.from_numpy(rows_of(self.in_features)).to(device)
+        split = (2 * rows - 1).float(), torch.from_numpy(self.table).to(device)
+        return dict.fromkeys(("train", "validation", "test"), split)

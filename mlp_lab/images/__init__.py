@@ -1,0 +1,1 @@
+"""Images as arrays: reading, rendering, augmentation, corruption, similarity, spectra."""

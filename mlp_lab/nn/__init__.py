@@ -1,0 +1,1 @@
+"""Plain PyTorch: networks, encodings, schedules, closed-form gradients, stacking."""

@@ -1,0 +1,186 @@
+"""Several networks of one shape as a single one, with a leading member axis.
+
+A small network keeps a processor waiting more than working. Stacked, the first layers of all
+members are one large matrix product where they see the same minibatch, the other layers one batched
+product each, and whatever a step costs beside its arithmetic is paid once.
+
+A stacked tensor holds those of all members one after the other along its first axis, as if they
+were the units of one wide layer. The members stay what they are: their parameters and buffers
+become views of the stacked tensors, so that each of them is at any time an ordinary network with
+its current weights.
+"""
+
+from collections.abc import Hashable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mlp_lab.nn.activations import ACTIVATIONS
+from mlp_lab.nn.mlp import Residual
+from mlp_lab.nn.siren import Sine
+
+
+class UnstackableError(Exception):
+    """A network that can't be stacked, and why."""
+
+
+def shape(network: nn.Module) -> Hashable:
+    """What networks have to agree in to be stacked. Raises UnstackableError for those that can't.
+
+    Numbers such as a dropout's probability may differ, and so may activations.
+    """
+    layers = [module for module in network.modules() if type(module) in _LAYERS]
+    if layers and not isinstance(layers[0], nn.Linear):
+        raise UnstackableError(f"it begins with {type(layers[0]).__name__}")
+    return _shape(network)
+
+
+def _shape(network: nn.Module) -> Hashable:
+    kind = type(network)
+    if kind in _POINTWISE:
+        return "activation"
+    if kind in _LAYERS:
+        for name in ("weight", "bias"):
+            if getattr(network, name, network) is None:
+                raise UnstackableError(f"{kind.__name__} without {name} has no stacked form")
+        settings = tuple(getattr(network, name) for name in _LAYERS[kind].agree)
+        return kind, settings, tuple(p.shape for p in network.parameters())
+    if kind.forward not in (nn.Sequential.forward, Residual.forward):
+        raise UnstackableError(f"{kind.__name__} has no stacked form")
+    return kind is Residual, *(_shape(child) for child in network.children())
+
+
+def stack(networks: Sequence[nn.Module], generators: Sequence[torch.Generator]) -> nn.Module:
+    """The networks, which have one ``shape``, as a single one.
+
+    It maps inputs ``[orders, batch, ...]`` to ``[members, batch, ...]``, where ``orders`` divides
+    ``members``: the first ``members / orders`` of them see the first minibatch, and so on.
+
+    Args:
+        networks: the members, on one device and of one dtype. Their tensors become views.
+        generators: what is random in each member while it trains is drawn from its own.
+    """
+    first = networks[0]
+    if type(first) in _LAYERS:
+        return _LAYERS[type(first)](networks, generators)
+    if type(first) in _POINTWISE:
+        return first if len(set(map(repr, networks))) == 1 else _Each(networks)
+    places = zip(*(network.children() for network in networks), strict=True)
+    sequence = Residual if type(first) is Residual else nn.Sequential
+    return sequence(*(stack(layers, generators) for layers in places))
+
+
+class _Stacked(nn.Module):
+    """The layers at one place of all members."""
+
+    #: Attributes in which the layers have to agree, beside the shapes of their parameters.
+    agree: tuple[str, ...] = ()
+    #: ``[members * features, ...]``, as the parameters and buffers below.
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, layers: Sequence[nn.Module], generators: Sequence[torch.Generator]) -> None:
+        super().__init__()
+        self.members = len(layers)
+        for name, _ in layers[0].named_parameters():
+            setattr(self, name, nn.Parameter(_joint(layers, name)))
+        for name, _ in layers[0].named_buffers():
+            self.register_buffer(name, _joint(layers, name))
+        for name in self.agree:
+            setattr(self, name, getattr(layers[0], name))
+
+
+class _Linear(_Stacked):
+    def forward(self, x: Tensor) -> Tensor:
+        orders, batch, inputs = x.shape
+        if orders == 1 and batch < _FEW:
+            y = F.linear(x[0], self.weight, self.bias)
+            return y.view(batch, self.members, -1).transpose(0, 1)
+        # In this order of the factors, the gradient of the weights lies in the memory as they do,
+        # and nothing between two layers is copied.
+        weight, bias = self.weight.view(orders, -1, inputs), self.bias.view(orders, -1, 1)
+        y = torch.baddbmm(bias, weight, x.transpose(1, 2))
+        return y.view(self.members, -1, batch).transpose(1, 2)
+
+
+class _BatchNorm(_Stacked):
+    agree = ("momentum", "eps")
+    momentum: float
+    eps: float
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        members, batch, features = x.shape
+        if self.training:
+            self.num_batches_tracked += 1
+        y = F.batch_norm(
+            x.transpose(1, 2).reshape(1, members * features, batch),
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training,
+            self.momentum,
+            self.eps,
+        )
+        return y.view(members, features, batch).transpose(1, 2)
+
+
+class _LayerNorm(_Stacked):
+    agree = ("normalized_shape", "eps")
+    normalized_shape: tuple[int, ...]
+    eps: float
+
+    def forward(self, x: Tensor) -> Tensor:
+        normal = F.layer_norm(x, self.normalized_shape, eps=self.eps)
+        weight, bias = (p.view(self.members, 1, -1) for p in (self.weight, self.bias))
+        return torch.addcmul(bias, normal, weight)
+
+
+class _Dropout(_Stacked):
+    def __init__(self, layers: Sequence[nn.Dropout], generators: Sequence[torch.Generator]) -> None:
+        super().__init__(layers, generators)
+        self.kept = [1 - layer.p for layer in layers]
+        self.generators = generators
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        noise = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+        for own, kept, generator in zip(noise, self.kept, self.generators, strict=True):
+            own.bernoulli_(kept, generator=generator).div_(kept)  # as torch's dropout draws
+        return x * noise
+
+
+class _Each(nn.Module):
+    """Another activation for each member."""
+
+    def __init__(self, activations: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.activations = nn.ModuleList(activations)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([f(own) for f, own in zip(self.activations, x, strict=True)])
+
+
+# Examples in a minibatch, below which the product that holds theirs in rows is the faster one.
+_FEW = 64
+_POINTWISE = {Sine, *(type(make()) for make in ACTIVATIONS.values())}
+_LAYERS: dict[type[nn.Module], type[_Stacked]] = {
+    nn.Linear: _Linear,
+    nn.BatchNorm1d: _BatchNorm,
+    nn.LayerNorm: _LayerNorm,
+    nn.Dropout: _Dropout,
+}
+
+
+def _joint(layers: Sequence[nn.Module], name: str) -> Tensor:
+    """The tensors ``name`` of all layers as one, of which theirs become views."""
+    own = [getattr(layer, name) for layer in layers]
+    joint = torch.stack([tensor.detach() for tensor in own])
+    for tensor, view in zip(own, joint.unbind(), strict=True):
+        tensor.data = view
+    return joint.flatten(0, 1) if joint.ndim > 1 else joint

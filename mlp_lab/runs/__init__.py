@@ -1,0 +1,1 @@
+"""One run: train, evaluate, predict, ensemble. Start reading in train.py."""

@@ -1,0 +1,1 @@
+"""Lightning callbacks: what a run stores and draws while it trains."""

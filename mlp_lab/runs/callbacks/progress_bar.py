@@ -1,0 +1,53 @@
+"""One progress bar for a whole training."""
+
+from typing import Any
+
+from tqdm import tqdm
+
+from mlp_lab.lightning import pl
+from mlp_lab.tasks.base import Task
+
+_FORMAT = "{desc} {percentage:3.0f}%|{bar:24}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
+
+
+class Progress(pl.callbacks.Callback):
+    """Minibatches done and to do, and the latest epoch's metrics, on standard error."""
+
+    def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        per_epoch = trainer.train_dataloader.batches  # type: ignore[union-attr]
+        total = (trainer.max_epochs or 1) * per_epoch
+        if trainer.max_steps >= 0:
+            total = min(total, trainer.max_steps)
+        self.bar = tqdm(
+            total=total,
+            initial=trainer.global_step,
+            unit="batch",
+            dynamic_ncols=True,
+            disable=None if trainer.is_global_zero else True,  # None: off unless on a terminal
+            bar_format=_FORMAT,
+        )
+        self._describe(trainer)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        self.bar.update(trainer.global_step - self.bar.n)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        self._describe(trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        assert isinstance(task, Task)
+        means = sorted(task.means.items())
+        shown = {key: f"{value:.4f}" for key, value in means if key.endswith("/validation")}
+        self.bar.set_postfix(shown, refresh=False)
+
+    def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        self.bar.close()
+
+    def on_exception(self, trainer: pl.Trainer, *_: Any) -> None:
+        if hasattr(self, "bar"):
+            self.bar.close()
+
+    def _describe(self, trainer: pl.Trainer) -> None:
+        self.bar.set_description_str(
+            f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}", refresh=False
+        )

@@ -1,0 +1,1 @@
+"""Diagnostics of a classifier on a split: class errors, calibration, robustness, embeddings."""

@@ -1,0 +1,86 @@
+"""What a run tells of itself: a table on the terminal, text and HPARAMS in TensorBoard."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from mlp_lab.config.flatten import flatten, lies_under
+from mlp_lab.config.schemas import SPLITS
+from mlp_lab.formatting import metric, table
+from mlp_lab.runs.logger import TensorBoard
+from mlp_lab.storage.run_folder import metrics_of
+
+# What makes a difference between runs.
+_SETTINGS = (
+    "seed",
+    "encoding",
+    "network",
+    "augmentation",
+    "optimizer",
+    "schedule",
+    "average_decay",
+    "task",
+    "data",
+    "trainer.max_epochs",
+    "trainer.max_steps",
+    "trainer.precision",
+)
+
+
+def outcome(result: Mapping[str, Any]) -> str:
+    """The result table of a run, and how to go on from it. ``result`` is that of result.json."""
+    folder = Path(result["folder"])
+    fitted = result["seconds"][-1]
+    lines = [
+        f"{result['status']}: {result['epochs']} epochs, {result['steps']:,} steps, {fitted:.1f} s"
+    ]
+    if result["reason"] is not None:
+        lines.append(result["reason"])
+    if result["refit"]:
+        lines.append("a refit: it trained on the validation data as well; the last epoch counts")
+    if result["best"] is not None:
+        columns = final_metrics(result)
+        names = sorted({key.split("/")[0] for key in columns}, key=lambda n: (n != "loss", n))
+        rows = [
+            [split, *(metric(name, columns.get(f"{name}/{split}")) for name in names)]
+            for split in (*SPLITS, "test")
+        ]
+        lines += ["", table([f"epoch {result['best']['epoch']}", *names], rows), ""]
+    if result["status"] == "interrupted":
+        lines.append(f"go on:  python scripts/train.py resume={folder}")
+    lines.append(f"look:   tensorboard --logdir {folder.parent}")
+    return "\n".join(lines)
+
+
+def final_metrics(result: Mapping[str, Any]) -> dict[str, float]:
+    """The chosen epoch's metrics as ``<metric>/<split>``, with those of the first test."""
+    chosen = {key: value for key, value in (result["best"] or {}).items() if "/" in key}
+    for entry in result["evaluations"]:
+        if entry["split"] == "test" and entry["epoch"] == result["best"]["epoch"]:
+            chosen |= {f"{name}/test": value for name, value in metrics_of(entry).items()}
+    return chosen
+
+
+def show_config(logger: Any, cfg: DictConfig) -> None:
+    """The config as text in TensorBoard."""
+    if isinstance(logger, TensorBoard):
+        logger.log_text("config", OmegaConf.to_yaml(cfg))
+
+
+def show_outcome(logger: Any, cfg: DictConfig, result: Mapping[str, Any]) -> None:
+    """The run's row in TensorBoard's HPARAMS: its settings and the chosen epoch's metrics.
+
+    These are called ``best/...``: TensorBoard orders the columns by their names, and shows five.
+    """
+    if isinstance(logger, TensorBoard):
+        metrics = {f"best/{key}": value for key, value in final_metrics(result).items()}
+        logger.log_outcome(_settings(cfg), metrics)
+
+
+def _settings(cfg: DictConfig) -> dict[str, Any]:
+    """The keys that make a difference between runs, dotted, each choice by its class's name."""
+    values = flatten(cfg)
+    values.pop("data.root", None)
+    return {key: value for key, value in values.items() if lies_under(key, _SETTINGS)}

@@ -1,0 +1,75 @@
+"""Lightning's Trainer as a run uses it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from mlp_lab.errors import UserError
+from mlp_lab.lightning import pl
+from mlp_lab.runs.build import build
+from mlp_lab.runs.callbacks.keeper import Keeper
+from mlp_lab.storage.checkpoints import WholeCheckpoints
+from mlp_lab.storage.run_folder import Run, is_refit
+
+_PROFILERS = {
+    "simple": pl.profilers.SimpleProfiler,
+    "advanced": pl.profilers.AdvancedProfiler,
+    "pytorch": pl.profilers.PyTorchProfiler,
+}
+
+
+def build_trainer(cfg: DictConfig, run: Run) -> pl.Trainer:
+    """A Trainer that keeps everything in the folder of ``run``."""
+    profiler = cfg.trainer.profiler
+    if profiler is not None:
+        profiler = _PROFILERS[profiler](dirpath=str(run.folder), filename="profile")
+    by = (f"{cfg.select.metric}/validation", cfg.select.mode)
+    keeper = Keeper(run, *(("epoch", "max") if is_refit(cfg) else by))
+    return _trainer(
+        cfg,
+        default_root_dir=str(run.folder),
+        callbacks=[keeper, *map(build, cfg.callbacks.values())],
+        logger=build(cfg.logger, folder=str(run.folder)) if cfg.logger else False,
+        profiler=profiler,
+    )
+
+
+def build_group_trainer(cfg: DictConfig, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
+    """A Trainer for a stack of runs, whose own trainers keep everything."""
+    return _trainer(cfg, callbacks=list(callbacks), logger=False, enable_checkpointing=False)
+
+
+class _FitLoop(pl.loops.fit_loop._FitLoop):
+    """Lightning's loop, which tells of its start and end also where no epochs are left to train."""
+
+    @property
+    def skip(self) -> bool:
+        return False
+
+
+def _trainer(cfg: DictConfig, **given: Any) -> pl.Trainer:
+    settings = OmegaConf.create(OmegaConf.to_container(cfg.trainer))
+    assert isinstance(settings, DictConfig)
+    # Lightning sees chunks; what counts minibatches is up to the loaders and the task.
+    del settings["limit_train_batches"], settings["limit_val_batches"], settings["profiler"]
+    settings["log_every_n_steps"] = 0
+    if settings["max_steps"] is None:
+        settings["max_steps"] = -1
+    try:
+        trainer: pl.Trainer = build(
+            settings,
+            plugins=[WholeCheckpoints()],
+            num_sanity_val_steps=0,
+            limit_val_batches=0 if is_refit(cfg) else 1.0,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            use_distributed_sampler=False,
+            **given,
+        )
+    except pl.utilities.exceptions.MisconfigurationException as error:
+        raise UserError(f"trainer: {str(error).splitlines()[0]}") from error
+    loop = _FitLoop(trainer, trainer.min_epochs, trainer.max_epochs)
+    loop.epoch_loop = trainer.fit_loop.epoch_loop
+    trainer.fit_loop = loop
+    return trainer

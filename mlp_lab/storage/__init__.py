@@ -1,0 +1,1 @@
+"""Files: run folders, sweep folders, checkpoints, TensorBoard event files."""

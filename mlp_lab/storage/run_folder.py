@@ -1,0 +1,283 @@
+"""What lies in a run's folder, and how it is written (whole or not at all) and read."""
+
+import csv
+import io
+import itertools
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from functools import cache, cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import filelock
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from mlp_lab import __version__
+from mlp_lab.config import schemas
+from mlp_lab.config.check import check
+from mlp_lab.errors import UserError
+from mlp_lab.storage.files import csv_text, json_text, read_json, write_png, write_whole
+
+if TYPE_CHECKING:  # a folder is opened before there is a need for a plotting library
+    from matplotlib.figure import Figure
+
+_PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy")
+# What makes smaller values the better ones, by mode.
+SIGN = {"min": 1, "max": -1}
+
+_LOCK = ".training"
+_CHECKOUT = Path(__file__).parents[2]
+
+
+class Run:
+    """One run's folder. All other code knows a run only through this class."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.checkpoints = self.folder / "checkpoints"
+        self.log = self.folder / "train.log"
+
+    @classmethod
+    def create(cls, logs: str, name: str) -> "Run":
+        """A new run in a folder ``<logs>/<name>/<date_time>`` of its own."""
+        return cls(new_folder(Path(logs) / name))
+
+    @classmethod
+    def claim(cls, folder: str | Path) -> "Run":
+        """A new run in a given folder. Raises UserError if anything lies there already."""
+        run = cls(folder)
+        run.folder.mkdir(parents=True, exist_ok=True)
+        if any(path.name != _LOCK for path in run.folder.iterdir()):
+            raise UserError(f"{folder}: not empty; a run needs a folder of its own")
+        return run
+
+    @classmethod
+    def open(cls, folder: str) -> "Run":
+        """The run in an existing folder. Raises UserError if there is none."""
+        run = cls(folder)
+        if not run.folder.is_dir():
+            raise UserError(f"{folder}: no such folder")
+        if not (run.folder / "config.yaml").is_file():
+            raise UserError(f"{folder}: not the folder of a run: it has no config.yaml")
+        return run
+
+    @cached_property
+    def config(self) -> DictConfig:
+        """The config that the run was made with."""
+        path = self.folder / "config.yaml"
+        loaded = _load(path)
+        if not isinstance(loaded, DictConfig):
+            raise UserError(f"{path}: damaged: not a config")
+        try:
+            return check(loaded, schemas.Train)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
+
+    @property
+    def overrides(self) -> list[str]:
+        """What was typed to start the run; nothing where that isn't known."""
+        path = self.folder / "overrides.yaml"
+        return [str(word) for word in _load(path)] if path.is_file() else []
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What came out so far; empty while the run goes on."""
+        path = self.folder / "result.json"
+        if not path.is_file():
+            return {}
+        result = read_json(path)
+        lists = ("seconds", "evaluations")
+        if not isinstance(result, dict) or not all(isinstance(result.get(k), list) for k in lists):
+            raise UserError(f"{path}: damaged: not the result of a run")
+        return result
+
+    def checkpoint(self, which: str) -> Path:
+        """The checkpoint ``best`` or ``last``. Raises UserError if it isn't there."""
+        path = self.checkpoints / f"{which}.ckpt"
+        if not path.is_file():
+            raise UserError(f"{self.folder}: has no {path.relative_to(self.folder)}")
+        return path
+
+    @property
+    def last_checkpoint(self) -> Path | None:
+        """What the run can go on from; None where it left nothing."""
+        path = self.checkpoints / "last.ckpt"
+        return path if path.is_file() else None
+
+    def write_start(self, cfg: DictConfig, overrides: Sequence[str]) -> None:
+        """Write what is known at the start: config, overrides, environment."""
+        self.write_config(cfg)
+        self._write("overrides.yaml", OmegaConf.to_yaml(OmegaConf.create(list(overrides))))
+        self._write("environment.json", json_text(environment()))
+
+    def write_config(self, cfg: DictConfig) -> None:
+        self._write("config.yaml", OmegaConf.to_yaml(cfg))
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        self._write("result.json", json_text(result))
+
+    @contextmanager
+    def in_training(self) -> Iterator[None]:
+        """Keep other processes from training in this folder, and make it if it isn't there.
+
+        Raises UserError if one trains there already.
+        """
+        try:
+            with filelock.FileLock(self.folder / _LOCK, timeout=0, is_singleton=True):
+                yield
+        except filelock.Timeout as error:
+            raise UserError(f"{self.folder}: another process is training here") from error
+
+    def add_evaluation(self, entry: Mapping[str, Any]) -> None:
+        """Append to the evaluations of ``result.json``, also to those of a run that was killed."""
+        with filelock.FileLock(self.folder / ".lock"):  # two at once would lose one's entry
+            before = self.result or {"status": "unfinished", "seconds": [], "evaluations": []}
+            self.write_result(before | {"evaluations": [*before["evaluations"], entry]})
+
+    def write_history(self, columns: Sequence[str], rows: Sequence[Mapping[str, float]]) -> None:
+        """Write ``history.csv``: a row an epoch."""
+        self.write_table("history", columns, rows)
+
+    def append_history(self, row: Mapping[str, float]) -> None:
+        """Add an epoch to ``history.csv``."""
+        self.append_to_table("history", [row])
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """The rows of ``history.csv`` so far."""
+        return self.table("history")
+
+    def write_table(
+        self, name: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Write ``<name>.csv``."""
+        cells = ([row.get(column) for column in columns] for row in rows)
+        self._write(f"{name}.csv", csv_text([columns, *cells]))
+
+    def append_to_table(self, name: str, rows: Sequence[Mapping[str, float]]) -> None:
+        """Add to ``<name>.csv``: a run can be followed, and read after it was killed."""
+        with (self.folder / f"{name}.csv").open("r+", newline="") as file:
+            columns = next(csv.reader(file))
+            file.seek(0, io.SEEK_END)
+            file.write(csv_text([[row.get(column) for column in columns] for row in rows]))
+
+    def table(self, name: str) -> list[dict[str, float]]:
+        """The rows of ``<name>.csv`` so far, each without its empty cells."""
+        path = self.folder / f"{name}.csv"
+        if not path.is_file():
+            return []
+        with path.open(newline="") as file:
+            try:
+                rows = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
+            except (ValueError, TypeError) as error:
+                raise UserError(f"{path}: damaged: {error}") from error
+        return rows
+
+    def save_figure(self, name: str, figure: "Figure") -> bytes:
+        """Write ``figures/<name>.png``; return its content."""
+        return write_png(self.folder / "figures" / f"{name}.png", figure)
+
+    def remove_figures(self, pattern: str) -> None:
+        """Remove ``figures/<pattern>.png``: fewer may be about to take their place."""
+        for path in (self.folder / "figures").glob(f"{pattern}.png"):
+            path.unlink()
+
+    def picture(self, epoch: int) -> Path:
+        """Where the picture lies that the network made after an epoch (0: before training)."""
+        return self.folder / "pictures" / f"{epoch:05d}.png"
+
+    @property
+    def truth(self) -> Path:
+        """Where the picture lies that the network was to learn."""
+        return self.folder / "pictures" / "truth.png"
+
+    def clear(self) -> None:
+        """Remove all that lies in the folder, of a run that left nothing to go on from."""
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != _LOCK:
+                path.unlink()
+
+    def save_animation(self, name: str, content: bytes) -> None:
+        """Write ``figures/<name>.gif``."""
+        write_whole(self.folder / "figures" / f"{name}.gif", content)
+
+    def discard(self) -> None:
+        """Remove the folder of a run that never began."""
+        shutil.rmtree(self.folder)
+
+    def _write(self, name: str, text: str) -> None:
+        write_whole(self.folder / name, text.encode())
+
+
+def new_folder(parent: Path) -> Path:
+    """A new folder ``<parent>/<date_time>``, never one that another has, in any process."""
+    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    parent.mkdir(parents=True, exist_ok=True)
+    names = (f"{stamp}_{i}" if i else stamp for i in itertools.count())
+    while True:
+        folder = parent / next(names)
+        with suppress(FileExistsError):
+            folder.mkdir()
+            return folder
+
+
+def _load(path: Path) -> DictConfig | ListConfig:
+    try:
+        return OmegaConf.load(path)
+    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
+
+
+def best_row(history: Sequence[dict[str, float]], key: str, mode: str) -> dict[str, float] | None:
+    """The row with the best value of ``key``, the first among equals; None where none has it."""
+    rows = [row for row in history if key in row]
+    return min(rows, key=lambda row: SIGN[mode] * row[key], default=None)
+
+
+def is_refit(cfg: DictConfig) -> bool:
+    """Whether a run trains on the validation data as well, and takes its last epoch."""
+    return bool(cfg.data.get("refit", False))
+
+
+def metrics_of(entry: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics of an evaluation's entry, without what it says of the split and checkpoint."""
+    return {name: value for name, value in entry.items() if isinstance(value, float)}
+
+
+def environment() -> dict[str, Any]:
+    """Where and how a run was started: versions, machine, command, state of the checkout."""
+    return {
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "python": platform.python_version(),
+        "packages": {"mlp-lab": __version__, **{name: version(name) for name in _PACKAGES}},
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "omp": {k: v for k, v in os.environ.items() if k.startswith(("OMP_", "GOMP_"))},
+        "git": _git("rev-parse", "HEAD"),
+        "git_dirty": bool(_git("status", "--porcelain")),
+    }
+
+
+@cache
+def _git(*words: str) -> str | None:
+    """What git says of the checkout; None where the package is installed from a wheel."""
+    if not (_CHECKOUT / ".git").exists():
+        return None
+    command = ["git", "-C", str(_CHECKOUT), *words]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

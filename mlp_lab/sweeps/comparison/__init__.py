@@ -1,0 +1,1 @@
+"""Tables, figures and model selection over many runs."""

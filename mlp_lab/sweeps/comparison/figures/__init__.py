@@ -1,0 +1,1 @@
+"""Figures of many runs: functions from arrays to matplotlib figures."""

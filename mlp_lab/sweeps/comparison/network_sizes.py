@@ -1,0 +1,49 @@
+"""What larger networks gain: a metric against the number of parameters."""
+
+from collections import defaultdict
+
+from matplotlib.figure import Figure
+
+from mlp_lab.config.flatten import written
+from mlp_lab.figures import parameter_counts
+from mlp_lab.sweeps.comparison.comparison import Comparison, Group, Interval
+from mlp_lab.sweeps.comparison.differences import label_of
+
+_MOST = 8  # lines
+
+
+def draw(comparison: Comparison) -> dict[str, Figure]:
+    """``<metric>_against_parameters``, where networks of different sizes were swept.
+
+    The metric is the error on validation data where there is one, else what runs were chosen by.
+    """
+    network = [key for key in comparison.swept if key.startswith("network.")]
+    groups = [
+        group
+        for group in comparison.groups()
+        if "validation" in group.intervals and network and network[0] in group.settings
+    ]
+    if len({_parameters(group) for group in groups}) < 2:
+        return {}
+    first, others = network[0], [k for k in comparison.swept if k not in (network[0], "seed")]
+    metric = "error" if all(map(_has_error, groups)) else comparison.metric
+    lines: dict[str, list[parameter_counts.Sized]] = defaultdict(list)
+    for group in sorted(groups, key=_parameters):
+        own = {key: group.settings[key] for key in others if key in group.settings}
+        values = Interval.of([job.best[f"{metric}/validation"] for job in group.jobs if job.best])
+        point = _parameters(group), values.mean, values.std, written(group.settings[first])
+        lines[label_of(own, others)].append(point)
+    if len(lines) > _MOST:
+        return {}
+    ordered = {label: lines[label] for label in sorted(lines)}
+    figure = parameter_counts.against_parameters(ordered, metric, first)
+    return {f"{metric}_against_parameters": figure}
+
+
+def _parameters(group: Group) -> int:
+    """Of each network of a group; 0 where it was killed before it could tell."""
+    return int(group.jobs[0].run.result.get("parameters", 0))
+
+
+def _has_error(group: Group) -> bool:
+    return all("error/validation" in (job.best or {}) for job in group.jobs)
