@@ -1,4 +1,4 @@
-"""What the tests share: a small data set that can be learnt, configs, and one finished run."""
+"""Settings of the test suite, and fixtures that several test modules use."""
 
 import os
 
@@ -9,65 +9,17 @@ import json
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import hypothesis
 import numpy as np
 import pytest
+from helpers import SCRIPT, Start, TinyFiles, accepted, composed
 from omegaconf import DictConfig
-
-from mlp_lab.config.compose import compose as compose_config
 
 hypothesis.settings.register_profile("mlp_lab", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("mlp_lab")
-
-SCRIPT = Path(__file__).with_name("train_tiny.py")
-Start = Callable[..., subprocess.Popen]
-forks = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes aren't forked")
-
-
-class TinyFiles(NamedTuple):
-    """Four idx files of 1,600 + 400 and 400 pictures, below ``root``, and their md5."""
-
-    root: Path
-    md5: dict[str, str]
-
-
-def composed(*overrides: str, root: str = "train") -> DictConfig:
-    """The checked config of a command."""
-    return compose_config(overrides, root)
-
-
-def soon(
-    true: Callable[[], Any], seconds: int = 60, process: subprocess.Popen | None = None
-) -> Any:
-    """What ``true`` returns, as soon as it is true, in time and while ``process`` lives."""
-    for _ in range(20 * seconds):
-        if found := true():
-            return found
-        assert process is None or process.poll() is None, process.communicate()
-        time.sleep(0.05)
-    raise AssertionError("waited in vain")
-
-
-def wait_for(pattern: str, folder: Path, process: subprocess.Popen) -> Path:
-    """The file that ``process`` writes."""
-    return soon(lambda: sorted(folder.glob(pattern)), process=process)[-1]
-
-
-@contextmanager
-def accepted(files: TinyFiles) -> Iterator[None]:
-    """Take the small files for those of MNIST."""
-    from mlp_lab.data import mnist
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mnist.MNIST, "md5", files.md5)
-        patch.setattr(mnist, "_TRAIN_SIZE", 1_600)
-        yield
 
 
 @pytest.fixture

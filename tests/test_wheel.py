@@ -8,9 +8,7 @@ import venv
 from pathlib import Path
 
 import pytest
-from conftest import TinyFiles
-
-CHECKOUT = Path(__file__).resolve().parents[1]
+from helpers import CHECKOUT, TinyFiles
 
 
 @pytest.mark.index

@@ -14,7 +14,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from conftest import Start
+from helpers import Start
 
 from mlp_lab.runs import threads
 from mlp_lab.sweeps import launch as sweeps

@@ -30,9 +30,9 @@ from mlp_lab.nn.seeds import epoch_seed
 from mlp_lab.runs import ensemble
 from mlp_lab.runs import evaluate as evaluation
 from mlp_lab.runs.build import build_task
-from mlp_lab.runs.diagnostics.selection import looks
 from mlp_lab.runs.diagnostics.class_errors import confusion_counts, look_at_classes
 from mlp_lab.runs.diagnostics.diagnostic import Seen
+from mlp_lab.runs.diagnostics.selection import looks
 from mlp_lab.runs.evaluate import evaluate
 from mlp_lab.runs.train import train
 from mlp_lab.storage.checkpoints import load_network

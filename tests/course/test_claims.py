@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import CHECKOUT
 from hypothesis import given
 from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -22,7 +23,6 @@ from mlp_lab.course.derivatives import DERIVATIVES
 from mlp_lab.figures import activation_curves, boundaries
 from mlp_lab.nn.activations import ACTIVATIONS
 
-CHECKOUT = Path(__file__).parents[1]
 KINKED = ("relu", "leaky_relu", "selu")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import forks, soon
+from helpers import forks, soon
 from hypothesis import given
 from hypothesis import strategies as st
 

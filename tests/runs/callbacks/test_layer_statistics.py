@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import Start
+from helpers import Start
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf

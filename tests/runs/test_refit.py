@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_jobs import assert_same_runs
+from helpers import assert_same_runs
 
 from mlp_lab.data.mnist import IdxImages
 from mlp_lab.errors import UserError

@@ -11,9 +11,8 @@ from typing import Any
 import filelock
 import pytest
 import torch
-from conftest import forks
+from helpers import assert_alike, assert_same_runs, forks
 from omegaconf import OmegaConf
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mlp_lab.data.mnist import MNIST
 from mlp_lab.runs.train import Result, Training, fit_alone
@@ -63,50 +62,6 @@ def together(jobs: Sequence[Job], **options: Any) -> list[Result]:
         results = train_jobs(jobs, **options)
     assert stacks == [len(jobs)]
     return results
-
-
-def assert_alike(one: Any, other: Any, at: str = "") -> None:
-    """The same up to rounding; times may differ."""
-    if isinstance(one, dict):
-        assert list(one) == list(other), at
-        for key in one:
-            if key not in ("seconds", "folder", "pytorch-lightning_version"):
-                assert_alike(one[key], other[key], f"{at}.{key}")
-    elif isinstance(one, (list, tuple)):
-        assert len(one) == len(other), at
-        for place, (a, b) in enumerate(zip(one, other, strict=True)):
-            assert_alike(a, b, f"{at}[{place}]")
-    elif isinstance(one, torch.Tensor):
-        torch.testing.assert_close(one, other, rtol=1e-3, atol=2e-5, msg=lambda m: f"{at}: {m}")
-    elif isinstance(one, float):
-        # One picture of the 400 may lie so near to a boundary that rounding decides.
-        assert other == pytest.approx(one, rel=1e-3, abs=2 / 400 if "error" in at else 1e-5), at
-    else:
-        assert one == other, at
-
-
-def curves(folder: str) -> dict[str, list[tuple[int, float]]]:
-    events = EventAccumulator(folder, size_guidance={"scalars": 0}).Reload()
-    return {
-        tag: [(e.step, e.value) for e in events.Scalars(tag)]
-        for tag in events.Tags()["scalars"]
-        if tag != "seconds"
-    }
-
-
-def assert_same_runs(apart: list[Result], stacked: list[Result]) -> None:
-    """Whatever they leave in their folders is the same: results, curves, checkpoints."""
-    for one, other in zip(apart, stacked, strict=True):
-        assert_alike(vars(one), vars(other))
-        a, b = Run(one.folder), Run(other.folder)
-        assert_alike(a.history, b.history)
-        assert_alike(a.result, b.result)
-        assert_alike(curves(one.folder), curves(other.folder))
-        for which in ("best", "last"):
-            assert_alike(read_checkpoint(a.checkpoint(which)), read_checkpoint(b.checkpoint(which)))
-        assert {
-            p.relative_to(a.folder) for p in a.folder.rglob("*") if "tfevents" not in p.name
-        } == {p.relative_to(b.folder) for p in b.folder.rglob("*") if "tfevents" not in p.name}
 
 
 OPTIMIZERS = {

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import composed
+from helpers import composed
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
@@ -191,7 +191,8 @@ def test_a_mistake_in_a_sweep_leaves_nothing(script):
         ),
         (
             "+callbacks.mine={_target_:os.system}",
-            "callbacks.mine._target_=os.system: not one of what may be built: mlp_lab.runs.callbacks.",
+            "callbacks.mine._target_=os.system: not one of what may be built: "
+            "mlp_lab.runs.callbacks.",
         ),
         # missing values
         ("optimizer.lr=???", "optimizer.lr: a value is needed: a number above 0 and finite"),

@@ -1,6 +1,7 @@
 """Searches, held against objectives whose optimum is known and against undisturbed searches."""
 
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
-from conftest import Start
+from helpers import Start
 
 pytest.importorskip("optuna")
 
@@ -141,7 +142,8 @@ def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:
     code += "    if next(jobs) == 5: os.kill(os.getpid(), signal.SIGKILL)\n"
     code += "    return t.parabola(job)\n"
     code += f"t.search(Path({str(tmp_path / 'killed')!r}), dies)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent)
+    folders = os.pathsep.join(sys.path)  # of this module and of helpers
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": folders})
     assert done.returncode == -signal.SIGKILL
     states = [trial.state for trial in Study(tmp_path / "killed", "min", None).trials]
     assert states == [TrialState.COMPLETE] * 4 + [TrialState.RUNNING] * 4

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import SCRIPT, Start, TinyFiles, forks, wait_for
+from helpers import SCRIPT, Start, TinyFiles, forks, wait_for
 
 from mlp_lab.storage.run_folder import Run
 

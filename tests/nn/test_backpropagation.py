@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import Start
+from helpers import Start
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Start
+from helpers import CHECKOUT, Start
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
@@ -704,7 +704,7 @@ def test_compare_as_a_command_needs_no_torch(made_up: Callable, tmp_path: Path) 
     made_up([2], "seed=0")
     made_up([1], "seed=1")
     (tmp_path / "torch.py").write_text("raise ImportError('torch was loaded')")
-    script = Path(__file__).parents[1] / "scripts" / "compare.py"
+    script = CHECKOUT / "scripts" / "compare.py"
     code = f"import runpy, sys; sys.path.insert(0, {str(tmp_path)!r}); sys.argv[1:] = ['made_up']"
     code += f"; runpy.run_path({str(script)!r}, run_name='__main__')"
     command = [sys.executable, "-c", code]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Start, wait_for
+from helpers import Start, wait_for
 
 
 def last_weights(run: Path) -> dict[str, torch.Tensor]:

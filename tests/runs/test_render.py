@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import composed
+from helpers import composed
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Pillow

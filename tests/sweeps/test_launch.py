@@ -14,7 +14,7 @@ from unittest.mock import Mock
 import hydra
 import pytest
 import yaml
-from conftest import Start, composed, forks, wait_for
+from helpers import Start, composed, forks, wait_for
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
