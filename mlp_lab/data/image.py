@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mlp_lab.config.names import SPLITS
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
 from mlp_lab.images.photographs import read_image
@@ -17,7 +18,7 @@ _ALL, _EVEN, _ODD = slice(None), slice(0, None, 2), slice(1, None, 2)
 
 #: The pixels of each split, by rows and columns.
 PROTOCOLS: dict[str, dict[str, _Part]] = {
-    "fit": dict.fromkeys(("train", "validation", "test"), (_ALL, _ALL)),
+    "fit": dict.fromkeys(SPLITS, (_ALL, _ALL)),
     "upsample": {"train": (_EVEN, _EVEN), "validation": (_EVEN, _ODD), "test": (_ODD, _ODD)},
 }
 

@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mlp_lab.config.names import SPLITS
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
 from mlp_lab.nn.seeds import epoch_seed
-
-_SPLITS = ("train", "validation", "test")
 
 # Of the set ``separable``: the distance of every point from the line between the classes, the
 # distance of this line from the origin, and the direction of its normal.
@@ -100,7 +99,7 @@ class Points(LabelledPoints):
         self.noise = noise
 
     def points(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        return {split: self._points(split) for split in _SPLITS}
+        return {split: self._points(split) for split in SPLITS}
 
     def _points(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         def generator(purpose: str) -> np.random.Generator:

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mlp_lab.config.names import SPLITS
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
 from mlp_lab.nn.boolean_functions import rows_of, truth_table
@@ -41,4 +42,4 @@ class Boolean(DataModule):
     def read(self, device: torch.device) -> dict[str, tuple[Tensor, Tensor]]:
         rows = torch.from_numpy(rows_of(self.in_features)).to(device)
         split = (2 * rows - 1).float(), torch.from_numpy(self.table).to(device)
-        return dict.fromkeys(("train", "validation", "test"), split)
+        return dict.fromkeys(SPLITS, split)

@@ -11,7 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 from torch.optim import Optimizer
 
-from mlp_lab.config.schemas import GROUPS, SPLITS
+from mlp_lab.config.names import EPOCH_SPLITS
+from mlp_lab.config.schemas import GROUPS
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
 from mlp_lab.images.augmentations import Augmentation
@@ -82,7 +83,7 @@ def build_task(cfg: DictConfig) -> tuple[DataModule, Task]:
     for name, callback in cfg.callbacks.items():
         if data.refit and "monitor" in callback:
             raise UserError(f"callbacks.{name}: data.refit=true leaves no validation data for it")
-        monitored = [f"{metric}/{split}" for metric in metrics for split in SPLITS]
+        monitored = [f"{metric}/{split}" for metric in metrics for split in EPOCH_SPLITS]
         if callback.get("monitor", monitored[0]) not in monitored:
             key = f"callbacks.{name}.monitor={callback.monitor}"
             raise UserError(f"{key}: must be one of {', '.join(monitored)}")

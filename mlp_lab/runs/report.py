@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab.config.flatten import flatten, lies_under
-from mlp_lab.config.schemas import SPLITS
+from mlp_lab.config.names import SPLITS
 from mlp_lab.formatting import metric, table
 from mlp_lab.runs.logger import TensorBoard
 from mlp_lab.storage.run_folder import metrics_of
@@ -45,7 +45,7 @@ def outcome(result: Mapping[str, Any]) -> str:
         names = sorted({key.split("/")[0] for key in columns}, key=lambda n: (n != "loss", n))
         rows = [
             [split, *(metric(name, columns.get(f"{name}/{split}")) for name in names)]
-            for split in (*SPLITS, "test")
+            for split in SPLITS
         ]
         lines += ["", table([f"epoch {result['best']['epoch']}", *names], rows), ""]
     if result["status"] == "interrupted":

@@ -4,18 +4,16 @@ import csv
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mlp_lab.config import schemas
 from mlp_lab.config.compose import CONFIG_FOLDER
 from mlp_lab.course.worked_example import WAYS, draw, work_out
 from mlp_lab.errors import UserError
-from mlp_lab.nn.scalar_backpropagation import DERIVATIVES, EXAMPLES, Gradients
+from mlp_lab.nn.scalar_backpropagation import EXAMPLES, Gradients
 
 Work = Callable[..., dict[str, Gradients]]
 
@@ -116,12 +114,6 @@ def test_mistakes_are_told(words: list[str], told: str, work: Work, tmp_path: Pa
         work(*words)
     assert str(caught.value).startswith(told)
     assert not list(tmp_path.iterdir())
-
-
-def test_the_schema_knows_all_there_is() -> None:
-    limits = {f.name: f.metadata.get("limits") for f in fields(schemas.Backprop)}
-    assert limits["example"].one_of == tuple(EXAMPLES)
-    assert limits["activation"].one_of == tuple(DERIVATIVES)
 
 
 def test_the_door(tmp_path: Path) -> None:

@@ -25,9 +25,7 @@ from mlp_lab.config.check import check
 from mlp_lab.config.compose import CONFIG_FOLDER, ROOTS
 from mlp_lab.config.help import help_text
 from mlp_lab.config.mistakes import explain
-from mlp_lab.data import points
 from mlp_lab.errors import UserError
-from mlp_lab.nn import activations, mlp
 from mlp_lab.runs.build import build
 
 SCRIPTS = CONFIG_FOLDER.parent / "scripts"
@@ -424,16 +422,6 @@ def test_files_open_with_the_command_that_uses_them(path):
 )
 def test_experiments_bear_the_name_of_their_file(path):
     assert composed(f"experiment={path.stem}").name == path.stem
-
-
-def test_names_agree_with_the_networks():
-    assert list(schemas.network.ACTIVATIONS) == list(activations.ACTIVATIONS)
-    assert list(schemas.network.NORMALIZATIONS) == ["none", *mlp.NORMALIZATIONS]
-    assert list(schemas.network.INITIALIZATIONS) == ["uniform", *mlp.INITIALIZATIONS]
-
-
-def test_names_agree_with_the_sets_of_points():
-    assert list(schemas.data.SETS) == list(points.SETS)
 
 
 def parameters(cls: type) -> set[str]:

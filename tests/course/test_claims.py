@@ -38,10 +38,6 @@ def test_the_claims_hold(topic: str) -> None:
 # --- derivatives --------------------------------------------------------------------------------
 
 
-def test_every_activation_has_its_derivative() -> None:
-    assert list(DERIVATIVES) == list(ACTIVATIONS)
-
-
 @pytest.mark.parametrize("name", ACTIVATIONS)
 @given(x=st.floats(-15, 15).filter(lambda x: x == 0 or abs(x) > 1e-6))
 def test_derivatives_are_those_of_autograd(name: str, x: float) -> None:

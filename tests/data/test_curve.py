@@ -9,7 +9,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlp_lab.config import schemas
 from mlp_lab.data.curve import FUNCTIONS, Curve
 from mlp_lab.errors import UserError
 from mlp_lab.figures import fits
@@ -35,11 +34,6 @@ def points(made: Curve, split: str) -> tuple[np.ndarray, np.ndarray]:
     assert x.dtype == y.dtype == torch.float32
     assert x.shape == y.shape == (len(x), 1)
     return x[:, 0].double().numpy(), y[:, 0].double().numpy()
-
-
-def test_names_agree_with_the_schema() -> None:
-    limits = schemas.data.Curve.__dataclass_fields__["function"].metadata["limits"]
-    assert list(limits.one_of) == list(FUNCTIONS)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

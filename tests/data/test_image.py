@@ -13,8 +13,7 @@ from PIL import Image as Pillow
 from skimage import data as shipped
 from skimage.metrics import structural_similarity
 
-from mlp_lab.config import schemas
-from mlp_lab.data.image import PROTOCOLS, Image, axis, grid
+from mlp_lab.data.image import Image, axis, grid
 from mlp_lab.errors import UserError
 from mlp_lab.images import photographs as reader
 from mlp_lab.images.photographs import SHIPPED, read_image
@@ -205,11 +204,6 @@ def test_a_text_has_as_much_ink_as_those_of_the_paper() -> None:
 
 
 # --- splits -------------------------------------------------------------------------------------
-
-
-def test_names_agree_with_the_schema() -> None:
-    limits = schemas.data.Image.__dataclass_fields__["protocol"].metadata["limits"]
-    assert list(limits.one_of) == list(PROTOCOLS)
 
 
 @given(st.integers(2, 20), st.booleans())

@@ -22,7 +22,6 @@ from mlp_lab.config.schemas import (
     trainer,
 )
 from mlp_lab.config.schemas.backprop import Backprop
-from mlp_lab.config.schemas.data import SPLITS
 from mlp_lab.config.schemas.evaluate import Evaluate
 from mlp_lab.config.schemas.hydra import Grid, Search, Vectorized
 from mlp_lab.config.schemas.predict import Predict
@@ -30,7 +29,6 @@ from mlp_lab.config.schemas.train import Select, Sweep, Train
 
 __all__ = [
     "GROUPS",
-    "SPLITS",
     "Backprop",
     "Evaluate",
     "Grid",

@@ -6,17 +6,18 @@ from typing import Any
 from omegaconf import MISSING
 
 from mlp_lab.config.limits import Limits, limited, schema
+from mlp_lab.config.names import BACKPROP_ACTIVATIONS, BACKPROP_EXAMPLES
 
 NUMBER = Limits(minimum=-1_000_000, maximum=1_000_000)
 
 
 @schema
 class Backprop:
-    example: str = limited(one_of=("lecture_2_2_1", "lecture_2_2_1_relu", "lecture_2_2_2_1"))
+    example: str = limited(one_of=BACKPROP_EXAMPLES)
     weights: Any = field(
         default=MISSING, metadata={"words": "a list of all, some by name, or null"}
     )
     inputs: list[float] | None = field(default=MISSING, metadata={"limits": NUMBER})
     target: float | None = field(default=MISSING, metadata={"limits": NUMBER})
-    activation: str | None = limited(one_of=("identity", "relu", "sigmoid", "tanh"))
+    activation: str | None = limited(one_of=BACKPROP_ACTIVATIONS)
     logs: str = MISSING

@@ -3,6 +3,7 @@
 from omegaconf import MISSING
 
 from mlp_lab.config.limits import limited, schema
+from mlp_lab.config.names import MODES
 
 
 @schema
@@ -57,7 +58,7 @@ class Features:
 class EarlyStopping:
     _target_: str = "pytorch_lightning.callbacks.EarlyStopping"
     monitor: str = MISSING
-    mode: str = limited(one_of=("min", "max"))
+    mode: str = limited(one_of=MODES)
     patience: int = limited(minimum=0)
     min_delta: float = limited(minimum=0, below=float("inf"))
     stopping_threshold: float | None = limited(below=float("inf"))

@@ -3,9 +3,7 @@
 from omegaconf import MISSING
 
 from mlp_lab.config.limits import limited, schema
-
-# An epoch leaves metrics of these, and is chosen by the last; ``test`` is touched once, at the end.
-SPLITS = ("train", "validation")
+from mlp_lab.config.names import CURVE_FUNCTIONS, IMAGE_PROTOCOLS, POINT_SETS
 
 
 @schema
@@ -35,15 +33,12 @@ class Boolean:
 @schema
 class Curve:
     _target_: str = "mlp_lab.data.curve.Curve"
-    function: str = limited(one_of=("sine", "chirp", "bumps", "triangle", "step"))
+    function: str = limited(one_of=CURVE_FUNCTIONS)
     size: int = limited(minimum=2, maximum=10_000_000)
     noise: float = limited(minimum=0, below=float("inf"))
     noise_seed: int = limited(minimum=0, below=2**32)
     batch_size: int = limited(minimum=1, maximum=1_000_000_000)
     passes: int = limited(minimum=1, maximum=1_000_000)
-
-
-SETS = ("separable", "xor", "spirals", "rings", "moons", "overlapping")
 
 
 @schema
@@ -59,7 +54,7 @@ class LabelledPoints:
 @schema
 class Points(LabelledPoints):
     _target_: str = "mlp_lab.data.points.Points"
-    set: str = limited(one_of=SETS)
+    set: str = limited(one_of=POINT_SETS)
     size: int = limited(minimum=2, maximum=1_000_000)
     noise: float = limited(minimum=0, maximum=1_000)
 
@@ -79,6 +74,6 @@ class Image:
     size: int = limited(minimum=2, maximum=16_384)
     crop: int | None = limited(minimum=2, maximum=1_000_000)
     grey: bool = MISSING
-    protocol: str = limited(one_of=("fit", "upsample"))
+    protocol: str = limited(one_of=IMAGE_PROTOCOLS)
     batch_size: int = limited(minimum=1, maximum=1_000_000_000)
     passes: int = limited(minimum=1, maximum=1_000_000)

@@ -6,7 +6,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from mlp_lab.config.limits import limited, schema
-from mlp_lab.config.schemas.data import SPLITS
+from mlp_lab.config.names import CHECKPOINTS, SPLITS
 
 
 @schema
@@ -14,8 +14,8 @@ class Evaluate:
     run: Any = field(
         default=MISSING, metadata={"words": "a run's folder, a sweep's, or a list of these"}
     )
-    split: str = limited(one_of=(*SPLITS, "test"))
-    checkpoint: str = limited(one_of=("best", "last"))
+    split: str = limited(one_of=SPLITS)
+    checkpoint: str = limited(one_of=CHECKPOINTS)
     temperature: bool = MISSING
     robustness: bool = MISSING
     embeddings: int = limited(minimum=0, maximum=10_000)

@@ -3,21 +3,7 @@
 from omegaconf import MISSING
 
 from mlp_lab.config.limits import limited, schema
-
-ACTIVATIONS = (
-    "identity",
-    "sigmoid",
-    "tanh",
-    "relu",
-    "leaky_relu",
-    "elu",
-    "selu",
-    "gelu",
-    "silu",
-    "softplus",
-)
-NORMALIZATIONS = ("none", "batch", "layer")
-INITIALIZATIONS = ("uniform", "xavier", "he", "normal")
+from mlp_lab.config.names import ACTIVATIONS, INITIALIZATIONS, NORMALIZATIONS
 
 
 @schema

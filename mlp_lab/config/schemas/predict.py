@@ -3,6 +3,7 @@
 from omegaconf import MISSING
 
 from mlp_lab.config.limits import limited, schema
+from mlp_lab.config.names import CHECKPOINTS
 
 
 @schema
@@ -12,6 +13,6 @@ class Predict:
     output: str | None = MISSING
     size: list[int] | None = limited(minimum=1, maximum=1_000_000, length=2)
     region: list[float] | None = limited(minimum=-1_000, maximum=1_000, length=4)
-    checkpoint: str = limited(one_of=("best", "last"))
+    checkpoint: str = limited(one_of=CHECKPOINTS)
     invert: str = limited(one_of=("auto", "yes", "no"))
     threads: int | None = limited(minimum=1)

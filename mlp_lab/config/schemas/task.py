@@ -1,13 +1,14 @@
 """The options of conf/task/."""
 
 from mlp_lab.config.limits import limited, schema
+from mlp_lab.config.names import CLASSIFICATION_LOSSES, CLASSIFICATION_OUTPUTS
 
 
 @schema
 class Classification:
     _target_: str = "mlp_lab.tasks.classification.Classification"
-    output: str = limited(one_of=("softmax", "sigmoid"))
-    loss: str = limited(one_of=("cross_entropy", "squared_error"))
+    output: str = limited(one_of=CLASSIFICATION_OUTPUTS)
+    loss: str = limited(one_of=CLASSIFICATION_LOSSES)
     label_smoothing: float = limited(minimum=0, maximum=1)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from mlp_lab.config.limits import limited, schema
+from mlp_lab.config.names import MODES
 
 
 @schema
@@ -13,7 +14,7 @@ class Select:
     """Which epoch is kept: the best value of a metric on the validation data."""
 
     metric: str = MISSING
-    mode: str = limited(one_of=("min", "max"))
+    mode: str = limited(one_of=MODES)
 
 
 @schema

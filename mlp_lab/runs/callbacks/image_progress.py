@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mlp_lab.config.schemas import SPLITS
+from mlp_lab.config.names import EPOCH_SPLITS
 from mlp_lab.data.image import Image
 from mlp_lab.errors import UserError
 from mlp_lab.figures import frequency_plots, reconstruction
@@ -58,7 +58,7 @@ class Pictures(Drawing):
             raise UserError("callbacks.pictures: needs data=image; or callbacks=default")
         self._truth, self._nyquist = data.pixels, data.nyquist
         whole = data.parts["test"] == data.parts["train"]
-        own = {} if whole else {f"/{split}": data.parts[split] for split in SPLITS}
+        own = {} if whole else {f"/{split}": data.parts[split] for split in EPOCH_SPLITS}
         self._parts = {"": (slice(None), slice(None))} | own
         if trainer.is_global_zero:
             told = [f"{name}{part}" for part in self._parts for name in ("psnr", "ssim")]

@@ -7,7 +7,7 @@ import torch
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 
-from mlp_lab.config.schemas import SPLITS
+from mlp_lab.config.names import EPOCH_SPLITS
 from mlp_lab.lightning import pl
 from mlp_lab.storage.run_folder import Run, best_row
 from mlp_lab.tasks.base import Task
@@ -48,7 +48,7 @@ class Keeper(pl.callbacks.Checkpoint):
         assert isinstance(task, Task)
         self.clock = self._written = time.perf_counter()
         if trainer.is_global_zero:
-            means = sorted(f"{m}/{s}" for m in ("loss", *task.metrics) for s in SPLITS)
+            means = sorted(f"{m}/{s}" for m in ("loss", *task.metrics) for s in EPOCH_SPLITS)
             self.run.write_history(["epoch", "step", "lr", *means, "seconds"], self.history)
         if self.stopped:  # and killed before anybody wrote down that it was the end
             trainer.should_stop = True

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mlp_lab.config.schemas import SPLITS
+from mlp_lab.config.names import EPOCH_SPLITS
 from mlp_lab.errors import UserError
 from mlp_lab.storage.run_folder import SIGN, Run, best_row, metrics_of
 from mlp_lab.sweeps.comparison.differences import differences, label_of, settings_of
@@ -213,7 +213,7 @@ class Comparison:
         return sorted(groups, key=self._place)
 
     def _intervals(self, jobs: Sequence[Job]) -> dict[str, Interval]:
-        keys = {split: f"{self.metric}/{split}" for split in SPLITS}
+        keys = {split: f"{self.metric}/{split}" for split in EPOCH_SPLITS}
         reached = {
             split: [job.best[key] for job in jobs if job.best and key in job.best]
             for split, key in keys.items()

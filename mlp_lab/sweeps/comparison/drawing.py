@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mlp_lab.config.flatten import written
-from mlp_lab.config.schemas import SPLITS
+from mlp_lab.config.names import EPOCH_SPLITS
 from mlp_lab.sweeps.comparison import (
     boolean_cost,
     layer_curves,
@@ -72,7 +72,7 @@ def _seed_bands(groups: list[Group], metric: str) -> Figure:
     bands = [
         (
             f"{group.label}  ({group.seeds} seeds)".strip(),
-            {split: group.curve(f"{metric}/{split}") for split in SPLITS},
+            {split: group.curve(f"{metric}/{split}") for split in EPOCH_SPLITS},
         )
         for group in groups
     ]

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from mlp_lab.config.schemas import SPLITS
+from mlp_lab.config.names import EPOCH_SPLITS
 from mlp_lab.sweeps.comparison.figures.styles import (
     COLOURS,
     MOST,
@@ -37,7 +37,7 @@ def error_curves(
     figure, panels = _split_panels(metric, [label for label, _ in jobs])
     drawn: list[float] = []
     for place, (label, history) in reversed(list(enumerate(jobs))):
-        for panel, split in zip(panels, SPLITS, strict=True):
+        for panel, split in zip(panels, EPOCH_SPLITS, strict=True):
             key = f"{metric}/{split}"
             points = np.array([(row["epoch"], row[key]) for row in history if key in row])
             if len(points):
@@ -67,7 +67,7 @@ def seed_bands(
     """
     figure, panels = _split_panels(metric, [label for label, _ in groups])
     for place, (label, curves) in reversed(list(enumerate(groups))):
-        for panel, split in zip(panels, SPLITS, strict=True):
+        for panel, split in zip(panels, EPOCH_SPLITS, strict=True):
             epochs, means, spread = curves[split]
             style = _style(place, label)
             panel.plot(epochs, means, marker="." if len(epochs) == 1 else None, **style)
@@ -76,7 +76,7 @@ def seed_bands(
             elif place < MOST:
                 low, high = means - spread, means + spread
                 panel.fill_between(epochs, low, high, color=style["color"], alpha=0.2, lw=0)
-    drawn = [mean for _, curves in groups for split in SPLITS for mean in curves[split][1]]
+    drawn = [mean for _, curves in groups for split in EPOCH_SPLITS for mean in curves[split][1]]
     scale(panels[0].yaxis, drawn, metric)
     _legend(figure, panels[1], len(groups), title)
     return figure
@@ -88,7 +88,7 @@ def _split_panels(metric: str, labels: Sequence[str]) -> tuple[Figure, Sequence[
     height = max(4.5, 1.3 + 0.17 * sum(text.count("\n") + 1 for text in shown))
     figure = Figure(figsize=(10 + legend_width(shown), height), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
-    for panel, split in zip(panels, SPLITS, strict=True):
+    for panel, split in zip(panels, EPOCH_SPLITS, strict=True):
         panel.set(xlabel="epoch", title=split)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.grid(alpha=0.3)

@@ -1,0 +1,45 @@
+"""Names that the schemas and the torch code share. This module does not import torch.
+
+A table of functions or classes by name, such as ``nn.activations.ACTIVATIONS``, has an entry for
+each name of the tuple here. ``tests/config/test_names.py`` compares them.
+"""
+
+#: The parts of a data set.
+SPLITS = ("train", "validation", "test")
+#: The splits that are measured after each epoch. The test set is evaluated once, at the end.
+EPOCH_SPLITS = ("train", "validation")
+
+#: Networks.
+ACTIVATIONS = (
+    "identity",
+    "sigmoid",
+    "tanh",
+    "relu",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "softplus",
+)
+NORMALIZATIONS = ("none", "batch", "layer")
+INITIALIZATIONS = ("uniform", "xavier", "he", "normal")
+
+#: Data sets.
+POINT_SETS = ("separable", "xor", "spirals", "rings", "moons", "overlapping")
+CURVE_FUNCTIONS = ("sine", "chirp", "bumps", "triangle", "step")
+BOOLEAN_FUNCTIONS = ("parity", "and", "or", "majority")
+IMAGE_PROTOCOLS = ("fit", "upsample")
+
+#: Classification: how the network's outputs become probabilities, and the loss.
+CLASSIFICATION_OUTPUTS = ("softmax", "sigmoid")
+CLASSIFICATION_LOSSES = ("cross_entropy", "squared_error")
+
+#: The worked examples of backpropagation and the activations that their hidden units can have.
+BACKPROP_EXAMPLES = ("lecture_2_2_1", "lecture_2_2_1_relu", "lecture_2_2_2_1")
+BACKPROP_ACTIVATIONS = ("identity", "relu", "sigmoid", "tanh")
+
+#: Whether lower or higher values of a metric are better.
+MODES = ("min", "max")
+#: The checkpoints of a run.
+CHECKPOINTS = ("best", "last")

@@ -1,0 +1,31 @@
+from itertools import product
+
+import pytest
+
+from mlp_lab.config import names
+from mlp_lab.course.derivatives import DERIVATIVES
+from mlp_lab.data import curve, image, points
+from mlp_lab.nn import activations, backpropagation, boolean_functions, mlp, scalar_backpropagation
+
+
+@pytest.mark.parametrize(
+    ("shared", "table"),
+    [
+        (names.ACTIVATIONS, activations.ACTIVATIONS),
+        (names.ACTIVATIONS, DERIVATIVES),
+        (names.NORMALIZATIONS, ("none", *mlp.NORMALIZATIONS)),
+        (names.INITIALIZATIONS, ("uniform", *mlp.INITIALIZATIONS)),
+        (names.POINT_SETS, points.SETS),
+        (names.CURVE_FUNCTIONS, curve.FUNCTIONS),
+        (names.BOOLEAN_FUNCTIONS, boolean_functions.FUNCTIONS),
+        (names.IMAGE_PROTOCOLS, image.PROTOCOLS),
+        (
+            product(names.CLASSIFICATION_LOSSES, names.CLASSIFICATION_OUTPUTS),
+            [(loss, output) for output, loss in backpropagation.OUTPUT_DELTAS],
+        ),
+        (names.BACKPROP_EXAMPLES, scalar_backpropagation.EXAMPLES),
+        (names.BACKPROP_ACTIVATIONS, scalar_backpropagation.DERIVATIVES),
+    ],
+)
+def test_tables_have_the_names_of_the_config(shared, table):
+    assert list(shared) == list(table)
