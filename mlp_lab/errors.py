@@ -1,8 +1,9 @@
-"""The one exception that is meant for the user's eyes."""
+"""The exception for errors that the user can correct."""
 
 
 class UserError(Exception):
-    """Something the user can mend, told in one line that names what is wrong and what is allowed.
+    """Error that the user can correct.
 
-    The commands print it without a traceback and exit with status 1.
+    The message is one line that names the wrong value and the allowed values. The commands print
+    it without a traceback and exit with status 1.
     """

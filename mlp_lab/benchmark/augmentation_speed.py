@@ -1,4 +1,4 @@
-"""Distorted pictures: the augmentation here, kornia's and torchvision's, and a step of training."""
+"""Speed of image augmentation: mlp_lab, kornia and torchvision, compared with a training step."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,8 +9,8 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
-from mlp_lab.benchmark.contestants import training_step
-from mlp_lab.benchmark.timing import markdown, median, race, ratios, spread, timed
+from mlp_lab.benchmark.implementations import mlp_lab_step
+from mlp_lab.benchmark.timing import markdown, median, ratios, spread, time_in_turn, timed
 from mlp_lab.config.compose import compose
 from mlp_lab.errors import UserError
 from mlp_lab.figures import image_grid
@@ -18,74 +18,80 @@ from mlp_lab.runs.build import build
 from mlp_lab.storage.files import write_png
 
 PRESETS = ("mnist_simard", "mnist_fast")
-_MINIBATCHES = {"mlp_lab": 20, "kornia": 5, "torchvision": 1}  # of a round
-_STEPS = 50
-_VARIANTS = 10
+_MINIBATCHES = {"mlp_lab": 20, "kornia": 5, "torchvision": 1}  # per round
+_STEPS = 50  # training steps per epoch
+_VARIANTS = 10  # distorted images in a row of the figure
 
-# Makes pictures [n, 1, side, side] in [0, 1] into others.
+# Function from images to distorted images, [n, 1, side, side] in [0, 1] both.
 Distortion = Callable[[Tensor], Tensor]
 
 
-def compare(rounds: int, pictures: Tensor, folder: Path) -> str:
-    """A Markdown table for the distortions of some presets, and a figure of each in ``folder``.
+def compare(rounds: int, images: Tensor, folder: Path) -> str:
+    """Return a Markdown table of times for the augmentations of all ``PRESETS``.
+
+    Also write a figure with distorted images for each preset.
 
     Args:
-        rounds: of all contestants.
-        pictures: of the training data, ``[n, 1, side, side]`` in [0, 1].
-        folder: of the figures.
+        rounds: number of rounds.
+        images: training images, ``[n, 1, side, side]`` in [0, 1].
+        folder: folder of the figures.
 
-    Raises UserError: kornia isn't there.
+    Raises:
+        UserError: kornia is not installed.
     """
-    header = ["minibatch", "", "ms", "fastest – slowest", "× mlp_lab", "part of a step"]
-    rows = [row for preset in PRESETS for row in _rows(preset, rounds, pictures, folder)]
-    return f"Medians of {rounds} rounds; pictures in {folder}\n\n{markdown(header, rows)}"
+    header = ["minibatch", "", "ms", "fastest – slowest", "× mlp_lab", "fraction of a step"]
+    rows = [row for preset in PRESETS for row in _rows(preset, rounds, images, folder)]
+    return f"Medians of {rounds} rounds; images in {folder}\n\n{markdown(header, rows)}"
 
 
-def _rows(preset: str, rounds: int, pictures: Tensor, folder: Path) -> list[list[str]]:
+def _rows(preset: str, rounds: int, images: Tensor, folder: Path) -> list[list[str]]:
     cfg = compose([f"experiment={preset}"])
-    makers = {"mlp_lab": of_mlp_lab, "kornia": of_kornia, "torchvision": of_torchvision}
-    side = pictures.shape[2]
-    contestants = {name: make(cfg.augmentation, side) for name, make in makers.items()}
-    _draw(folder / f"{preset}.png", contestants, pictures[0])
-    minibatch = pictures[: cfg.data.batch_size]
-    distorted = {
-        name: timed(partial(own, minibatch), _MINIBATCHES[name])
-        for name, own in contestants.items()
+    packages = {"mlp_lab": of_mlp_lab, "kornia": of_kornia, "torchvision": of_torchvision}
+    side = images.shape[2]
+    distortions = {name: make(cfg.augmentation, side) for name, make in packages.items()}
+    _draw(folder / f"{preset}.png", distortions, images[0])
+    minibatch = images[: cfg.data.batch_size]
+    runs = {
+        name: timed(partial(distort, minibatch), _MINIBATCHES[name])
+        for name, distort in distortions.items()
     }
-    step = training_step(_STEPS, f"experiment={preset}", f"trainer.limit_train_batches={_STEPS}")
-    times = race({**distorted, "a step of training": step}, rounds)
-    own, whole = times["mlp_lab"], times["a step of training"]
-    milliseconds = {name: [1000 * t for t in each] for name, each in times.items()}
+    step = mlp_lab_step(_STEPS, f"experiment={preset}", f"trainer.limit_train_batches={_STEPS}")
+    times = time_in_turn({**runs, "training step": step}, rounds)
+    milliseconds = {name: [1000 * s for s in seconds] for name, seconds in times.items()}
     return [
         [
-            f"`{preset}`, {len(minibatch)} pictures",
+            f"`{preset}`, {len(minibatch)} images",
             name,
             median(milliseconds[name]),
             spread(milliseconds[name]),
-            median(ratios(each, own)),
-            median(ratios(each, whole)),
+            median(ratios(seconds, times["mlp_lab"])),
+            median(ratios(seconds, times["training step"])),
         ]
-        for name, each in times.items()
+        for name, seconds in times.items()
     ]
 
 
 def of_mlp_lab(node: DictConfig, side: int) -> Distortion:
-    """What a preset's ``augmentation`` does to a minibatch."""
+    """Return the augmentation of mlp_lab for the ``augmentation`` node of a config."""
     augmentation, generator = build(node, fill=0.0, side=side), torch.Generator()
-    return lambda pictures: augmentation(pictures.squeeze(1), generator).unsqueeze(1)
+    return lambda images: augmentation(images.squeeze(1), generator).unsqueeze(1)
 
 
 def of_kornia(node: DictConfig, side: int) -> Distortion:
-    """The same by kornia, a minibatch at a time. Raises UserError: it isn't there."""
+    """Return the same augmentation by kornia, which processes a minibatch at a time.
+
+    Raises:
+        UserError: kornia is not installed.
+    """
     try:
         from kornia.augmentation import AugmentationSequential, RandomAffine, RandomElasticTransform
     except ImportError as error:
         raise UserError("kornia: pip install -e '.[benchmark]' installs it") from error
     parts: list[Any] = []
     if affine := _affine(node, side):
-        affine["scale"] *= 2  # drawn for each axis
+        affine["scale"] *= 2  # one range per axis
         parts.append(RandomAffine(**affine, p=1.0))
-    kernel = 8 * round(node.sigma) + 1  # pixels, as torchvision has it
+    kernel = 8 * round(node.sigma) + 1  # in pixels, the kernel size of torchvision
     half_sides = 2 * node.alpha / side
     parts.append(
         RandomElasticTransform(
@@ -96,11 +102,12 @@ def of_kornia(node: DictConfig, side: int) -> Distortion:
 
 
 def of_torchvision(node: DictConfig, side: int) -> Distortion:
-    """About the same by torchvision, a picture at a time: a minibatch would be distorted alike.
+    """Return a similar augmentation by torchvision, which processes one image at a time.
 
-    It scales both axes by one factor, and moves the border of a picture two to three times as far.
+    Applied to a minibatch, it would distort all images in the same way. Differences: it scales both
+    axes by the same factor, and displaces the border of an image two to three times as far.
     """
-    from torchvision.transforms import v2  # mlp_lab.lightning has made it importable
+    from torchvision.transforms import v2  # the import of mlp_lab.lightning made it importable
 
     parts: list[Any] = []
     if affine := _affine(node, side):
@@ -109,11 +116,11 @@ def of_torchvision(node: DictConfig, side: int) -> Distortion:
     half_pixels = 2 * node.alpha
     parts.append(v2.ElasticTransform(alpha=half_pixels, sigma=node.sigma))
     distort = v2.Compose(parts)
-    return lambda pictures: torch.stack([distort(picture) for picture in pictures])
+    return lambda images: torch.stack([distort(image) for image in images])
 
 
 def _affine(node: DictConfig, side: int) -> dict[str, Any]:
-    """The arguments that both packages have in common; none where nothing is affine."""
+    """Return the arguments that both packages share; none if there is no affine map."""
     if not (node.rotation or node.shear or node.scale or node.shift):
         return {}
     return {
@@ -124,13 +131,13 @@ def _affine(node: DictConfig, side: int) -> dict[str, Any]:
     }
 
 
-def _draw(path: Path, contestants: dict[str, Distortion], picture: Tensor) -> None:
-    """A row for each contestant: the picture, then variants of it."""
+def _draw(path: Path, distortions: dict[str, Distortion], image: Tensor) -> None:
+    """Write a figure with one row per package: the image, then distorted copies of it."""
     torch.manual_seed(0)
-    originals = picture.expand(_VARIANTS, *picture.shape)
-    rows = [torch.cat([picture[None], own(originals)]) for own in contestants.values()]
+    originals = image.expand(_VARIANTS, *image.shape)
+    rows = [torch.cat([image[None], distort(originals)]) for distort in distortions.values()]
     captions: list[str] = []
-    for name in contestants:
-        captions += ["as it is", name, *[""] * (_VARIANTS - 1)]
+    for name in distortions:
+        captions += ["original", name, *[""] * (_VARIANTS - 1)]
     images = torch.cat(rows).squeeze(1).numpy()
-    write_png(path, image_grid.examples(images, captions, columns=_VARIANTS + 1))
+    write_png(path, image_grid.image_grid(images, captions, columns=_VARIANTS + 1))

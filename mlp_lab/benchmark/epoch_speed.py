@@ -1,4 +1,4 @@
-"""An epoch of one network here, by hand, in Lightning's usual style and in scikit-learn."""
+"""Time of an epoch in mlp_lab, a plain loop, Lightning's template style and scikit-learn."""
 
 import io
 import tempfile
@@ -11,40 +11,40 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mlp_lab.benchmark.contestants import (
+from mlp_lab.benchmark.implementations import (
     LEARNING_RATE,
     NETWORKS,
     Splits,
     matrix_products,
+    mlp_lab_epoch,
     plain_loop,
-    this_project,
 )
-from mlp_lab.benchmark.timing import Contestant, markdown, median, race, ratios, spread
+from mlp_lab.benchmark.timing import TimedRun, markdown, median, ratios, spread, time_in_turn
 from mlp_lab.lightning import pl, torchvision
 
-EXAMPLES = 50_000  # to train on; the next 10,000 validate
+EXAMPLES = 50_000  # training examples; the next 10,000 are validation examples
 
 
 def compare(rounds: int, splits: Splits, root: Path) -> Iterator[str]:
-    """A table for each network: seconds an epoch, in all, and beside a plain loop."""
+    """Yield a Markdown table for each network: seconds per epoch, and ratio to a plain loop."""
     for network in NETWORKS:
         yield _table(*network, rounds, splits, root)
 
 
 def _table(width: int, batch_size: int, rounds: int, splits: Splits, root: Path) -> str:
     with tempfile.TemporaryDirectory() as logs:
-        contestants = {
-            "mlp_lab": this_project(f"network.width={width}", f"data.batch_size={batch_size}"),
+        runs = {
+            "mlp_lab": mlp_lab_epoch(f"network.width={width}", f"data.batch_size={batch_size}"),
             "plain PyTorch loop": plain_loop(width, batch_size, splits),
             "Lightning, template style": template_style(width, batch_size, root, logs),
             "scikit-learn MLPClassifier": scikit_learn(width, batch_size, splits),
             "matrix products alone": matrix_products(width, batch_size, splits),
         }
-        times = race(contestants, rounds)
+        times = time_in_turn(runs, rounds)
     plain = times["plain PyTorch loop"]
     rows = [
-        [name, median(own, 3), spread(own, 3), median(ratios(own, plain))]
-        for name, own in times.items()
+        [name, median(seconds, 3), spread(seconds, 3), median(ratios(seconds, plain))]
+        for name, seconds in times.items()
     ]
     title = f"**784-{width}-10, batch {batch_size}**, {rounds} rounds"
     table = markdown(["", "s / epoch", "fastest – slowest", "× plain loop"], rows)
@@ -52,7 +52,7 @@ def _table(width: int, batch_size: int, rounds: int, splits: Splits, root: Path)
 
 
 class TemplateModule(pl.LightningModule):
-    """The module that templates show: automatic optimization, a loss and an accuracy logged."""
+    """A module as in Lightning's templates: automatic optimization, logged loss and accuracy."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -78,17 +78,17 @@ class TemplateModule(pl.LightningModule):
         return torch.optim.SGD(self.parameters(), LEARNING_RATE)
 
 
-def template_style(width: int, batch_size: int, root: Path, logs: str) -> Contestant:
-    """Lightning as its templates use it: DataLoader, transforms an image at a time, progress bar.
+def template_style(width: int, batch_size: int, root: Path, logs: str) -> TimedRun:
+    """Return a timed run of Lightning with DataLoader, transforms of one image and progress bar.
 
-    So slow that of small batches only a tenth of an epoch is run, and counted tenfold.
+    For small batches, only a tenth of an epoch is run, and the time is multiplied by 10.
     """
-    part = 10 if batch_size < 100 else 1
+    divisor = 10 if batch_size < 100 else 1
     transform = torchvision.transforms.ToTensor()
     training = torchvision.datasets.MNIST(root, train=True, transform=transform)
     indices = torch.randperm(EXAMPLES).tolist()
-    subset = torch.utils.data.Subset(training, indices[: EXAMPLES // part])
-    held_out = torch.utils.data.Subset(training, range(EXAMPLES, EXAMPLES + 10_000 // part))
+    subset = torch.utils.data.Subset(training, indices[: EXAMPLES // divisor])
+    held_out = torch.utils.data.Subset(training, range(EXAMPLES, EXAMPLES + 10_000 // divisor))
 
     def run() -> float:
         module = TemplateModule(width)
@@ -102,13 +102,13 @@ def template_style(width: int, batch_size: int, root: Path, logs: str) -> Contes
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             start = time.perf_counter()
             trainer.fit(module, *loaders)
-            return (time.perf_counter() - start) * part
+            return (time.perf_counter() - start) * divisor
 
     return run
 
 
-def scikit_learn(width: int, batch_size: int, splits: Splits) -> Contestant:
-    """MLPClassifier, one epoch of SGD without momentum, and its accuracy on validation data."""
+def scikit_learn(width: int, batch_size: int, splits: Splits) -> TimedRun:
+    """Return a timed run of MLPClassifier: one epoch of SGD, then the validation accuracy."""
     from sklearn.neural_network import MLPClassifier
 
     x, y = (tensor.numpy() for tensor in splits["train"])

@@ -1,4 +1,4 @@
-"""A step of image regression here, by hand with encodings from the package index, and its limit."""
+"""Time of a step of image regression in mlp_lab, a plain loop and the matrix products alone."""
 
 import time
 from itertools import pairwise
@@ -8,21 +8,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mlp_lab.benchmark.contestants import training_step
-from mlp_lab.benchmark.timing import Contestant, markdown, median, race, ratios, spread
+from mlp_lab.benchmark.implementations import mlp_lab_step
+from mlp_lab.benchmark.timing import TimedRun, markdown, median, ratios, spread, time_in_turn
 from mlp_lab.config.compose import compose
 from mlp_lab.errors import UserError
 from mlp_lab.nn.microbatches import microbatch_size
 from mlp_lab.nn.probes import linear_layers
 from mlp_lab.runs.build import build_task
 
-SIDES = {64: 20, 256: 3}  # pixels of a picture's side, and steps of a round
-_SIZES = (512, 256, 256, 256, 3)  # numbers between the layers of experiment=image_hw
+SIDES = {64: 20, 256: 3}  # steps of a round, by side of the image in pixels
+_SIZES = (512, 256, 256, 256, 3)  # layer sizes of experiment=image_hw after the encoding
 _SIGMA = 10.0
 
 
 def compare(rounds: int) -> str:
-    """Seconds a step in full batches of small and of large pictures, as a Markdown table."""
+    """Return a Markdown table of seconds per step for full batches of small and large images.
+
+    Raises:
+        UserError: random-fourier-features-pytorch is not installed.
+    """
     encodings = _encodings()
     rows = [row for side in SIDES for row in _rows(side, rounds, encodings)]
     header = ["full batch", "", "s / step", "fastest – slowest", "× limit", "× plain loop"]
@@ -30,7 +34,7 @@ def compare(rounds: int) -> str:
 
 
 def _encodings() -> Any:
-    """The layers of random-fourier-features-pytorch."""
+    """Return the module ``rff.layers`` of random-fourier-features-pytorch."""
     try:
         import rff
     except ImportError as error:
@@ -41,33 +45,33 @@ def _encodings() -> Any:
 
 def _rows(side: int, rounds: int, encodings: Any) -> list[list[str]]:
     steps = SIDES[side]
-    words = [f"data.size={side}", "data.batch_size=1_000_000_000", f"data.passes={steps}"]
-    common = ["experiment=image_hw", "data.image=text", "schedule=constant", *words]
-    data, _ = build_task(compose([*common, "encoding=identity"]))
+    overrides = ["experiment=image_hw", "data.image=text", "schedule=constant"]
+    overrides += [f"data.size={side}", "data.batch_size=1_000_000_000", f"data.passes={steps}"]
+    data, _ = build_task(compose([*overrides, "encoding=identity"]))
     data.setup()
     x, y = data.splits["train"]
-    contestants = {
-        "mlp_lab": training_step(steps, *common),
+    runs = {
+        "mlp_lab": mlp_lab_step(steps, *overrides),
         "plain loop, rff layers": plain_loop(x, y, steps, encodings),
         "matrix products alone": matrix_products(len(x), steps),
     }
-    times = race(contestants, rounds)
+    times = time_in_turn(runs, rounds)
     loop, limit = times["plain loop, rff layers"], times["matrix products alone"]
     return [
         [
             f"{side} x {side}",
             name,
-            median(own, 4),
-            spread(own, 4),
-            median(ratios(own, limit)),
-            median(ratios(own, loop)),
+            median(seconds, 4),
+            spread(seconds, 4),
+            median(ratios(seconds, limit)),
+            median(ratios(seconds, loop)),
         ]
-        for name, own in times.items()
+        for name, seconds in times.items()
     ]
 
 
-def plain_loop(x: Tensor, y: Tensor, steps: int, encodings: Any) -> Contestant:
-    """A loop as the package's README has it: the encoding is the network's first layer."""
+def plain_loop(x: Tensor, y: Tensor, steps: int, encodings: Any) -> TimedRun:
+    """Return a timed run of a plain loop with the encoding as first layer, as in rff's README."""
     encoding = encodings.GaussianEncoding(sigma=_SIGMA, input_size=2, encoded_size=_SIZES[0] // 2)
     layers: list[nn.Module] = [encoding]
     for inputs, outputs in pairwise(_SIZES):
@@ -87,10 +91,10 @@ def plain_loop(x: Tensor, y: Tensor, steps: int, encodings: Any) -> Contestant:
     return run
 
 
-def matrix_products(batch: int, steps: int) -> Contestant:
-    """The arithmetic limit: the matrix products of forward and backward pass, and nothing else.
+def matrix_products(batch: int, steps: int) -> TimedRun:
+    """Return a timed run of the matrix products of a step, a lower limit for all loops.
 
-    In microbatches, in which they are fastest.
+    The products are computed in microbatches, because this is fastest.
     """
     layers = nn.Sequential(*(nn.Linear(*sizes) for sizes in pairwise(_SIZES)))
     weights = [layer.weight.detach() for layer in linear_layers(layers)]
@@ -100,16 +104,17 @@ def matrix_products(batch: int, steps: int) -> Contestant:
     def run() -> float:
         start = time.perf_counter()
         for _ in range(steps):
-            for part in zip(*(each.split(microbatch) for each in values), strict=True):
-                _multiply(part, weights)
+            for chunk in zip(*(v.split(microbatch) for v in values), strict=True):
+                _multiply(chunk, weights)
         return (time.perf_counter() - start) / steps
 
     return run
 
 
 def _multiply(values: tuple[Tensor, ...], weights: list[Tensor]) -> None:
+    """Compute the matrix products of a forward and backward pass of one microbatch."""
     for layer, weight in enumerate(weights):
         values[layer] @ weight.T  # forward
-        values[layer + 1].T @ values[layer]  # the weights' gradient
+        values[layer + 1].T @ values[layer]  # gradient of the weights
         if layer:
-            values[layer + 1] @ weight  # the inputs' gradient; the features need none
+            values[layer + 1] @ weight  # gradient of the inputs, except the encoded features

@@ -1,10 +1,10 @@
-"""What a perceptron costs, and an MLP: parameters, time of a step, time of a prediction."""
+"""Cost of a perceptron and an MLP: parameters, time of a step, time of a prediction."""
 
 import statistics
 
 import torch
 
-from mlp_lab.benchmark.timing import markdown, race, timed
+from mlp_lab.benchmark.timing import markdown, time_in_turn, timed
 from mlp_lab.config.compose import compose
 from mlp_lab.nn.probes import count_parameters, describe
 from mlp_lab.runs.build import build_task
@@ -15,39 +15,42 @@ NETWORKS = {
     "perceptron on MNIST": ["experiment=perceptron", "data=mnist"],
     "MLP on MNIST": ["experiment=mnist_hw4"],
 }
-REPEATS = 200  # in a round, of which the first fifth warms up
+REPEATS = 200  # calls per round
 
 
 def compare(rounds: int) -> str:
-    """The networks of presets as a Markdown table: medians over the rounds."""
-    candidates = {name: Candidate(words) for name, words in NETWORKS.items()}
-    steps = race({name: timed(own.step, REPEATS) for name, own in candidates.items()}, rounds)
-    predictions = race(
-        {name: timed(own.predict, REPEATS) for name, own in candidates.items()}, rounds
+    """Return a Markdown table of the cost of all ``NETWORKS``: medians over the rounds."""
+    networks = {name: TimedNetwork(overrides) for name, overrides in NETWORKS.items()}
+    steps = time_in_turn({name: timed(n.step, REPEATS) for name, n in networks.items()}, rounds)
+    predictions = time_in_turn(
+        {name: timed(n.predict, REPEATS) for name, n in networks.items()}, rounds
     )
     rows = [
         [
             name,
-            describe(own.network).partition(",")[0],
-            f"{count_parameters(own.network):,}",
-            str(len(own.x)),
+            describe(n.network).partition(",")[0],
+            f"{count_parameters(n.network):,}",
+            str(len(n.x)),
             f"{1e6 * statistics.median(steps[name]):.0f}",
             f"{1e6 * statistics.median(predictions[name]):.0f}",
         ]
-        for name, own in candidates.items()
+        for name, n in networks.items()
     ]
     header = ["", "network", "parameters", "batch", "μs / step", "μs / prediction"]
     return markdown(header, rows)
 
 
-class Candidate:
-    """The network of a preset, and what of it is timed.
+class TimedNetwork:
+    """The network of a preset and the operations that are timed.
 
-    Inputs are random numbers: their values don't matter.
+    The inputs are random, because their values do not influence the time.
+
+    Args:
+        overrides: config overrides.
     """
 
-    def __init__(self, words: list[str]) -> None:
-        cfg = compose(words)
+    def __init__(self, overrides: list[str]) -> None:
+        cfg = compose(overrides)
         data, self.task = build_task(cfg)
         self.network = self.task.network
         self.optimizer = self.task.configure_optimizers()
@@ -55,7 +58,7 @@ class Candidate:
         self.y = torch.randint(max(data.out_features, 2), (len(self.x),))
 
     def step(self) -> None:
-        """What training does with a minibatch: outputs, loss, gradient, update."""
+        """Train on one minibatch: outputs, loss, gradients, update."""
         loss = self.task.loss(self.network(self.x), self.y)
         self.optimizer.zero_grad()
         loss.backward()
@@ -63,5 +66,5 @@ class Candidate:
 
     @torch.inference_mode()
     def predict(self) -> None:
-        """Give the outputs for one example."""
+        """Compute the outputs for one example."""
         self.network(self.x[:1])

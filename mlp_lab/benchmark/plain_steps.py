@@ -1,6 +1,8 @@
-"""Microseconds a step of a plain loop, as torch is set up by the environment.
+"""Time of a training step of a plain loop with torch's settings from the environment.
 
-python -m mlp_lab.benchmark.plain_steps       784-64-10 with batch 256, and 784-30-10 with batch 10
+python -m mlp_lab.benchmark.plain_steps
+
+prints the microseconds per step for 784-64-10 with batch 256 and for 784-30-10 with batch 10.
 """
 
 import statistics
@@ -12,7 +14,15 @@ from torch import nn
 
 
 def time_steps(width: int, batch_size: int, steps: int) -> float:
-    """The mean over all but the first fifth of ``steps``, on random pictures."""
+    """Return the mean microseconds per step on random images.
+
+    The first fifth of the steps is a warm-up and does not count.
+
+    Args:
+        width: width of the hidden layer.
+        batch_size: examples per minibatch.
+        steps: number of steps.
+    """
     x, y = torch.rand(20_000, 784), torch.randint(0, 10, (20_000,))
     network = nn.Sequential(nn.Linear(784, width), nn.ReLU(), nn.Linear(width, 10))
     optimizer = torch.optim.SGD(network.parameters(), 0.1, fused=True)

@@ -1,4 +1,4 @@
-"""A sweep that trains stacked, and as many plain loops one after the other, on the same cores."""
+"""Time of a stacked sweep, compared with the same number of plain loops one after the other."""
 
 import io
 import math
@@ -9,23 +9,29 @@ from pathlib import Path
 
 import torch
 
-from mlp_lab.benchmark.contestants import (
+from mlp_lab.benchmark.implementations import (
     NETWORKS,
     Splits,
+    epoch_seconds,
     matrix_products,
     plain_loop,
-    seconds_of,
 )
-from mlp_lab.benchmark.timing import Contestant, markdown, median, race, ratios, spread
+from mlp_lab.benchmark.timing import TimedRun, markdown, median, ratios, spread, time_in_turn
 from mlp_lab.config.compose import compose
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
 
-MEMBERS = (3, 8, 32)
+MEMBERS = (3, 8, 32)  # networks per sweep
 
 
 def compare(rounds: int, processes: int, splits: Splits) -> str:
-    """A table: seconds an epoch of all members, and beside that of as many plain loops."""
+    """Return a Markdown table: seconds per epoch of all members, and ratio to plain loops.
+
+    Args:
+        rounds: number of rounds.
+        processes: worker processes of the sweep, and threads of the loops with threads.
+        splits: training and validation data.
+    """
     threads = f"× with {processes} threads"
     header = ["", "members", "s / epoch of all", "× plain loops", "range", threads, "range"]
     header += ["matrix products alone"]
@@ -44,48 +50,47 @@ def _row(
     loop = plain_loop(width, batch_size, splits)
     share = math.ceil(members / processes)
     with tempfile.TemporaryDirectory() as logs:
-        contestants = {
+        runs = {
             "loop": loop,
             "threads": with_threads(processes, loop),
             "sweep": stacked_sweep(width, batch_size, members, processes, logs),
             "products": matrix_products(width, batch_size, splits, share),
         }
-        times = race(contestants, rounds)
+        times = time_in_turn(runs, rounds)
     loops, threaded = ([members * s for s in times[name]] for name in ("loop", "threads"))
-    beside, beside_threaded = ratios(times["sweep"], loops), ratios(times["sweep"], threaded)
+    ratio, ratio_threaded = ratios(times["sweep"], loops), ratios(times["sweep"], threaded)
     return [
         *(f"784-{width}-10, batch {batch_size}", str(members), median(times["sweep"])),
-        *(median(beside), spread(beside), median(beside_threaded), spread(beside_threaded)),
+        *(median(ratio), spread(ratio), median(ratio_threaded), spread(ratio_threaded)),
         median(ratios(times["products"], loops)),
     ]
 
 
-def with_threads(threads: int, contestant: Contestant) -> Contestant:
-    """The same in several threads."""
+def with_threads(threads: int, timed_run: TimedRun) -> TimedRun:
+    """Return ``timed_run`` with the given number of torch threads."""
 
     def run() -> float:
         torch.set_num_threads(threads)
         try:
-            return contestant()
+            return timed_run()
         finally:
             torch.set_num_threads(1)
 
     return run
 
 
-def stacked_sweep(
-    width: int, batch_size: int, members: int, processes: int, logs: str
-) -> Contestant:
-    """Members of different learning rates, as ``-m`` trains them."""
+def stacked_sweep(width: int, batch_size: int, members: int, processes: int, logs: str) -> TimedRun:
+    """Return a timed run of one epoch of a sweep over the learning rate."""
     rates = torch.linspace(0.01, 0.1, members).tolist()
-    words = [f"network.width={width}", f"data.batch_size={batch_size}", "callbacks=none"]
-    configs = [compose([*words, "trainer.max_epochs=3", f"optimizer.lr={rate}"]) for rate in rates]
+    overrides = [f"network.width={width}", f"data.batch_size={batch_size}", "callbacks=none"]
+    overrides += ["trainer.max_epochs=3"]
+    configs = [compose([*overrides, f"optimizer.lr={rate}"]) for rate in rates]
     rounds = count()
 
     def run() -> float:
         folder = Path(logs) / str(next(rounds))
-        jobs = [Job(cfg, [], folder / str(place)) for place, cfg in enumerate(configs)]
+        jobs = [Job(cfg, [], folder / str(index)) for index, cfg in enumerate(configs)]
         with redirect_stdout(io.StringIO()):
-            return max(seconds_of(r.folder) for r in train_jobs(jobs, processes=processes))
+            return max(epoch_seconds(r.folder) for r in train_jobs(jobs, processes=processes))
 
     return run

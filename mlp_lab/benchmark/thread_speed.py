@@ -1,4 +1,4 @@
-"""A plain loop by thread setting, alone and beside a process that keeps one core busy."""
+"""Time of a plain loop by thread setting, alone and while another process uses one core."""
 
 import os
 import subprocess
@@ -11,7 +11,8 @@ from mlp_lab.benchmark.timing import markdown, median
 
 _STEPS = [sys.executable, "-m", "mlp_lab.benchmark.plain_steps"]
 _BUSY = [sys.executable, "-c", "while True: pass"]
-_WAITING = {
+# Environment variables that set how OpenMP threads wait.
+_WAIT_SETTINGS = {
     "default": {},
     "GOMP_SPINCOUNT=10000": {"GOMP_SPINCOUNT": "10000"},
     "OMP_WAIT_POLICY=PASSIVE": {"OMP_WAIT_POLICY": "PASSIVE"},
@@ -19,7 +20,7 @@ _WAITING = {
 
 
 def compare(rounds: int) -> str:
-    """A table: microseconds a step."""
+    """Return a Markdown table of microseconds per step."""
     times: dict[tuple[str, bool], list[list[float]]] = defaultdict(list)
     for _ in range(rounds):
         for busy in (False, True):
@@ -36,35 +37,36 @@ def compare(rounds: int) -> str:
         ]
         for name in _settings()
     ]
-    header = ["", "784-64-10, batch 256", "beside a busy process"]
-    header += ["784-30-10, batch 10", "beside one"]
-    title = f"Microseconds a step, medians of {rounds} rounds"
+    header = ["", "784-64-10, batch 256", "with a busy process"]
+    header += ["784-30-10, batch 10", "with a busy process"]
+    title = f"Microseconds per step, medians of {rounds} rounds"
     return f"{title}\n\n{markdown(header, rows)}"
 
 
 def _settings() -> dict[str, dict[str, str]]:
-    """Environment variables by what they are called in the table."""
+    """Return the environment variables of each setting, by its name in the table."""
     return {
         f"{threads} thread{'s' if threads > 1 else ''}, {name}": {
             "OMP_NUM_THREADS": str(threads),
             **waiting,
         }
         for threads in range(1, (os.cpu_count() or 1) + 1)
-        for name, waiting in _WAITING.items()
-        if threads > 1 or not waiting  # a single thread waits for nobody
+        for name, waiting in _WAIT_SETTINGS.items()
+        if threads > 1 or not waiting  # a single thread does not wait
     }
 
 
 def _measure(variables: dict[str, str], busy: bool) -> list[float]:
-    """Microseconds a step of each network, in a process of its own."""
+    """Measure the microseconds per step of both networks in a new process."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_"))}
-    with _rival() if busy else nullcontext():
-        done = subprocess.run(_STEPS, env=clean | variables, capture_output=True, check=True)
-    return [float(word) for word in done.stdout.split()]
+    with _busy_process() if busy else nullcontext():
+        process = subprocess.run(_STEPS, env=clean | variables, capture_output=True, check=True)
+    return [float(number) for number in process.stdout.split()]
 
 
 @contextmanager
-def _rival() -> Iterator[None]:
+def _busy_process() -> Iterator[None]:
+    """Keep one core busy during the with statement."""
     process = subprocess.Popen(_BUSY)
     try:
         yield

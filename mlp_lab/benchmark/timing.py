@@ -1,24 +1,24 @@
-"""Contestants that run in turn, and the tables of their times."""
+"""Timing of several implementations in turn, and tables of their times."""
 
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-# Runs once and returns the seconds of what it measures, an epoch or a step.
-Contestant = Callable[[], float]
+# Function that runs once and returns the seconds of one unit, such as an epoch or a step.
+TimedRun = Callable[[], float]
 
 
-def race(contestants: Mapping[str, Contestant], rounds: int) -> dict[str, list[float]]:
-    """The times of each contestant, round after round, all in one process."""
-    times: dict[str, list[float]] = {name: [] for name in contestants}
+def time_in_turn(runs: Mapping[str, TimedRun], rounds: int) -> dict[str, list[float]]:
+    """Run all implementations in turn in each round, and return the times of each one."""
+    times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
-        for name, run in contestants.items():
+        for name, run in runs.items():
             times[name].append(run())
     return times
 
 
-def timed(call: Callable[[], object], repetitions: int) -> Contestant:
-    """The mean seconds of a call, once warm."""
+def timed(call: Callable[[], object], repetitions: int) -> TimedRun:
+    """Return a timed run: the mean seconds of ``repetitions`` calls after a warm-up."""
 
     def run() -> float:
         for _ in range(repetitions // 5):
@@ -32,20 +32,21 @@ def timed(call: Callable[[], object], repetitions: int) -> Contestant:
 
 
 def ratios(times: Sequence[float], others: Sequence[float]) -> list[float]:
-    """Round by round, so that what slows a whole round slows both."""
+    """Return the ratio of the times in each round, which have the same machine load."""
     return [time / other for time, other in zip(times, others, strict=True)]
 
 
 def median(values: Iterable[float], digits: int = 2) -> str:
+    """Return the median as text."""
     return f"{statistics.median(values):.{digits}f}"
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
-    """The smallest and the largest."""
+    """Return the smallest and the largest value as text."""
     return f"{min(values):.{digits}f} – {max(values):.{digits}f}"
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table: the first column flush left, the others flush right."""
-    above, *lines = (f"| {' | '.join(line)} |" for line in (header, *rows))
-    return "\n".join([above, f"|---{'|--:' * (len(header) - 1)}|", *lines])
+    """Return a Markdown table: the first column is left-aligned, the others right-aligned."""
+    first, *lines = (f"| {' | '.join(line)} |" for line in (header, *rows))
+    return "\n".join([first, f"|---{'|--:' * (len(header) - 1)}|", *lines])

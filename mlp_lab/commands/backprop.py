@@ -11,6 +11,6 @@ def backprop() -> None:
 
 
 def _backprop(cfg: DictConfig) -> object:
-    from mlp_lab.course.worked_example import work_out
+    from mlp_lab.course.worked_example import run_worked_example
 
-    return work_out(cfg)
+    return run_worked_example(cfg)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlp_lab.config import schemas
 from mlp_lab.config.mistakes import explain
-from mlp_lab.course.claims.topics import TOPICS, refuse_unknown
+from mlp_lab.course.claims.topics import TOPICS, check_names
 from mlp_lab.errors import UserError
 from mlp_lab.runs.threads import set_threads
 
@@ -19,7 +19,7 @@ def claims() -> None:
     parser.add_argument("--output", default="logs/claims", help="folder (default: %(default)s)")
     args = parser.parse_args()
     try:
-        refuse_unknown(args.topics)
+        check_names(args.topics)
         set_threads(None)
         from mlp_lab.course.claims.report import report
 

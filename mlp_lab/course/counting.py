@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 
 def count_multiplications(compute: Callable[[type[float]], object]) -> int:
-    """How many products ``compute`` makes of numbers of the type that it is given.
+    """Run ``compute`` and return the number of multiplications.
 
-    That type is a float; sums, differences and products with it have it as well. What else is done
-    with it (functions of ``math``, divisions) gives a plain float.
+    Args:
+        compute: function of a number type. Multiplications with numbers of this type are counted.
+            The type is a subclass of float: sums, differences and products with its numbers have
+            the same type, all other operations (divisions, functions of ``math``) return a float.
     """
     count = 0
 

@@ -1,4 +1,4 @@
-"""A worked example of back-propagation: the gradient of each weight, three ways, and a drawing."""
+"""Worked example of backpropagation: gradients by three methods and a drawing of the network."""
 
 import logging
 from collections.abc import Mapping
@@ -10,19 +10,18 @@ from matplotlib.figure import Figure
 from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab.config.schemas.backprop import NUMBER
+from mlp_lab.course.lecture_networks import EXAMPLES, Example
 from mlp_lab.errors import UserError
 from mlp_lab.figures import network_graph
 from mlp_lab.formatting import console, table
 from mlp_lab.nn.scalar_backpropagation import (
-    EXAMPLES,
-    Example,
     Gradients,
-    by_autograd,
-    by_dynamic_programming,
-    by_paths,
     deltas,
-    formula,
     forward,
+    gradient_formula,
+    gradients_by_autograd,
+    gradients_by_dynamic_programming,
+    gradients_by_paths,
 )
 from mlp_lab.storage.files import csv_text, write_png, write_whole
 from mlp_lab.storage.run_folder import new_folder
@@ -30,45 +29,53 @@ from mlp_lab.storage.tensorboard import write_event_file
 
 log = logging.getLogger(__name__)
 
-WAYS = {
-    "by paths": by_paths,
-    "by dynamic programming": by_dynamic_programming,
-    "by autograd": by_autograd,
+METHODS = {
+    "by paths": gradients_by_paths,
+    "by dynamic programming": gradients_by_dynamic_programming,
+    "by autograd": gradients_by_autograd,
 }
 
 
-def work_out(cfg: DictConfig) -> dict[str, Gradients]:
-    """Work out the example that ``cfg`` names (``schemas.Backprop``); return what each way gives.
+def run_worked_example(cfg: DictConfig) -> dict[str, Gradients]:
+    """Compute the gradients of an example with each method and print a table.
 
-    A table goes to the terminal and, with a drawing, to ``<logs>/backprop/<example>/<date_time>``.
-    Raises UserError for weights that the example hasn't, or another number of them or of inputs.
+    The table and a drawing are written to ``<logs>/backprop/<example>/<date_time>``.
+
+    Args:
+        cfg: config of the example (``schemas.Backprop``).
+
+    Returns:
+        Gradients by weight name, by method.
+
+    Raises:
+        UserError: a weight does not exist, or the number of weights or inputs is wrong.
     """
-    example = chosen(cfg)
-    problem = example.network, example.weights, example.inputs, [example.target]
-    found = {name: way(*problem) for name, way in WAYS.items()}
-    header = ["gradient", "weight", *WAYS]
+    example = example_from_config(cfg)
+    arguments = example.network, example.weights, example.inputs, [example.target]
+    results = {name: method(*arguments) for name, method in METHODS.items()}
+    header = ["gradient", "weight", *METHODS]
     rows = [
-        [f"dE/d{edge.name} = {formula(example.network, edge)}", *values]
+        [f"dE/d{edge.name} = {gradient_formula(example.network, edge)}", *values]
         for edge, *values in zip(
             example.network.edges,
             example.weights.values(),
-            *(gradients.values() for gradients in found.values()),
+            *(gradients.values() for gradients in results.values()),
             strict=True,
         )
     ]
-    shown = table(header, [[text, *map("{:.6g}".format, values)] for text, *values in rows])
+    text = table(header, [[name, *map("{:.6g}".format, values)] for name, *values in rows])
     folder = new_folder(Path(cfg.logs) / "backprop" / cfg.example)
     write_whole(folder / "gradients.csv", csv_text([header, *rows]).encode())
-    picture = write_png(folder / "network.png", draw(example, cfg.example))
-    write_event_file(folder, shown, {"network": picture})
+    drawing = write_png(folder / "network.png", draw(example, cfg.example))
+    write_event_file(folder, text, {"network": drawing})
     with console(None):
-        log.info("%s\n", shown)
+        log.info("%s\n", text)
         log.info("folder: %s (network.png, gradients.csv)", folder)
-    return found
+    return results
 
 
-def chosen(cfg: DictConfig) -> Example:
-    """The example of ``cfg``, with its own numbers in the place of the lecture's."""
+def example_from_config(cfg: DictConfig) -> Example:
+    """Return the example of a config, with the activation and values that the config sets."""
     example = EXAMPLES[cfg.example]
     network = example.network
     if cfg.activation is not None:
@@ -82,32 +89,37 @@ def chosen(cfg: DictConfig) -> Example:
     return replace(example, network=network, inputs=inputs, target=target, weights=weights)
 
 
-def _weights(given: Any, names: list[str]) -> dict[str, float]:
-    """Weights by name from what the user typed: some by name, all in a list, or nothing."""
-    plain: Any = OmegaConf.to_container(given) if OmegaConf.is_config(given) else given
-    named = ", ".join(names)
-    if plain is None:
+def _weights(setting: Any, names: list[str]) -> dict[str, float]:
+    """Return the values of the weights that a config sets, by name.
+
+    Args:
+        setting: value of ``weights``: all weights as a list, some weights by name, or None.
+        names: names of the weights of the example.
+    """
+    weights: Any = OmegaConf.to_container(setting) if OmegaConf.is_config(setting) else setting
+    listed = ", ".join(names)
+    if weights is None:
         return {}
-    if isinstance(plain, list):
-        if len(plain) != len(names):
-            raise UserError(f"weights={plain}: must be {len(names)} numbers: {named}")
-        plain = dict(zip(names, plain, strict=True))
-    if not isinstance(plain, Mapping):
-        raise UserError(f"weights={plain}: must be a list of {named}, or some of them by name")
-    for name, value in plain.items():
+    if isinstance(weights, list):
+        if len(weights) != len(names):
+            raise UserError(f"weights={weights}: must be {len(names)} numbers: {listed}")
+        weights = dict(zip(names, weights, strict=True))
+    if not isinstance(weights, Mapping):
+        raise UserError(f"weights={weights}: must be a list of {listed}, or some of them by name")
+    for name, value in weights.items():
         if name not in names:
-            raise UserError(f"weights.{name}: no such weight (weights of the example: {named})")
+            raise UserError(f"weights.{name}: no such weight (weights of the example: {listed})")
         if type(value) not in (int, float) or not NUMBER.allow(value):
             raise UserError(f"weights.{name}={value}: must be a number {NUMBER}")
-    return {name: float(value) for name, value in plain.items()}
+    return {name: float(value) for name, value in weights.items()}
 
 
 def draw(example: Example, name: str) -> Figure:
-    """The network with f, g and dE/df in its units, weights and their gradients on its edges."""
+    """Draw a network with f, g and dE/df in its units, and weights and gradients on its edges."""
     network, targets = example.network, [example.target]
     state = forward(network, example.weights, example.inputs)
     delta = deltas(network, example.weights, state, targets)
-    gradients = by_dynamic_programming(network, example.weights, example.inputs, targets)
+    gradients = gradients_by_dynamic_programming(network, example.weights, example.inputs, targets)
     units = {j: f"x{j} = {state.g[j]:.4g}" for j in network.inputs} | {
         j: f"f{j} = {f:.4g}\ng{j} = {state.g[j]:.4g}\ndE/df{j} = {delta[j]:.4g}"
         for j, f in state.f.items()
@@ -125,4 +137,4 @@ def draw(example: Example, name: str) -> Figure:
     [output] = network.outputs
     error = (state.g[output] - example.target) ** 2
     title = f"{name}: E = (g{output} - y)² = {error:.4g} with y = {example.target:.4g}"
-    return network_graph.graph(units, arrows, title, "gradient of the weight")
+    return network_graph.network_graph(units, arrows, title, "gradient of the weight")

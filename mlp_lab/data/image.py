@@ -38,7 +38,7 @@ class Image(DataModule):
       two training pixels of a row, so that those of the test have no part in it.
 
     Args:
-        image: a file, a name of ``image_files.SHIPPED``, or ``text``.
+        image: a file, a name of ``photographs.SCIKIT_IMAGE_FILES``, or ``text``.
         text_seed: of what a picture of text says.
         size: pixels of a side.
         crop: pixels of a side of the square that is cut from the middle; None: the largest.

@@ -8,7 +8,7 @@ from torch import Tensor
 from mlp_lab.config.names import SPLITS
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
-from mlp_lab.nn.boolean_functions import rows_of, truth_table
+from mlp_lab.nn.boolean_functions import input_rows, truth_table
 
 
 class Boolean(DataModule):
@@ -40,6 +40,6 @@ class Boolean(DataModule):
             raise UserError(f"data.{error}") from error
 
     def read(self, device: torch.device) -> dict[str, tuple[Tensor, Tensor]]:
-        rows = torch.from_numpy(rows_of(self.in_features)).to(device)
+        rows = torch.from_numpy(input_rows(self.in_features)).to(device)
         split = (2 * rows - 1).float(), torch.from_numpy(self.table).to(device)
         return dict.fromkeys(SPLITS, split)

@@ -1,1 +1,4 @@
-"""Functions from arrays to matplotlib figures; none knows runs, files or TensorBoard."""
+"""Functions that take arrays and return matplotlib figures.
+
+They do not access run folders, files or TensorBoard.
+"""

@@ -1,4 +1,4 @@
-"""What a hidden unit does with its sum."""
+"""Curves of activation functions and their derivatives."""
 
 from collections.abc import Mapping
 
@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 _COLUMNS = 5
 
 
-def activations(x: np.ndarray, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
-    """Activations and their derivatives, a panel each.
+def activation_curves(x: np.ndarray, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """Plot activation functions and their derivatives, one panel per function.
 
     Args:
-        x: ``[points]``, ascending.
-        curves: by name f(x) and f'(x): ``[points]`` each.
+        x: arguments in ascending order, ``[points]``.
+        curves: function values f(x) and derivatives f'(x), ``[points]`` each, by activation name.
     """
     rows = -(-len(curves) // _COLUMNS)
     figure = Figure(figsize=(2.5 * _COLUMNS, 2.5 * rows + 0.4), layout="constrained")

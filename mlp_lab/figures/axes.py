@@ -1,4 +1,4 @@
-"""What several figures have on their axes."""
+"""Axis labels that several figures share."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,18 @@ _UNITS = {"psnr": "dB"}
 
 
 def with_unit(metric: str) -> str:
-    """The name of a metric, and its unit, if it has one."""
+    """Return the name of a metric, followed by its unit if it has one."""
     return f"{metric} ({_UNITS[metric]})" if metric in _UNITS else metric
 
 
 def tilt_long_names(panel: Axes, names: Sequence[str], room: int = 3) -> None:
-    """Turn the names below the horizontal axis where one is longer than ``room``, in letters."""
+    """Rotate the tick labels of the horizontal axis if one of them is too long.
+
+    Args:
+        panel: axes whose tick labels are ``names``.
+        names: tick labels.
+        room: length of the longest label that fits without rotation, in characters.
+    """
     if max(map(len, names)) > room:
         panel.tick_params("x", which="major", rotation=45)
         for label in panel.get_xticklabels():

@@ -1,8 +1,9 @@
-"""Which classes were taken for which."""
+"""Confusion matrix and class-wise errors of a classifier."""
 
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
@@ -10,14 +11,14 @@ from mlp_lab.figures.axes import tilt_long_names
 
 
 def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
-    """How many examples of each class were taken for which: a row a true class.
+    """Plot a confusion matrix, with one row per true class.
 
-    The colours tell only the errors, by the logarithm of their number: beside the many examples
-    on the diagonal, and beside the commonest error, the others would all look alike.
+    The colours encode the number of errors on a logarithmic scale. The diagonal is not coloured:
+    on a scale that includes the correct predictions, all errors would have the same colour.
 
     Args:
-        counts: ``[true class, predicted class]``, whole numbers.
-        class_names: in the order of both axes.
+        counts: number of examples, integers ``[true class, predicted class]``.
+        class_names: names of the classes in the order of both axes.
     """
     classes = len(class_names)
     diagonal = np.eye(classes, dtype=bool)
@@ -28,7 +29,7 @@ def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
     figure = Figure(figsize=(size, size), layout="constrained")
     panel = figure.subplots()
     panel.imshow(np.ma.array(errors, mask=diagonal), "Oranges", vmin=0, vmax=top)
-    panel.set_facecolor("gainsboro")  # shows where the mask is
+    panel.set_facecolor("gainsboro")  # colour of the masked diagonal
     for row, column in np.argwhere(counts):
         dark = errors[row, column] > 0.7 * top
         panel.text(
@@ -42,6 +43,13 @@ def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
             fontweight="bold" if row == column else "normal",
         )
     panel.set(xlabel="predicted class", ylabel="true class")
+    _format_class_axes(panel, class_names)
+    return figure
+
+
+def _format_class_axes(panel: Axes, class_names: Sequence[str]) -> None:
+    """Label the rows and columns of a confusion matrix, and draw lines between them."""
+    classes = len(class_names)
     panel.set_xticks(range(classes), class_names)
     panel.set_yticks(range(classes), class_names)
     tilt_long_names(panel, class_names)
@@ -49,18 +57,18 @@ def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
     panel.set_yticks(np.arange(0.5, classes - 1), minor=True)
     panel.grid(which="minor", color="lightgrey", linewidth=0.5)
     panel.tick_params(which="minor", length=0)
-    return figure
 
 
 def class_errors(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
-    """The part of each true class that was taken for another, and that of all examples.
+    """Plot the error of each true class as a bar and the error over all classes as a line.
 
     Args:
-        counts: ``[true class, predicted class]``, whole numbers; an empty class has no bar.
-        class_names: in the order of both axes.
+        counts: number of examples, integers ``[true class, predicted class]``. A class without
+            examples has no bar.
+        class_names: names of the classes in the order of both axes.
     """
     wrong, examples = counts.sum(1) - counts.diagonal(), counts.sum(1)
-    # A class without examples has no error, not an error of zero.
+    # The error of a class without examples is undefined, not zero.
     names = [n if e else f"{n} (none)" for n, e in zip(class_names, examples, strict=True)]
     errors = wrong / np.maximum(examples, 1)
     overall = wrong.sum() / max(examples.sum(), 1)
@@ -68,14 +76,14 @@ def class_errors(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
     panel = figure.subplots()
     bars = panel.bar(range(len(names)), errors, color="tab:blue")
     labels = [f"{error:.1%}" if e else "" for error, e in zip(errors, examples, strict=True)]
-    ground = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # the line stays off the numbers
-    panel.bar_label(bars, labels, padding=3, fontsize=9, bbox=ground)
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # keeps the line off the numbers
+    panel.bar_label(bars, labels, padding=3, fontsize=9, bbox=box)
     panel.axhline(overall, color="black", linestyle=":", label=f"all classes: {overall:.2%}")
     panel.set(xlabel="true class", ylabel="error")
     panel.set_xticks(range(len(names)), names)
     tilt_long_names(panel, names)
     panel.yaxis.set_major_formatter(PercentFormatter(1.0))
     panel.set_ylim(0, max(1.15 * errors.max(), 0.01))
-    # Above the panel, since bars may fill every corner of it.
+    # Above the panel, because the bars can fill every corner of it.
     figure.legend(loc="outside upper right", frameon=False)
     return figure

@@ -1,20 +1,21 @@
-"""What an encoding makes of the unit square."""
+"""Features of an encoding over the unit square."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from mlp_lab.figures.image_grid import examples
+from mlp_lab.figures.image_grid import image_grid
 
 
-def features(values: np.ndarray, captions: Sequence[str]) -> Figure:
-    """Features as grey pictures, x to the right and y downwards; all have the same scale.
+def feature_maps(values: np.ndarray, captions: Sequence[str]) -> Figure:
+    """Plot features as greyscale images with a common scale, x to the right and y downwards.
 
     Args:
-        values: ``[features, height, width]``, the least of all drawn black, the largest white.
-        captions: one a feature.
+        values: values of the features, ``[features, height, width]``. The smallest value is
+            black, the largest is white.
+        captions: caption of each feature.
     """
     scaled = (values - values.min()) / (np.ptp(values) or 1.0)
     scale = f"{values.min():.2g} (black) to {values.max():.2g} (white)"
-    return examples(scaled, captions, f"features over the unit square\n{scale}", columns=8)
+    return image_grid(scaled, captions, f"features over the unit square\n{scale}", columns=8)

@@ -1,4 +1,4 @@
-"""Which frequencies pictures are made of."""
+"""Amplitude spectra of images."""
 
 from collections.abc import Mapping
 
@@ -6,51 +6,53 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-_LEAST = 1e-6  # amplitudes below are drawn as this
+_MIN_AMPLITUDE = 1e-6  # smaller amplitudes are drawn as this one
 
 
-def spectra(spectra: Mapping[str, np.ndarray], nyquist: float) -> Figure:
-    """Amplitudes by frequency in the plane, a panel a picture, and in any direction, a line each.
+def amplitude_spectra(spectra: Mapping[str, np.ndarray], nyquist: float) -> Figure:
+    """Plot the two-dimensional amplitude spectrum of each image, and all radial spectra as lines.
 
     Args:
-        spectra: by name, as ``spectra.spectrum`` has them, of pictures with values in [0, 1] and
-            of one size.
-        nyquist: the highest frequency that the training pixels can show, which is marked.
+        spectra: amplitude spectra from ``images.spectra.spectrum``, ``[size, size]``, by image
+            name. The images have values in [0, 1] and the same size.
+        nyquist: Nyquist frequency of the training pixels in cycles per image; a vertical line
+            marks it.
     """
     figure = Figure(figsize=(4 + 3.2 * len(spectra), 3.6), layout="constrained")
     ratios = [*[1.0] * len(spectra), 1.3]
     *panels, last = figure.subplots(1, 1 + len(spectra), width_ratios=ratios)
-    shown = {name: values.clip(_LEAST) for name, values in spectra.items()}
-    least = min(values.min() for values in shown.values())
-    largest = max(values.max() for values in shown.values())
-    norm = LogNorm(least, max(largest, 2 * least))
-    for panel, (name, values) in zip(panels, shown.items(), strict=True):
+    clipped = {name: values.clip(_MIN_AMPLITUDE) for name, values in spectra.items()}
+    smallest = min(values.min() for values in clipped.values())
+    largest = max(values.max() for values in clipped.values())
+    norm = LogNorm(smallest, max(largest, 2 * smallest))
+    for panel, (name, values) in zip(panels, clipped.items(), strict=True):
         half = len(values) // 2
         ends = (-half - 0.5, len(values) - half - 0.5)
-        drawn = panel.imshow(values, "magma", norm=norm, extent=(*ends, *ends[::-1]))
+        image = panel.imshow(values, "magma", norm=norm, extent=(*ends, *ends[::-1]))
         panel.set(xlabel="frequency along x (cycles)", title=name)
     panels[0].set_ylabel("frequency along y (cycles)")
-    figure.colorbar(drawn, ax=panels, label="amplitude, of 1", shrink=0.8)
-    for name, values in shown.items():
-        last.plot(*by_frequency(values), label=name)
-    last.axvline(nyquist, color="grey", ls=":", label="Nyquist,\ntraining pixels")
-    last.set(xscale="log", yscale="log", xlabel="frequency (cycles over the picture)")
-    last.set_ylabel("amplitude, root mean square over directions")
+    figure.colorbar(image, ax=panels, label="amplitude (pixel values 0 to 1)", shrink=0.8)
+    for name, values in clipped.items():
+        last.plot(*radial_spectrum(values), label=name)
+    last.axvline(nyquist, color="grey", ls=":", label="Nyquist frequency of\nthe training pixels")
+    last.set(xscale="log", yscale="log", xlabel="frequency (cycles per image)")
+    last.set_ylabel("RMS amplitude over all directions")
     last.grid(alpha=0.3)
     last.legend(fontsize=8)
     return figure
 
 
-def by_frequency(amplitudes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Frequencies 1, 2 .. size // 2 in any direction, and the root mean square amplitude at each.
+def radial_spectrum(amplitudes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the radial frequencies 1, 2, ..., size // 2 and the RMS amplitude at each of them.
+
+    The root mean square is taken over a ring of width 1 around the frequency 0.
 
     Args:
-        amplitudes: as ``images.spectra.spectrum`` returns them. Those in a ring of width 1 count
-            for one frequency.
+        amplitudes: amplitude spectrum from ``images.spectra.spectrum``, ``[size, size]``.
     """
     size = len(amplitudes)
-    along = np.arange(size) - size // 2
-    rings = np.rint(np.hypot(along[:, None], along)).astype(int).ravel()
+    axis = np.arange(size) - size // 2
+    rings = np.rint(np.hypot(axis[:, None], axis)).astype(int).ravel()
     power = np.bincount(rings, amplitudes.ravel() ** 2) / np.maximum(np.bincount(rings), 1)
     frequencies = np.arange(1, size // 2 + 1)
     return frequencies, np.sqrt(power[frequencies])

@@ -1,4 +1,4 @@
-"""What happens in each layer of a network."""
+"""Quantities of each layer of a network, such as gradient norms."""
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,33 +12,40 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 _COLUMNS = 3
-_LETTERS = 42  # that fit above a panel
+_TITLE_WIDTH = 42  # characters of a line of a panel's title
 _LABELS = {
     "gradient norm": "gradient norm  ‖∂E/∂W‖",
-    "sparsity": "ReLU outputs that are 0",
+    "sparsity": "sparsity (ReLU outputs equal to 0)",
 }
 
 
-def by_epoch(rows: Iterable[Mapping[str, float]], quantity: str) -> dict[int, np.ndarray]:
-    """A column of a run's layers.csv, ``[layers]`` for each epoch; nan where it is empty."""
+def values_by_epoch(rows: Iterable[Mapping[str, float]], quantity: str) -> dict[int, np.ndarray]:
+    """Return a column of a run's layers.csv as one array ``[layers]`` per epoch.
+
+    Args:
+        rows: rows of layers.csv, ordered by layer within each epoch.
+        quantity: name of the column. Empty cells become nan.
+    """
     values: dict[int, list[float]] = {}
     for row in rows:
         values.setdefault(int(row["epoch"]), []).append(row.get(quantity, np.nan))
     return {epoch: np.array(layers) for epoch, layers in values.items()}
 
 
-def by_layer(
-    panels: Mapping[str, Mapping[int, np.ndarray]], quantity: str, lines: str, title: str = ""
+def quantity_by_layer(
+    panels: Mapping[str, Mapping[int, np.ndarray]], quantity: str, variable: str, title: str = ""
 ) -> Figure:
-    """A quantity by layer, a line for each value of something else, whose colour tells the value.
+    """Plot a quantity against the layer index, with one line per value of a variable.
 
-    A ``sparsity`` is drawn in per cent, anything else by its logarithm; what has none is left out.
+    The colour of a line encodes the variable. The axis of the quantity ``sparsity`` is in per
+    cent; all other quantities have a logarithmic axis, which leaves out values that are not
+    positive.
 
     Args:
-        panels: by title, and by what sets the lines apart, the quantity: ``[layers]``.
-        quantity: what is drawn.
-        lines: what sets the lines apart: ``epoch``.
-        title: of the figure.
+        panels: values of the quantity, ``[layers]``, by panel title and value of the variable.
+        quantity: name of the quantity.
+        variable: name of the variable, such as ``epoch``.
+        title: title of the figure.
     """
     columns = min(_COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
@@ -50,9 +57,9 @@ def by_layer(
     scale = ScalarMappable(Normalize(min(values), max(values)), colormaps["viridis_r"])
     for panel, (name, curves) in zip(axes, panels.items(), strict=False):
         for curve, colour in zip(curves.values(), scale.to_rgba(np.array([*curves])), strict=True):
-            _line(panel, curve, quantity, colour)
-        panel.set(xlabel="layer, from the input")
-        panel.set_title(textwrap.fill(name, _LETTERS), fontsize=10)
+            _plot_line(panel, curve, quantity, colour)
+        panel.set(xlabel="layer (1 = first)")
+        panel.set_title(textwrap.fill(name, _TITLE_WIDTH), fontsize=10)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.grid(alpha=0.3)
     for panel in axes[::columns]:
@@ -61,17 +68,17 @@ def by_layer(
         axes[0].yaxis.set_major_formatter(PercentFormatter(1.0))
         axes[0].set_ylim(0, 1)
     if min(values) < max(values):
-        figure.colorbar(scale, ax=axes, label=lines, ticks=MaxNLocator(integer=True))
+        figure.colorbar(scale, ax=axes, label=variable, ticks=MaxNLocator(integer=True))
     figure.suptitle(title)
     return figure
 
 
 def errors_by_layer(curves: Mapping[str, tuple[Sequence[float], float]]) -> Figure:
-    """How large the error is in each hidden layer, beside what is expected of it.
+    """Plot the norm of the backpropagated error in each hidden layer and its expected value.
 
     Args:
-        curves: by label the error in each layer, from the input on, and the factor by which it is
-            expected to change from a layer to the one before.
+        curves: by label, the norm in each layer from the first to the last, and the expected
+            ratio of the norms of a layer and the following one.
     """
     figure = Figure(figsize=(7.5, 4), layout="constrained")
     panel = figure.subplots()
@@ -79,18 +86,20 @@ def errors_by_layer(curves: Mapping[str, tuple[Sequence[float], float]]) -> Figu
         layers = np.arange(1, len(errors) + 1)
         [line] = panel.plot(layers, errors, "o", label=label)
         expected = errors[-1] * factor ** (len(errors) - layers.astype(float))
-        panel.plot(layers, expected, ":", color=line.get_color(), label=f"· {factor:.3f} a layer")
-    panel.set(xlabel="layer, from the input", ylabel="error in the layer  ‖∂E/∂z‖", yscale="log")
+        name = f"expected: factor {factor:.3f} per layer"
+        panel.plot(layers, expected, ":", color=line.get_color(), label=name)
+    panel.set(xlabel="layer (1 = first)", ylabel="backpropagated error  ‖∂E/∂z‖", yscale="log")
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     panel.grid(alpha=0.3)
     figure.legend(loc="outside right upper", fontsize=9)
     return figure
 
 
-def _line(panel: Axes, values: np.ndarray, quantity: str, colour: np.ndarray) -> None:
+def _plot_line(panel: Axes, values: np.ndarray, quantity: str, colour: np.ndarray) -> None:
     layers = np.arange(1, len(values) + 1)
     if quantity != "sparsity":
-        values = np.where(values > 0, values, np.nan)  # which a logarithm takes
+        # A logarithmic axis shows positive values only.
+        values = np.where(values > 0, values, np.nan)
         if np.isfinite(values).any():
             panel.set_yscale("log")
     panel.plot(layers, values, "o-", ms=3, lw=1, color=colour)

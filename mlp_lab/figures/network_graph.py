@@ -1,4 +1,4 @@
-"""Networks as graphs."""
+"""Drawing of a feed-forward network as a graph."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 _RADIUS = 0.42
-_ACROSS, _DOWN = 2.8, 2.0  # between the middles of neighbouring units
-# Where an edge is written on, as a part of its length: at the half, edges would cross.
-_WRITTEN_AT = 0.36
+_LAYER_DISTANCE, _UNIT_DISTANCE = 2.8, 2.0  # between the centres of neighbouring units
+# Position of an edge's text as a fraction of its length. In the middle, edges can cross.
+_TEXT_POSITION = 0.36
 
 
 class Arrow(NamedTuple):
-    """An edge between two units: what is written on it, and a value that gives its colour."""
+    """An edge from the unit ``tail`` to the unit ``head``; ``value`` determines its colour."""
 
     tail: int
     head: int
@@ -24,14 +24,16 @@ class Arrow(NamedTuple):
     value: float
 
 
-def graph(units: Mapping[int, str], arrows: Sequence[Arrow], title: str, values: str) -> Figure:
-    """A feed-forward network from left to right: what is written in each unit and on each edge.
+def network_graph(
+    units: Mapping[int, str], arrows: Sequence[Arrow], title: str, value_label: str
+) -> Figure:
+    """Draw a feed-forward network from left to right with a text in each unit and on each edge.
 
     Args:
-        units: what is written in each, by its number; edges lead to larger numbers.
-        arrows: the edges.
-        title: of the figure.
-        values: what the values of the edges are, for the scale of their colours.
+        units: text of each unit, by its number.
+        arrows: edges; each leads to a unit with a larger number.
+        title: title of the figure.
+        value_label: label of the colour bar for the values of the edges.
     """
     places = _places(units, arrows)
     x, y = zip(*places.values(), strict=True)
@@ -44,10 +46,10 @@ def graph(units: Mapping[int, str], arrows: Sequence[Arrow], title: str, values:
     largest = max(abs(arrow.value) for arrow in arrows) or 1.0
     scale = Normalize(-largest, largest)
     colours = figure.colorbar(
-        panel.scatter([], [], c=[], cmap="coolwarm", norm=scale), label=values, shrink=0.8
+        panel.scatter([], [], c=[], cmap="coolwarm", norm=scale), label=value_label, shrink=0.8
     )
     for arrow in arrows:
-        _draw(
+        _draw_arrow(
             panel, places[arrow.tail], places[arrow.head], arrow, colours.cmap(scale(arrow.value))
         )
     for unit, text in units.items():
@@ -57,36 +59,39 @@ def graph(units: Mapping[int, str], arrows: Sequence[Arrow], title: str, values:
 
 
 def _places(units: Mapping[int, str], arrows: Sequence[Arrow]) -> dict[int, tuple[float, float]]:
-    """Where each unit stands: in the layer that the longest path to it ends in."""
+    """Return the position of each unit. Its layer is the length of the longest path to it."""
     layer: dict[int, int] = {}
     for unit in sorted(units):
         layer[unit] = max((layer[a.tail] + 1 for a in arrows if a.head == unit), default=0)
     members = {n: [u for u in layer if layer[u] == n] for n in layer.values()}
     return {
-        unit: (_ACROSS * n, _DOWN * ((len(members[n]) - 1) / 2 - members[n].index(unit)))
+        unit: (
+            _LAYER_DISTANCE * n,
+            _UNIT_DISTANCE * ((len(members[n]) - 1) / 2 - members[n].index(unit)),
+        )
         for unit, n in layer.items()
     }
 
 
-def _draw(
+def _draw_arrow(
     panel: Axes,
     tail: tuple[float, float],
     head: tuple[float, float],
     arrow: Arrow,
     colour: tuple[float, float, float, float],
 ) -> None:
-    (x, y), (across, up) = tail, (head[0] - tail[0], head[1] - tail[1])
-    until = 1 - _RADIUS / math.hypot(across, up)
+    (x, y), (dx, dy) = tail, (head[0] - tail[0], head[1] - tail[1])
+    end = 1 - _RADIUS / math.hypot(dx, dy)  # the border of the unit ``head``
     style = {"arrowstyle": "-|>", "color": colour, "linewidth": 2.5, "shrinkA": 0, "shrinkB": 0}
-    panel.annotate("", (x + until * across, y + until * up), tail, arrowprops=style, zorder=0)
+    panel.annotate("", (x + end * dx, y + end * dy), tail, arrowprops=style, zorder=0)
     panel.text(
-        x + _WRITTEN_AT * across,
-        y + _WRITTEN_AT * up,
+        x + _TEXT_POSITION * dx,
+        y + _TEXT_POSITION * dy,
         arrow.text,
         ha="center",
         va="center",
         fontsize=8,
-        rotation=math.degrees(math.atan2(up, across)),
+        rotation=math.degrees(math.atan2(dy, dx)),
         rotation_mode="anchor",
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
     )

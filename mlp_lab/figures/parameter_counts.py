@@ -1,4 +1,4 @@
-"""What networks of different sizes reach."""
+"""Metrics of networks of different sizes."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,18 +6,21 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator, PercentFormatter
 
-# Parameters, the mean and the standard deviation (nan: of a single one) of what was reached, and
-# the name of the network.
-Sized = tuple[int, float, float, str]
+# Number of parameters, mean and standard deviation of a metric over several runs (nan for a single
+# run), and name of the network.
+NetworkResult = tuple[int, float, float, str]
 
 
-def against_parameters(lines: Mapping[str, Sequence[Sized]], metric: str, key: str) -> Figure:
-    """A metric against the number of parameters, which has a logarithmic axis.
+def metric_by_parameters(
+    lines: Mapping[str, Sequence[NetworkResult]], metric: str, key: str
+) -> Figure:
+    """Plot a metric against the number of parameters on a logarithmic axis.
 
     Args:
-        lines: by label: networks by ascending size; each bears its name.
-        metric: what was reached on validation data.
-        key: what the names are values of.
+        lines: results of networks in ascending order of size, by label of the line. Each point is
+            annotated with the name of its network.
+        metric: name of the metric on validation data.
+        key: config key whose values are the names of the networks.
     """
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     panel = figure.subplots()
@@ -38,8 +41,8 @@ def against_parameters(lines: Mapping[str, Sequence[Sized]], metric: str, key: s
         panel.yaxis.set_major_formatter(PercentFormatter(1.0))
     elif all(mean > 0 for points in lines.values() for _, mean, *_ in points):
         panel.set_yscale("log")
-    panel.set(xlabel=f"parameters (beside the points: {key})")
-    panel.set_ylabel(f"{metric} on validation data, chosen epoch")
+    panel.set(xlabel=f"number of parameters (labels at the points: {key})")
+    panel.set_ylabel(f"validation {metric} of the best epoch")
     panel.grid(alpha=0.3)
     if any(lines):
         panel.legend(fontsize=9)

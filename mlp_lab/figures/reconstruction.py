@@ -1,4 +1,4 @@
-"""A picture, and what a network made of it."""
+"""Reconstructions of an image during training."""
 
 from collections.abc import Sequence
 
@@ -10,33 +10,38 @@ _WIDTH = 9.6  # inches
 
 
 def reconstruction(
-    truth: np.ndarray, looks: Sequence[np.ndarray], captions: Sequence[str]
+    ground_truth: np.ndarray, reconstructions: Sequence[np.ndarray], captions: Sequence[str]
 ) -> Figure:
-    """Looks in a row; below them the truth, the last look and its absolute error.
+    """Plot all reconstructions in a row; below them, the last one with its absolute error.
+
+    The second row shows the ground truth, the last reconstruction and the absolute difference.
 
     Args:
-        truth: ``[height, width, 3]`` in [0, 1], or with one channel for greys, as all pictures.
-        looks: what was made of it as time went by, of the same shape; one at least.
-        captions: one a look.
+        ground_truth: colour image ``[height, width, 3]`` or greyscale image ``[height, width, 1]``
+            with values in [0, 1].
+        reconstructions: reconstructions in the order of training, at least one, of the shape of
+            ``ground_truth``.
+        captions: caption of each reconstruction.
     """
-    strip = _WIDTH / max(3, len(looks)) + 0.5  # and room for captions
-    figure = Figure(figsize=(_WIDTH, strip + _WIDTH / 3), layout="constrained")
-    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(strip, _WIDTH / 3))[:, 0]
-    panels = above.subplots(1, len(looks), squeeze=False)[0]
-    for panel, look, caption in zip(panels, looks, captions, strict=True):
-        _show(panel, look, caption)
+    row_height = _WIDTH / max(3, len(reconstructions)) + 0.5  # including the captions
+    ratios = row_height, _WIDTH / 3
+    figure = Figure(figsize=(_WIDTH, sum(ratios)), layout="constrained")
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=ratios)[:, 0]
+    panels = above.subplots(1, len(reconstructions), squeeze=False)[0]
+    for panel, image, caption in zip(panels, reconstructions, captions, strict=True):
+        _show(panel, image, caption)
     left, middle, right = below.subplots(1, 3)
-    _show(left, truth, "truth")
-    _show(middle, looks[-1], "last look")
-    error = np.abs(looks[-1] - truth).mean(2)
-    drawn = right.imshow(error, cmap="magma", vmin=0)
+    _show(left, ground_truth, "ground truth")
+    _show(middle, reconstructions[-1], "last reconstruction")
+    error = np.abs(reconstructions[-1] - ground_truth).mean(2)
+    error_image = right.imshow(error, cmap="magma", vmin=0)
     right.set_title("absolute error", fontsize=9)
     right.set_axis_off()
-    below.colorbar(drawn, ax=right, label="mean over channels, of 1", shrink=0.8)
+    below.colorbar(error_image, ax=right, label="mean over channels", shrink=0.8)
     return figure
 
 
-def _show(panel: Axes, picture: np.ndarray, caption: str) -> None:
-    panel.imshow(picture.squeeze(2) if picture.shape[2] == 1 else picture, "gray", vmin=0, vmax=1)
+def _show(panel: Axes, image: np.ndarray, caption: str) -> None:
+    panel.imshow(image.squeeze(2) if image.shape[2] == 1 else image, "gray", vmin=0, vmax=1)
     panel.set_title(caption, fontsize=9)
     panel.set_axis_off()

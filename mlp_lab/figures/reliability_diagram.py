@@ -1,4 +1,4 @@
-"""Whether a classifier is right as often as it says."""
+"""Reliability diagram: accuracy of a classifier by confidence."""
 
 from collections.abc import Mapping
 
@@ -6,26 +6,30 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-# Predictions of each bin, their mean confidence and accuracy, [bins] each; nan where there is none.
+# Number of predictions in each bin, and their mean confidence and accuracy (nan for an empty bin),
+# [bins] each.
 Bins = tuple[np.ndarray, np.ndarray, np.ndarray]
 
+_Z = 1.96  # 95 % of a normal distribution is within this many standard deviations of the mean
 
-_Z = 1.96  # standard deviations either side that hold 95 % of a normal distribution
 
+def reliability_diagram(curves: Mapping[str, Bins]) -> Figure:
+    """Plot accuracy against confidence; below, the number of predictions in each bin.
 
-def reliability(curves: Mapping[str, Bins]) -> Figure:
-    """Accuracy by confidence, a line each; below them how many predictions each bin holds.
+    The error bar of a bin is the 95 % confidence interval of its accuracy (Wilson 1927,
+    equation 5).
 
-    A bin's whisker is the 95 % interval of its accuracy (Wilson 1927, equation 5).
+    Args:
+        curves: bins of each model, by label.
     """
     figure = Figure(figsize=(6, 6.4), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    above.plot([0, 1], [0, 1], ":", color="grey", label="right as often as it says")
+    above.plot([0, 1], [0, 1], ":", color="grey", label="perfect calibration")
     for (label, (counts, confidence, accuracy)), marker in zip(curves.items(), "os", strict=False):
         full = counts > 0
         n, c, a = counts[full], confidence[full], accuracy[full]
         above.errorbar(
-            c, a, _whiskers(n, a), fmt=f"{marker}-", ms=4, capsize=2, alpha=0.85, label=label
+            c, a, _error_bars(n, a), fmt=f"{marker}-", ms=4, capsize=2, alpha=0.85, label=label
         )
         edges = np.linspace(0, 1, len(counts) + 1)
         below.stairs(counts, edges, baseline=0.5, fill=False, lw=1.5)
@@ -40,9 +44,14 @@ def reliability(curves: Mapping[str, Bins]) -> Figure:
     return figure
 
 
-def _whiskers(n: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """How far the 95 % interval of a part of ``n`` reaches down and up from it: ``[2, bins]``."""
-    middle = (part + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z / (1 + _Z**2 / n) * np.sqrt(part * (1 - part) / n + _Z**2 / (4 * n**2))
-    # Nothing is negative but by rounding.
-    return np.stack([part - (middle - half), middle + half - part]).clip(0)
+def _error_bars(n: np.ndarray, accuracy: np.ndarray) -> np.ndarray:
+    """Return the lengths of the error bars below and above the accuracy, ``[2, bins]``.
+
+    Args:
+        n: number of predictions in each bin, ``[bins]``.
+        accuracy: accuracy in each bin, ``[bins]``.
+    """
+    centre = (accuracy + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    half = _Z / (1 + _Z**2 / n) * np.sqrt(accuracy * (1 - accuracy) / n + _Z**2 / (4 * n**2))
+    # Rounding can make a distance of 0 slightly negative.
+    return np.stack([accuracy - (centre - half), centre + half - accuracy]).clip(0)

@@ -1,24 +1,27 @@
-"""Many small pictures as one."""
+"""Tiling of many small images into one."""
 
 import numpy as np
 
 
-def tiled(pictures: np.ndarray, columns: int, gap: int = 0, ground: float = 0.0) -> np.ndarray:
-    """Pictures in rows, the first one top left.
+def tile_images(
+    images: np.ndarray, columns: int, gap: int = 0, background: float = 0.0
+) -> np.ndarray:
+    """Arrange images in rows, starting at the top left, and return them as one image.
 
     Args:
-        pictures: ``[n, height, width]``.
-        columns: pictures in a row.
-        gap: pixels between neighbours.
-        ground: the value of what no picture covers.
+        images: images of the same size, ``[n, height, width]``.
+        columns: number of images per row.
+        gap: distance between neighbouring images in pixels.
+        background: value of the pixels that no image covers.
 
     Returns:
-        ``[rows * (height + gap) - gap, columns * (width + gap) - gap]``, of the same type.
+        One image, ``[rows * (height + gap) - gap, columns * (width + gap) - gap]``, with the
+        dtype of ``images``.
     """
-    n, height, width = pictures.shape
+    n, height, width = images.shape
     rows = -(-n // columns)
-    cells = np.full((rows * columns, height + gap, width + gap), ground, pictures.dtype)
-    cells[:n, :height, :width] = pictures
+    cells = np.full((rows * columns, height + gap, width + gap), background, images.dtype)
+    cells[:n, :height, :width] = images
     table = cells.reshape(rows, columns, height + gap, width + gap).swapaxes(1, 2)
     whole = table.reshape(rows * (height + gap), columns * (width + gap))
     return whole[: rows * (height + gap) - gap, : columns * (width + gap) - gap]

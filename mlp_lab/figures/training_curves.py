@@ -1,4 +1,4 @@
-"""What happened epoch by epoch."""
+"""Metrics and weights by epoch."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,11 +12,11 @@ _COLOURS = {"train": "tab:blue", "validation": "tab:orange"}
 
 
 def loss_curves(history: Sequence[Mapping[str, float]], best: int | None) -> Figure:
-    """Each metric of ``<metric>/<split>`` columns by epoch, a panel a metric, a line a split.
+    """Plot the metrics of a run against the epoch, one panel per metric and one line per split.
 
     Args:
-        history: a row an epoch, with ``epoch`` and the metrics.
-        best: the epoch that was chosen, marked by a vertical line; None: not marked.
+        history: one row per epoch, with the keys ``epoch`` and ``<metric>/<split>``.
+        best: best epoch, marked by a vertical line; None for no mark.
     """
     names = {k.split("/")[0]: None for row in history for k in row if "/" in k}
     metrics = sorted(names, key=lambda name: (name != "loss", name))
@@ -28,11 +28,11 @@ def loss_curves(history: Sequence[Mapping[str, float]], best: int | None) -> Fig
             points = [
                 (r["epoch"], r[f"{metric}/{split}"]) for r in history if f"{metric}/{split}" in r
             ]
-            # A single epoch is no line yet.
+            # A line needs two points: show a single one with a marker.
             marker = "o" if len(points) == 1 else None
             panel.plot(*zip(*points, strict=True), color=colour, marker=marker, label=split)
         if best is not None:
-            panel.axvline(best, color="grey", linestyle=":", label=f"chosen: epoch {best}")
+            panel.axvline(best, color="grey", linestyle=":", label=f"best epoch: {best}")
         panel.set(xlabel="epoch", ylabel=with_unit(metric))
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         if metric == "error":
@@ -44,11 +44,12 @@ def loss_curves(history: Sequence[Mapping[str, float]], best: int | None) -> Fig
 
 
 def weight_curves(weights: np.ndarray, names: Sequence[str]) -> Figure:
-    """Each weight of a small network by epoch, a line a weight.
+    """Plot the weights of a small network against the epoch, one line per weight.
 
     Args:
-        weights: ``[1 + epochs, weights]``; the first row is the start.
-        names: of the weights.
+        weights: values of the weights, ``[1 + epochs, weights]``; the first row has the initial
+            values.
+        names: names of the weights.
     """
     figure = Figure(figsize=(7, 4), layout="constrained")
     panel = figure.subplots()

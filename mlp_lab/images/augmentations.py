@@ -1,7 +1,7 @@
-"""Augmentation of pictures: a random affine map and a random elastic field for each of a batch.
+"""Augmentation of images: a random affine map and a random elastic deformation for each image.
 
-Both are linear in few random numbers. The points of a whole batch are therefore one matrix product
-of these numbers with fixed fields, and its pictures are resampled once.
+Both are linear in a small number of random weights. One matrix product of these weights with
+fixed fields gives the sampling points of a whole batch, and each image is resampled only once.
 """
 
 import math
@@ -11,34 +11,38 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# The part of an elastic field's variance that its leading modes must hold.
-_KEPT_VARIANCE = 0.999
+# Fraction of the variance of an elastic field that its leading modes must explain.
+_EXPLAINED_VARIANCE = 0.999
 
 
 class Augmentation:
-    """Distorts each picture of a batch by an affine map and an elastic field of its own.
+    """Random affine map and elastic deformation, different for each image of a batch.
 
-    A point of the picture, seen from the centre (x to the right, y down), is scaled, sheared,
-    rotated and shifted. Each parameter is uniform between its bounds and independent of all
-    others. The elastic field then moves the place that each pixel is read from (``elastic_modes``).
-    Values between pixels are bilinear. With all bounds at zero, the pictures stay as they are.
+    The points of the image are scaled, sheared, rotated and shifted, relative to the centre (x to
+    the right, y downwards). Each parameter is uniform within its bounds and independent of all
+    others. The elastic field then displaces the sampling point of each pixel (``elastic_modes``).
+    The interpolation is bilinear. If all bounds are 0, the images are unchanged.
 
-    What others used for MNIST: rotation or else shear 15, scale 15 to 20, alpha 36 to 38 with
-    sigma 5 to 6 (Ciresan et al. 2010, arXiv 1003.0358, section 2); alpha 34, sigma 4 (Simard et
-    al. 2003, "Best practices for convolutional neural networks", section 2).
+    Published values for MNIST: rotation or shear 15, scale 15 to 20, alpha 36 to 38 with sigma 5
+    to 6 (Ciresan et al. 2010, arXiv 1003.0358, section 2); alpha 34, sigma 4 (Simard et al. 2003,
+    "Best practices for convolutional neural networks", section 2).
 
     Args:
-        rotation: at most so many degrees either way; positive is counter-clockwise.
-        shear: at most so many degrees, by which vertical lines lean either way.
-        scale: at most so many per cent wider or narrower, and, drawn apart, higher or lower.
-        shift: at most so many pixels along each axis either way.
-        alpha: amplitude of the elastic field in pixels: that of the noise before it is smoothed.
-            Far from the border, what is left is a displacement along each axis whose standard
-            deviation is alpha / (2 sqrt(3 pi) sigma) pixels: 1.4 for Simard's values.
-        sigma: width of the Gaussian that smooths the field, in pixels; above 0.
-        cooldown: the last part of a training, in which all bounds, and alpha, fall linearly to 0.
-        fill: the value of everything outside the picture.
-        side: height and width of the pictures in pixels; at least 2.
+        rotation: largest angle in degrees, in both directions.
+        shear: largest inclination of vertical lines in degrees, in both directions.
+        scale: largest change of the width and, independently, of the height in per cent.
+        shift: largest displacement along each axis in pixels, in both directions.
+        alpha: amplitude of the elastic field in pixels: that of the noise before smoothing. Far
+            from the border, the standard deviation of the displacement along each axis is
+            alpha / (2 sqrt(3 pi) sigma) pixels: 1.4 for the values of Simard et al.
+        sigma: standard deviation of the Gaussian that smooths the field, in pixels; above 0.
+        cooldown: last fraction of the training, in which all bounds and alpha decrease linearly to
+            0.
+        fill: value of the pixels outside the image.
+        side: height and width of the images in pixels; at least 2.
+
+    Attributes:
+        cooldown: as above; the task computes the strength from it.
     """
 
     def __init__(
@@ -57,47 +61,47 @@ class Augmentation:
         settings = {"rotation": rotation, "shear": shear, "scale": scale, "shift": shift}
         settings |= {"alpha": alpha, "sigma": sigma, "cooldown": cooldown}
         self._settings = settings | {"fill": fill, "side": side}
-        #: Part of the training, at its end, in which the task lets the strength fall to 0.
         self.cooldown = cooldown
         angles = [math.radians(rotation), math.radians(shear)]
         self._bounds = torch.tensor([*angles, scale / 100, scale / 100, shift, shift])
         fields = affine_fields(side)
         if alpha > 0:
             fields = torch.cat([fields, alpha * elastic_modes(side, sigma)])
-        self._fields = to_points(fields, side)
+        self._fields = to_sampling_points(fields, side)
         self._fill = fill
 
     def __repr__(self) -> str:
-        """What tells two of them apart."""
+        """Return all settings: two augmentations are equal if their representations are."""
         return f"Augmentation({', '.join(f'{k}={v}' for k, v in self._settings.items())})"
 
     @property
-    def idle(self) -> bool:
-        """Whether it leaves all pictures as they are."""
+    def is_identity(self) -> bool:
+        """Whether the augmentation leaves all images unchanged."""
         return not self._bounds.any() and self._settings["alpha"] == 0
 
     def __call__(self, images: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:
-        """Distorted copies of ``images``.
+        """Return distorted copies of images.
 
         Args:
-            images: ``[n, side, side]``, or the same in rows ``[n, side * side]``.
-            generator: of all random numbers, on the device of ``images``.
-            strength: what all bounds, and alpha, are multiplied by.
+            images: images, ``[n, side, side]`` or ``[n, side * side]``.
+            generator: random number generator on the device of ``images``.
+            strength: factor of all bounds and of alpha.
 
         Returns:
-            As ``images`` in shape, type and device; ``images`` themselves if nothing changes.
+            Images with the shape, dtype and device of ``images``; ``images`` itself if the
+            augmentation is the identity or ``strength`` is 0.
 
         Raises:
-            RuntimeError: for pictures of another size, or a generator on another device.
+            RuntimeError: the images have another size, or the generator is on another device.
         """
-        if self.idle or strength == 0:
+        if self.is_identity or strength == 0:
             return images
         self._bounds, self._fields = (t.to(images.device) for t in (self._bounds, self._fields))
-        weights = self._draw(len(images), generator, strength)
+        weights = self._sample_weights(len(images), generator, strength)
         return resample(images, weights @ self._fields, self._fill)
 
-    def _draw(self, n: int, generator: torch.Generator, strength: float) -> Tensor:
-        """The weights of the fields in each picture's points: ``[n, 2, fields]``."""
+    def _sample_weights(self, n: int, generator: torch.Generator, strength: float) -> Tensor:
+        """Sample the weights of the fields for x and y of each image, ``[n, 2, fields]``."""
         like: Any = {"dtype": self._fields.dtype, "device": self._fields.device}
         uniform = 2 * torch.rand(n, 6, generator=generator, **like) - 1
         parameters = uniform * (strength * self._bounds)
@@ -111,32 +115,33 @@ class Augmentation:
 
 
 def affine_fields(side: int) -> Tensor:
-    """What affine maps are made of: x, y and 1 at each pixel, float32 ``[3, side * side]``.
+    """Return the fields x, y and 1 at each pixel, float32 ``[3, side * side]``.
 
-    In pixels from the centre of the picture, x to the right and y down.
+    Affine maps are their linear combinations. x and y are in pixels from the centre of the image,
+    x to the right and y downwards.
     """
     axis = torch.arange(side) - (side - 1) / 2
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     return torch.stack([x, y, torch.ones_like(x)]).flatten(1)
 
 
-def to_points(pixels: Tensor, side: int) -> Tensor:
-    """What is in pixels from the centre of a picture, in the unit of ``resample``."""
+def to_sampling_points(pixels: Tensor, side: int) -> Tensor:
+    """Convert pixels from the centre of an image to the unit of the points of ``resample``."""
     return pixels * (2 / (side - 1))
 
 
 def affine_weights(rotation: Tensor, shear: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """Where the points of affinely mapped pictures come from: ``[n, 2, 3]``.
+    """Return the weights of ``affine_fields`` for inverse affine maps, ``[n, 2, 3]``.
 
-    A point is scaled, sheared along x, rotated about the centre, then shifted. The product of what
-    is returned and ``affine_fields`` says for each pixel of the outcome which point came to lie
-    there: the inverse of this map.
+    The forward map scales a point, shears it along x, rotates it about the centre and shifts it.
+    The product of the weights and ``affine_fields`` is the inverse map: for each pixel of the
+    mapped image, the point of the original image that is mapped to it.
 
     Args:
-        rotation: radians, counter-clockwise, ``[n]``.
-        shear: radians by which vertical lines lean, to the left at their top, ``[n]``.
+        rotation: counter-clockwise angles in radians, ``[n]``.
+        shear: inclinations of vertical lines in radians, ``[n]``; the upper end moves to the left.
         scale: factors along x and y, ``[n, 2]``.
-        shift: pixels along x and y, ``[n, 2]``.
+        shift: displacements along x and y in pixels, ``[n, 2]``.
     """
     cos, sin, tan = rotation.cos(), rotation.sin(), shear.tan()
     rows = torch.stack([cos - tan * sin, -sin - tan * cos, sin, cos], dim=1)
@@ -145,59 +150,71 @@ def affine_weights(rotation: Tensor, shear: Tensor, scale: Tensor, shift: Tensor
 
 
 def elastic_modes(side: int, sigma: float) -> Tensor:
-    """What elastic fields are made of: float32 ``[modes, side * side]``.
+    """Return the principal modes of random elastic fields, float32 ``[modes, side * side]``.
 
-    Simard et al. (2003, section 2) draw noise for each pixel, uniform in [-1, 1], and smooth it by
-    a Gaussian. Here its weights sum to 1, and the noise outside the picture is zero. Smoothing is
-    linear, and its eigenvectors are products of those along one axis. The leading ones, weighted
-    by independent standard normal numbers, give fields of the same covariance; and a mean over
-    some 4 pi sigma**2 uniform numbers is as good as normal itself.
+    Simard et al. (2003, section 2) sample noise for each pixel, uniform in [-1, 1], and smooth it
+    with a Gaussian. Here, the weights of the Gaussian sum to 1, and the noise outside the image is
+    0. Smoothing is linear, and its eigenvectors are products of the eigenvectors along one axis.
+    The sum of all eigenvectors, scaled by their eigenvalues and weighted by independent standard
+    normal numbers, is a field with the same covariance. Its distribution is almost the same, too,
+    because a mean of about 4 pi sigma**2 uniform numbers is almost normal.
 
-    The modes come in descending order and hold 99.9 % of the variance. For sigma 4 and 28 pixels
-    these are 35, in place of 784 noisy pixels.
+    The modes are in descending order and explain 99.9 % of the variance. For sigma 4 and 28 pixels
+    there are 35 modes instead of 784 noisy pixels.
+
+    Args:
+        side: height and width of the images in pixels.
+        sigma: standard deviation of the Gaussian in pixels.
     """
     gains, vectors = torch.linalg.eigh(gaussian_smoothing(side, sigma))
-    # The signs are the linear algebra library's choice; pictures should not depend on it.
+    # The sign of an eigenvector depends on the linear algebra library; the images should not.
     vectors = torch.where(vectors[0] < 0, -vectors, vectors)
     products = gains.outer(gains).flatten()
     order = products.argsort(descending=True, stable=True)
-    held = products[order].square().cumsum(0)
-    kept = order[: int((held < _KEPT_VARIANCE * held[-1]).sum()) + 1]
-    modes = torch.einsum("ym,xm->myx", vectors[:, kept // side], vectors[:, kept % side])
+    explained = products[order].square().cumsum(0)
+    leading = order[: int((explained < _EXPLAINED_VARIANCE * explained[-1]).sum()) + 1]
+    modes = torch.einsum("ym,xm->myx", vectors[:, leading // side], vectors[:, leading % side])
     uniform_std = 1 / math.sqrt(3)
-    return (uniform_std * products[kept, None] * modes.flatten(1)).float()
+    return (uniform_std * products[leading, None] * modes.flatten(1)).float()
 
 
 def gaussian_smoothing(side: int, sigma: float) -> Tensor:
-    """The matrix S that smooths along one axis: float64 ``[side, side]``, symmetric.
+    """Return the symmetric matrix S that smooths along one axis, float64 ``[side, side]``.
 
-    S image S is the picture smoothed by a Gaussian of so many pixels, 0 outside. Its weights sum
-    to 1 over all pixels, those outside included.
+    S @ image @ S is the image smoothed with a Gaussian; pixels outside the image are 0. The weights
+    of the Gaussian sum to 1 over all pixels, including those outside.
+
+    Args:
+        side: height and width of the image in pixels.
+        sigma: standard deviation of the Gaussian in pixels.
     """
     distance = torch.arange(side, dtype=torch.float64)
     gaussian = torch.exp(-((distance - distance[:, None]) ** 2) / (2 * sigma**2))
-    beyond = torch.arange(-math.ceil(9 * sigma), math.ceil(9 * sigma) + 1, dtype=torch.float64)
-    return gaussian / torch.exp(-(beyond**2) / (2 * sigma**2)).sum()
+    support = torch.arange(-math.ceil(9 * sigma), math.ceil(9 * sigma) + 1, dtype=torch.float64)
+    return gaussian / torch.exp(-(support**2) / (2 * sigma**2)).sum()
 
 
 def resample(images: Tensor, points: Tensor, fill: float) -> Tensor:
-    """Pictures read at ``points``, bilinearly.
+    """Sample images at ``points`` with bilinear interpolation.
 
     Args:
-        images: ``[n, side, side]``, or the same in rows ``[n, side * side]``.
-        points: x and y for each pixel of the outcome, float32 ``[n, 2, side * side]``. They are
-            0 in the centre of the picture, and -1 and 1 in that of its outermost pixels.
-        fill: the value of everything outside the picture.
+        images: images, ``[n, side, side]`` or ``[n, side * side]``.
+        points: sampling points x and y for each pixel of the result, float32
+            ``[n, 2, side * side]``. The centre of the image is 0, the centres of the outermost
+            pixels are -1 and 1.
+        fill: value of the pixels outside the image.
 
     Returns:
-        As ``images`` in shape and type.
+        Images with the shape and dtype of ``images``.
     """
     n, pixels = len(images), points.shape[2]
     side = math.isqrt(pixels)
-    # Half precision is too coarse for coordinates.
+    # The resolution of half precision is too low for coordinates.
     dtype = torch.promote_types(images.dtype, points.dtype)
-    # torch's kernel is fastest where all pixels lie in one row.
+    # grid_sample is fastest if all pixels are in one row.
     grid = points.to(dtype).view(n, 2, 1, pixels).permute(0, 2, 3, 1)
-    above = (images.to(dtype) - fill).reshape(n, 1, side, side)  # torch reads zeros outside
-    read = F.grid_sample(above, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
-    return read.add_(fill).to(images.dtype).reshape(images.shape)
+    shifted = (images.to(dtype) - fill).reshape(n, 1, side, side)  # the padding is 0, not fill
+    sampled = F.grid_sample(
+        shifted, grid, mode="bilinear", padding_mode="zeros", align_corners=True
+    )
+    return sampled.add_(fill).to(images.dtype).reshape(images.shape)

@@ -1,4 +1,4 @@
-"""Pictures of bytes ``[height, width, channels]``, 1 or 3 channels, as files."""
+"""PNG and GIF files of uint8 images ``[height, width, channels]`` with 1 or 3 channels."""
 
 import io
 from collections.abc import Sequence
@@ -7,34 +7,38 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-_SMALLEST = 256  # pixels of a side of an animation: smaller ones can hardly be seen
-_LAST = 2.0  # seconds of the last picture of an animation
+_MIN_SIDE = 256  # in pixels: smaller animations are enlarged
+_LAST_SECONDS = 2.0  # duration of the last frame of an animation
 
 
-def as_bytes(picture: np.ndarray) -> np.ndarray:
-    """Numbers as bytes, 1 as 255; those outside [0, 1] as the nearest inside."""
-    return np.rint(255 * picture.clip(0, 1)).astype(np.uint8)
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """Convert pixel values from [0, 1] to uint8, 1 to 255. Values outside [0, 1] are clipped."""
+    return np.rint(255 * image.clip(0, 1)).astype(np.uint8)
 
 
-def png(pixels: np.ndarray) -> bytes:
-    """The content of a PNG file."""
-    return _written([_image(pixels)], format="PNG")
+def encode_png(pixels: np.ndarray) -> bytes:
+    """Return the contents of a PNG file, given uint8 pixels ``[height, width, channels]``."""
+    return _encode([_image(pixels)], format="PNG")
 
 
-def gif(pictures: Sequence[np.ndarray], seconds: float) -> bytes:
-    """The content of an animation, each picture for some ``seconds``, which starts again and again.
+def encode_gif(frames: Sequence[np.ndarray], seconds: float) -> bytes:
+    """Return the contents of a GIF file with an animation that repeats.
 
-    It stays at its last picture for a while. Each pixel of small pictures becomes a square of some.
+    The last frame is shown for 2 seconds. Small frames are enlarged by an integer factor.
+
+    Args:
+        frames: frames of the same size, uint8 ``[height, width, channels]``.
+        seconds: duration of each frame except the last.
     """
-    height, width, _ = pictures[0].shape
-    factor = -(-_SMALLEST // max(height, width))
-    images = [_image(p.repeat(factor, 0).repeat(factor, 1)) for p in pictures]
-    durations = [round(1000 * s) for s in (*[seconds] * (len(images) - 1), _LAST)]
-    return _written(images, format="GIF", save_all=True, duration=durations, loop=0)
+    height, width, _ = frames[0].shape
+    factor = -(-_MIN_SIDE // max(height, width))
+    images = [_image(frame.repeat(factor, 0).repeat(factor, 1)) for frame in frames]
+    durations = [round(1000 * s) for s in (*[seconds] * (len(images) - 1), _LAST_SECONDS)]
+    return _encode(images, format="GIF", save_all=True, duration=durations, loop=0)
 
 
-def read_pixels(path: Path) -> np.ndarray:
-    """The bytes of a PNG file."""
+def read_png(path: Path) -> np.ndarray:
+    """Read the pixels of a PNG file, uint8 ``[height, width, channels]``."""
     with Image.open(path) as image:
         return np.asarray(image).reshape(image.height, image.width, -1)
 
@@ -43,7 +47,7 @@ def _image(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
 
 
-def _written(images: Sequence[Image.Image], **options: object) -> bytes:
+def _encode(images: Sequence[Image.Image], **options: object) -> bytes:
     content = io.BytesIO()
     images[0].save(content, **options, **({"append_images": images[1:]} if images[1:] else {}))  # type: ignore[arg-type]
     return content.getvalue()

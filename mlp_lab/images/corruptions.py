@@ -1,7 +1,7 @@
-"""Pictures made worse, by known strengths: shifted, rotated, noisy, blurred.
+"""Image corruptions of known strength: shift, rotation, noise, blur.
 
-Each takes pictures ``[n, side, side]`` in [0, 1], 0 black, a strength and a generator of its random
-numbers, and returns pictures of the same shape. What lies outside a picture is black.
+Each function takes images ``[n, side, side]`` with values in [0, 1], a strength and a random number
+generator, and returns images of the same shape. Pixels outside an image are 0 (black).
 """
 
 from dataclasses import dataclass
@@ -15,55 +15,55 @@ from mlp_lab.images.augmentations import (
     affine_weights,
     gaussian_smoothing,
     resample,
-    to_points,
+    to_sampling_points,
 )
 
 
-class Spoil(Protocol):
-    """What makes pictures worse."""
+class CorruptionFunction(Protocol):
+    """Type of the functions of this module."""
 
     def __call__(self, images: Tensor, strength: float, generator: torch.Generator) -> Tensor: ...
 
 
 @dataclass(frozen=True)
 class Corruption:
-    """A way to make pictures worse.
+    """A corruption and the strengths of the robustness evaluation.
 
     Attributes:
-        spoil: does it.
-        unit: of the strengths.
-        strengths: ascending, from what can hardly be seen to what people find hard as well.
+        apply: corruption function.
+        unit: unit of the strengths.
+        strengths: strengths in ascending order, from hardly visible to difficult for people.
     """
 
-    spoil: Spoil
+    apply: CorruptionFunction
     unit: str
     strengths: tuple[float, ...]
 
 
 def shift(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Move each picture by ``strength`` pixels to the right, left, down or up, drawn apart."""
-    ways = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
-    way = ways[torch.randint(4, (len(images),), generator=generator)]
-    return _mapped(images, torch.zeros(len(images)), strength * way)
+    """Shift each image by ``strength`` pixels in a random direction: right, left, down or up."""
+    directions = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    direction = directions[torch.randint(4, (len(images),), generator=generator)]
+    return _map_affinely(images, torch.zeros(len(images)), strength * direction)
 
 
 def rotate(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Turn each picture about its centre by ``strength`` degrees, either way, drawn apart."""
-    way = 2.0 * torch.randint(2, (len(images),), generator=generator) - 1
-    return _mapped(images, torch.deg2rad(strength * way), torch.zeros(len(images), 2))
+    """Rotate each image about its centre by ``strength`` degrees in a random direction."""
+    direction = 2.0 * torch.randint(2, (len(images),), generator=generator) - 1
+    return _map_affinely(images, torch.deg2rad(strength * direction), torch.zeros(len(images), 2))
 
 
 def add_noise(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Add normal noise to each pixel, and clip to [0, 1], the values that pixels have.
+    """Add normal noise to each pixel and clip the values to [0, 1].
 
-    The noise's standard deviation is ``strength`` per cent of the way from black to white.
+    The standard deviation of the noise is ``strength`` per cent of the range from black to white.
     """
     noise = torch.randn(images.shape, generator=generator)
     return (images + strength / 100 * noise).clamp(0, 1)
 
 
 def blur(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Smooth by a Gaussian whose standard deviation is ``strength`` pixels; nothing is random."""
+    """Smooth images with a Gaussian of standard deviation ``strength`` pixels (not random)."""
     smoothing = gaussian_smoothing(images.shape[1], strength).to(images.dtype)
     return smoothing @ images @ smoothing
 
@@ -76,8 +76,14 @@ CORRUPTIONS = {
 }
 
 
-def _mapped(images: Tensor, rotation: Tensor, shift: Tensor) -> Tensor:
-    """Pictures turned by radians ``[n]``, counter-clockwise, then shifted by pixels ``[n, 2]``."""
+def _map_affinely(images: Tensor, rotation: Tensor, shift: Tensor) -> Tensor:
+    """Rotate and then shift images.
+
+    Args:
+        images: images, ``[n, side, side]``.
+        rotation: counter-clockwise angles in radians, ``[n]``.
+        shift: displacements along x and y in pixels, ``[n, 2]``.
+    """
     side = images.shape[1]
     weights = affine_weights(rotation, torch.zeros_like(rotation), torch.ones_like(shift), shift)
-    return resample(images, to_points(weights @ affine_fields(side), side), fill=0.0)
+    return resample(images, to_sampling_points(weights @ affine_fields(side), side), fill=0.0)

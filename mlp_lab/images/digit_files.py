@@ -1,84 +1,91 @@
-"""Pictures that a user brings, of whatever kind, as float32 ``[pictures, 28, 28]`` in [0, 1]."""
+"""Reading of a user's image files as float32 ``[images, 28, 28]`` with values in [0, 1]."""
 
 import glob
 import gzip
 import math
 import zipfile
-import zlib
 from pathlib import Path
-from struct import error as StructError
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from mlp_lab.errors import UserError
+from mlp_lab.images.image_decoding import (
+    FORMATS,
+    READ_ERRORS,
+    decode_channels,
+    read_error_reason,
+)
 
 _SIDE = 28
-# Pillow knows many more; some of them run other programs to read a file.
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 _SUFFIXES = {
     *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
     *(".pgm", ".ppm", ".pbm"),
 }
-_ALLOWED = f"a picture ({', '.join(FORMATS)}), an idx file (also .gz) or an .npz file"
-# What the readers of files raise when they meet a file that is not as it should be.
-DAMAGE = (
-    *(OSError, SyntaxError, ValueError, EOFError, RuntimeError),
-    *(StructError, zlib.error, zipfile.BadZipFile, Image.DecompressionBombError),
-)
+_ALLOWED = f"an image ({', '.join(FORMATS)}), an idx file (also .gz) or an .npz file"
+_GZIP_MAGIC = b"\x1f\x8b"
 
 
-def light_on_dark(pictures: np.ndarray, invert: str) -> np.ndarray:
-    """Pictures as a network knows them: what is shown is light, the ground is dark.
+def light_on_dark(images: np.ndarray, invert: str) -> np.ndarray:
+    """Return images with light digits on a dark background, as in the training data.
 
     Args:
-        pictures: float32 ``[pictures, height, width]`` in [0, 1].
-        invert: ``yes``, ``no``, or ``auto``: where the mean of the border is above 1/2.
+        images: pixel values, float32 ``[images, height, width]`` in [0, 1].
+        invert: ``yes``: invert all images; ``no``: none; ``auto``: those whose border has a mean
+            above 1/2.
     """
     if invert == "auto":
-        light = _border(pictures).mean(1) > 0.5
+        inverted = _border(images).mean(1) > 0.5
     else:
-        light = np.full(len(pictures), invert == "yes")
-    return np.where(light[:, None, None], 1 - pictures, pictures)
+        inverted = np.full(len(images), invert == "yes")
+    return np.where(inverted[:, None, None], 1 - images, images)
 
 
-def read_pictures(images: str) -> tuple[str, list[str], np.ndarray]:
-    """The pictures that ``images`` stands for: a file, a folder or a glob pattern.
+def read_digits(images: str) -> tuple[str, list[str], np.ndarray]:
+    """Read all images of a file, a folder or a glob pattern.
 
-    Returns what their names are (``file``, or ``index`` in a file of many), the names, and the
-    pictures, float32 ``[pictures, 28, 28]`` in [0, 1].
-    Raises UserError, which names the file, for what is not there or can't be read.
+    Returns:
+        The kind of the names (``file``, or ``index`` for a file with several images), the name of
+        each image, and the images, float32 ``[images, 28, 28]`` in [0, 1].
+
+    Raises:
+        UserError: a file does not exist or cannot be read. The message names the file.
     """
-    files = _files(images)
+    files = _find_files(images)
     if len(files) == 1:
-        many = None
-        start = _start(files[0])
+        array = None
+        start = _read_start(files[0])
         if files[0].suffix.lower() == ".npz":
-            many = _read_npz(files[0])
-        elif start[:2] == b"\x1f\x8b" or _is_idx(start):
-            many = _read_idx(files[0])
-        if many is not None:
-            return "index", [str(i) for i in range(len(many))], many
-    return "file", [str(file) for file in files], np.stack([read_picture(f) for f in files])
+            array = _read_npz(files[0])
+        elif start[:2] == _GZIP_MAGIC or _is_idx(start):
+            array = _read_idx(files[0])
+        if array is not None:
+            return "index", [str(i) for i in range(len(array))], array
+    return "file", [str(file) for file in files], np.stack([read_digit(f) for f in files])
 
 
-def read_picture(path: Path) -> np.ndarray:
-    """A picture of any size, in grey: float32 ``[28, 28]`` in [0, 1].
+def read_digit(path: Path) -> np.ndarray:
+    """Read an image of any size in greyscale, float32 ``[28, 28]`` in [0, 1].
 
-    It is turned as its EXIF data say. What is transparent becomes white, as paper is. The longer
-    side becomes 28 pixels; beside the shorter one, the colour of the border is added.
+    The image is rotated according to its EXIF data. Transparent pixels become white. The longer
+    side is scaled to 28 pixels, and the shorter one is padded with the median of the border.
+
+    Raises:
+        UserError: the file is empty or cannot be read.
     """
-    _start(path)
+    _read_start(path)
     try:
         with Image.open(path, formats=FORMATS) as image:
-            grey = _grey(ImageOps.exif_transpose(image))
-    except DAMAGE as error:
+            [channel] = decode_channels(ImageOps.exif_transpose(image), grey=True)
+    except READ_ERRORS as error:
         raise UserError(
-            f"{path}: can't be read as a picture ({reason(error)}); images takes {_ALLOWED}"
+            f"{path}: cannot be read as an image ({read_error_reason(error)});"
+            f" images must be {_ALLOWED}"
         ) from error
+    grey = Image.fromarray(channel)
     width, height = (max(1, round(side * _SIDE / max(grey.size))) for side in grey.size)
     if (width, height) != grey.size:
-        # In Pillow this averages over all the pixels that become one.
+        # When Pillow reduces an image, this filter averages over all source pixels of a pixel.
         grey = grey.resize((width, height), Image.Resampling.BILINEAR)
     pixels = np.clip(np.asarray(grey, np.float32), 0, 1)
     square = np.full((_SIDE, _SIDE), np.median(_border(pixels)), np.float32)
@@ -87,86 +94,70 @@ def read_picture(path: Path) -> np.ndarray:
     return square
 
 
-def _grey(image: Image.Image) -> Image.Image:
-    """Any picture as one of Pillow's mode F: numbers in [0, 1]."""
-    if image.mode == "F":
-        pixels = np.asarray(image)
-    elif image.mode.startswith("I"):  # 16 bits, which Pillow may keep in 32
-        pixels = np.asarray(image) / 65_535
-    else:
-        if image.has_transparency_data:
-            paper = Image.new("RGBA", image.size, "white")
-            image = Image.alpha_composite(paper, image.convert("RGBA"))
-        pixels = np.asarray(image.convert("L")) / np.float32(255)
-    if not (pixels.min() >= 0 and pixels.max() <= 1):  # so that nan is refused
-        raise ValueError("its numbers must be whole and of at most 16 bits, or lie in [0, 1]")
-    return Image.fromarray(pixels.astype(np.float32))
-
-
-def _border(pictures: np.ndarray) -> np.ndarray:
-    """The outermost pixels of ``[..., height, width]``: ``[..., pixels]``."""
-    outermost = np.ones(pictures.shape[-2:], bool)
+def _border(images: np.ndarray) -> np.ndarray:
+    """Return the outermost pixels of images ``[..., height, width]`` as ``[..., pixels]``."""
+    outermost = np.ones(images.shape[-2:], bool)
     outermost[1:-1, 1:-1] = False
-    return pictures[..., outermost]
+    return images[..., outermost]
 
 
-def _files(images: str) -> list[Path]:
-    """The picture files of a folder or a pattern, sorted; a file as it is."""
+def _find_files(images: str) -> list[Path]:
+    """Return a file, the image files in a folder, or the files that match a pattern, sorted."""
     path = Path(images)
     if path.is_file():
         return [path]
     if path.is_dir():
-        inside = (f for f in path.iterdir() if f.is_file() and not f.name.startswith("."))
-        files = sorted(f for f in inside if f.suffix.lower() in _SUFFIXES)
+        visible = (f for f in path.iterdir() if f.is_file() and not f.name.startswith("."))
+        files = sorted(f for f in visible if f.suffix.lower() in _SUFFIXES)
         if not files:
-            known = ", ".join(sorted(_SUFFIXES))
-            raise UserError(f"{images}: no pictures in this folder (files that end in {known})")
+            suffixes = ", ".join(sorted(_SUFFIXES))
+            raise UserError(f"{images}: no images in this folder (allowed suffixes: {suffixes})")
         return files
     files = sorted(f for f in map(Path, glob.glob(images, recursive=True)) if f.is_file())
     if not files:
         raise UserError(
-            f"{images}: no such file or folder, and no file matches; images takes {_ALLOWED},"
-            " or a folder or pattern of pictures"
+            f"{images}: no such file or folder, and no file matches; images must be {_ALLOWED},"
+            " or a folder or pattern of images"
         )
     return files
 
 
-def _start(path: Path) -> bytes:
-    """The first four bytes of a file. Raises UserError if it is empty."""
+def _read_start(path: Path) -> bytes:
+    """Return the first four bytes of a file. Raises UserError if the file is empty."""
     with path.open("rb") as file:
         start = file.read(4)
     if not start:
-        raise UserError(f"{path}: is empty; images takes {_ALLOWED}")
+        raise UserError(f"{path}: is empty; images must be {_ALLOWED}")
     return start
 
 
 def _is_idx(start: bytes) -> bool:
-    """Whether a file that starts so is in the idx format: two zero bytes, a type, dimensions."""
+    """Return whether the first four bytes are an idx header: 0, 0, data type, dimensions."""
     return len(start) == 4 and start[:2] == b"\0\0" and start[2] in {8, 9, 11, 12, 13, 14}
 
 
 def _read_idx(path: Path) -> np.ndarray:
-    """The pictures of an idx file, as ``_checked`` returns them."""
+    """Read the images of an idx file, float32 ``[images, 28, 28]`` in [0, 1]."""
     try:
         content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
+        if content[:2] == _GZIP_MAGIC:
             content = gzip.decompress(content)
-    except DAMAGE as error:
-        raise UserError(f"{path}: damaged: {reason(error)}") from error
+    except READ_ERRORS as error:
+        raise UserError(f"{path}: damaged: {read_error_reason(error)}") from error
     if not _is_idx(content[:4]):
-        raise UserError(f"{path}: no idx file is packed in it; images takes {_ALLOWED}")
+        raise UserError(f"{path}: does not contain an idx file; images must be {_ALLOWED}")
     if content[2] != 8:
-        raise UserError(f"{path}: holds numbers of another type than bytes, as pixels must be")
+        raise UserError(f"{path}: the data type is not unsigned byte; pixels must be bytes")
     header = 4 + 4 * content[3]
     shape = [int.from_bytes(content[i : i + 4], "big") for i in range(4, header, 4)]
-    if len(content) != header + math.prod(shape):
-        expected = header + math.prod(shape)
-        raise UserError(f"{path}: damaged: {len(content):,} bytes, but should be {expected:,}")
-    return _checked(path, np.frombuffer(content, np.uint8, offset=header).reshape(shape))
+    expected = header + math.prod(shape)
+    if len(content) != expected:
+        raise UserError(f"{path}: damaged: {len(content):,} bytes instead of {expected:,}")
+    return _normalize(path, np.frombuffer(content, np.uint8, offset=header).reshape(shape))
 
 
 def _read_npz(path: Path) -> np.ndarray:
-    """The pictures of an npz file, as ``_checked`` returns them."""
+    """Read the images of an npz file, float32 ``[images, 28, 28]`` in [0, 1]."""
     try:
         if not zipfile.is_zipfile(path):
             raise ValueError("not an npz file")
@@ -174,32 +165,27 @@ def _read_npz(path: Path) -> np.ndarray:
             keys = archive.files
             key = keys[0] if len(keys) == 1 else "images"
             if key not in keys:
-                found = ", ".join(keys) or "no arrays"
-                raise UserError(f"{path}: holds {found}; must hold images, or one array only")
+                names = ", ".join(keys) or "no arrays"
+                raise UserError(f"{path}: contains {names}; must contain images, or one array only")
             array = archive[key]
-    except DAMAGE as error:
-        raise UserError(f"{path}: damaged: {reason(error)}") from error
-    return _checked(path, np.asarray(array))
+    except READ_ERRORS as error:
+        raise UserError(f"{path}: damaged: {read_error_reason(error)}") from error
+    return _normalize(path, np.asarray(array))
 
 
-def _checked(path: Path, array: np.ndarray) -> np.ndarray:
-    """An array of a file as pictures: float32 ``[pictures, 28, 28]`` in [0, 1]."""
+def _normalize(path: Path, array: np.ndarray) -> np.ndarray:
+    """Return the array of a file as float32 ``[images, 28, 28]`` in [0, 1].
+
+    Raises:
+        UserError: the shape, the dtype or the range of the array is wrong.
+    """
     if array.shape[1:] not in {(_SIDE, _SIDE), (_SIDE**2,)} or len(array) == 0:
-        allowed = f"[pictures, {_SIDE}, {_SIDE}] or [pictures, {_SIDE**2}]"
+        allowed = f"[images, {_SIDE}, {_SIDE}] or [images, {_SIDE**2}]"
         raise UserError(f"{path}: has the shape {list(array.shape)}; must be {allowed}")
     if array.dtype == np.uint8:
         array = array / np.float32(255)
     elif not np.issubdtype(array.dtype, np.floating):
-        raise UserError(f"{path}: holds {array.dtype}; must be uint8, or floats in [0, 1]")
-    elif not (array.min() >= 0 and array.max() <= 1):  # so that nan is refused
-        raise UserError(f"{path}: holds numbers outside [0, 1]; floats must lie in it")
+        raise UserError(f"{path}: contains {array.dtype}; must be uint8, or floats in [0, 1]")
+    elif not (array.min() >= 0 and array.max() <= 1):  # also true for nan
+        raise UserError(f"{path}: contains values outside [0, 1]; floats must be inside")
     return np.asarray(array, np.float32).reshape(-1, _SIDE, _SIDE)
-
-
-def reason(error: Exception) -> str:
-    """Why a file can't be read, without its name."""
-    if isinstance(error, UnidentifiedImageError):
-        return "unknown format"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error).partition("\n")[0] or type(error).__name__

@@ -1,4 +1,4 @@
-"""A picture as an array of colours: a user's file, or a photograph that scikit-image ships."""
+"""Reading of colour and greyscale images: a user's file, or a photograph of scikit-image."""
 
 import warnings
 from collections.abc import Iterator
@@ -10,10 +10,15 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from mlp_lab.errors import UserError
-from mlp_lab.images.digit_files import DAMAGE, FORMATS, reason
+from mlp_lab.images.image_decoding import (
+    FORMATS,
+    READ_ERRORS,
+    decode_channels,
+    read_error_reason,
+)
 
-#: The files in scikit-image's wheel, by the names under which it offers most of them.
-SHIPPED = {
+#: Files in scikit-image's wheel. Most of the keys are names in ``skimage.data``.
+SCIKIT_IMAGE_FILES = {
     "astronaut": "astronaut.png",
     "brick": "brick.png",
     "camera": "camera.png",
@@ -31,111 +36,97 @@ SHIPPED = {
     "retina": "retina.jpg",
     "rocket": "rocket.jpg",
 }
-# Decoded, and with a copy or two on the way to numbers in [0, 1], these take about two gigabytes.
-_MOST_PIXELS = 100_000_000
+# The pixels, and one or two copies during the conversion to [0, 1], need about two gigabytes.
+_MAX_PIXELS = 100_000_000
 
 
 def read_image(image: str, size: int, crop: int | None, grey: bool) -> np.ndarray:
-    """A square picture: float32 ``[size, size, 3]`` in [0, 1], or ``[size, size, 1]`` of greys.
+    """Read a square image, float32 ``[size, size, channels]`` in [0, 1].
 
-    The square of ``crop`` pixels in the middle is cut out (None: the largest that there is) and
-    made smaller, each pixel an average of those that it comes from (Lanczos).
-
-    A file is turned as its EXIF data say. What is transparent becomes white, as paper is; CMYK
-    becomes RGB by the plain formula, without a colour profile; of 16 bits none is lost where the
-    picture is grey.
+    The central square of ``crop`` pixels is cut out and reduced to ``size`` pixels with a Lanczos
+    filter. The image is rotated according to its EXIF data. Transparent pixels become white. CMYK
+    is converted to RGB without a colour profile. Greyscale images keep 16 bits.
 
     Args:
-        image: a key of ``SHIPPED``, or a file.
-        size: pixels of a side.
-        crop: pixels of a side of the square that is cut out.
-        grey: make colours grey, by their luma (ITU-R BT.601).
+        image: key of ``SCIKIT_IMAGE_FILES``, or a file.
+        size: height and width of the result in pixels.
+        crop: side of the central square in pixels; None: the largest possible square.
+        grey: whether to return one channel of luma (ITU-R BT.601) instead of three colours.
 
     Raises:
-        UserError: there is no such picture, it can't be read, it moves, or its size doesn't do.
+        UserError: the image does not exist, cannot be read, has several frames, or is smaller than
+            ``size`` or ``crop``.
     """
-    path = _path(image)
-    with _opened(path) as opened:
-        turned = ImageOps.exif_transpose(opened)
-        width, height = turned.size
-        side = crop or min(turned.size)
-        if side > min(turned.size):
+    path = _find_file(image)
+    with _open(path) as opened:
+        rotated = ImageOps.exif_transpose(opened)
+        width, height = rotated.size
+        side = crop or min(rotated.size)
+        if side > min(rotated.size):
             raise UserError(
-                f"data.crop={side}: must be at most {min(turned.size)}:"
+                f"data.crop={side}: must be at most {min(rotated.size)}:"
                 f" {path} is {width} x {height} pixels"
             )
         if size > side:
-            because = (
-                f"{path} is {width} x {height} pixels" if crop is None else f"data.crop={crop}"
-            )
-            raise UserError(f"data.size={size}: must be at most {side}: {because}")
+            reason = f"{path} is {width} x {height} pixels" if crop is None else f"data.crop={crop}"
+            raise UserError(f"data.size={size}: must be at most {side}: {reason}")
         left, top = (width - side) // 2, (height - side) // 2
-        square = turned.crop((left, top, left + side, top + side))
-        channels = [_resized(channel, size) for channel in _channels(square, grey)]
+        square = rotated.crop((left, top, left + side, top + side))
+        channels = [_resize(channel, size) for channel in decode_channels(square, grey)]
     return np.stack(channels * (1 if grey or len(channels) == 3 else 3), 2)
 
 
-def _path(image: str) -> Path:
-    if image not in SHIPPED:
+def _find_file(image: str) -> Path:
+    if image not in SCIKIT_IMAGE_FILES:
         if Path(image).is_file():
             return Path(image)
-        raise UserError(
-            f"data.image={image}: no such file; must be one, text, or one of {', '.join(SHIPPED)}"
-        )
+        names = ", ".join(SCIKIT_IMAGE_FILES)
+        raise UserError(f"data.image={image}: no such file; must be a file, text or one of {names}")
     package = find_spec("skimage")
     if package is None or package.origin is None:
         raise UserError(
             f"data.image={image}: comes with scikit-image: pip install 'mlp-lab[images]'"
         )
-    return Path(package.origin).parent / "data" / SHIPPED[image]
+    return Path(package.origin).parent / "data" / SCIKIT_IMAGE_FILES[image]
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """A picture file whose pixels are about to be read; what is wrong with it ends in UserError."""
-    known, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the limit is ours, and told so
+def _open(path: Path) -> Iterator[Image.Image]:
+    """Open an image file for reading its pixels.
+
+    Raises:
+        UserError: the file cannot be read, is too large or has several frames; also if reading
+            fails in the body of the with statement.
+    """
+    # _check_size replaces Pillow's limit, because a user error has a message of one line.
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         with warnings.catch_warnings(), Image.open(path, formats=FORMATS) as image:
-            warnings.simplefilter("ignore")  # what can be read is as good as it is
-            _refuse_size(path, image)
-            if (pictures := getattr(image, "n_frames", 1)) > 1:
-                raise UserError(f"{path}: holds {pictures} pictures, as animations do; must be one")
+            warnings.simplefilter("ignore")  # of readable files with small defects
+            _check_size(path, image)
+            if (frames := getattr(image, "n_frames", 1)) > 1:
+                raise UserError(f"{path}: contains {frames} frames; must contain one image")
             image.load()
             yield image
-    except DAMAGE as error:
-        raise UserError(f"{path}: can't be read as a picture ({reason(error)})") from error
+    except READ_ERRORS as error:
+        raise UserError(
+            f"{path}: cannot be read as an image ({read_error_reason(error)})"
+        ) from error
     finally:
-        Image.MAX_IMAGE_PIXELS = known
+        Image.MAX_IMAGE_PIXELS = limit
 
 
-def _refuse_size(path: Path, image: Image.Image) -> None:
+def _check_size(path: Path, image: Image.Image) -> None:
     width, height = image.size
-    if width * height > _MOST_PIXELS:
+    if width * height > _MAX_PIXELS:
         needed = 4 * width * height / 2**30
         raise UserError(
-            f"{path}: {width:,} x {height:,} pixels take {needed:.1f} GiB to decode;"
-            f" at most {_MOST_PIXELS:,} pixels are read: make it smaller first"
+            f"{path}: {width:,} x {height:,} pixels need {needed:.1f} GiB;"
+            f" must be at most {_MAX_PIXELS:,} pixels: reduce its size first"
         )
 
 
-def _channels(image: Image.Image, grey: bool) -> list[np.ndarray]:
-    """One array of greys or three of colours, float32 ``[height, width]`` in [0, 1]."""
-    if image.mode == "F":
-        pixels: np.ndarray = np.asarray(image, np.float32)
-    elif image.mode.startswith("I"):  # 16 bits, which Pillow may keep in 32
-        pixels = np.asarray(image, np.float32) / 65_535
-    else:
-        if image.has_transparency_data:
-            paper = Image.new("RGBA", image.size, "white")
-            image = Image.alpha_composite(paper, image.convert("RGBA"))
-        converted = image.convert("L" if grey else "RGB")
-        return [np.asarray(band) / np.float32(255) for band in converted.split()]
-    if not (pixels.min() >= 0 and pixels.max() <= 1):  # so that nan is refused
-        raise ValueError("its numbers must be whole and of at most 16 bits, or lie in [0, 1]")
-    return [pixels]
-
-
-def _resized(channel: np.ndarray, size: int) -> np.ndarray:
+def _resize(channel: np.ndarray, size: int) -> np.ndarray:
     if len(channel) == size:
         return channel
     smaller = Image.fromarray(channel).resize((size, size), Image.Resampling.LANCZOS)

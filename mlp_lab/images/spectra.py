@@ -1,22 +1,23 @@
-"""Which frequencies a picture is made of."""
+"""Amplitude spectra of images."""
 
 import numpy as np
 
 
-def spectrum(picture: np.ndarray) -> np.ndarray:
-    """Amplitudes by frequency: ``[size, size]``, frequency 0 at ``[size // 2, size // 2]``.
+def spectrum(image: np.ndarray) -> np.ndarray:
+    """Return the amplitude spectrum of an image, ``[size, size]``.
 
-    Frequencies are whole cycles over the picture, from -(size // 2) on, rows by y, columns by x. A
-    cosine of amplitude a counts as a / 2 at its frequency and at the opposite one. The mean colour
-    is left out, and a Hann window takes away the edges, where a picture doesn't go on as it begins.
+    Rows are frequencies along y, columns along x, in cycles per image, from -(size // 2) upwards;
+    frequency 0 is at ``[size // 2, size // 2]``. A cosine of amplitude a contributes a / 2 at its
+    frequency and a / 2 at the opposite frequency. The mean colour is subtracted. A Hann window
+    suppresses the discontinuities at the edges of the image. Channels are combined by their root
+    mean square.
 
     Args:
-        picture: ``[size, size, channels]``; what is returned is the root of the mean square over
-            the channels.
+        image: pixel values, ``[size, size, channels]``.
     """
-    size = len(picture)
+    size = len(image)
     window = np.sin(np.pi * np.arange(size) / size) ** 2
     window = np.outer(window, window)[..., None]
-    centred = picture - picture.mean((0, 1))
-    waves = np.fft.fft2(centred * window, axes=(0, 1)) / window.sum()
-    return np.fft.fftshift(np.sqrt(np.mean(np.abs(waves) ** 2, 2)))
+    centred = image - image.mean((0, 1))
+    coefficients = np.fft.fft2(centred * window, axes=(0, 1)) / window.sum()
+    return np.fft.fftshift(np.sqrt(np.mean(np.abs(coefficients) ** 2, 2)))

@@ -1,4 +1,4 @@
-"""Pictures of text: sharp edges at all scales, which natural images have fewer of."""
+"""Images of random text, which have more sharp edges at all scales than natural images."""
 
 from pathlib import Path
 
@@ -9,24 +9,25 @@ from PIL import Image, ImageDraw, ImageFont
 _LETTERS = np.array(list("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"))
 _STRINGS = 6
 _LENGTHS = (3, 12)
-_FONT_SIZES = (1 / 32, 1 / 6)  # in parts of the picture's side
+_FONT_SIZES = (1 / 32, 1 / 6)  # as fractions of the image's side
 
 
 def text_image(size: int, seed: int, grey: bool) -> np.ndarray:
-    """Random strings on white: float32 ``[size, size, 3]`` in [0, 1], or ``[size, size, 1]``.
+    """Return an image of random strings on white, float32 ``[size, size, channels]`` in [0, 1].
 
-    Tancik et al. 2020 (section 6) have pictures of text of random size and colour, and say no
-    more. Here they are 6 strings of 3 to 12 letters and digits in DejaVu Sans: with so much ink
-    a single colour has a PSNR of 18 dB, as raw coordinates, which see little more, have on theirs.
-    The font's size, 1/32 to 1/6 of the picture's side, the RGB colour, and the place of the
-    string's centre in the picture are uniformly random for each; later ones lie on earlier ones.
-    The same seed gives the same picture in each size, but for what a font does to fit its letters
-    to the pixels.
+    Tancik et al. 2020 (section 6) use images of text of random size and colour without further
+    details. Here, an image contains 6 strings of 3 to 12 letters and digits in DejaVu Sans. With
+    this amount of text, the best constant colour has a PSNR of 18 dB, which is the PSNR of raw
+    coordinates on the images of Tancik et al.
+
+    The font size (1/32 to 1/6 of the image's side), the RGB colour and the position of the centre
+    of each string are uniformly random. Later strings cover earlier ones. The same seed gives the
+    same image at each size, except for the rasterization of the font.
 
     Args:
-        size: pixels of a side.
-        seed: of all that is random.
-        grey: make colours grey, by their luma (ITU-R BT.601).
+        size: height and width in pixels.
+        seed: seed of the strings, sizes, colours and positions.
+        grey: whether to return one channel of luma (ITU-R BT.601) instead of three colours.
     """
     random = np.random.default_rng(seed)
     font = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"

@@ -1,4 +1,4 @@
-"""The activation functions by name."""
+"""Activation functions by name."""
 
 from collections.abc import Callable
 

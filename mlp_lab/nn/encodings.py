@@ -1,10 +1,10 @@
-"""Encodings of coordinates: what a network sees in place of a point of [0, 1)^d.
+"""Encodings: maps from the coordinates of a point in [0, 1)^d to the inputs of a network.
 
-A multilayer perceptron of raw coordinates learns low frequencies first, and high ones hardly ever.
-Sines and cosines of the coordinates make the kernel of its training depend on the difference of
-two points alone, and their frequencies say how fast it falls off (Tancik et al. 2020,
-arXiv 2006.10739, section 5). A grid of features that are trained spares the network the rest of
-that work (Mueller et al. 2022, arXiv 2201.05989).
+A multilayer perceptron of raw coordinates learns low frequencies first and high frequencies very
+slowly. With sines and cosines of the coordinates, the kernel of the training depends only on the
+difference of two points, and the frequencies determine its width (Tancik et al. 2020,
+arXiv 2006.10739, section 5). In a hash grid, the encoding itself is
+trained (``hash_grid``; Mueller et al. 2022, arXiv 2201.05989).
 """
 
 import math
@@ -13,15 +13,19 @@ from collections.abc import Hashable
 import torch
 from torch import Tensor, nn
 
-# 2^k for larger k is more than float32 can tell a coordinate's phase for.
-_MOST_OCTAVES = 20
-# The part of the frequencies above what the training pixels can show that calls for a remark: a
-# tenth costs about 5 dB between the pixels (train.py -m experiment=image_tancik sweep=sigma).
-_MOST_ABOVE = 0.05
+# float32 cannot resolve the phase 2^k x of a coordinate x for larger k.
+_MAX_OCTAVES = 20
+# A larger fraction of frequencies above the Nyquist frequency of the training pixels causes a
+# warning: a tenth costs about 5 dB between the pixels
+# (train.py -m experiment=image_tancik sweep=sigma).
+_MAX_FRACTION_ABOVE = 0.05
 
 
 class Identity(nn.Identity):
-    """The coordinates as they are: ``[..., in_features]`` to the same."""
+    """Identity: the raw coordinates.
+
+    Shapes: ``[..., in_features]`` to ``[..., in_features]``.
+    """
 
     def __init__(self, in_features: int) -> None:
         super().__init__()
@@ -29,9 +33,9 @@ class Identity(nn.Identity):
 
 
 class Centred(nn.Module):
-    """2x - 1: coordinates in [-1, 1), around 0, as ``networks.Siren`` wants them.
+    """2x - 1: coordinates in [-1, 1), the range for which ``siren.Siren`` is initialized.
 
-    ``[..., in_features]`` to the same.
+    Shapes: ``[..., in_features]`` to ``[..., in_features]``.
     """
 
     def __init__(self, in_features: int) -> None:
@@ -43,15 +47,18 @@ class Centred(nn.Module):
 
 
 class FourierFeatures(nn.Module):
-    """[sin 2 pi B x, cos 2 pi B x] for a matrix B of frequencies, in cycles over [0, 1).
+    """[sin 2 pi B x, cos 2 pi B x] for a matrix B of frequencies in cycles over [0, 1).
 
-    2 pi is inside. Shapes: ``[..., in_features]`` to ``[..., 2 frequencies]``, the sines first.
+    The frequencies do not include the factor 2 pi.
 
-    The product of the features of two points is sum_j cos 2 pi b_j . (x - y), that of Tancik et al.
-    (section 5) with all amplitudes 1; the squared norm is the number of frequencies.
+    The dot product of the features of two points is sum_j cos 2 pi b_j . (x - y), as in Tancik et
+    al. (section 5) with all amplitudes 1. The squared norm is the number of frequencies.
+
+    Shapes: ``[..., in_features]`` to ``[..., 2 * frequencies]``, the sines first.
 
     Args:
-        frequencies: B: ``[frequencies, in_features]``. Saved with the network, but not trained.
+        frequencies: matrix B, ``[frequencies, in_features]``. It is saved with the network, but not
+            trained.
     """
 
     frequencies: Tensor
@@ -65,15 +72,19 @@ class FourierFeatures(nn.Module):
         phase = x @ (2 * math.pi * self.frequencies.T)
         return torch.cat([phase.sin(), phase.cos()], -1)
 
-    def below(self, highest: float) -> str | None:
-        """Settings whose frequencies stay well below ``highest``, in words; None: it has none."""
+    def settings_below(self, highest: float) -> str | None:
+        """Describe settings whose frequencies are well below ``highest``.
+
+        Returns:
+            A config key and its largest value; None if the encoding has no settings.
+        """
         return None
 
 
 class Basic(FourierFeatures):
-    """Each coordinate once around the circle: B is the unit matrix (Tancik et al., section 6).
+    """One cycle per coordinate: B is the identity matrix (Tancik et al., section 6).
 
-    ``[..., in_features]`` to ``[..., 2 in_features]``; 2 pi is inside.
+    Shapes: ``[..., in_features]`` to ``[..., 2 * in_features]``.
     """
 
     def __init__(self, in_features: int) -> None:
@@ -81,40 +92,42 @@ class Basic(FourierFeatures):
 
 
 class Positional(FourierFeatures):
-    """The same frequencies along each axis, their logarithms evenly spaced.
+    """The same logarithmically spaced frequencies along each axis.
 
-    ``[..., in_features]`` to ``[..., 2 frequencies]``; 2 pi is inside.
+    Shapes: ``[..., in_features]`` to ``[..., 2 * frequencies]``.
 
     Args:
-        in_features: d, the number of coordinates.
-        frequencies: m in all, m / d along each axis.
-        scale: S: with ``spacing=log`` the frequencies of an axis are 2^s - 1 for m / d values s
-            spread evenly from 0 to S, as in the code that Tancik et al. published; the lowest is 0.
-            (Their section 6 has sigma^(j / m) in place of this.)
-        spacing: ``log``, or ``octaves``: 2^(k - 1) for k = 0 .. m / d - 1, which with the 2 pi is
-            the sin 2^k pi x of NeRF (Mildenhall et al. 2020, equation 4); S has no part in it.
+        in_features: number d of coordinates.
+        frequencies: total number m of frequencies, m / d along each axis.
+        scale: exponent S of the highest frequency with ``spacing=log``; ``octaves`` ignores it.
+        spacing: spacing of the m / d frequencies of an axis:
+
+            - ``log``: 2^s - 1 for evenly spaced s from 0 to S, as in the code that Tancik et al.
+              published. The lowest frequency is 0. (Their section 6 has sigma^(j / m) instead.)
+            - ``octaves``: 2^(k - 1) for k = 0, ..., m / d - 1. With the factor 2 pi this is the
+              sin 2^k pi x of NeRF (Mildenhall et al. 2020, equation 4).
 
     Raises:
-        ValueError: m isn't a multiple of d, or there are more octaves than float32 can resolve.
+        ValueError: m is not a multiple of d, or there are more octaves than float32 can resolve.
     """
 
     def __init__(self, in_features: int, *, frequencies: int, scale: float, spacing: str) -> None:
-        each, rest = divmod(frequencies, in_features)
-        if rest:
+        per_axis, remainder = divmod(frequencies, in_features)
+        if remainder:
             raise ValueError(
                 f"frequencies={frequencies}: must be a multiple of the {in_features} coordinates"
             )
         if spacing == "octaves":
-            if each > _MOST_OCTAVES:
-                most = _MOST_OCTAVES * in_features
+            if per_axis > _MAX_OCTAVES:
+                most = _MAX_OCTAVES * in_features
                 raise ValueError(f"frequencies={frequencies}: must be at most {most} for octaves")
-            along = 2.0 ** (torch.arange(each) - 1)
+            axis_frequencies = 2.0 ** (torch.arange(per_axis) - 1)
         else:
-            along = 2.0 ** torch.linspace(0, scale, each) - 1
-        super().__init__(torch.block_diag(*[along.unsqueeze(1)] * in_features))
+            axis_frequencies = 2.0 ** torch.linspace(0, scale, per_axis) - 1
+        super().__init__(torch.block_diag(*[axis_frequencies.unsqueeze(1)] * in_features))
         self._spacing = spacing
 
-    def below(self, highest: float) -> str | None:
+    def settings_below(self, highest: float) -> str | None:
         octaves = math.log2(highest / 2)
         if self._spacing == "octaves":
             most = self.frequencies.shape[1] * max(1, 2 + math.floor(octaves))
@@ -125,40 +138,49 @@ class Positional(FourierFeatures):
 class Gaussian(FourierFeatures):
     """Random frequencies in all directions: B ~ N(0, sigma^2) (Tancik et al., section 6).
 
-    ``[..., in_features]`` to ``[..., 2 frequencies]``; 2 pi is inside. B is drawn from torch's
-    global generator, as the weights of networks are.
+    B is sampled from torch's global generator, like the initial weights of networks.
+
+    Shapes: ``[..., in_features]`` to ``[..., 2 * frequencies]``.
 
     Args:
-        in_features: d, the number of coordinates.
-        frequencies: m, rows of B.
-        sigma: standard deviation of each entry, in cycles over [0, 1).
+        in_features: number of coordinates.
+        frequencies: number of rows of B.
+        sigma: standard deviation of the entries of B, in cycles over [0, 1).
     """
 
     def __init__(self, in_features: int, *, frequencies: int, sigma: float) -> None:
         super().__init__(sigma * torch.randn(frequencies, in_features))
 
-    def below(self, highest: float) -> str | None:
+    def settings_below(self, highest: float) -> str | None:
         return f"encoding.sigma up to {highest / 4:.2g}"
 
 
 def aliasing_hint(encoding: nn.Module, highest: float) -> str | None:
-    """A remark if many frequencies are above the ``highest`` that the training pixels can show.
+    """Return a warning if many frequencies of an encoding are above the Nyquist frequency.
 
-    They make a network that knows its pixels and nothing between them.
+    With such frequencies, a network fits the training pixels, but not the points between them.
+
+    Args:
+        encoding: any encoding; there is no warning for encodings without fixed frequencies.
+        highest: Nyquist frequency of the training pixels, in cycles over [0, 1).
+
+    Returns:
+        One line that names suitable settings; None if no warning is necessary.
     """
-    if not isinstance(encoding, FourierFeatures) or (settings := encoding.below(highest)) is None:
+    if not isinstance(encoding, FourierFeatures):
         return None
+    settings = encoding.settings_below(highest)
     above = float((encoding.frequencies.abs().amax(1) > highest).float().mean())
-    if above <= _MOST_ABOVE:
+    if settings is None or above <= _MAX_FRACTION_ABOVE:
         return None
     return (
         f"encoding: {100 * above:.0f} % of its frequencies are above {highest:g} cycles, the"
-        f" highest that the training pixels can show (Nyquist); {settings} would suit them"
+        f" Nyquist frequency of the training pixels; suitable: {settings}"
     )
 
 
 def fingerprint(encoding: nn.Module) -> Hashable:
-    """What two encodings have in common if and only if they encode alike."""
+    """Return a key that is equal for two encodings if and only if they are the same function."""
     state = encoding.state_dict()
     kind = FourierFeatures if isinstance(encoding, FourierFeatures) else type(encoding)
     return kind, *(tuple(tensor.flatten().tolist()) for tensor in state.values())

@@ -1,4 +1,4 @@
-"""Multiresolution hash encoding, whose features are trained."""
+"""Multiresolution hash encoding with trained features."""
 
 import math
 from itertools import product
@@ -6,30 +6,32 @@ from itertools import product
 import torch
 from torch import Tensor, nn
 
-# Of the spatial hash, an axis each (Mueller et al. 2022, section 3).
+# Primes of the spatial hash, one per axis (Mueller et al. 2022, section 3).
 _PRIMES = (1, 2_654_435_761, 805_459_861)
 
 
 class HashGrid(nn.Module):
-    """Features at the vertices of grids, coarse to fine, between which it interpolates linearly.
+    """Multilinear interpolation of trained features at the vertices of coarse to fine grids.
 
     Mueller et al. 2022, section 3. Level l divides [0, 1] into floor(coarsest * b^l) cells along
-    each axis, with b such that the last level has ``finest`` (equations 2 and 3). A level whose
-    vertices fit into ``table_size`` rows has a row for each; on a finer one, vertices share rows
-    by a hash of their place (equation 4), and the training has to find out whose row it is.
+    each axis. The factor b gives the last level ``finest`` cells (equations 2 and 3). The features
+    of a level are the rows of a table with at most ``table_size`` rows. If there are enough rows,
+    each vertex has its own row. Otherwise a hash of the vertex determines its row (equation 4),
+    and several vertices share a row.
 
-    Unlike other encodings it is trained. Its features start in +-1e-4. Points outside [0, 1] are
-    taken for the nearest of its border.
+    Unlike the other encodings, this one has parameters. Initially, the features are uniform in
+    +-1e-4. Points outside [0, 1] are clamped to the border.
 
-    Shapes: ``[..., in_features]`` to ``[..., levels * features_per_level]``, the coarsest first.
+    Shapes: ``[..., in_features]`` to ``[..., levels * features_per_level]``, the coarsest level
+    first.
 
     Args:
-        in_features: d, the number of coordinates, at most 3.
-        levels: L.
-        features_per_level: F, features of each vertex.
-        table_size: T, the most rows that a level has.
-        coarsest: N_min, cells along an axis of the first level.
-        finest: N_max, cells along an axis of the last, where there are two levels or more.
+        in_features: number d of coordinates, at most 3.
+        levels: number L of levels.
+        features_per_level: number F of features of each vertex.
+        table_size: largest number T of rows of a level.
+        coarsest: number N_min of cells along an axis of the first level.
+        finest: number N_max of cells along an axis of the last level, for two or more levels.
 
     Raises:
         ValueError: there are more than 3 coordinates, or ``finest`` is less than ``coarsest``.
@@ -59,7 +61,7 @@ class HashGrid(nn.Module):
         self.table_size = table_size
         self.out_features = levels * features_per_level
         growth = (finest / coarsest) ** (1 / max(levels - 1, 1))
-        # Rounding must not take a cell away from a power that is a whole number.
+        # 1e-6: a power that is an integer must not lose a cell by rounding.
         cells = [math.floor(coarsest * growth**level + 1e-6) for level in range(levels)]
         rows = [min((n + 1) ** in_features, table_size) for n in cells]
         dense = [(n + 1) ** in_features <= table_size for n in cells]
@@ -89,10 +91,14 @@ class HashGrid(nn.Module):
         return (weights.unsqueeze(-1) * values).sum(-2).flatten(-2)
 
     def _rows(self, vertices: Tensor) -> Tensor:
-        """Where the features of vertices lie: ``[..., levels, corners, d]`` without the last."""
-        # On each level, one of the two is 0.
-        counted = (vertices * self.strides).sum(-1)
+        """Return the rows of the features of vertices, ``[..., levels, corners]``.
+
+        Args:
+            vertices: integer coordinates of the vertices, ``[..., levels, corners, d]``.
+        """
+        # On each level, either the strides or the primes are 0, and so is one of the summands.
+        dense = (vertices * self.strides).sum(-1)
         first, *others = (vertices * self.primes).unbind(-1)
         for other in others:
             first = first ^ other
-        return self.offsets + counted + first % self.table_size
+        return self.offsets + dense + first % self.table_size

@@ -13,7 +13,7 @@ NORMALIZATIONS: dict[str, Callable[[int], nn.Module]] = {
     "batch": nn.BatchNorm1d,
     "layer": nn.LayerNorm,
 }
-# What weights are drawn from, where that isn't what torch's Linear has drawn already.
+# Initializations of the weights, in addition to that of torch's Linear (``uniform``).
 INITIALIZATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "xavier": nn.init.xavier_uniform_,
     "he": partial(nn.init.kaiming_normal_, nonlinearity="relu"),
@@ -24,44 +24,45 @@ INITIALIZATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 class MLP(nn.Sequential):
     """Multilayer perceptron: ``depth`` hidden layers of ``width`` units and a linear output layer.
 
-    A hidden layer is linear, then normalization, activation and dropout, where there are any.
-    Depth 0 is a linear model, depth 1 has one hidden layer, depth 2 two.
+    A hidden layer consists of a linear layer, normalization (optional), activation and dropout
+    (optional). A network of depth 0 is linear, depth 1 has one hidden layer, depth 2 has two.
 
-    With ``residual``, the sum x of a hidden layer goes, beside its way through normalization,
-    activation, dropout and the next linear layer F, straight into that layer's own sum, x + F(x),
-    where both are equally wide: full pre-activation (He et al. 2016, "Identity mappings in deep
-    residual networks", figure 4e). The parameters are the same, and so are their first values.
+    With ``residual``, consecutive hidden layers of equal width are residual blocks with full
+    pre-activation (He et al. 2016, "Identity mappings in deep residual networks", figure 4e): x is
+    the output of a linear layer, F is normalization, activation, dropout and the next linear layer,
+    and the output of that layer is x + F(x). The parameters and their initial values are the same
+    as without ``residual``.
 
-    The weights of all layers, the last one included, start with ``gain`` times a random number:
+    The initial weights of all layers, including the last, are ``gain`` times a random number:
 
-    - ``uniform``: uniform in +-1/sqrt(inputs), variance 1 / (3 inputs), as torch's Linear has it;
+    - ``uniform``: uniform in +-1/sqrt(inputs), variance 1 / (3 inputs), as in torch's Linear;
     - ``xavier``: uniform in +-sqrt(6 / (inputs + outputs)), variance 2 / (inputs + outputs)
       (Glorot and Bengio 2010, equation 16);
     - ``he``: normal with variance 2 / inputs (He et al. 2015, section 2.2);
-    - ``normal``: normal with variance 1, whatever the layer's size.
+    - ``normal``: normal with variance 1 for layers of all sizes.
 
-    The biases start with 0; those of ``uniform`` as torch has them, in +-1/sqrt(inputs) whatever
-    the gain.
+    The initial biases are 0. Those of ``uniform`` are uniform in +-1/sqrt(inputs), as in torch's
+    Linear, independent of the gain.
 
     Shapes: ``[batch, in_features]`` to ``[batch, out_features]``.
 
     Args:
-        in_features: inputs of the first layer.
-        out_features: outputs; no activation follows them.
-        width: units of each hidden layer.
+        in_features: number of inputs.
+        out_features: number of outputs; no activation follows them.
+        width: number of units of each hidden layer.
         depth: number of hidden layers.
-        widths: units of each hidden layer one by one, in place of ``width`` and ``depth``.
-        activation: a key of ``ACTIVATIONS``.
+        widths: number of units of each hidden layer; replaces ``width`` and ``depth``.
+        activation: key of ``ACTIVATIONS``.
         dropout: probability that a hidden unit is dropped in training
             (Srivastava et al. 2014, section 4).
         normalization: ``none`` or a key of ``NORMALIZATIONS``: batch (Ioffe and Szegedy 2015,
             algorithm 1) or layer (Ba et al. 2016, equation 4).
-        residual: link hidden layers to the next one, where that is of equal width.
+        residual: whether consecutive hidden layers of equal width are residual blocks.
         initialization: ``uniform`` or a key of ``INITIALIZATIONS``.
-        gain: multiplies the standard deviation of the first weights.
+        gain: factor of the initial weights.
 
     Raises:
-        KeyError: for an activation, normalization or initialization that doesn't exist.
+        KeyError: the activation, normalization or initialization does not exist.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class MLP(nn.Sequential):
         hidden = [width] * depth if widths is None else list(widths)
         units = [in_features, *hidden, out_features]
         layers: list[nn.Module] = [nn.Linear(units[0], units[1])]
-        for place, (inputs, outputs) in enumerate(pairwise(units[1:]), 1):
+        for index, (inputs, outputs) in enumerate(pairwise(units[1:]), 1):
             block: list[nn.Module] = []
             if normalization != "none":
                 block.append(NORMALIZATIONS[normalization](inputs))
@@ -90,8 +91,8 @@ class MLP(nn.Sequential):
             if dropout > 0:
                 block.append(nn.Dropout(dropout))
             block.append(nn.Linear(inputs, outputs))
-            linked = residual and inputs == outputs and place < len(hidden)
-            layers += [Residual(*block)] if linked else block
+            is_residual = residual and inputs == outputs and index < len(hidden)
+            layers += [Residual(*block)] if is_residual else block
         super().__init__(*layers)
         for layer in self.modules():
             if isinstance(layer, nn.Linear):
@@ -99,7 +100,7 @@ class MLP(nn.Sequential):
 
 
 class Residual(nn.Sequential):
-    """x + F(x), where F are the layers: it learns what is to be added to its input."""
+    """Residual block: x + F(x), where F is the sequence of layers."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x + super().forward(x)
@@ -115,19 +116,19 @@ def _initialize(layer: nn.Linear, initialization: str, gain: float) -> None:
 
 @torch.no_grad()
 def collapse(network: nn.Sequential) -> nn.Linear:
-    """The single linear layer that a network without any nonlinearity is equal to.
+    """Return the single linear layer that is equal to a network without nonlinearities.
 
-    W2 (W1 x + b1) + b2 = (W2 W1) x + (W2 b1 + b2), and so on for each further layer. An identity
-    changes nothing, nor does dropout of probability 0 or in evaluation.
+    Two layers are W2 (W1 x + b1) + b2 = (W2 W1) x + (W2 b1 + b2), and so on for each further layer.
+    Identity layers and inactive dropout layers (probability 0 or evaluation mode) are ignored.
 
     Raises:
-        ValueError: for a layer of any other kind, by its name.
+        ValueError: the network contains another layer. The message gives its name.
     """
     linear: list[nn.Linear] = []
     for name, layer in network.named_children():
         if isinstance(layer, nn.Linear):
             linear.append(layer)
-        elif not (isinstance(layer, nn.Identity) or _idle_dropout(layer)):
+        elif not (isinstance(layer, nn.Identity) or _is_inactive_dropout(layer)):
             raise ValueError(f"layer {name}, {layer}: only linear layers can be collapsed")
     like = linear[0].weight
     weight, bias = torch.eye(like.shape[1]).to(like), like.new_zeros(like.shape[1])
@@ -139,5 +140,5 @@ def collapse(network: nn.Sequential) -> nn.Linear:
     return single
 
 
-def _idle_dropout(layer: nn.Module) -> bool:
+def _is_inactive_dropout(layer: nn.Module) -> bool:
     return isinstance(layer, nn.Dropout) and (layer.p == 0 or not layer.training)

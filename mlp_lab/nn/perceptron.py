@@ -1,18 +1,18 @@
-"""The perceptron: one linear layer."""
+"""Perceptron."""
 
 from torch import nn
 
 
 class Perceptron(nn.Sequential):
-    """A linear layer whose weights and biases start as normal random numbers around 0.
+    """Perceptron: a linear layer with normally distributed initial weights and biases.
 
-    Shapes: ``[batch, in_features]`` to ``[batch, out_features]``. What is made of an output, such
-    as its sign, is up to the task.
+    Shapes: ``[batch, in_features]`` to ``[batch, out_features]``. The task decides how the outputs
+    are interpreted, for example by their sign.
 
     Args:
-        in_features: inputs.
-        out_features: outputs.
-        std: standard deviation of the weights and biases at the start.
+        in_features: number of inputs.
+        out_features: number of outputs.
+        std: standard deviation of the initial weights and biases; their mean is 0.
     """
 
     def __init__(self, in_features: int, out_features: int, *, std: float = 0.05) -> None:

@@ -1,4 +1,4 @@
-"""What a batch shows of each layer of a network: the gradient that reaches it, its sparsity."""
+"""Properties of the layers of a network: sizes, outputs, gradients, sparsity."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 
 @dataclass
-class Layer:
-    """A linear layer and the activation after it.
+class LayerStatistics:
+    """Statistics of a linear layer and the activation after it for one batch.
 
     Attributes:
-        gradient: dE/dW of the loss E with regard to the weights, ``[outputs, inputs]``.
-        sparsity: the part of what its ReLU puts out, over all units and examples, that is exactly
-            0 (Glorot et al. 2011, section 3); None where no ReLU follows.
+        gradient: gradient dE/dW of the loss E with respect to the weights, ``[outputs, inputs]``.
+        sparsity: fraction of the ReLU outputs, over all units and examples, that are exactly 0
+            (Glorot et al. 2011, section 3). None if no ReLU follows the layer.
     """
 
     gradient: Tensor
@@ -23,80 +23,85 @@ class Layer:
 
     @property
     def gradient_norm(self) -> float:
-        """The Frobenius norm of the gradient: the root of the sum of its squares."""
+        """Frobenius norm of the gradient: the square root of the sum of its squared entries."""
         return float(self.gradient.norm())
 
 
 def linear_layers(network: nn.Module) -> list[nn.Linear]:
-    """The linear layers of a network, from the input on."""
+    """Return the linear layers of a network, the first layer first."""
     return [module for module in network.modules() if isinstance(module, nn.Linear)]
 
 
 @torch.no_grad()
-def last_hidden(network: nn.Module, x: Tensor) -> Tensor:
-    """What the last linear layer sees, ``[batch, units]``: what the last hidden layer puts out.
+def last_hidden_outputs(network: nn.Module, x: Tensor) -> Tensor:
+    """Return the outputs of the last hidden layer, ``[batch, units]``, in evaluation mode.
 
-    As it is in evaluation, without dropout; the network isn't changed.
+    The network and its mode are unchanged.
 
     Args:
-        network: has at least two linear layers.
-        x: inputs ``[batch, ...]``.
+        network: network with at least two linear layers.
+        x: inputs, ``[batch, ...]``.
     """
-    seen: list[Tensor] = []
+    layer_inputs: list[Tensor] = []
 
-    def note(layer: nn.Module, inputs: tuple[Tensor]) -> None:
-        seen.append(inputs[0])
+    def save_inputs(layer: nn.Module, inputs: tuple[Tensor]) -> None:
+        layer_inputs.append(inputs[0])
 
-    hook = linear_layers(network)[-1].register_forward_pre_hook(note)
+    hook = linear_layers(network)[-1].register_forward_pre_hook(save_inputs)
     training = network.training
     try:
         network.eval()(x)
     finally:
         network.train(training)
         hook.remove()
-    return seen[0]
+    return layer_inputs[0]
 
 
-def inspect_layers(network: nn.Module, x: Tensor, loss: Callable[[Tensor], Tensor]) -> list[Layer]:
-    """Its linear layers from the input on, as they are seen in evaluation: without dropout.
+def inspect_layers(
+    network: nn.Module, x: Tensor, loss: Callable[[Tensor], Tensor]
+) -> list[LayerStatistics]:
+    """Return the statistics of all linear layers in evaluation mode, the first layer first.
 
-    Neither the network nor any random number is changed.
+    The network, its mode and the state of the random number generators are unchanged.
 
     Args:
-        network: has at least one linear layer.
-        x: inputs ``[batch, ...]``.
-        loss: of the network's outputs for ``x``, a scalar.
+        network: network with at least one linear layer.
+        x: inputs, ``[batch, ...]``.
+        loss: function from the network's outputs to a scalar loss.
     """
     linear: list[nn.Linear] = []
     sparsity: dict[int, float] = {}
 
-    def note(place: int, relu: nn.Module, inputs: object, output: Tensor) -> None:
-        sparsity[place] = float((output == 0).float().mean())
+    def save_sparsity(index: int, relu: nn.Module, inputs: object, output: Tensor) -> None:
+        sparsity[index] = float((output == 0).float().mean())
 
     hooks = []
     for module in network.modules():
         if isinstance(module, nn.Linear):
             linear.append(module)
         elif isinstance(module, nn.ReLU):
-            hooks.append(module.register_forward_hook(partial(note, len(linear) - 1)))
+            hook = partial(save_sparsity, len(linear) - 1)
+            hooks.append(module.register_forward_hook(hook))
     training = network.training
     try:
         error = loss(network.eval()(x))
     finally:
         network.train(training)
-        for hook in hooks:
-            hook.remove()
+        for handle in hooks:
+            handle.remove()
     gradients = torch.autograd.grad(error, [layer.weight for layer in linear])
-    return [Layer(gradient, sparsity.get(place)) for place, gradient in enumerate(gradients)]
+    return [
+        LayerStatistics(gradient, sparsity.get(index)) for index, gradient in enumerate(gradients)
+    ]
 
 
 def describe(network: nn.Module) -> str:
-    """The units of each layer and the number of parameters: ``784-64-10, 50,890 parameters``."""
-    linear = [m for m in network.modules() if isinstance(m, nn.Linear)]
-    units = "-".join(str(n) for n in [linear[0].in_features, *(m.out_features for m in linear)])
-    return f"{units}, {count_parameters(network):,} parameters"
+    """Return the layer sizes and the number of parameters: ``784-64-10, 50,890 parameters``."""
+    linear = linear_layers(network)
+    sizes = "-".join(str(n) for n in [linear[0].in_features, *(m.out_features for m in linear)])
+    return f"{sizes}, {count_parameters(network):,} parameters"
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Number of trainable parameters."""
+    """Return the number of trainable parameters."""
     return sum(p.numel() for p in network.parameters() if p.requires_grad)

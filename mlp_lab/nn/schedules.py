@@ -1,8 +1,8 @@
-"""Schedules of the learning rate, and of what else changes by a factor: functions of the time.
+"""Schedules: time-dependent factors of the learning rate and of other quantities.
 
-A schedule maps ``epoch``, the time since the start in epochs (a float: 2.5 is the middle of the
-third epoch), and ``epochs``, the length of the whole training, to the factor that the optimizer's
-learning rate is multiplied by. It is evaluated before each optimizer step.
+A schedule is a function of ``epoch``, the time since the start of training in epochs (2.5 is the
+middle of the third epoch), and ``epochs``, the duration of the training. It returns the factor of
+the optimizer's learning rate. It is evaluated before each optimizer step.
 """
 
 import math
@@ -11,16 +11,21 @@ from typing import Protocol
 
 
 class Schedule(Protocol):
-    """A learning-rate schedule."""
+    """Type of a learning rate schedule."""
 
     def __call__(self, epoch: float, epochs: float) -> float:
-        """Factor of the learning rate at the time ``epoch`` of ``epochs``."""
+        """Return the factor of the learning rate.
+
+        Args:
+            epoch: time since the start of training, in epochs.
+            epochs: duration of the training, in epochs.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class Constant:
-    """The learning rate as it is."""
+    """Constant learning rate: the factor is 1."""
 
     def __call__(self, epoch: float, epochs: float) -> float:
         return 1.0
@@ -28,7 +33,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class InverseTime:
-    """1/t in the t-th epoch, t = 1, 2, ... (Robbins and Monro 1951, section 4)."""
+    """Inverse decay: 1/t in the t-th epoch, t = 1, 2, ... (Robbins and Monro 1951, section 4)."""
 
     def __call__(self, epoch: float, epochs: float) -> float:
         return 1.0 / (1 + math.floor(epoch))
@@ -36,7 +41,7 @@ class InverseTime:
 
 @dataclass(frozen=True)
 class Step:
-    """Multiplied by ``gamma`` after every ``step_size`` epochs, as torch's StepLR."""
+    """Step decay: times ``gamma`` after every ``step_size`` epochs, as in torch's StepLR."""
 
     step_size: int
     gamma: float
@@ -47,7 +52,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Cosine:
-    """Half a cosine from 1 to 0 after ``warmup`` epochs of linear increase.
+    """Cosine decay from 1 to 0 after ``warmup`` epochs of linear increase from 0.
 
     Loshchilov and Hutter 2017 (arXiv 1608.03983), equation 5, without restarts.
     """
@@ -63,7 +68,7 @@ class Cosine:
 
 @dataclass(frozen=True)
 class Cooldown:
-    """1, then linearly down to 0 in the last ``part`` of the training.
+    """Linear decay from 1 to 0 in the last fraction ``part`` of the training; 1 before.
 
     Zhai et al. 2022 (arXiv 2106.04560); Haegele et al. 2024 (arXiv 2405.18392).
     """
@@ -77,10 +82,11 @@ class Cooldown:
 
 @dataclass(frozen=True)
 class OneCycle:
-    """Up to the peak in the part ``pct_start`` of the training, then down, along half cosines.
+    """One cycle: cosine increase to the peak, then cosine decay.
 
-    Smith and Topin 2018 (arXiv 1708.07120), section 3, in the form and with the names of torch's
-    OneCycleLR: from 1/div_factor to 1 to 1/(div_factor * final_div_factor).
+    The factor rises from 1/div_factor to 1 in the first fraction ``pct_start`` of the training and
+    falls to 1/(div_factor * final_div_factor) at its end (Smith and Topin 2018, arXiv 1708.07120,
+    section 3, with the parameters of torch's OneCycleLR).
     """
 
     pct_start: float
@@ -100,5 +106,5 @@ class OneCycle:
 
 
 def _anneal(start: float, end: float, done: float) -> float:
-    """Half a cosine from ``start`` (done = 0) to ``end`` (done = 1)."""
+    """Return the value at ``done`` of a half cosine from ``start`` (0) to ``end`` (1)."""
     return end + (start - end) * (1 + math.cos(math.pi * done)) / 2

@@ -1,4 +1,4 @@
-"""Where every random number comes from: a run is a function of its config."""
+"""Seeds of random number generators, derived from the seed of the run."""
 
 import zlib
 
@@ -6,9 +6,15 @@ import numpy as np
 
 
 def epoch_seed(seed: int, epoch: int, purpose: str) -> int:
-    """A seed below 2**64 for one purpose in one epoch, unrelated to those of all others.
+    """Return a seed below 2**64 for one purpose in one epoch.
 
-    Drawing anew in each epoch makes a resumed run equal to one that was never interrupted.
+    Seeds of other epochs and purposes are independent. A resumed run is equal to an uninterrupted
+    one because the generators start with a new seed in each epoch.
+
+    Args:
+        seed: seed of the run.
+        epoch: number of the epoch.
+        purpose: use of the random numbers, such as ``noise``.
     """
     entropy = [seed, epoch, zlib.crc32(purpose.encode())]
     return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class Sine(nn.Module):
-    """sin(omega x), pointwise."""
+    """Elementwise sin(omega x)."""
 
     def __init__(self, omega: float) -> None:
         super().__init__()
@@ -22,27 +22,28 @@ class Sine(nn.Module):
 
 
 class Siren(nn.Sequential):
-    """Sinusoidal representation network: ``depth`` hidden layers sin(omega (W x + b)), one linear.
+    """Sinusoidal representation network (Sitzmann et al. 2020, arXiv 2006.09661).
 
-    Sitzmann et al. 2020 (arXiv 2006.09661). The first weights are uniform in +-1 / inputs, those of
-    later layers, the last one included, in +-sqrt(6 / inputs) / omega. Then the products omega W x
-    that reach the later sines are near normal with variance 1, however deep the network, and what
-    leaves a sine has about the arcsine distribution (section 3.2 and theorem 1.8). The biases start
-    as torch's Linear has them, in +-1/sqrt(inputs), as in the authors' code.
+    It has ``depth`` hidden layers sin(omega (W x + b)) and a linear output layer.
 
-    Inputs should lie in [-1, 1], as coordinates do after ``encodings.Centred``, and as Fourier
-    features do.
+    The initial weights of the first layer are uniform in +-1 / inputs, those of the later layers,
+    including the last, in +-sqrt(6 / inputs) / omega. With these weights, the products omega W x
+    of the later layers are approximately normal with variance 1 at any depth, and the outputs of
+    the sines have approximately the arcsine distribution (section 3.2 and theorem 1.8). The initial
+    biases are uniform in +-1/sqrt(inputs), as in torch's Linear and in the authors' code.
+
+    The inputs should be in [-1, 1], like coordinates after ``encodings.Centred`` or Fourier
+    features.
 
     Shapes: ``[batch, in_features]`` to ``[batch, out_features]``.
 
     Args:
-        in_features: inputs of the first layer.
-        out_features: outputs; no sine follows them.
-        width: units of each hidden layer.
+        in_features: number of inputs.
+        out_features: number of outputs; no sine follows them.
+        width: number of units of each hidden layer.
         depth: number of hidden layers.
-        first_omega: omega of the first layer: the higher, the finer the details that it starts
-            with.
-        omega: of later layers; it multiplies the gradients of their weights.
+        first_omega: omega of the first layer. With larger values, the initial network has finer details.
+        omega: omega of the later layers. It also multiplies the gradients of their weights.
     """
 
     def __init__(
@@ -57,9 +58,9 @@ class Siren(nn.Sequential):
     ) -> None:
         sizes = [in_features, *[width] * depth, out_features]
         linear = [nn.Linear(*each) for each in pairwise(sizes)]
-        for place, layer in enumerate(linear):
+        for index, layer in enumerate(linear):
             inputs = layer.in_features
-            bound = 1 / inputs if place == 0 else math.sqrt(6 / inputs) / omega
+            bound = 1 / inputs if index == 0 else math.sqrt(6 / inputs) / omega
             nn.init.uniform_(layer.weight, -bound, bound)
         sines = [Sine(first_omega), *(Sine(omega) for _ in range(depth - 1))]
         super().__init__(*chain(*zip(linear, sines, strict=False)), linear[-1])

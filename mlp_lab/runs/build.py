@@ -115,7 +115,7 @@ def _build_optimizer(node: DictConfig, parameters: Iterable[nn.Parameter]) -> Op
 
 def _build_augmentation(cfg: DictConfig, data: DataModule) -> Augmentation | None:
     augmentation = build(cfg.augmentation, **(data.picture or {}))
-    if augmentation.idle:
+    if augmentation.is_identity:
         return None
     if data.picture is None:
         raise UserError("augmentation: needs data that are pictures; or augmentation=none")

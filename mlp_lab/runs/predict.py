@@ -11,8 +11,8 @@ from mlp_lab.data.image import Image
 from mlp_lab.data.mnist import IdxImages
 from mlp_lab.errors import UserError
 from mlp_lab.formatting import console, table
-from mlp_lab.images.codecs import as_bytes, png
-from mlp_lab.images.digit_files import light_on_dark, read_pictures
+from mlp_lab.images.codecs import encode_png, to_uint8
+from mlp_lab.images.digit_files import light_on_dark, read_digits
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.render import render
 from mlp_lab.storage.checkpoints import load_network
@@ -67,7 +67,7 @@ def _draw(cfg: DictConfig, run: Run, data: Image, task: Regression) -> Path:
         )
     picture = render(task, width, height, (left, top, right, bottom))
     output = Path(cfg.output or run.folder / "figures" / "prediction.png")
-    write_whole(output, png(as_bytes(picture.numpy())))
+    write_whole(output, encode_png(to_uint8(picture.numpy())))
     log.info("%s: %d x %d pixels", output, width, height)
     return output
 
@@ -78,7 +78,7 @@ def _classify(cfg: DictConfig, run: Run, data: IdxImages, task: Classification) 
             raise UserError(f"{key}: {run.folder} knows classes and no picture; must be null")
     if cfg.images is None:
         raise UserError("images: a value is needed: pictures whose classes to predict")
-    kind, names, pictures = read_pictures(cfg.images)
+    kind, names, pictures = read_digits(cfg.images)
     task.eval()
     with torch.inference_mode():
         pixels = 255 * torch.from_numpy(light_on_dark(pictures, cfg.invert))

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mlp_lab.errors import UserError
-from mlp_lab.nn.backpropagation import OUTPUT_DELTAS, gradients, layers
+from mlp_lab.nn.backpropagation import OUTPUT_DELTAS, outputs_and_gradients, split_layers
 from mlp_lab.tasks.classification import Classification
 
 
@@ -21,7 +21,7 @@ class ClassificationByHand(Classification):
     def __init__(self, *, output: str, loss: str, **task: Any) -> None:
         super().__init__(output=output, loss=loss, **task)
         self._output_delta = OUTPUT_DELTAS[output, loss]
-        self._classes = layers(self.network)[0][-1].out_features
+        self._classes = split_layers(self.network)[0][-1].out_features
         if self._classes == 1:
             raise UserError("network: gradients by hand need an output for each class")
 
@@ -29,7 +29,7 @@ class ClassificationByHand(Classification):
     def differentiate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         truth = F.one_hot(y, self._classes).to(x.dtype)
         truth = torch.lerp(truth, torch.full_like(truth, 1 / self._classes), self.label_smoothing)
-        output, found = gradients(self.network, x, truth, self._output_delta)
+        output, found = outputs_and_gradients(self.network, x, truth, self._output_delta)
         for parameter, gradient in zip(self.network.parameters(), found, strict=True):
             # Mixed precision has gradients of another type than weights.
             gradient = gradient.to(parameter.dtype)

@@ -11,9 +11,10 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mlp_lab.config.compose import CONFIG_FOLDER
-from mlp_lab.course.worked_example import WAYS, draw, work_out
+from mlp_lab.course.lecture_networks import EXAMPLES
+from mlp_lab.course.worked_example import METHODS, draw, run_worked_example
 from mlp_lab.errors import UserError
-from mlp_lab.nn.scalar_backpropagation import EXAMPLES, Gradients
+from mlp_lab.nn.scalar_backpropagation import Gradients
 
 Work = Callable[..., dict[str, Gradients]]
 
@@ -21,7 +22,7 @@ Work = Callable[..., dict[str, Gradients]]
 @pytest.fixture
 def work(compose: Callable, tmp_path: Path) -> Work:
     """``work("example=lecture_2_2_1", ...)``: what each way gives."""
-    return lambda *words: work_out(compose(*words, f"logs='{tmp_path}'", root="backprop"))
+    return lambda *words: run_worked_example(compose(*words, f"logs='{tmp_path}'", root="backprop"))
 
 
 def test_values_are_those_of_the_formulas(work: Work) -> None:
@@ -36,7 +37,7 @@ def test_values_are_those_of_the_formulas(work: Work) -> None:
         "w35": -6.25 * 1,
         "w45": -6.25 * 4.125,
     }
-    assert list(found) == list(WAYS)
+    assert list(found) == list(METHODS)
     for gradients in found.values():
         assert gradients == pytest.approx(expected, rel=1e-15)
 

@@ -3,16 +3,23 @@ from itertools import product
 import pytest
 
 from mlp_lab.config import names
-from mlp_lab.course.derivatives import DERIVATIVES
+from mlp_lab.course import lecture_networks
 from mlp_lab.data import curve, image, points
-from mlp_lab.nn import activations, backpropagation, boolean_functions, mlp, scalar_backpropagation
+from mlp_lab.nn import (
+    activation_derivatives,
+    activations,
+    backpropagation,
+    boolean_functions,
+    mlp,
+    scalar_backpropagation,
+)
 
 
 @pytest.mark.parametrize(
     ("shared", "table"),
     [
         (names.ACTIVATIONS, activations.ACTIVATIONS),
-        (names.ACTIVATIONS, DERIVATIVES),
+        (names.ACTIVATIONS, activation_derivatives.DERIVATIVES),
         (names.NORMALIZATIONS, ("none", *mlp.NORMALIZATIONS)),
         (names.INITIALIZATIONS, ("uniform", *mlp.INITIALIZATIONS)),
         (names.POINT_SETS, points.SETS),
@@ -23,8 +30,8 @@ from mlp_lab.nn import activations, backpropagation, boolean_functions, mlp, sca
             product(names.CLASSIFICATION_LOSSES, names.CLASSIFICATION_OUTPUTS),
             [(loss, output) for output, loss in backpropagation.OUTPUT_DELTAS],
         ),
-        (names.BACKPROP_EXAMPLES, scalar_backpropagation.EXAMPLES),
-        (names.BACKPROP_ACTIVATIONS, scalar_backpropagation.DERIVATIVES),
+        (names.BACKPROP_EXAMPLES, lecture_networks.EXAMPLES),
+        (names.BACKPROP_ACTIVATIONS, scalar_backpropagation.SCALAR_ACTIVATIONS),
     ],
 )
 def test_tables_have_the_names_of_the_config(shared, table):

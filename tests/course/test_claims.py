@@ -4,6 +4,7 @@ import itertools
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,11 @@ from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mlp_lab.commands.claims import claims as claims_command
-from mlp_lab.course import derivatives
 from mlp_lab.course.claims import topics
 from mlp_lab.course.claims.claim import Claim
-from mlp_lab.course.claims.topics import TOPICS, check
-from mlp_lab.course.derivatives import DERIVATIVES
-from mlp_lab.figures import activation_curves, boundaries
+from mlp_lab.course.claims.topics import TOPICS, check_topic
+from mlp_lab.figures import activation_curves, linear_boundaries
+from mlp_lab.nn.activation_derivatives import DERIVATIVES, derivative
 from mlp_lab.nn.activations import ACTIVATIONS
 
 KINKED = ("relu", "leaky_relu", "selu")
@@ -28,7 +28,7 @@ KINKED = ("relu", "leaky_relu", "selu")
 
 @pytest.mark.parametrize("topic", TOPICS)
 def test_the_claims_hold(topic: str) -> None:
-    claims = check(topic)
+    claims = check_topic(topic)
     assert claims
     assert [claim.text for claim in claims if not claim.holds] == []
     assert len({claim.text for claim in claims}) == len(claims)
@@ -43,7 +43,7 @@ def test_the_claims_hold(topic: str) -> None:
 def test_derivatives_are_those_of_autograd(name: str, x: float) -> None:
     at = torch.tensor(x, dtype=torch.float64, requires_grad=True)
     [expected] = torch.autograd.grad(ACTIVATIONS[name]()(at), at)
-    ours = DERIVATIVES[name](at.detach())
+    ours = derivative(name, at.detach(), ACTIVATIONS[name]()(at.detach()))
     assert ours.dtype == torch.float64
     torch.testing.assert_close(ours, expected, rtol=1e-12, atol=1e-14)
 
@@ -53,7 +53,7 @@ def test_derivatives_are_limits_of_differences(name: str) -> None:
     x, h = torch.linspace(-4, 4, 80, dtype=torch.float64), 1e-6
     f = ACTIVATIONS[name]()
     torch.testing.assert_close(
-        DERIVATIVES[name](x), (f(x + h) - f(x - h)) / (2 * h), rtol=1e-6, atol=1e-8
+        derivative(name, x, f(x)), (f(x + h) - f(x - h)) / (2 * h), rtol=1e-6, atol=1e-8
     )
 
 
@@ -61,19 +61,23 @@ def test_derivatives_are_limits_of_differences(name: str) -> None:
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_derivatives_keep_shape_and_dtype(name: str, dtype: torch.dtype) -> None:
     x = torch.zeros(2, 3, dtype=dtype)
-    assert (DERIVATIVES[name](x).shape, DERIVATIVES[name](x).dtype) == (x.shape, dtype)
+    slope = derivative(name, x, ACTIVATIONS[name]()(x))
+    assert (slope.shape, slope.dtype) == (x.shape, dtype)
 
 
 def test_the_lecture_s_forms() -> None:
     x = np.linspace(-5, 5, 11)
     f = 1 / (1 + np.exp(-x))
-    np.testing.assert_allclose(DERIVATIVES["sigmoid"](torch.from_numpy(x)), f * (1 - f))
-    assert DERIVATIVES["relu"](torch.tensor([-1.0, 0.0, 1e-30, 2.0])).tolist() == [0, 0, 1, 1]
+    slopes = derivative("sigmoid", *map(torch.from_numpy, (x, f)))
+    np.testing.assert_allclose(slopes, f * (1 - f))
+    x = torch.tensor([-1.0, 0.0, 1e-30, 2.0])
+    assert derivative("relu", x, x.relu()).tolist() == [0, 0, 1, 1]
 
 
 def test_a_wrong_derivative_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(DERIVATIVES, "tanh", derivatives.sigmoid)
-    failed = [claim.text for claim in check("activations") if not claim.holds]
+    wrong = replace(DERIVATIVES["tanh"], slope=DERIVATIVES["sigmoid"].slope)
+    monkeypatch.setitem(DERIVATIVES, "tanh", wrong)
+    failed = [claim.text for claim in check_topic("activations") if not claim.holds]
     assert failed == ["tanh: f'(x) = 1 - f(x)²"]
 
 
@@ -96,20 +100,20 @@ def test_a_linear_function_has_one_of_four_corners_wrong_at_best() -> None:
 def test_activations_are_drawn_with_their_derivatives() -> None:
     x = np.array([-1.0, 0.0, 2.0])
     curves = {name: (x * i, x + i) for i, name in enumerate("abcdefg")}
-    figure = activation_curves.activations(x, curves)
+    figure = activation_curves.activation_curves(x, curves)
     assert len(figure.axes) == 10
-    for panel, (name, (f, derivative)) in zip(figure.axes, curves.items(), strict=False):
+    for panel, (name, (f, slope)) in zip(figure.axes, curves.items(), strict=False):
         assert panel.get_title() == name
         lines = {line.get_label(): line.get_ydata() for line in panel.lines}
         np.testing.assert_array_equal(lines["f(x)"], f)
-        np.testing.assert_array_equal(lines["f'(x)"], derivative)
+        np.testing.assert_array_equal(lines["f'(x)"], slope)
 
 
 @given(st.tuples(*[st.floats(-2, 2)] * 3).filter(lambda c: abs(c[0]) + abs(c[1]) > 0.1))
 def test_boundaries_lie_where_the_function_is_zero(coefficients: tuple[float, ...]) -> None:
     w, b = np.array(coefficients[:2]), coefficients[2]
     points = np.array([[0.0, 0.0], [1.0, 1.0]])
-    figure = boundaries.linear_boundaries(points, np.array([-1, 1]), {"line": (w, b)})
+    figure = linear_boundaries.linear_boundaries(points, np.array([-1, 1]), {"line": (w, b)})
     [line] = [line for line in figure.axes[0].lines if line.get_label() == "line"]
     ends = np.array([line.get_xy1(), line.get_xy2()])
     np.testing.assert_allclose(ends @ w + b, 0, atol=1e-12)
@@ -133,7 +137,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> object:
 def made_up(monkeypatch: pytest.MonkeyPatch) -> list[Claim]:
     """Claims that stand for those of all topics."""
     claims: list[Claim] = []
-    monkeypatch.setattr("mlp_lab.course.claims.report.check", lambda topic: claims)
+    monkeypatch.setattr("mlp_lab.course.claims.report.check_topic", lambda topic: claims)
     return claims
 
 
@@ -143,10 +147,10 @@ def test_tables_figures_and_events(
     assert run(monkeypatch, "collapse", "--output", tmp_path) == 0
     said = capsys.readouterr().out
     assert said.split()[:4] == ["collapse", "expected", "measured", "holds"]
-    assert all(claim.measured in said for claim in check("collapse"))
+    assert all(claim.measured in said for claim in check_topic("collapse"))
     text = (tmp_path / "claims.md").read_text()
     assert all(
-        f"| {c.text} | {c.expected} | {c.measured} | yes |" in text for c in check("collapse")
+        f"| {c.text} | {c.expected} | {c.measured} | yes |" in text for c in check_topic("collapse")
     )
     assert [path.name for path in (tmp_path / "figures").iterdir()] == ["identity_mlps_on_xor.png"]
     events = EventAccumulator(str(tmp_path)).Reload()
@@ -172,7 +176,7 @@ def test_all_topics_are_checked_where_none_is_named(
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr(
-        "mlp_lab.course.claims.report.check", lambda topic: asked.append(topic) or []
+        "mlp_lab.course.claims.report.check_topic", lambda topic: asked.append(topic) or []
     )
     assert run(monkeypatch, "--output", tmp_path) == 0
     assert asked == list(TOPICS)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mlp_lab.data.curve import FUNCTIONS, Curve
 from mlp_lab.errors import UserError
-from mlp_lab.figures import fits
+from mlp_lab.figures import fitted_curve
 from mlp_lab.runs.train import Result, Training, fit_alone, train
 from mlp_lab.storage.run_folder import Run
 from mlp_lab.sweeps.comparison.comparison import Comparison, find_runs
@@ -79,11 +79,11 @@ def test_the_largest_error_is_marked_and_told() -> None:
     x = np.linspace(0, 1, 11)
     fit = x.copy()
     fit[3] -= 0.25
-    figure = fits.curve_fit((x[::5], x[::5]), (x, x), fit)
+    figure = fitted_curve.fitted_curve((x[::5], x[::5]), (x, x), fit)
     above, below = figure.axes
     drawn = {line.get_label(): line.get_xydata() for line in above.lines}
-    assert np.array_equal(drawn["curve"], np.stack([x, x], 1))
-    assert np.array_equal(drawn["fit"], np.stack([x, fit], 1))
+    assert np.array_equal(drawn["target"], np.stack([x, x], 1))
+    assert np.array_equal(drawn["prediction"], np.stack([x, fit], 1))
     assert np.array_equal(drawn["3 training points"], np.stack([x[::5]] * 2, 1))
     assert below.lines[1].get_xydata().tolist() == [[pytest.approx(0.3), pytest.approx(-0.25)]]
     shown = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -99,8 +99,10 @@ def test_a_run_draws_its_last_fit(
     compose: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[tuple] = []
-    plain = fits.curve_fit
-    monkeypatch.setattr(fits, "curve_fit", lambda *given: (calls.append(given), plain(*given))[1])
+    plain = fitted_curve.fitted_curve
+    monkeypatch.setattr(
+        fitted_curve, "fitted_curve", lambda *given: (calls.append(given), plain(*given))[1]
+    )
     result = run(compose, tmp_path, "data.noise=0.2", "data.size=30")
     assert (Path(result.folder) / "figures" / "curve_fit.png").is_file()
     [((px, py), (x, y), fit)] = calls

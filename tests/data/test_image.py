@@ -16,7 +16,7 @@ from skimage.metrics import structural_similarity
 from mlp_lab.data.image import Image, axis, grid
 from mlp_lab.errors import UserError
 from mlp_lab.images import photographs as reader
-from mlp_lab.images.photographs import SHIPPED, read_image
+from mlp_lab.images.photographs import SCIKIT_IMAGE_FILES, read_image
 from mlp_lab.images.text import text_image
 from mlp_lab.nn.probes import count_parameters
 from mlp_lab.runs.build import build_task
@@ -111,7 +111,7 @@ def test_names_are_those_of_scikit_image(name: str) -> None:
 
 
 def test_all_names_are_there() -> None:
-    for name in SHIPPED:
+    for name in SCIKIT_IMAGE_FILES:
         assert read_image(name, 8, None, True).shape == (8, 8, 1)
 
 
@@ -124,26 +124,26 @@ def refusal(path: object, size: int = 4, crop: int | None = None) -> str:
 
 def test_what_cant_be_read_is_told(tmp_path: Path) -> None:
     assert refusal("nowhere.png").startswith(
-        "data.image=nowhere.png: no such file; must be one, text, or one of astronaut, brick"
+        "data.image=nowhere.png: no such file; must be a file, text or one of astronaut, brick"
     )
     assert refusal(tmp_path).startswith(f"data.image={tmp_path}: no such file")
     path = tmp_path / "a.png"
     path.write_bytes(b"")
-    assert refusal(path) == f"{path}: can't be read as a picture (unknown format)"
+    assert refusal(path) == f"{path}: cannot be read as an image (unknown format)"
     path.write_text("no picture")
-    assert refusal(path) == f"{path}: can't be read as a picture (unknown format)"
+    assert refusal(path) == f"{path}: cannot be read as an image (unknown format)"
     noise = random.integers(0, 256, (64, 64, 3), dtype=np.uint8)
     whole = Path(saved(path, noise)).read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    assert refusal(path).startswith(f"{path}: can't be read as a picture (image file is truncated")
+    assert refusal(path).startswith(f"{path}: cannot be read as an image (image file is truncated")
     path.write_bytes(whole[:100] + bytes(100) + whole[200:])
-    assert refusal(path).startswith(f"{path}: can't be read as a picture (")
+    assert refusal(path).startswith(f"{path}: cannot be read as an image (")
 
 
 def test_what_moves_is_refused(tmp_path: Path) -> None:
     frames = [Pillow.fromarray(COLOURS), Pillow.fromarray(COLOURS[::-1].copy())]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
-    assert refusal(tmp_path / "a.gif").endswith("holds 2 pictures, as animations do; must be one")
+    assert refusal(tmp_path / "a.gif").endswith("contains 2 frames; must contain one image")
 
 
 def test_sizes_that_a_picture_doesnt_have_are_refused(tmp_path: Path) -> None:
@@ -162,8 +162,8 @@ def test_a_giant_is_refused_by_what_it_would_take(
     Pillow.new("1", (40_000, 20_000)).save(path)
     limit = Pillow.MAX_IMAGE_PIXELS
     assert refusal(path) == (
-        f"{path}: 40,000 x 20,000 pixels take 3.0 GiB to decode; at most 100,000,000 pixels are"
-        " read: make it smaller first"
+        f"{path}: 40,000 x 20,000 pixels need 3.0 GiB; must be at most 100,000,000 pixels:"
+        " reduce its size first"
     )
     assert limit == Pillow.MAX_IMAGE_PIXELS
     # What Pillow alone would warn of is read without a word.
@@ -331,7 +331,7 @@ def test_frequencies_that_are_far_too_high_are_told_once(
     fit_alone(training, test=False)
     lines = [line for line in training.run.log.read_text().splitlines() if "Nyquist" in line]
     assert len(lines) == told
-    assert all(line.endswith("encoding.sigma up to 8 would suit them") for line in lines)
+    assert all(line.endswith("suitable: encoding.sigma up to 8") for line in lines)
 
 
 def test_the_paper_counts_the_last_epoch(compose: Callable, tmp_path: Path) -> None:

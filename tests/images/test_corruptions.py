@@ -86,7 +86,7 @@ def test_more_strength_is_worse_and_the_generator_says_it_all(name):
     images[:, 6:22, 12:16] = 1
     distances = []
     for strength in corruption.strengths:
-        once, again = (corruption.spoil(images, strength, generator(3)) for _ in range(2))
+        once, again = (corruption.apply(images, strength, generator(3)) for _ in range(2))
         assert torch.equal(once, again)
         assert once.shape == images.shape
         assert once.min() >= 0

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlp_lab.figures import frequency_plots
-from mlp_lab.figures.frequency_plots import by_frequency
+from mlp_lab.figures.frequency_plots import radial_spectrum
 from mlp_lab.images.spectra import spectrum
 
 
@@ -56,7 +56,7 @@ def test_rings_are_those_of_a_loop(size: int) -> None:
     for (row, column), value in np.ndenumerate(amplitudes):
         frequency = round(np.hypot(row - size // 2, column - size // 2))
         rings.setdefault(frequency, []).append(value)
-    frequencies, found = by_frequency(amplitudes)
+    frequencies, found = radial_spectrum(amplitudes)
     assert frequencies.tolist() == list(range(1, size // 2 + 1))
     expected = [np.sqrt(np.mean(np.square(rings[f]))) for f in frequencies]
     np.testing.assert_allclose(found, expected)
@@ -66,10 +66,10 @@ def test_rings_are_those_of_a_loop(size: int) -> None:
 def test_spectra_are_drawn_side_by_side_and_by_frequency(size: int) -> None:
     pictures = {"truth": wave(size, 1, 0, 0.3), "last look": np.zeros((size, size, 1))}
     made = {name: spectrum(picture) for name, picture in pictures.items()}
-    figure = frequency_plots.spectra(made, 4.0)
+    figure = frequency_plots.amplitude_spectra(made, 4.0)
     assert [panel.get_title() for panel in figure.axes[:2]] == list(made)
     lines = {line.get_label(): line for line in figure.axes[2].lines}
-    _, expected = by_frequency(made["truth"].clip(1e-6))
+    _, expected = radial_spectrum(made["truth"].clip(1e-6))
     assert lines["truth"].get_ydata().tolist() == expected.tolist()
-    assert lines["Nyquist,\ntraining pixels"].get_xdata()[0] == 4
+    assert lines["Nyquist frequency of\nthe training pixels"].get_xdata()[0] == 4
     figure.draw_without_rendering()

@@ -16,21 +16,22 @@ from torch import Tensor, nn
 
 from mlp_lab.course.claims import backpropagation
 from mlp_lab.course.counting import count_multiplications
+from mlp_lab.course.lecture_networks import EXAMPLES
 from mlp_lab.errors import UserError
-from mlp_lab.nn.backpropagation import OUTPUT_DELTAS, gradients, layers
+from mlp_lab.nn.activation_derivatives import DERIVATIVES
+from mlp_lab.nn.backpropagation import OUTPUT_DELTAS, outputs_and_gradients, split_layers
 from mlp_lab.nn.mlp import MLP, NORMALIZATIONS
 from mlp_lab.nn.scalar_backpropagation import (
-    DERIVATIVES,
-    EXAMPLES,
+    SCALAR_ACTIVATIONS,
     Edge,
     ScalarNetwork,
-    by_autograd,
-    by_dynamic_programming,
-    by_paths,
     deltas,
-    formula,
     forward,
-    layered,
+    gradient_formula,
+    gradients_by_autograd,
+    gradients_by_dynamic_programming,
+    gradients_by_paths,
+    layered_network,
 )
 from mlp_lab.nn.schedules import Constant
 from mlp_lab.runs.train import train
@@ -40,12 +41,12 @@ from mlp_lab.sweeps.jobs import train_jobs
 from mlp_lab.tasks.classification import Classification
 from mlp_lab.tasks.classification_by_hand import ClassificationByHand
 
-WAYS = (by_paths, by_dynamic_programming)
+WAYS = (gradients_by_paths, gradients_by_dynamic_programming)
 numbers = st.floats(-2, 2)
 
 
 @st.composite
-def graphs(draw: st.DrawFn, activations: tuple[str, ...] = tuple(DERIVATIVES)):
+def graphs(draw: st.DrawFn, activations: tuple[str, ...] = tuple(SCALAR_ACTIVATIONS)):
     """A feed-forward network of up to seven units, with skipping edges and several outputs."""
     inputs = range(1, 1 + draw(st.integers(1, 3)))
     units = range(len(inputs) + 1, len(inputs) + 1 + draw(st.integers(1, 4)))
@@ -76,8 +77,10 @@ def test_three_ways_agree(network, data):
     # Larger than every product that is summed: rounding errors are a part of these.
     linear = replace(network, activations=dict.fromkeys(network.activations, "identity"))
     larger = {name: 1 + abs(w) for name, w in weights.items()}
-    largest = by_paths(linear, larger, [1 + abs(x) for x in inputs], [-1 - abs(y) for y in targets])
-    expected = by_autograd(network, weights, inputs, targets)
+    largest = gradients_by_paths(
+        linear, larger, [1 + abs(x) for x in inputs], [-1 - abs(y) for y in targets]
+    )
+    expected = gradients_by_autograd(network, weights, inputs, targets)
     for way in WAYS:
         found = way(network, weights, inputs, targets)
         assert list(found) == list(expected) == [edge.name for edge in network.edges]
@@ -116,7 +119,7 @@ def test_the_lecture_s_derivative_behind_a_relu(w13, w14, w23, w24, w35, w45, x1
         "w45": 2 * (g5 - y) * f4,
     }
     network = EXAMPLES["lecture_2_2_1_relu"].network
-    for way in (*WAYS, by_autograd):
+    for way in (*WAYS, gradients_by_autograd):
         assert way(network, values, [x1, x2], [y]) == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
@@ -136,19 +139,19 @@ def test_the_lecture_s_derivative_behind_a_relu(w13, w14, w23, w24, w35, w45, x1
 def test_printed_gradients(example, weight, printed):
     network = EXAMPLES[example].network
     [edge] = [edge for edge in network.edges if edge.name == weight]
-    assert formula(network, edge) == printed
+    assert gradient_formula(network, edge) == printed
 
 
 def test_printed_gradients_of_other_networks():
-    sigmoid = layered([1, 1, 2], "sigmoid")
-    assert [formula(sigmoid, edge) for edge in sigmoid.edges] == [
+    sigmoid = layered_network([1, 1, 2], "sigmoid")
+    assert [gradient_formula(sigmoid, edge) for edge in sigmoid.edges] == [
         "2(g3-y3) w1 g2(1-g2) x1 + 2(g4-y4) w2 g2(1-g2) x1",
         "2(g3-y3) g2",
         "2(g4-y4) g2",
     ]
     edges = (Edge("a", 1, 2), Edge("b", 1, 3))
     tanh = ScalarNetwork((1,), {2: "tanh", 3: "identity"}, edges, (2,))
-    assert [formula(tanh, edge) for edge in edges] == ["2(g2-y) (1-g2²) x1", "0"]
+    assert [gradient_formula(tanh, edge) for edge in edges] == ["2(g2-y) (1-g2²) x1", "0"]
 
 
 @given(graphs(), st.data())
@@ -160,9 +163,9 @@ def test_what_is_printed_is_what_is_computed(network, data):
     names |= {f"x{j}": x for j, x in zip(network.inputs, inputs, strict=True)}
     names |= {f"y{o}": y for o, y in zip(network.outputs, targets, strict=True)}
     names["y"] = targets[0]
-    found = by_paths(network, weights, inputs, targets)
+    found = gradients_by_paths(network, weights, inputs, targets)
     for edge in network.edges:
-        text = formula(network, edge).replace("²", "**2").replace("δ", "")
+        text = gradient_formula(network, edge).replace("²", "**2").replace("δ", "")
         text = text.replace(" + ", "+").replace(" ", "*")
         for j in range(10):
             text = text.replace(f"2(g{j}-", f"2*(g{j}-").replace(f"g{j}(1", f"g{j}*(1")
@@ -179,7 +182,7 @@ def test_deltas_are_derivatives_by_weighted_sums(network, data):
         # A new input 0, of 1, with the weight 0: it changes nothing.
         edges = (*network.edges, Edge("new", 0, unit))
         wider = ScalarNetwork((0, *network.inputs), network.activations, edges, network.outputs)
-        gradients = by_paths(wider, {**weights, "new": 0.0}, [1.0, *inputs], targets)
+        gradients = gradients_by_paths(wider, {**weights, "new": 0.0}, [1.0, *inputs], targets)
         assert gradients["new"] == pytest.approx(found[unit], rel=1e-9, abs=1e-9)
 
 
@@ -194,7 +197,7 @@ def test_examples_are_the_lecture_s(name):
     others = ["w13", "w14", "w23", "w24", "w35", "w45"]
     assert list(example.weights) == first.get(name, others)
     # Numbers of the kind in which nothing vanishes.
-    found = by_paths(example.network, example.weights, example.inputs, [example.target])
+    found = gradients_by_paths(example.network, example.weights, example.inputs, [example.target])
     assert all(found.values())
 
 
@@ -215,12 +218,13 @@ def test_a_graph_that_can_t_be_computed_is_refused(edges):
 
 @given(st.floats(-1e6, 1e6))
 def test_the_derivatives_of_extreme_numbers(f):
-    for name, activation in DERIVATIVES.items():
+    for name, activation in SCALAR_ACTIVATIONS.items():
         x = torch.tensor(f, dtype=torch.float64, requires_grad=True)
         g = nn.Identity()(x) if name == "identity" else getattr(torch, name)(x)
         [slope] = torch.autograd.grad(g, x)
         assert activation.value(f) == pytest.approx(g.item(), rel=1e-12)
-        assert activation.slope(f, activation.value(f)) == pytest.approx(slope.item(), abs=1e-15)
+        ours = DERIVATIVES[name].slope(f, activation.value(f))
+        assert ours == pytest.approx(slope.item(), abs=1e-15)
 
 
 # --- multiplications ----------------------------------------------------------------------------
@@ -240,9 +244,9 @@ def test_multiplications_are_counted():
 def test_multiplications_are_those_of_the_closed_forms(width, depth):
     counts = backpropagation.multiplications
     by_hand = backpropagation.multiplications_by_paths(width, depth)
-    assert counts(by_paths, width, depth) == by_hand
+    assert counts(gradients_by_paths, width, depth) == by_hand
     dynamic = backpropagation.multiplications_by_dynamic_programming(width, depth)
-    assert counts(by_dynamic_programming, width, depth) == dynamic
+    assert counts(gradients_by_dynamic_programming, width, depth) == dynamic
 
 
 def test_one_grows_exponentially_and_the_other_linearly():
@@ -263,7 +267,7 @@ def test_claims_hold():
 
 @given(
     st.sampled_from(list(OUTPUT_DELTAS)),
-    st.sampled_from(list(DERIVATIVES)),
+    st.sampled_from(list(SCALAR_ACTIVATIONS)),
     st.lists(st.integers(1, 6), max_size=3),
     st.integers(2, 5),
     st.integers(1, 9),
@@ -278,7 +282,7 @@ def test_the_matrix_form_is_autograd_s(kind, activation, widths, classes, batch,
     )  # fmt: skip
     x, target = torch.randn(batch, 4).double(), torch.randint(classes, (batch,))
     truth = F.one_hot(target, classes).double()
-    output, found = gradients(network, x, truth, OUTPUT_DELTAS[kind])
+    output, found = outputs_and_gradients(network, x, truth, OUTPUT_DELTAS[kind])
     torch.testing.assert_close(output, network(x))
     expected = torch.autograd.grad(task.loss(network(x), target), list(network.parameters()))
     for gradient, other in zip(found, expected, strict=True):
@@ -290,7 +294,7 @@ def test_the_matrix_form_is_the_graph_s():
     example = EXAMPLES["lecture_2_2_2_1"]
     network = MLP(2, 1, widths=[2, 2], activation="identity").double()
     weights = iter(example.weights.values())
-    linear, _ = layers(network)
+    linear, _ = split_layers(network)
     with torch.no_grad():
         for layer in linear:
             layer.bias.zero_()
@@ -299,9 +303,11 @@ def test_the_matrix_form_is_the_graph_s():
                     layer.weight[head, tail] = next(weights)
     x = torch.tensor([example.inputs], dtype=torch.float64)
     y = torch.tensor([[example.target]], dtype=torch.float64)
-    _, found = gradients(network, x, y, lambda f, y: 2 * (f - y))
+    _, found = outputs_and_gradients(network, x, y, lambda f, y: 2 * (f - y))
     by_tail = [value for weight in found[::2] for value in weight.T.flatten().tolist()]
-    expected = by_paths(example.network, example.weights, example.inputs, [example.target])
+    expected = gradients_by_paths(
+        example.network, example.weights, example.inputs, [example.target]
+    )
     assert by_tail == pytest.approx(list(expected.values()), rel=1e-12)
 
 
@@ -320,7 +326,7 @@ def test_the_matrix_form_is_the_graph_s():
 )
 def test_other_networks_are_refused(network):
     with pytest.raises(UserError, match="one of identity, relu, sigmoid, tanh between them"):
-        layers(network)
+        split_layers(network)
 
 
 # --- training -----------------------------------------------------------------------------------
@@ -377,7 +383,7 @@ def test_training_by_hand_in_mixed_precision(cfg):
 
 
 def test_training_by_hand_refuses_other_networks(cfg):
-    with pytest.raises(UserError, match="network: gradients by hand need linear layers"):
+    with pytest.raises(UserError, match="network: closed-form gradients need linear layers"):
         train(cfg(BY_HAND, "network.dropout=0.1"))
 
 

@@ -16,8 +16,8 @@ from omegaconf import OmegaConf
 from mlp_lab.course.claims import boolean as claims
 from mlp_lab.data.truth_tables import Boolean
 from mlp_lab.errors import UserError
-from mlp_lab.figures.unit_counts import units_and_steps, units_by_hand
-from mlp_lab.nn.boolean_functions import by_hand, rows_of, truth_table
+from mlp_lab.figures.unit_counts import parity_units, units_and_steps
+from mlp_lab.nn.boolean_functions import input_rows, truth_table, truth_table_network
 from mlp_lab.runs.train import train
 from mlp_lab.storage.run_folder import Run
 from mlp_lab.sweeps.comparison import boolean_cost as sweep
@@ -49,7 +49,7 @@ def units(network: torch.nn.Sequential) -> int:
 
 @pytest.mark.parametrize("bits", range(1, 8))
 def test_rows_count_upwards(bits: int) -> None:
-    assert list(map(tuple, rows_of(bits))) == list(product((0, 1), repeat=bits))
+    assert list(map(tuple, input_rows(bits))) == list(product((0, 1), repeat=bits))
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -80,7 +80,7 @@ def test_what_is_no_function_is_told(function: str) -> None:
 @pytest.mark.parametrize("bits", [1, 2, 3])
 def test_all_functions_are_computed_exactly(bits: int) -> None:
     for values in product((0, 1), repeat=2**bits):
-        network = by_hand(np.array(values))
+        network = truth_table_network(np.array(values))
         assert outputs(network, bits) == list(values)
         assert units(network) == sum(values)
 
@@ -89,14 +89,14 @@ def test_all_functions_are_computed_exactly(bits: int) -> None:
 def test_functions_of_more_bits_are_computed_exactly(case: tuple[int, int]) -> None:
     bits, number = case
     values = [number >> row & 1 for row in range(2**bits)]
-    network = by_hand(np.array(values))
+    network = truth_table_network(np.array(values))
     assert outputs(network, bits) == values
     assert units(network) == sum(values)
 
 
 @pytest.mark.parametrize("bits", range(1, 11))
 def test_parity_needs_exponentially_many_units(bits: int) -> None:
-    assert units(by_hand(truth_table("parity", bits))) == 2 ** (bits - 1)
+    assert units(truth_table_network(truth_table("parity", bits))) == 2 ** (bits - 1)
 
 
 def test_claims_hold_and_could_fail(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,12 +108,12 @@ def test_claims_hold_and_could_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     assert measured.get_xydata().tolist() == closed_form.get_xydata().tolist()
 
     def inexact(table: np.ndarray) -> torch.nn.Sequential:
-        network = by_hand(table)
+        network = truth_table_network(table)
         with torch.no_grad():
             network[-1].bias += 1e-6
         return network
 
-    monkeypatch.setattr(claims, "by_hand", inexact)
+    monkeypatch.setattr(claims, "truth_table_network", inexact)
     assert [claim.holds for claim in claims.claims()] == [False] * 4
 
 
@@ -205,7 +205,7 @@ def test_needs_are_the_fewest_units_of_a_seed_and_of_all(swept: Callable) -> Non
     assert drawn == [[[2, 2], [3, 4]], [[2, 8]], [[2, 2], [3, 8]], [[2, 25]], [[2, 25]]]
 
 
-def test_units_by_hand_are_those_of_the_function(swept: Callable) -> None:
+def test_parity_units_are_those_of_the_function(swept: Callable) -> None:
     found = sweep.needs(swept(SOLVED, "data.function=and"))
     assert [need.by_hand for need in found] == [1, 1]
 
@@ -218,7 +218,7 @@ def test_other_sweeps_need_nothing(swept: Callable) -> None:
 
 
 def test_figures_show_what_is_given() -> None:
-    panel = units_by_hand([2, 3, 4], [2, 4, 9]).axes[0]
+    panel = parity_units([2, 3, 4], [2, 4, 9]).axes[0]
     assert [line.get_ydata().tolist() for line in panel.lines] == [[2, 4, 8], [2, 4, 9]]
     units, steps = units_and_steps({"a": [(2, 4), (3, 8)], "b": [(2, 5)]}, {"c": []}).axes
     drawn = {line.get_label(): line.get_xydata().tolist() for line in units.lines}

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlp_lab.course.claims import kernels as claims
-from mlp_lab.course.claims.topics import check
+from mlp_lab.course.claims.topics import check_topic
 from mlp_lab.figures import feature_maps, kernel_maps
 from mlp_lab.nn.encoding_kernels import kernel, kernel_by_distance, kernel_map
 from mlp_lab.nn.encodings import Basic, FourierFeatures, Gaussian, Identity
@@ -72,7 +72,7 @@ def test_a_circle_has_the_bessel_function_for_its_mean() -> None:
 
 
 def failed() -> list[str]:
-    return [claim.text.partition(":")[0] for claim in check("kernels") if not claim.holds]
+    return [claim.text.partition(":")[0] for claim in check_topic("kernels") if not claim.holds]
 
 
 def test_features_that_are_wrong_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +82,7 @@ def test_features_that_are_wrong_are_found(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(FourierFeatures, "forward", sines_alone)
     names = [f"gaussian, σ = {sigma:g}" for sigma in (1, 3, 10, 30)]
     assert set(failed()) >= {"basic", "positional, S = 6", *names}
-    assert "whose γ(x)·γ(y) depends on more than x - y" in failed()
+    assert "encodings whose γ(x)·γ(y) does not only depend on x - y" in failed()
 
 
 def test_another_width_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,9 +98,9 @@ def test_kernels_are_drawn_with_what_is_expected(names: list[str]) -> None:
     distances = np.array([0.01, 0.1])
     maps = {name: np.full((3, 3), 0.5) for name in names}
     values = np.array([[1.0, 0.5], [0.9, 0.2], [1.0, 0.7]])
-    lines = {name: kernel_maps.ByDistance(distances, i * values) for i, name in enumerate(names)}
+    lines = {name: kernel_maps.KernelProfile(distances, i * values) for i, name in enumerate(names)}
     lines[names[-1]] = lines[names[-1]]._replace(expected=np.array([0.8, 0.3]))
-    figure = kernel_maps.kernels(maps, lines, {"pixels": 0.05})
+    figure = kernel_maps.kernel_maps(maps, lines, {"pixels": 0.05})
     *panels, _, last = figure.axes
     assert [panel.get_title() for panel in panels] == names
     drawn = {line.get_label(): line.get_xydata().tolist() for line in last.lines}
@@ -114,7 +114,7 @@ def test_kernels_are_drawn_with_what_is_expected(names: list[str]) -> None:
 
 def test_features_have_one_scale() -> None:
     values = np.stack([np.full((2, 2), level) for level in (-1.0, 0.0, 1.0)])
-    [panel] = feature_maps.features(values, ["a", "b", "c"]).axes
+    [panel] = feature_maps.feature_maps(values, ["a", "b", "c"]).axes
     assert [float(image.get_array()[0, 0]) for image in panel.images] == [0, 0.5, 1]
 
 

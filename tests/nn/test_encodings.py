@@ -189,7 +189,7 @@ def test_frequencies_far_above_nyquist_call_for_one_remark_in_one_line() -> None
         assert line is not None
         assert len(line.splitlines()) == 1
         assert "above 128 cycles" in line
-        assert line.endswith(f"{ends[kind]} would suit them")
+        assert line.endswith(f"suitable: {ends[kind]}")
     assert told["positional"] is not None
     # 2^(14 j / 127) - 1 > 128 for j of 64 .. 127, half of all.
     assert "50 % of its frequencies" in told["positional"]

@@ -212,8 +212,8 @@ def test_all_errors_are_drawn_the_surest_first(
         drawn.append((images, captions, title))
         return real(images, captions, title)
 
-    real = image_grid.examples
-    monkeypatch.setattr(image_grid, "examples", examples)
+    real = image_grid.image_grid
+    monkeypatch.setattr(image_grid, "image_grid", examples)
     evaluated(folder)
     content = (tiny_mnist / "MNIST" / "raw" / "t10k-images-idx3-ubyte").read_bytes()
     pixels = np.frombuffer(content, np.uint8, offset=16).reshape(-1, 28, 28) / 255
@@ -312,7 +312,7 @@ def test_robustness_is_that_of_a_plain_network_on_spoilt_pictures(
     for row in spoilt:
         name, strength = row["corruption"], row["strength"]
         generator = torch.Generator().manual_seed(epoch_seed(0, 0, f"{name} {strength}"))
-        worse = CORRUPTIONS[name].spoil(pixels, strength, generator).flatten(1)
+        worse = CORRUPTIONS[name].apply(pixels, strength, generator).flatten(1)
         with torch.no_grad():
             outputs = task.network((worse - 0.1307) / 0.3081 if data.standardize else worse)
         assert row["error"] == pytest.approx(
@@ -479,7 +479,7 @@ def test_class_errors() -> None:
 def test_examples_show_every_picture(pictures: int) -> None:
     images = np.random.default_rng(0).random((pictures, 28, 28))
     captions = [f"number {i}" for i in range(pictures)]
-    [panel] = image_grid.examples(images, captions, "title").axes
+    [panel] = image_grid.image_grid(images, captions, "title").axes
     assert [text.get_text() for text in panel.texts] == ["title", *captions]
     boxes = []
     for shown, image, text in zip(panel.images, images, panel.texts[1:], strict=True):
@@ -496,8 +496,8 @@ def test_examples_show_every_picture(pictures: int) -> None:
 
 
 def test_no_errors_say_so() -> None:
-    figure = image_grid.examples(np.zeros((0, 28, 28)), [])
-    assert [text.get_text() for text in figure.texts] == ["no such examples"]
+    figure = image_grid.image_grid(np.zeros((0, 28, 28)), [])
+    assert [text.get_text() for text in figure.texts] == ["no examples"]
 
 
 @pytest.mark.parametrize("mistake", ["no folder", "no run", "no checkpoint", "damaged"])

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from PIL import Image
 
 from mlp_lab.errors import UserError
-from mlp_lab.images.digit_files import light_on_dark, read_picture, read_pictures
+from mlp_lab.images.digit_files import light_on_dark, read_digit, read_digits
 from mlp_lab.nn.mlp import MLP
 from mlp_lab.runs.predict import predict
 from mlp_lab.storage.run_folder import Run
@@ -184,7 +184,7 @@ def test_a_picture_is_the_same_in_every_form(
 ) -> None:
     x = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
     made(x).save(tmp_path / name, lossless=True)
-    np.testing.assert_allclose(read_picture(tmp_path / name), x / 255, atol=1e-6)
+    np.testing.assert_allclose(read_digit(tmp_path / name), x / 255, atol=1e-6)
 
 
 @pytest.mark.parametrize(("width", "height"), [(280, 140), (140, 280), (28, 14), (14, 28)])
@@ -195,7 +195,7 @@ def test_a_picture_keeps_its_aspect(width: int, height: int, tmp_path: Path) -> 
     top, left = (height - side) // 2, (width - side) // 2
     picture[top : top + side, left : left + side] = 255
     Image.fromarray(picture).save(tmp_path / "x.png")
-    read = read_picture(tmp_path / "x.png")
+    read = read_digit(tmp_path / "x.png")
     assert read.shape == (28, 28)
     rows, columns = np.nonzero(read > 0.6)
     # 4/7 of the shorter side, which became 14 pixels
@@ -210,7 +210,7 @@ def test_a_photograph_is_turned_as_it_says(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera lay on its side: turn clockwise to see
     Image.fromarray(x).save(tmp_path / "x.png", exif=exif)
-    np.testing.assert_allclose(read_picture(tmp_path / "x.png"), np.rot90(x, -1) / 255, atol=1e-6)
+    np.testing.assert_allclose(read_digit(tmp_path / "x.png"), np.rot90(x, -1) / 255, atol=1e-6)
 
 
 def test_light_on_dark_by_a_loop() -> None:
@@ -237,28 +237,32 @@ X = np.zeros((3, 28, 28), np.uint8)
 BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "no file": ("x.png", lambda path: None, "no such file"),
     "no match": ("*.png", lambda path: None, "no file matches"),
-    "folder without pictures": ("x", Path.mkdir, "no pictures in this folder"),
+    "folder without pictures": ("x", Path.mkdir, "no images in this folder"),
     "empty file": ("x.png", Path.touch, "is empty"),
     "text": ("x.png", lambda path: path.write_text("hello"), "unknown format"),
     "text without suffix": ("x", lambda path: path.write_text("hello"), "an idx file"),
-    "truncated picture": ("x.png", damaged_png, "can't be read as a picture"),
+    "truncated picture": ("x.png", damaged_png, "cannot be read as an image"),
     "float picture": (
         "x.tif",
         lambda path: Image.fromarray(np.full((28, 28), 3.5, np.float32)).save(path),
         "lie in [0, 1]",
     ),
-    "truncated idx": ("x", lambda path: path.write_bytes(idx(X)[:-1]), "but should be 2,368"),
-    "long idx": ("x", lambda path: path.write_bytes(idx(X) + b"x"), "but should be 2,368"),
+    "truncated idx": ("x", lambda path: path.write_bytes(idx(X)[:-1]), "instead of 2,368"),
+    "long idx": ("x", lambda path: path.write_bytes(idx(X) + b"x"), "instead of 2,368"),
     "header of idx": ("x", lambda path: path.write_bytes(idx(X)[:9]), "damaged"),
     "idx of labels": ("x", lambda path: path.write_bytes(idx(X[:, 0, 0])), "has the shape [3]"),
     "idx of other size": (
         "x",
         lambda path: path.write_bytes(idx(X[:, 1:])),
-        "[3, 27, 28]; must be [pictures, 28, 28] or [pictures, 784]",
+        "[3, 27, 28]; must be [images, 28, 28] or [images, 784]",
     ),
-    "idx of floats": ("x", lambda path: path.write_bytes(idx(X, kind=13)), "than bytes"),
+    "idx of floats": ("x", lambda path: path.write_bytes(idx(X, kind=13)), "not unsigned byte"),
     "idx of none": ("x", lambda path: path.write_bytes(idx(X[:0])), "[0, 28, 28]"),
-    "gz of text": ("x.gz", lambda path: path.write_bytes(gzip.compress(b"hello")), "no idx file"),
+    "gz of text": (
+        "x.gz",
+        lambda path: path.write_bytes(gzip.compress(b"hello")),
+        "an idx file",
+    ),
     "truncated gz": (
         "x.gz",
         lambda path: path.write_bytes(gzip.compress(idx(X))[:-9]),
@@ -270,10 +274,18 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
         lambda path: (save_npz(path, x=X), path.write_bytes(path.read_bytes()[:-30])),
         "damaged",
     ),
-    "npz of two": ("x.npz", lambda path: save_npz(path, a=X, b=X), "holds a, b; must hold images"),
+    "npz of two": (
+        "x.npz",
+        lambda path: save_npz(path, a=X, b=X),
+        "contains a, b; must",
+    ),
     "npz of none": ("x.npz", save_npz, "no arrays"),
     "npz of objects": ("x.npz", lambda path: save_npz(path, x=X.astype(object)), "damaged"),
-    "npz of int64": ("x.npz", lambda path: save_npz(path, x=X.astype(int)), "holds int64; must be"),
+    "npz of int64": (
+        "x.npz",
+        lambda path: save_npz(path, x=X.astype(int)),
+        "contains int64; must",
+    ),
     "npz of a number": ("x.npz", lambda path: save_npz(path, x=np.array(1.0)), "shape []"),
     "npz beyond 1": ("x.npz", lambda path: save_npz(path, x=X + 1.5), "outside [0, 1]"),
     "npz of nan": ("x.npz", lambda path: save_npz(path, x=X + np.nan), "outside [0, 1]"),
@@ -285,7 +297,7 @@ def test_bad_files_are_named(case: str, tmp_path: Path) -> None:
     name, make, reason = BAD[case]
     make(tmp_path / name)
     with pytest.raises(UserError) as caught:
-        read_pictures(str(tmp_path / name))
+        read_digits(str(tmp_path / name))
     message = str(caught.value)
     assert message.startswith(f"{tmp_path / name}: ")
     assert reason in message

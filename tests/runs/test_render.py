@@ -17,7 +17,7 @@ from torch import nn
 from mlp_lab.data.image import Image
 from mlp_lab.errors import UserError
 from mlp_lab.figures import reconstruction
-from mlp_lab.images.codecs import as_bytes, gif, png, read_pixels
+from mlp_lab.images.codecs import encode_gif, encode_png, read_png, to_uint8
 from mlp_lab.nn.mlp import MLP
 from mlp_lab.nn.schedules import Constant
 from mlp_lab.runs import render as rendering
@@ -77,19 +77,19 @@ def test_rendering_drops_nothing_and_leaves_the_mode(training: bool) -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_picture_comes_back_from_its_file(channels: int, tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (5, 4, channels), dtype=np.uint8)
-    (tmp_path / "a.png").write_bytes(png(pixels))
-    assert np.array_equal(read_pixels(tmp_path / "a.png"), pixels)
+    (tmp_path / "a.png").write_bytes(encode_png(pixels))
+    assert np.array_equal(read_png(tmp_path / "a.png"), pixels)
 
 
 def test_numbers_become_the_nearest_bytes() -> None:
     numbers = np.array([-1, 0, 0.4 / 255, 0.6 / 255, 1, 7])
-    assert as_bytes(numbers).tolist() == [0, 0, 0, 1, 255, 255]
+    assert to_uint8(numbers).tolist() == [0, 0, 0, 1, 255, 255]
 
 
 def test_an_animation_shows_all_pictures_and_stays_at_the_last(tmp_path: Path) -> None:
     levels = [0, 128, 255]
     path = tmp_path / "a.gif"
-    path.write_bytes(gif([np.full((8, 4, 1), level, np.uint8) for level in levels], 0.1))
+    path.write_bytes(encode_gif([np.full((8, 4, 1), level, np.uint8) for level in levels], 0.1))
     with Pillow.open(path) as image:
         assert image.size == (128, 256)
         assert image.n_frames == 3
@@ -104,7 +104,7 @@ def test_an_animation_shows_all_pictures_and_stays_at_the_last(tmp_path: Path) -
 
 def looks(folder: str | Path) -> list[np.ndarray]:
     run = Run(folder)
-    return [read_pixels(run.picture(int(row["epoch"]))) for row in run.table("pictures")]
+    return [read_png(run.picture(int(row["epoch"]))) for row in run.table("pictures")]
 
 
 def structure(one: np.ndarray, other: np.ndarray) -> float:
@@ -216,7 +216,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def predicted(known: Path, *words: str) -> np.ndarray:
     path = predict(composed(f"run='{known}'", *words, root="predict"))
     assert isinstance(path, Path)
-    return read_pixels(path)
+    return read_png(path)
 
 
 def test_a_picture_is_drawn_from_the_run_alone(known: Path, tmp_path: Path) -> None:
@@ -280,8 +280,14 @@ def test_the_error_is_shown_as_it_is(channels: int) -> None:
     shown = {
         panel.get_title(): panel.images[0].get_array() for panel in figure.axes if panel.images
     }
-    assert list(shown) == ["first", "second", "truth", "last look", "absolute error"]
-    assert np.array_equal(shown["truth"], truth.squeeze())
+    assert list(shown) == [
+        "first",
+        "second",
+        "ground truth",
+        "last reconstruction",
+        "absolute error",
+    ]
+    assert np.array_equal(shown["ground truth"], truth.squeeze())
     assert np.array_equal(shown["second"], last.squeeze())
     expected = np.zeros((6, 6))
     expected[2, 3] = 0.25

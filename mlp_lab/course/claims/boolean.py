@@ -1,4 +1,4 @@
-"""One hidden layer computes every Boolean function; some need exponentially many units."""
+"""Claims on Boolean functions: one hidden layer is sufficient, but the units can be many."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -9,56 +9,63 @@ from torch import nn
 
 from mlp_lab.course.claims.claim import Claim
 from mlp_lab.figures import unit_counts
-from mlp_lab.nn.boolean_functions import by_hand, rows_of, truth_table
+from mlp_lab.nn.boolean_functions import input_rows, truth_table, truth_table_network
+from mlp_lab.nn.probes import linear_layers
 
 _SOURCE = "lecture, layers and nodes"
-_MOST_BITS = 10
+_MAX_BITS = 10
 
 
 def claims() -> Iterator[Claim]:
+    """Yield the claims on all functions of 1, 2 and 3 bits and on the parity function."""
     yield from map(_all_functions, (1, 2, 3))
     yield _parity()
 
 
 def is_exact(network: nn.Module, table: np.ndarray) -> bool:
-    """Whether a network's outputs for all rows are the truth table, to the last digit."""
+    """Return whether the outputs of a network are exactly the values of a truth table.
+
+    Args:
+        network: network with one output.
+        table: values for all rows of bits, 0 and 1 in ``[2^bits]``.
+    """
     bits = len(table).bit_length() - 1
     with torch.no_grad():
-        outputs = network(torch.from_numpy(rows_of(bits)).float())
+        outputs = network(torch.from_numpy(input_rows(bits)).float())
     return bool(np.array_equal(outputs[:, 0].numpy(), table))
 
 
 def _hidden_units(network: nn.Sequential) -> int:
-    *hidden, _ = (layer.out_features for layer in network if isinstance(layer, nn.Linear))
+    *hidden, _ = (layer.out_features for layer in linear_layers(network))
     return sum(hidden)
 
 
 def _all_functions(bits: int) -> Claim:
     tables = [np.array(values) for values in product((0, 1), repeat=2**bits)]
-    exact = sum(is_exact(by_hand(table), table) for table in tables)
+    exact = sum(is_exact(truth_table_network(table), table) for table in tables)
     return Claim(
-        f"one hidden ReLU layer, a unit for each true row, computes any function of {bits} bit(s)",
+        f"one hidden ReLU layer with one unit per true row computes any function of {bits} bit(s)",
         _SOURCE,
-        f"all {2**2**bits} functions exact",
-        f"{exact} of {len(tables)} exact",
+        f"all {2**2**bits} functions are exact",
+        f"{exact} of {len(tables)} are exact",
         exact == 2**2**bits,
     )
 
 
 def _parity() -> Claim:
-    bits = range(2, _MOST_BITS + 1)
+    bits = range(2, _MAX_BITS + 1)
     units, exact = [], True
     for n in bits:
         table = truth_table("parity", n)
-        network = by_hand(table)
+        network = truth_table_network(table)
         exact = exact and is_exact(network, table)
         units.append(_hidden_units(network))
     closed_form = [2 ** (n - 1) for n in bits]
     return Claim(
-        "the parity of n bits takes 2^(n - 1) hidden units by hand: exponentially many",
+        "with one unit per true row, the parity of n bits needs 2^(n - 1) hidden units",
         _SOURCE,
         f"{', '.join(map(str, closed_form))} for n = {bits[0]} ... {bits[-1]}, all exact",
         f"{', '.join(map(str, units))}, {'all exact' if exact else 'not exact'}",
         exact and units == closed_form,
-        {"parity_by_hand": unit_counts.units_by_hand(list(bits), units)},
+        {"parity_units": unit_counts.parity_units(list(bits), units)},
     )

@@ -1,24 +1,24 @@
-"""What is claimed, and what came out."""
+"""A claim of the course and its measured result."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # whoever asks which topics there are needs no plotting library
+if TYPE_CHECKING:  # --help and wrong topic names must not import the plotting library
     from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim of the course, checked.
+    """A claim of the course with its measured result.
 
     Attributes:
-        text: what is claimed: ``f'(x) = f(x) (1 - f(x)) for the sigmoid``.
-        source: where: ``lecture, activations``.
-        expected: what it says of what is measured.
-        measured: what came out.
-        holds: whether the two agree.
-        figures: that show it, by the names of their files without suffix.
+        text: claim, such as ``sigmoid: f'(x) = f(x) (1 - f(x))``.
+        source: source of the claim, such as ``lecture, activations``.
+        expected: result that the claim predicts.
+        measured: result of the measurement.
+        holds: whether the measured result agrees with the expected one.
+        figures: figures for the claim, by file name without suffix.
     """
 
     text: str

@@ -1,4 +1,4 @@
-"""Stacked linear layers are one linear layer, and what one layer can't do, they can't."""
+"""Claims on stacked linear layers: they are equal to one linear layer and cannot learn XOR."""
 
 from collections.abc import Iterator
 
@@ -6,24 +6,24 @@ import numpy as np
 import torch
 
 from mlp_lab.course.claims.claim import Claim
-from mlp_lab.figures import boundaries
+from mlp_lab.figures import linear_boundaries
 from mlp_lab.nn.mlp import MLP, collapse
 
 _DEPTHS = range(13)
 _NETWORKS = 100  # of each depth
-_ROUNDING = 1e-9
+_TOLERANCE = 1e-9
 
-# XOR: the four corners and the classes -1 and 1.
+# The four points of XOR and their classes -1 and 1.
 _CORNERS = torch.tensor([[0, 0], [1, 1], [0, 1], [1, 0]], dtype=torch.float64)
 _CLASSES = torch.tensor([-1, -1, 1, 1], dtype=torch.float64)
 
 
 def claims() -> Iterator[Claim]:
-    """That they are one, and, with XOR for an example, what that means."""
+    """Yield the claims on the equality to one layer and on XOR."""
     torch.manual_seed(0)
     yield _one_layer()
-    yield _no_linear_function_has_xor_right()
-    yield _nor_has_an_mlp_of_identities()
+    yield _xor_is_not_linear()
+    yield _xor_with_identity_mlps()
 
 
 @torch.no_grad()
@@ -35,23 +35,24 @@ def _one_layer() -> Claim:
         y = network(x)
         largest = max(largest, float((collapse(network)(x) - y).norm() / y.norm()))
     return Claim(
-        text=f"identity MLPs of depth {_DEPTHS[0]} to {_DEPTHS[-1]} are one linear layer",
+        text=f"an identity MLP of depth {_DEPTHS[0]} to {_DEPTHS[-1]} is equal to one linear layer",
         source="lecture, activations",
-        expected=f"equal, within {_ROUNDING:.0e}",
-        measured=f"within {largest:.2g}",
-        holds=largest < _ROUNDING,
+        expected=f"equal within {_TOLERANCE:.0e}",
+        measured=f"equal within {largest:.2g}",
+        holds=largest < _TOLERANCE,
     )
 
 
-def _no_linear_function_has_xor_right() -> Claim:
-    """By Gordan's theorem: a sum with positive factors that is 0 leaves no room for a solution.
+def _xor_is_not_linear() -> Claim:
+    """Check that the sum of y (x, 1) over the corners is 0.
 
-    A function f(x) = w.x + b has all classes y right if y f(x) > 0 at each corner. But the sum of
-    y (x, 1) over the corners is 0, and with it that of y f(x), whatever w and b are.
+    A function f(x) = w.x + b classifies all corners correctly if y f(x) > 0 at each corner. The sum
+    of y f(x) over the corners would then be positive. But it is the scalar product of (w, b) with
+    the sum of y (x, 1), which is 0, so no such w and b exist (a case of Gordan's theorem).
     """
     total = (_CLASSES[:, None] * torch.cat([_CORNERS, torch.ones(4, 1)], 1)).sum(0)
     return Claim(
-        text="XOR: no w and b give y (w·x + b) > 0 at all four corners",
+        text="XOR: there are no w and b with y (w·x + b) > 0 at all four corners",
         source="Minsky and Papert 1969; lecture, perceptron",
         expected="Σ y (x, 1) = (0, 0, 0)",
         measured=f"({', '.join(f'{v:g}' for v in total)})",
@@ -60,8 +61,8 @@ def _no_linear_function_has_xor_right() -> Claim:
 
 
 @torch.no_grad()
-def _nor_has_an_mlp_of_identities() -> Claim:
-    """Many networks of random weights, of each depth: the best of them."""
+def _xor_with_identity_mlps() -> Claim:
+    """Find the smallest number of errors among random networks of each depth."""
     fewest = len(_CORNERS)
     lines: dict[str, tuple[np.ndarray, float]] = {}
     for depth in _DEPTHS:
@@ -72,12 +73,12 @@ def _nor_has_an_mlp_of_identities() -> Claim:
             if wrong == 1 and depth % 4 == 0:
                 single = collapse(network)
                 lines[f"depth {depth}"] = single.weight[0].numpy(), float(single.bias)
-    drawn = boundaries.linear_boundaries(_CORNERS.numpy(), _CLASSES.numpy(), lines)
+    figure = linear_boundaries.linear_boundaries(_CORNERS.numpy(), _CLASSES.numpy(), lines)
     return Claim(
-        text="XOR: identity MLPs of all these depths have a corner wrong",
+        text="XOR: an identity MLP of any depth misclassifies at least one corner",
         source="lecture, activations",
-        expected="1 of 4 wrong at best",
-        measured=f"{fewest} of 4 wrong, of {_NETWORKS} random networks a depth",
+        expected="at least 1 of 4 wrong",
+        measured=f"{fewest} of 4 wrong, the best of {_NETWORKS} random networks per depth",
         holds=fewest == 1,
-        figures={"identity_mlps_on_xor": drawn},
+        figures={"identity_mlps_on_xor": figure},
     )

@@ -1,4 +1,4 @@
-"""The kernel of each encoding: closed forms, and how it falls off with the distance."""
+"""Claims on the kernels of encodings: closed forms and dependence on the distance."""
 
 import math
 from collections.abc import Iterator
@@ -13,36 +13,36 @@ from mlp_lab.nn.encoding_kernels import kernel, kernel_by_distance, kernel_map
 from mlp_lab.nn.encodings import Basic, FourierFeatures, Gaussian, Identity, Positional
 
 _SOURCE = "Tancik et al. 2020, section 5"
-_ROUNDING = 1e-9
+_TOLERANCE = 1e-9
 _FREQUENCIES = 256
 _SCALE = 6.0
 _SIGMAS = (1.0, 3.0, 10.0, 30.0)
-_DRAWN = 100  # encodings of which a mean is taken
+_SAMPLES = 100  # number of random encodings in a mean
 _DISTANCES = torch.logspace(-3, -0.3, 60, dtype=torch.float64)
 _CENTRE = torch.full((2,), 0.5, dtype=torch.float64)
 
 
 def claims() -> Iterator[Claim]:
-    """Which kernels depend on the difference of two points alone, and that they are the formulas'.
+    """Yield the claims on closed forms, on shifts of both points and on means over encodings.
 
-    All are divided by their value at distance 0.
+    All kernels are divided by their value at distance 0.
     """
     torch.manual_seed(0)
-    drawn = {f"gaussian, σ = {sigma:g}": _gaussian(sigma) for sigma in _SIGMAS}
+    gaussian = {f"gaussian, σ = {sigma:g}": _gaussian(sigma) for sigma in _SIGMAS}
     positional = Positional(2, frequencies=_FREQUENCIES, scale=_SCALE, spacing="log")
-    fourier = {"basic": Basic(2), f"positional, S = {_SCALE:g}": positional.double(), **drawn}
+    fourier = {"basic": Basic(2), f"positional, S = {_SCALE:g}": positional.double(), **gaussian}
     encodings = {"identity": Identity(2), **{name: e.double() for name, e in fourier.items()}}
-    figure = {"kernels": _draw(encodings)}
+    figures = {"kernels": _draw(encodings)}
     for name, encoding in fourier.items():
-        yield _closed_form(name, encoding, figure)
-        figure = {}
+        yield _closed_form(name, encoding, figures)
+        figures = {}  # the first claim has the figure
     yield _shifted(encodings)
     for sigma in _SIGMAS:
         yield _expectation(sigma)
 
 
-def _closed_form(name: str, encoding: FourierFeatures, drawn: dict) -> Claim:
-    """gamma(x) . gamma(y) against the sum of cosines, at random pairs of points."""
+def _closed_form(name: str, encoding: FourierFeatures, figures: dict[str, Figure]) -> Claim:
+    """Compare gamma(x) . gamma(y) with the sum of cosines for random pairs of points."""
     x, y = torch.rand(2, 1000, 2, dtype=torch.float64)
     products = (encoding(x) * encoding(y)).sum(1)
     phases = torch.stack([(x - y) @ b for b in encoding.frequencies])
@@ -51,23 +51,23 @@ def _closed_form(name: str, encoding: FourierFeatures, drawn: dict) -> Claim:
     return Claim(
         text=f"{name}: γ(x)·γ(y) = Σ_j cos 2π b_j·(x - y)",
         source=_SOURCE,
-        expected=f"equal, within {_ROUNDING:.0e}",
-        measured=f"within {largest:.1g}",
-        holds=largest < _ROUNDING,
-        figures=drawn,
+        expected=f"equal within {_TOLERANCE:.0e}",
+        measured=f"equal within {largest:.1g}",
+        holds=largest < _TOLERANCE,
+        figures=figures,
     )
 
 
 def _shifted(encodings: dict[str, nn.Module]) -> Claim:
-    """What becomes of the kernel of two points when both move by the same."""
+    """Find the encodings whose kernel changes when both points are shifted by the same vector."""
     x, y, shift = torch.rand(3, 2, dtype=torch.float64)
     changed = [
         name
         for name, encoding in encodings.items()
-        if abs(_product(encoding, x, y) - _product(encoding, x + shift, y + shift)) > _ROUNDING
+        if abs(_product(encoding, x, y) - _product(encoding, x + shift, y + shift)) > _TOLERANCE
     ]
     return Claim(
-        text="whose γ(x)·γ(y) depends on more than x - y",
+        text="encodings whose γ(x)·γ(y) does not only depend on x - y",
         source=_SOURCE,
         expected="identity",
         measured=", ".join(changed),
@@ -81,17 +81,20 @@ def _product(encoding: nn.Module, x: Tensor, y: Tensor) -> float:
 
 
 def _expectation(sigma: float) -> Claim:
-    """The mean of many drawn kernels, each a mean of cosines with a variance of 1/2 at most."""
+    """Compare the mean of random kernels with its expectation.
+
+    Each kernel is a mean of cosines, which have a variance of at most 1/2.
+    """
     points = _CENTRE + _DISTANCES[:, None] * torch.tensor([0.6, 0.8], dtype=torch.float64)
-    mean = sum(kernel(_gaussian(sigma), points, _CENTRE) for _ in range(_DRAWN)) / _DRAWN
+    mean = sum(kernel(_gaussian(sigma), points, _CENTRE) for _ in range(_SAMPLES)) / _SAMPLES
     largest = float((mean - _expected(sigma)).abs().max())
-    most = 4 / math.sqrt(2 * _FREQUENCIES * _DRAWN)
+    tolerance = 4 / math.sqrt(2 * _FREQUENCIES * _SAMPLES)
     return Claim(
-        text=f"gaussian, σ = {sigma:g}: at distance d the kernel is exp(-2π²σ²d²) on average",
+        text=f"gaussian, σ = {sigma:g}: the mean kernel at distance d is exp(-2π²σ²d²)",
         source="characteristic function of N(0, σ²)",
-        expected=f"within {most:.3f}, four standard errors",
-        measured=f"within {largest:.3f}, over {_DRAWN} encodings",
-        holds=largest < most,
+        expected=f"equal within {tolerance:.3f}, four standard errors",
+        measured=f"equal within {largest:.3f}, mean of {_SAMPLES} encodings",
+        holds=largest < tolerance,
     )
 
 
@@ -104,11 +107,11 @@ def _expected(sigma: float) -> Tensor:
 
 
 def _draw(encodings: dict[str, nn.Module]) -> Figure:
-    maps, lines = {}, {}
+    maps, profiles = {}, {}
     sigmas = dict(zip(list(encodings)[-len(_SIGMAS) :], _SIGMAS, strict=True))
     for name, encoding in encodings.items():
         maps[name] = kernel_map(encoding, _CENTRE, 129).numpy()
-        found = kernel_by_distance(encoding, _CENTRE, _DISTANCES).numpy()
+        values = kernel_by_distance(encoding, _CENTRE, _DISTANCES).numpy()
         expected = _expected(sigmas[name]).numpy() if name in sigmas else None
-        lines[name] = kernel_maps.ByDistance(_DISTANCES.numpy(), found, expected)
-    return kernel_maps.kernels(maps, lines)
+        profiles[name] = kernel_maps.KernelProfile(_DISTANCES.numpy(), values, expected)
+    return kernel_maps.kernel_maps(maps, profiles)

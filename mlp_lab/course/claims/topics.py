@@ -1,4 +1,4 @@
-"""Which topics there are: each is a module of this package, and is loaded when it is asked for."""
+"""Topics of the claims. Each topic is a module of this package, imported when it is checked."""
 
 from collections.abc import Sequence
 from importlib import import_module
@@ -17,8 +17,12 @@ TOPICS = (
 )
 
 
-def refuse_unknown(names: Sequence[str]) -> None:
-    """Raise UserError for a name that is no topic's."""
+def check_names(names: Sequence[str]) -> None:
+    """Check that all names are topics.
+
+    Raises:
+        UserError: a name is not a topic.
+    """
     for name in names:
         if name not in TOPICS:
             raise UserError(
@@ -26,6 +30,6 @@ def refuse_unknown(names: Sequence[str]) -> None:
             )
 
 
-def check(topic: str) -> list[Claim]:
-    """The claims of a topic, each with what was measured."""
+def check_topic(topic: str) -> list[Claim]:
+    """Measure and return the claims of a topic."""
     return list(import_module(f"mlp_lab.course.claims.{topic}").claims())

@@ -1,4 +1,4 @@
-"""How fast the error vanishes on its way back through a network with its first weights."""
+"""Claims on vanishing gradients: the backpropagated error in networks with initial weights."""
 
 import math
 from collections.abc import Iterator
@@ -13,9 +13,10 @@ from mlp_lab.nn.mlp import MLP
 from mlp_lab.nn.probes import inspect_layers
 
 _WIDTH, _DEPTH, _EXAMPLES, _CLASSES = 500, 12, 500, 10
-_TOLERANCE = 0.1  # of the widths that are no limit, and of sums that are near 0 and not 0
+# The closed forms hold in the limit of wide layers and, for sigmoid, of pre-activations near 0.
+_TOLERANCE = 0.1
 
-# By activation and initialization: the mean of f'(z)^2, and the width times a weight's variance.
+# Mean of f'(z)^2, and width times variance of a weight, by activation and initialization.
 _FACTORS = {
     ("sigmoid", "uniform"): (1 / 16, 1 / 3),
     ("sigmoid", "xavier"): (1 / 16, 1),
@@ -25,65 +26,68 @@ _FACTORS = {
 
 
 def claims() -> Iterator[Claim]:
-    """What a layer does to the error that comes back to it: a claim an initialization.
+    """Yield a claim on the factor of a layer for each initialization, and one on sparsity.
 
-    It multiplies dE/dz, where z are the sums of its units, by the root of width * variance of a
-    weight * mean of f'(z)^2, in the limit of many units. The mean is 1/16 for a sigmoid with sums
-    near 0, and 1/2 for a ReLU, half of whose sums are negative.
+    The backpropagated error of a layer is dE/dz, where z are the pre-activations of its units. In
+    the limit of wide layers, each layer multiplies the norm of the error by the square root of
+    width * variance of a weight * mean of f'(z)^2. The mean is 1/16 for sigmoid if z is near 0, and
+    1/2 for ReLU, because half of the z are negative.
     """
     torch.manual_seed(0)
     errors = {}
     for (activation, initialization), (slope, variance) in _FACTORS.items():
-        errors[f"{activation}, {initialization}"] = (
-            _errors(
-                MLP(
-                    _WIDTH,
-                    _CLASSES,
-                    width=_WIDTH,
-                    depth=_DEPTH,
-                    activation=activation,
-                    initialization=initialization,
-                )
-            ),
-            math.sqrt(slope * variance),
-        )
-    drawn = {"errors_by_layer": layer_profiles.errors_by_layer(errors)}
+        network = _network(activation, initialization)
+        factor = math.sqrt(slope * variance)
+        errors[f"{activation}, {initialization}"] = _error_norms(network), factor
+    figures = {"errors_by_layer": layer_profiles.errors_by_layer(errors)}
     for label, (norms, expected) in errors.items():
         measured = (norms[0] / norms[-1]) ** (1 / (len(norms) - 1))
         yield Claim(
-            text=f"{label}: a layer's factor on the error that comes back",
+            text=f"{label}: factor of the backpropagated error per layer",
             source="Glorot and Bengio 2010, section 4.2.1; He et al. 2015, section 2.2",
             expected=f"{expected:.3f}, within {_TOLERANCE:.0%}",
-            measured=f"{measured:.3f}, the mean over {_DEPTH - 1} layers",
+            measured=f"{measured:.3f}, geometric mean of {_DEPTH - 1} layers",
             holds=abs(measured / expected - 1) < _TOLERANCE,
-            figures=drawn,
+            figures=figures,
         )
-        drawn = {}
-    yield _half_of_relus_are_silent()
+        figures = {}  # the first claim has the figure
+    yield _half_of_relu_outputs_are_zero()
 
 
-def _errors(network: MLP) -> list[float]:
-    """The norm of dE/dz of each hidden layer, from the input on."""
+def _network(activation: str, initialization: str) -> MLP:
+    return MLP(
+        _WIDTH,
+        _CLASSES,
+        width=_WIDTH,
+        depth=_DEPTH,
+        activation=activation,
+        initialization=initialization,
+    )
+
+
+def _error_norms(network: MLP) -> list[float]:
+    """Return the norm of dE/dz of each hidden layer, the first layer first."""
     x = torch.randn(_EXAMPLES, _WIDTH)
-    sums = []
+    pre_activations = []
     for layer in network:
         x = layer(x)
         if isinstance(layer, nn.Linear):
-            sums.append(x)
+            pre_activations.append(x)
     error = F.cross_entropy(x, torch.randint(_CLASSES, (_EXAMPLES,)))
-    return [float(gradient.norm()) for gradient in torch.autograd.grad(error, sums[:-1])]
+    gradients = torch.autograd.grad(error, pre_activations[:-1])
+    return [float(gradient.norm()) for gradient in gradients]
 
 
-def _half_of_relus_are_silent() -> Claim:
-    """Weights that are as often negative as positive make sums of which this is true as well."""
-    network = MLP(_WIDTH, _CLASSES, width=_WIDTH, depth=_DEPTH, initialization="he")
+def _half_of_relu_outputs_are_zero() -> Claim:
+    """Measure the sparsity: with symmetric weights, half of the pre-activations are negative."""
+    network = _network("relu", "he")
     layers = inspect_layers(network, torch.randn(_EXAMPLES, _WIDTH), torch.Tensor.sum)
-    silent = [layer.sparsity for layer in layers if layer.sparsity is not None]
-    measured = sum(silent) / len(silent)
+    sparsity = [layer.sparsity for layer in layers if layer.sparsity is not None]
+    measured = sum(sparsity) / len(sparsity)
     return Claim(
-        text="relu, he: the part of the outputs that are 0",
+        text="relu, he: fraction of outputs that are 0",
         source="Glorot et al. 2011, section 3",
         expected=f"1/2, within {_TOLERANCE:.0%}",
-        measured=f"{measured:.3f}, the mean over {len(silent)} layers",
+        measured=f"{measured:.3f}, mean of {len(sparsity)} layers",
         holds=abs(2 * measured - 1) < _TOLERANCE,
     )

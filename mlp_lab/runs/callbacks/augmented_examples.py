@@ -35,4 +35,4 @@ class Variants(pl.callbacks.Callback):
         variants = task.augmentation(original.expand(self.count, -1), generator)
         images = data.pictures(torch.cat([original, variants])).float().cpu().numpy()
         captions = ["as it is", *[""] * self.count]
-        show(trainer, "variants", image_grid.examples(images, captions, columns=7))
+        show(trainer, "variants", image_grid.image_grid(images, captions, columns=7))

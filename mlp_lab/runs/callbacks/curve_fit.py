@@ -3,7 +3,7 @@
 import torch
 
 from mlp_lab.errors import UserError
-from mlp_lab.figures import fits
+from mlp_lab.figures import fitted_curve
 from mlp_lab.lightning import pl
 from mlp_lab.runs.callbacks.drawing import Drawing
 from mlp_lab.runs.callbacks.keeper import Keeper
@@ -39,4 +39,4 @@ class CurveFit(Drawing):
         task.eval()
         columns = [*points, *curve, task.values(task.evaluated(curve[0]))]
         px, py, x, y, fit = (column[:, 0].float().cpu().numpy() for column in columns)
-        show(trainer, "curve_fit", fits.curve_fit((px, py), (x, y), fit))
+        show(trainer, "curve_fit", fitted_curve.fitted_curve((px, py), (x, y), fit))

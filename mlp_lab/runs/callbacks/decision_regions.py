@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mlp_lab.data.points import LabelledPoints
-from mlp_lab.figures import regions
+from mlp_lab.figures import class_regions
 from mlp_lab.lightning import pl
 from mlp_lab.runs.callbacks.drawing import Drawing
 from mlp_lab.runs.callbacks.keeper import Keeper
@@ -77,11 +77,14 @@ class DecisionRegions(Drawing):
             errors = np.frombuffer(zlib.decompress(wrong), bool)
             told = f"{'start' if epoch == 0 else f'epoch {epoch}'}\n{errors.sum()} of {len(errors)}"
             places = np.frombuffer(zlib.decompress(classes), np.int16).reshape(_SIDE, _SIDE)
-            panels.append(regions.Regions(f"{told} wrong", places, errors))
+            panels.append(class_regions.NetworkRegions(f"{told} wrong", places, errors))
         spread = np.unique(np.linspace(0, len(panels) - 1, _PANELS).round().astype(int))
-        strip = regions.decision_regions(points, [panels[place] for place in spread])
+        strip = class_regions.decision_regions(points, [panels[place] for place in spread])
         show(trainer, "decision_regions", strip)
-        frames = [regions.pixels(regions.decision_regions(points, [panel])) for panel in panels]
+        frames = [
+            class_regions.rgb_pixels(class_regions.decision_regions(points, [panel]))
+            for panel in panels
+        ]
         show_animation(trainer, "decision_regions", dict(zip(self.seen, frames, strict=True)))
 
 
@@ -99,7 +102,7 @@ def _places(x: Tensor) -> Tensor:
     return middle + torch.stack([first.flatten(), second.flatten()], 1)
 
 
-def _points(trainer: pl.Trainer) -> regions.Points:
+def _points(trainer: pl.Trainer) -> class_regions.ScatterPoints:
     """The training points and the square around them, in the units of the features."""
     data = trainer.datamodule  # type: ignore[attr-defined]
     inputs, targets = trainer.train_dataloader.tensors  # type: ignore[union-attr]
@@ -107,8 +110,8 @@ def _points(trainer: pl.Trainer) -> regions.Points:
     middle, half = _square(x)
     ends = data.mean + data.std * np.stack([middle - half, middle + half])
     (left, lower), (right, upper) = ends.tolist()
-    return regions.Points(
-        places=data.mean + data.std * x.numpy(),
+    return class_regions.ScatterPoints(
+        coordinates=data.mean + data.std * x.numpy(),
         classes=targets.cpu().numpy(),
         class_names=data.class_names,
         feature_names=data.feature_names,

@@ -36,17 +36,17 @@ class Features(Drawing):
         shown = torch.linspace(0, len(values) - 1, min(_MOST, len(values))).round().int().tolist()
         pictures = values[shown].view(-1, _SIDE, _SIDE).numpy()
         captions = [_caption(encoding, feature) for feature in shown]
-        show(trainer, "features", feature_maps.features(pictures, captions))
+        show(trainer, "features", feature_maps.feature_maps(pictures, captions))
         centre, distances = torch.full((2,), 0.5).to(like), torch.logspace(-3, -0.3, 150).to(like)
         name = type(encoding).__name__.lower()
         square = kernel_map(encoding, centre, _SIDE + 1)
         around = kernel_by_distance(encoding, centre, distances)
-        line = kernel_maps.ByDistance(
+        line = kernel_maps.KernelProfile(
             *(found.float().cpu().numpy() for found in (distances, around))
         )
         marks = {"neighbouring\ntraining pixels": 0.5 / data.nyquist}
         maps = {name: square.float().cpu().numpy()}
-        show(trainer, "kernel", kernel_maps.kernels(maps, {name: line}, marks))
+        show(trainer, "kernel", kernel_maps.kernel_maps(maps, {name: line}, marks))
 
 
 def _caption(encoding: nn.Module, feature: int) -> str:

@@ -10,7 +10,7 @@ from mlp_lab.config.names import EPOCH_SPLITS
 from mlp_lab.data.image import Image
 from mlp_lab.errors import UserError
 from mlp_lab.figures import frequency_plots, reconstruction
-from mlp_lab.images.codecs import as_bytes, gif, png, read_pixels
+from mlp_lab.images.codecs import encode_gif, encode_png, read_png, to_uint8
 from mlp_lab.images.similarity import SMALLEST, psnr, ssim
 from mlp_lab.images.spectra import spectrum
 from mlp_lab.lightning import pl
@@ -64,7 +64,7 @@ class Pictures(Drawing):
             told = [f"{name}{part}" for part in self._parts for name in ("psnr", "ssim")]
             run = Run(trainer.default_root_dir)
             run.write_table("pictures", ["epoch", "step", *told], self.rows)
-            write_whole(run.truth, png(as_bytes(self._truth)))
+            write_whole(run.truth, encode_png(to_uint8(self._truth)))
         if not self.rows:
             self._look(trainer, task, 0)
 
@@ -90,7 +90,7 @@ class Pictures(Drawing):
         at = {"epoch": epoch, "step": trainer.global_step}
         self.rows.append(at | row)
         self._last = seen.numpy()
-        picture, run = png(as_bytes(self._last)), Run(trainer.default_root_dir)
+        picture, run = encode_png(to_uint8(self._last)), Run(trainer.default_root_dir)
         run.append_to_table("pictures", [self.rows[-1]])
         write_whole(run.picture(epoch), picture)
         if isinstance(trainer.logger, TensorBoard):
@@ -104,8 +104,8 @@ class Pictures(Drawing):
         if not self.rows:
             return
         run = Run(trainer.default_root_dir)
-        looks = [read_pixels(run.picture(int(row["epoch"]))) for row in self.rows]
-        run.save_animation("pictures", gif(looks, _SECONDS))
+        looks = [read_png(run.picture(int(row["epoch"]))) for row in self.rows]
+        run.save_animation("pictures", encode_gif(looks, _SECONDS))
         # The first looks differ more than the last.
         last = len(looks) - 1
         shown = [n for n in range(last) if n & (n - 1) == 0] + [last]
@@ -114,7 +114,7 @@ class Pictures(Drawing):
         show(trainer, "reconstruction", reconstruction.reconstruction(self._truth, some, captions))
         if self._last is not None:  # of bytes the rounding would be seen, too
             spectra = {"truth": spectrum(self._truth), "last look": spectrum(self._last)}
-            show(trainer, "spectra", frequency_plots.spectra(spectra, self._nyquist))
+            show(trainer, "spectra", frequency_plots.amplitude_spectra(spectra, self._nyquist))
 
 
 def _alike(seen: Tensor, truth: Tensor) -> dict[str, float]:

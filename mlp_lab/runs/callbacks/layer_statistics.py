@@ -4,7 +4,7 @@ from typing import Any
 
 from mlp_lab.figures import layer_profiles
 from mlp_lab.lightning import pl
-from mlp_lab.nn.probes import Layer, inspect_layers
+from mlp_lab.nn.probes import LayerStatistics, inspect_layers
 from mlp_lab.runs.callbacks.drawing import Drawing
 from mlp_lab.runs.callbacks.show_figure import show
 from mlp_lab.runs.logger import TensorBoard
@@ -80,11 +80,13 @@ class Layers(Drawing):
             return
         for quantity, name in zip(_QUANTITIES, ("gradient_norms", "sparsity"), strict=True):
             if any(quantity in row for row in self.rows):
-                curves = layer_profiles.by_epoch(self.rows, quantity)
-                show(trainer, name, layer_profiles.by_layer({"": curves}, quantity, "epoch"))
+                curves = layer_profiles.values_by_epoch(self.rows, quantity)
+                show(
+                    trainer, name, layer_profiles.quantity_by_layer({"": curves}, quantity, "epoch")
+                )
 
 
-def _quantities(layer: Layer) -> dict[str, float]:
+def _quantities(layer: LayerStatistics) -> dict[str, float]:
     known = {} if layer.sparsity is None else {"sparsity": layer.sparsity}
     return {"gradient norm": layer.gradient_norm, **known}
 

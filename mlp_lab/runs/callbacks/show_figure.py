@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from mlp_lab.images.codecs import gif
+from mlp_lab.images.codecs import encode_gif
 from mlp_lab.lightning import pl
 from mlp_lab.runs.logger import TensorBoard
 from mlp_lab.storage.run_folder import Run
@@ -28,7 +28,7 @@ def show_animation(trainer: pl.Trainer, name: str, frames: Mapping[int, np.ndarr
         name: of the file; in TensorBoard ``<name>_by_epoch``.
         frames: by epoch, pictures of one size, uint8 ``[height, width, 3]``.
     """
-    Run(trainer.default_root_dir).save_animation(name, gif(list(frames.values()), _SECONDS))
+    Run(trainer.default_root_dir).save_animation(name, encode_gif(list(frames.values()), _SECONDS))
     if isinstance(trainer.logger, TensorBoard):
         for epoch, frame in frames.items():
             tag = f"{name}_by_epoch"

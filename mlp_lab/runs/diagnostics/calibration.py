@@ -35,5 +35,7 @@ def look_at_calibration(seen: Seen, fitted: float | None = None) -> Finding:
         label = f"{told}: ECE {percent(bins.error)}, NLL {row['nll']:.4f}"
         curves[label] = bins.counts.numpy(), bins.confidence.numpy(), bins.accuracy.numpy()
     return Finding(
-        "calibration", rows, {"calibration": partial(reliability_diagram.reliability, curves)}
+        "calibration",
+        rows,
+        {"calibration": partial(reliability_diagram.reliability_diagram, curves)},
     )

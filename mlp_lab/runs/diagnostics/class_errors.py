@@ -62,5 +62,5 @@ def _pages(seen: Seen) -> Iterator[tuple[str, Callable[[], Figure]]]:
         title = f"{seen.split}: errors {first + 1:,} to {last:,} of {len(errors):,}: {told}"
         yield (
             f"errors_{page:02d}",
-            partial(image_grid.examples, images[here], captions[here], title),
+            partial(image_grid.image_grid, images[here], captions[here], title),
         )

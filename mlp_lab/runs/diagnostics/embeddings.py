@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mlp_lab.figures.tiles import tiled
-from mlp_lab.images.codecs import as_bytes, png
-from mlp_lab.nn.probes import last_hidden
+from mlp_lab.figures.tiles import tile_images
+from mlp_lab.images.codecs import encode_png, to_uint8
+from mlp_lab.nn.probes import last_hidden_outputs
 from mlp_lab.runs.diagnostics.diagnostic import Seen
 from mlp_lab.storage.projector import Sprite, write_embedding
 
@@ -24,7 +24,7 @@ def embed(seen: Seen, most: int, folder: Path, name: str) -> int:
     targets, predictions = seen.targets.numpy(), seen.predictions.numpy()
     count = min(most, len(targets))
     rows = np.linspace(0, len(targets) - 1, count).round().astype(int)
-    vectors = last_hidden(seen.task.evaluated, seen.inputs[rows]).float().numpy()
+    vectors = last_hidden_outputs(seen.task.evaluated, seen.inputs[rows]).float().numpy()
     names = np.array(seen.data.class_names)
     columns = {
         "truth": names[targets[rows]],
@@ -45,5 +45,5 @@ def _sprite(images: np.ndarray) -> Sprite:
     columns = math.ceil(math.sqrt(n))
     blank = np.zeros((columns**2 - n, height, width), images.dtype)
     # Dark on light: the projector multiplies the sprite by the colour of the class.
-    sheet = tiled(1 - np.concatenate([images, blank]), columns)
-    return Sprite(png(as_bytes(sheet[:, :, None])), width, height)
+    sheet = tile_images(1 - np.concatenate([images, blank]), columns)
+    return Sprite(encode_png(to_uint8(sheet[:, :, None])), width, height)

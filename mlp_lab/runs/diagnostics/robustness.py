@@ -30,7 +30,7 @@ def look_at_robustness(seen: Seen) -> Finding:
         for strength in corruption.strengths:
             seed = epoch_seed(_SEED, 0, f"{name} {strength}")
             generator = torch.Generator().manual_seed(seed)
-            spoil = partial(corruption.spoil, strength=strength, generator=generator)
+            spoil = partial(corruption.apply, strength=strength, generator=generator)
             metrics, first = _spoilt(seen, seen.data, spoil)
             at = {"corruption": name, "strength": strength, "unit": corruption.unit}
             rows.append(at | metrics)
@@ -39,7 +39,7 @@ def look_at_robustness(seen: Seen) -> Finding:
             captions.append(f"{name}\n{told}")
     title = f"{seen.split}: the first picture, and the error on all"
     columns = len(captions) // len(CORRUPTIONS)
-    sheet = partial(image_grid.examples, np.stack(shown), captions, title, columns)
+    sheet = partial(image_grid.image_grid, np.stack(shown), captions, title, columns)
     return Finding("robustness", rows, {"robustness": sheet})
 
 

@@ -18,7 +18,8 @@ class Need:
     """What networks need that compute a function of ``bits`` bits without an error.
 
     Attributes:
-        by_hand: hidden units of the network by hand (``mlp_lab.nn.boolean_functions.by_hand``).
+        by_hand: hidden units of the network that is constructed from the truth table
+            (``mlp_lab.nn.boolean_functions.truth_table_network``).
         fewest: hidden units with which a job reached error 0; None: no job did.
         reliable: hidden units with which the jobs of all seeds did; None: with no width.
         steps: of the optimizer until the end of the epoch that did, median over the seeds, with

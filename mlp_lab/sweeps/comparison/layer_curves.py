@@ -35,14 +35,16 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
             if panels:
                 title = moment if len(panels) <= _MOST else f"{moment}, the best {_MOST}"
                 best = dict(list(panels.items())[:_MOST])
-                figure = layer_profiles.by_layer(best, quantity, "hidden layers", title)
+                figure = layer_profiles.quantity_by_layer(best, quantity, "hidden layers", title)
                 drawn[f"{name}_{moment.replace(' ', '_')}"] = figure
     return drawn
 
 
 def _mean(group: Group, quantity: str, which: Callable[[Iterable[int]], int]) -> np.ndarray | None:
     """Over the group's runs: ``[layers]``; None where none of them has the quantity."""
-    tables = [layer_profiles.by_epoch(job.run.table("layers"), quantity) for job in group.jobs]
+    tables = [
+        layer_profiles.values_by_epoch(job.run.table("layers"), quantity) for job in group.jobs
+    ]
     curves = [table[which(table)] for table in tables if table]
     mean = np.mean(curves, 0) if curves else np.array(np.nan)
     return mean if np.isfinite(mean).any() else None

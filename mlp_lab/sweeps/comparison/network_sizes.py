@@ -27,7 +27,7 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
         return {}
     first, others = network[0], [k for k in comparison.swept if k not in (network[0], "seed")]
     metric = "error" if all(map(_has_error, groups)) else comparison.metric
-    lines: dict[str, list[parameter_counts.Sized]] = defaultdict(list)
+    lines: dict[str, list[parameter_counts.NetworkResult]] = defaultdict(list)
     for group in sorted(groups, key=_parameters):
         own = {key: group.settings[key] for key in others if key in group.settings}
         values = Interval.of([job.best[f"{metric}/validation"] for job in group.jobs if job.best])
@@ -36,7 +36,7 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
     if len(lines) > _MOST:
         return {}
     ordered = {label: lines[label] for label in sorted(lines)}
-    figure = parameter_counts.against_parameters(ordered, metric, first)
+    figure = parameter_counts.metric_by_parameters(ordered, metric, first)
     return {f"{metric}_against_parameters": figure}
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 import numpy as np
 from matplotlib.figure import Figure
 
-from mlp_lab.images.codecs import read_pixels
+from mlp_lab.images.codecs import read_png
 from mlp_lab.storage.run_folder import Run
 from mlp_lab.sweeps.comparison.comparison import Comparison
 from mlp_lab.sweeps.comparison.differences import label_of
@@ -45,9 +45,9 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
 def _row(looks: dict[str, _Look], columns: list[str]) -> image_rows.PictureRow:
     """The truth, and in each column what was made of it, where there is a run."""
     run, _ = next(iter(looks.values()))
-    return read_pixels(run.truth), [_shown(*looks[w]) if w in looks else None for w in columns]
+    return read_png(run.truth), [_shown(*looks[w]) if w in looks else None for w in columns]
 
 
 def _shown(run: Run, row: dict[str, float]) -> tuple[np.ndarray, float]:
     """The picture of a look, and its PSNR."""
-    return read_pixels(run.picture(int(row["epoch"]))), row["psnr"]
+    return read_png(run.picture(int(row["epoch"]))), row["psnr"]

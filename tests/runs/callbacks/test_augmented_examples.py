@@ -21,13 +21,13 @@ Drawn = list[tuple[np.ndarray, list[str]]]
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Drawn:
     """The pictures and captions of each figure."""
     found: Drawn = []
-    real = image_grid.examples
+    real = image_grid.image_grid
 
     def examples(images: np.ndarray, captions: list[str], columns: int = 8) -> object:
         found.append((images, captions))
         return real(images, captions, columns)
 
-    monkeypatch.setattr(image_grid, "examples", examples)
+    monkeypatch.setattr(image_grid, "image_grid", examples)
     return found
 
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageSequence
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
-from mlp_lab.figures import regions, training_curves, weight_images
+from mlp_lab.figures import class_regions, training_curves, weight_images
 from mlp_lab.lightning import pl
 from mlp_lab.runs import trainer
 from mlp_lab.runs.build import build_task
@@ -51,16 +51,20 @@ def kept(result: Result, name: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[regions.Points, list[regions.Regions]]]:
+def drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> list[tuple[class_regions.ScatterPoints, list[class_regions.NetworkRegions]]]:
     """What decision regions are drawn of, a pair a figure."""
-    calls: list[tuple[regions.Points, list[regions.Regions]]] = []
-    plain = regions.decision_regions
+    calls: list[tuple[class_regions.ScatterPoints, list[class_regions.NetworkRegions]]] = []
+    plain = class_regions.decision_regions
 
-    def note(points: regions.Points, panels: list[regions.Regions]) -> Any:
+    def note(
+        points: class_regions.ScatterPoints, panels: list[class_regions.NetworkRegions]
+    ) -> Any:
         calls.append((points, panels))
         return plain(points, panels)
 
-    monkeypatch.setattr(regions, "decision_regions", note)
+    monkeypatch.setattr(class_regions, "decision_regions", note)
     return calls
 
 
@@ -83,7 +87,7 @@ def test_regions_and_errors_are_those_of_the_network(
         if checkpoint:
             load_network(task, Run(result.folder).checkpoint(checkpoint))
         task.eval()
-        np.testing.assert_allclose(points.places, x, rtol=1e-6)
+        np.testing.assert_allclose(points.coordinates, x, rtol=1e-6)
         assert np.array_equal(points.classes, y)
         left, right, lower, upper = points.extent
         assert left < x[:, 0].min() < x[:, 0].max() < right
@@ -195,7 +199,7 @@ def test_three_classes_of_a_file(configure: Configure, tmp_path: Path, drawn: li
     train(configure("experiment=points_mlp", *words))
     points, panels = drawn[0]
     assert (points.class_names, points.feature_names) == (("a", "b", "c"), ("height", "width"))
-    np.testing.assert_allclose(points.places[:, 0], 100 + points.classes)  # their own units
+    np.testing.assert_allclose(points.coordinates[:, 0], 100 + points.classes)  # their own units
     assert set(np.unique(panels[-1].classes)) == {0, 1, 2}
 
 
@@ -212,12 +216,12 @@ def test_other_data_have_no_such_figures(
 # --- the figure ---------------------------------------------------------------------------------
 
 
-def some_regions(*classes: list[int], wrong: int = 0) -> regions.Regions:
+def some_regions(*classes: list[int], wrong: int = 0) -> class_regions.NetworkRegions:
     errors = np.arange(6) < wrong
-    return regions.Regions(f"epoch 3\n{wrong} of 6 wrong", np.array(classes), errors)
+    return class_regions.NetworkRegions(f"epoch 3\n{wrong} of 6 wrong", np.array(classes), errors)
 
 
-POINTS = regions.Points(
+POINTS = class_regions.ScatterPoints(
     np.array([[-1, -1], [-1, 1], [1, -1], [1, 1], [0, 0], [0.5, 0]]),
     np.array([0, 0, 1, 1, 2, 2]),
     ("a", "b", "c"),
@@ -228,8 +232,10 @@ POINTS = regions.Points(
 
 @pytest.mark.parametrize("panels", [1, 2, 6])
 def test_nothing_of_the_figure_is_cut_off(panels: int) -> None:
-    figure = regions.decision_regions(POINTS, [some_regions([0, 1], [2, 1], wrong=2)] * panels)
-    regions.pixels(figure)  # which lays out
+    figure = class_regions.decision_regions(
+        POINTS, [some_regions([0, 1], [2, 1], wrong=2)] * panels
+    )
+    class_regions.rgb_pixels(figure)  # which lays out
     box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
     assert min(box.x0, box.y0, width - box.x1, height - box.y1) > -0.01
     [legend] = figure.legends
@@ -238,7 +244,7 @@ def test_nothing_of_the_figure_is_cut_off(panels: int) -> None:
 
 
 def test_each_place_has_the_colour_of_its_class() -> None:
-    figure = regions.decision_regions(POINTS, [some_regions([0, 1], [2, 1], wrong=2)])
+    figure = class_regions.decision_regions(POINTS, [some_regions([0, 1], [2, 1], wrong=2)])
     [panel] = figure.axes
     shown = panel.images[0].get_array()
     full = np.array([to_rgb(f"tab:{name}") for name in ("blue", "orange", "green")])
@@ -247,12 +253,14 @@ def test_each_place_has_the_colour_of_its_class() -> None:
     assert panel.images[0].origin == "lower"
     *of_classes, wrong = [c.get_offsets() for c in panel.collections if len(c.get_offsets())][-4:]
     for number, places in enumerate(of_classes):
-        np.testing.assert_array_equal(places, POINTS.places[POINTS.classes == number])
-    np.testing.assert_array_equal(wrong, POINTS.places[:2])
+        np.testing.assert_array_equal(places, POINTS.coordinates[POINTS.classes == number])
+    np.testing.assert_array_equal(wrong, POINTS.coordinates[:2])
 
 
 def test_a_network_that_knows_one_class_only_has_no_boundary() -> None:
-    regions.pixels(regions.decision_regions(POINTS, [some_regions([0, 0], [0, 0], wrong=4)]))
+    class_regions.rgb_pixels(
+        class_regions.decision_regions(POINTS, [some_regions([0, 0], [0, 0], wrong=4)])
+    )
 
 
 # --- weights ------------------------------------------------------------------------------------

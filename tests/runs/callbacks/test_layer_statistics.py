@@ -275,16 +275,16 @@ def rows_of(norms: dict[int, list[float]]) -> list[dict[str, float]]:
 
 
 def test_columns_by_epoch() -> None:
-    found = layer_profiles.by_epoch(rows_of({0: [1, 2], 3: [4, 5]}), "gradient norm")
+    found = layer_profiles.values_by_epoch(rows_of({0: [1, 2], 3: [4, 5]}), "gradient norm")
     assert {epoch: values.tolist() for epoch, values in found.items()} == {0: [1, 2], 3: [4, 5]}
-    assert np.isnan(layer_profiles.by_epoch(rows_of({0: [1.0]}), "sparsity")[0]).all()
+    assert np.isnan(layer_profiles.values_by_epoch(rows_of({0: [1.0]}), "sparsity")[0]).all()
 
 
 @pytest.mark.parametrize("panels", [1, 2, 3, 4, 7])
 def test_a_line_a_value_and_nothing_cut_off(panels: int) -> None:
     curves = {depth: 10.0 ** -np.arange(depth + 1) for depth in (1, 2, 12)}
     names = ["activation=sigmoid initialization=uniform " * (1 + i % 2) + str(i) for i in range(7)]
-    figure = layer_profiles.by_layer(
+    figure = layer_profiles.quantity_by_layer(
         dict.fromkeys(names[:panels], curves), "gradient norm", "hidden layers", "before training"
     )
     for panel in figure.axes[:panels]:
@@ -300,9 +300,11 @@ def test_a_line_a_value_and_nothing_cut_off(panels: int) -> None:
 
 
 def test_zeros_have_no_place_on_a_logarithmic_axis() -> None:
-    [panel] = layer_profiles.by_layer({"": {0: np.zeros(3)}}, "gradient norm", "epoch").axes
+    [panel] = layer_profiles.quantity_by_layer(
+        {"": {0: np.zeros(3)}}, "gradient norm", "epoch"
+    ).axes
     assert panel.get_yscale() == "linear"
-    [panel] = layer_profiles.by_layer(
+    [panel] = layer_profiles.quantity_by_layer(
         {"": {0: np.array([0, 1, 2.0])}}, "gradient norm", "epoch"
     ).axes
     assert panel.get_yscale() == "log"
@@ -310,7 +312,9 @@ def test_zeros_have_no_place_on_a_logarithmic_axis() -> None:
 
 
 def test_sparsity_is_per_cent() -> None:
-    panel = layer_profiles.by_layer({"": {0: np.array([0.5, np.nan])}}, "sparsity", "epoch").axes[0]
+    panel = layer_profiles.quantity_by_layer(
+        {"": {0: np.array([0.5, np.nan])}}, "sparsity", "epoch"
+    ).axes[0]
     assert panel.get_ylim() == (0, 1)
     assert panel.yaxis.get_major_formatter()(0.25) == "25%"
 
@@ -442,7 +446,7 @@ def test_the_sweep_of_vanishing_gradients(start: Start, tmp_path: Path) -> None:
         run.config.network.initialization + run.config.network.activation: norms[0] / norms[-1]
         for run in runs
         if run.config.network.depth == 4
-        for norms in [layer_profiles.by_epoch(run.table("layers"), "gradient norm")[0]]
+        for norms in [layer_profiles.values_by_epoch(run.table("layers"), "gradient norm")[0]]
     }
     assert first["uniformsigmoid"] < 0.1
     assert first["herelu"] > 0.3

@@ -134,7 +134,7 @@ def test_without_any_error_or_any_sense_there_is_no_temperature(sign):
 def test_the_curve_leaves_out_empty_bins_and_marks_how_sure_it_is():
     counts = np.array([0, 2, 100])
     confidence, accuracy = np.array([np.nan, 0.5, 0.9]), np.array([np.nan, 1.0, 0.8])
-    figure = reliability_diagram.reliability({"a": (counts, confidence, accuracy)})
+    figure = reliability_diagram.reliability_diagram({"a": (counts, confidence, accuracy)})
     above, _ = figure.axes
     [container] = above.containers
     points, _, [whiskers] = container

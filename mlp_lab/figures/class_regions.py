@@ -1,4 +1,4 @@
-"""The plane, divided into the regions of points that a network takes for one class."""
+"""Decision regions of classifiers in the plane."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,22 +12,22 @@ from matplotlib.figure import Figure
 _COLOURS = [to_rgb(f"tab:{name}") for name in ("blue", "orange", "green", "red", "purple")]
 _COLOURS += [to_rgb(f"tab:{name}") for name in ("brown", "pink", "grey", "olive", "cyan")]
 _MARKERS = "os^Dv"
-_LIGHT = 0.75  # of a region: how much of its colour gives way to white
+_WHITE = 0.75  # fraction of white in the colour of a region
 
 
 @dataclass(frozen=True)
-class Points:
-    """What all panels of a figure show.
+class ScatterPoints:
+    """The points and axes that all panels of a figure share.
 
     Attributes:
-        places: ``[points, 2]``.
-        classes: of the points, ``[points]``.
-        class_names: the names of the classes, by number.
-        feature_names: of the two axes.
-        extent: left, right, lower and upper end of the rectangle that is shown.
+        coordinates: coordinates of the points, ``[points, 2]``.
+        classes: class of each point, ``[points]``.
+        class_names: names of the classes.
+        feature_names: labels of the two axes.
+        extent: left, right, lower and upper limit of the axes.
     """
 
-    places: np.ndarray
+    coordinates: np.ndarray
     classes: np.ndarray
     class_names: Sequence[str]
     feature_names: Sequence[str]
@@ -35,13 +35,14 @@ class Points:
 
 
 @dataclass(frozen=True)
-class Regions:
-    """What a network makes of the rectangle and the points in it.
+class NetworkRegions:
+    """The predictions of a network for a grid and for the points.
 
     Attributes:
-        title: which network it is.
-        classes: what it takes evenly spaced places for, ``[rows, columns]``, the lowest row first.
-        wrong: which of the points it takes for another class, bool ``[points]``.
+        title: title of the panel.
+        classes: predicted classes on an evenly spaced grid over the axes, ``[rows, columns]``,
+            the lowest row first.
+        wrong: whether the prediction for each point is wrong, bool ``[points]``.
     """
 
     title: str
@@ -49,8 +50,11 @@ class Regions:
     wrong: np.ndarray
 
 
-def decision_regions(points: Points, panels: Sequence[Regions]) -> Figure:
-    """The regions of several networks side by side, the points, and rings around the errors."""
+def decision_regions(points: ScatterPoints, panels: Sequence[NetworkRegions]) -> Figure:
+    """Plot the decision regions of several networks side by side.
+
+    Each panel shows all points; circles mark the misclassified ones.
+    """
     figure = Figure(figsize=(2.7 * len(panels) + 1.2, 3.4), layout="constrained")
     axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
     for panel, regions in zip(axes, panels, strict=True):
@@ -61,29 +65,29 @@ def decision_regions(points: Points, panels: Sequence[Regions]) -> Figure:
     return figure
 
 
-def pixels(figure: Figure) -> np.ndarray:
-    """The figure as a picture: uint8 ``[height, width, 3]``."""
+def rgb_pixels(figure: Figure) -> np.ndarray:
+    """Render a figure and return its pixels, uint8 ``[height, width, 3]``."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def _draw(panel: Axes, points: Points, regions: Regions) -> None:
+def _draw(panel: Axes, points: ScatterPoints, regions: NetworkRegions) -> None:
     colours = np.array([_COLOURS[i % len(_COLOURS)] for i in range(len(points.class_names))])
-    light = _LIGHT + (1 - _LIGHT) * colours
+    light = _WHITE + (1 - _WHITE) * colours
     panel.imshow(light[regions.classes], extent=points.extent, origin="lower", aspect="auto")
     present = np.unique(regions.classes)
-    for number in present[1:]:  # the boundary of the first is that of the others
+    for number in present[1:]:  # their boundaries include that of the first class
         inside = (regions.classes == number).astype(float)
         panel.contour(inside, [0.5], extent=points.extent, colors="black", linewidths=0.8)
     for number, name in enumerate(points.class_names):
-        own = points.places[points.classes == number]
+        members = points.coordinates[points.classes == number]
         panel.scatter(
-            own[:, 0], own[:, 1],
+            members[:, 0], members[:, 1],
             s=14, marker=_MARKERS[number % len(_MARKERS)], label=name, zorder=3,
             color=colours[number], edgecolors="white", linewidths=0.3,
         )  # fmt: skip
-    wrong = points.places[regions.wrong]
+    wrong = points.coordinates[regions.wrong]
     panel.scatter(
         wrong[:, 0], wrong[:, 1],
         s=40, label="wrong", zorder=4, facecolors="none", edgecolors="black", linewidths=1,

@@ -1,32 +1,34 @@
-"""A function of one number, and what was made of it."""
+"""A function of one variable and a network's prediction of it."""
 
 import numpy as np
 from matplotlib.figure import Figure
 
-_MOST_POINTS = 1_000  # that are drawn as points; more would hide the curve
+_MAX_POINTS = 1_000  # more points would hide the curve and are not drawn
 
 
-def curve_fit(
-    points: tuple[np.ndarray, np.ndarray], curve: tuple[np.ndarray, np.ndarray], fit: np.ndarray
+def fitted_curve(
+    points: tuple[np.ndarray, np.ndarray],
+    curve: tuple[np.ndarray, np.ndarray],
+    prediction: np.ndarray,
 ) -> Figure:
-    """A curve, the points that were learnt from, a fit, and below the error of the fit.
+    """Plot a function, the training points and the prediction; below them, the prediction error.
 
-    The largest error stands in the legend, and where it occurs is marked.
+    The largest absolute error is marked, and its value and position are in the legend.
 
     Args:
         points: x and y of the training points, ``[points]`` each.
-        curve: x, ascending, and y of the curve, ``[grid]`` each.
-        fit: values of the fit at the curve's x, ``[grid]``.
+        curve: x in ascending order and y of the function, ``[grid]`` each.
+        prediction: predicted y at the x of ``curve``, ``[grid]``.
     """
-    (x, y), error = curve, fit - curve[1]
+    (x, y), error = curve, prediction - curve[1]
     worst = int(np.abs(error).argmax())
     figure = Figure(figsize=(8, 6), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    above.plot(x, y, color="black", lw=1, label="curve")
-    if len(points[0]) <= _MOST_POINTS:
+    above.plot(x, y, color="black", lw=1, label="target")
+    if len(points[0]) <= _MAX_POINTS:
         style = {"ls": "none", "marker": "o", "ms": 4, "mfc": "none", "mec": "tab:blue"}
         above.plot(*points, label=f"{len(points[0])} training points", **style)
-    above.plot(x, fit, color="tab:orange", label="fit")
+    above.plot(x, prediction, color="tab:orange", label="prediction")
     below.plot(x, error, color="tab:orange", lw=1)
     below.plot(
         x[worst], error[worst], "o", color="tab:red", ms=6,
@@ -34,7 +36,7 @@ def curve_fit(
     )  # fmt: skip
     below.axhline(0, color="black", lw=0.8)
     above.set(ylabel="y")
-    below.set(xlabel="x", ylabel="fit - curve")
+    below.set(xlabel="x", ylabel="prediction - target")
     for panel in (above, below):
         panel.grid(alpha=0.3)
     figure.legend(loc="outside upper center", ncols=4, fontsize=9)

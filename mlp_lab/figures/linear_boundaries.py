@@ -1,4 +1,4 @@
-"""Where classes part."""
+"""Linear decision boundaries in the plane."""
 
 from collections.abc import Mapping
 
@@ -13,23 +13,23 @@ _MARGIN = 0.5
 def linear_boundaries(
     points: np.ndarray, classes: np.ndarray, lines: Mapping[str, tuple[np.ndarray, float]]
 ) -> Figure:
-    """Points of two classes in the plane, and straight lines between them.
+    """Plot points of two classes in the plane and straight lines.
 
     Args:
-        points: ``[points, 2]``.
-        classes: ``[points]``, above 0 for one class, else the other.
-        lines: by label w ``[2]``, not 0, and b of the line w.x + b = 0.
+        points: coordinates of the points, ``[points, 2]``.
+        classes: class of each point, ``[points]``: class 1 if positive, class -1 otherwise.
+        lines: coefficients w, ``[2]``, not both 0, and b of the line w.x + b = 0, by label.
     """
     figure = Figure(figsize=(6, 4.2), layout="constrained")
     panel = figure.subplots()
     colours = colormaps["viridis"](np.linspace(0, 0.9, len(lines)))
     for (label, (w, b)), colour in zip(lines.items(), colours, strict=True):
-        nearest = -b * w / (w @ w)
-        along = np.array([-w[1], w[0]])
-        panel.axline(nearest, nearest + along, color=colour, label=label)
-    for one, marker, name in ((True, "o", "class 1"), (False, "s", "class -1")):
-        own = points[(classes > 0) == one]
-        panel.plot(*own.T, marker, ms=11, label=name, zorder=3)
+        nearest = -b * w / (w @ w)  # the point of the line that is nearest to the origin
+        direction = np.array([-w[1], w[0]])
+        panel.axline(nearest, nearest + direction, color=colour, label=label)
+    for positive, marker, name in ((True, "o", "class 1"), (False, "s", "class -1")):
+        members = points[(classes > 0) == positive]
+        panel.plot(*members.T, marker, ms=11, label=name, zorder=3)
     low, high = points.min(0) - _MARGIN, points.max(0) + _MARGIN
     panel.set(xlabel="x1", ylabel="x2", xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     panel.xaxis.set_major_locator(MaxNLocator(5))

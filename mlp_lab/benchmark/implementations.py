@@ -1,4 +1,4 @@
-"""What the project is compared with in every benchmark, and the config that it runs itself."""
+"""Implementations that several benchmarks time: mlp_lab, a plain loop, matrix products."""
 
 import io
 import statistics
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mlp_lab.benchmark.timing import Contestant
+from mlp_lab.benchmark.timing import TimedRun
 from mlp_lab.config.compose import compose
 from mlp_lab.runs.train import train
 from mlp_lab.storage.run_folder import Run
@@ -22,36 +22,45 @@ LEARNING_RATE = 0.1
 Splits = dict[str, tuple[Tensor, Tensor]]
 
 
-def seconds_of(folder: str | Path) -> float:
-    """The time of an epoch in a run.
+def epoch_seconds(folder: str | Path) -> float:
+    """Return the median time of an epoch of a run, in seconds.
 
-    The first one warms up; a row's seconds end before what its epoch leaves is kept, so that those
-    from the second on hold exactly one of everything. Only the checkpoint that is written each
-    second, in 2 ms, is in few of them.
+    The first epoch is a warm-up and does not count. Each later time includes writing the results of
+    one epoch. Few of the times include a checkpoint, which takes 2 ms and is written once per
+    second.
     """
     return statistics.median(row["seconds"] for row in Run(folder).history[1:])
 
 
-def this_project(*words: str) -> Contestant:
-    """An epoch of a run with these overrides, all but the bar and the final picture."""
+def mlp_lab_epoch(*overrides: str) -> TimedRun:
+    """Return a timed run of one epoch of mlp_lab, without progress bar and figures."""
 
     def run() -> float:
         with tempfile.TemporaryDirectory() as logs, redirect_stdout(io.StringIO()):
-            usual = ["callbacks=none", "trainer.max_epochs=4", f"logs='{logs}'"]
-            return seconds_of(train(compose([*words, *usual])).folder)
+            common = ["callbacks=none", "trainer.max_epochs=4", f"logs='{logs}'"]
+            return epoch_seconds(train(compose([*overrides, *common])).folder)
 
     return run
 
 
-def training_step(steps: int, *words: str) -> Contestant:
-    """A step of a run with these overrides, which make epochs of ``steps`` steps."""
-    # The last epoch alone is followed by a validation, which is no part of a step.
-    epoch = this_project(*words, "trainer.check_val_every_n_epoch=4")
+def mlp_lab_step(steps: int, *overrides: str) -> TimedRun:
+    """Return a timed run of one training step of mlp_lab.
+
+    Args:
+        steps: number of steps per epoch that results from the overrides.
+        overrides: config overrides.
+    """
+    # Validation only after the last epoch, so that it does not count as part of a step.
+    epoch = mlp_lab_epoch(*overrides, "trainer.check_val_every_n_epoch=4")
     return lambda: epoch() / steps
 
 
-def plain_loop(width: int, batch_size: int, splits: Splits) -> Contestant:
-    """A loop by hand: tensors in memory, a fused optimizer, metrics without synchronization."""
+def plain_loop(width: int, batch_size: int, splits: Splits) -> TimedRun:
+    """Return a timed run of one epoch of a plain PyTorch loop.
+
+    The data are tensors in memory, the optimizer is fused, and the training metrics are computed
+    once per epoch.
+    """
     (x, y), (x_validation, y_validation) = splits["train"], splits["validation"]
     network = nn.Sequential(nn.Linear(784, width), nn.ReLU(), nn.Linear(width, 10))
     optimizer = torch.optim.SGD(network.parameters(), LEARNING_RATE, fused=True)
@@ -83,12 +92,20 @@ def plain_loop(width: int, batch_size: int, splits: Splits) -> Contestant:
     return run
 
 
-def matrix_products(width: int, batch_size: int, splits: Splits, members: int = 1) -> Contestant:
-    """The arithmetic limit: the matrix products of a stack of networks, and nothing else."""
+def matrix_products(width: int, batch_size: int, splits: Splits, members: int = 1) -> TimedRun:
+    """Return a timed run of the matrix products of one epoch, a lower limit for all loops.
+
+    Args:
+        width: width of the hidden layer.
+        batch_size: examples per minibatch.
+        splits: training and validation data.
+        members: number of stacked networks.
+    """
     x, x_validation = splits["train"][0], splits["validation"][0]
     w1, w2 = torch.randn(members * width, 784), torch.randn(members, 10, width)
     hidden = torch.randn(members, batch_size, width)
-    delta, back = torch.randn(members, batch_size, 10), torch.randn(batch_size, members * width)
+    delta = torch.randn(members, batch_size, 10)
+    hidden_delta = torch.randn(batch_size, members * width)
 
     def run() -> float:
         start = time.perf_counter()
@@ -98,7 +115,7 @@ def matrix_products(width: int, batch_size: int, splits: Splits, members: int = 
             hidden[:, :n] @ w2.mT
             delta[:, :n] @ w2  # backward
             delta[:, :n].mT @ hidden[:, :n]
-            back[:n].T @ inputs
+            hidden_delta[:n].T @ inputs
         for inputs in x_validation.split(2000):
             (inputs @ w1.T).view(-1, members, width).transpose(0, 1) @ w2.mT
         return time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""The contestants of scripts/benchmark.py do the same work."""
+"""The implementations that scripts/benchmark.py compares do the same work."""
 
 import sys
 from collections.abc import Callable
