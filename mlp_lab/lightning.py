@@ -1,12 +1,12 @@
-"""Lightning and torchvision, importable beside any build of torch.
+"""Lightning and torchvision, importable beside any build of torch, and typed accessors.
 
 A torchvision wheel built for CUDA can't load its compiled operators beside a CPU build of torch.
-Its import then dies while it registers the shapes of an operator that nobody defined:
-``operator torchvision::nms does not exist``. Lightning falls with it, since torchmetrics imports
-torchvision. Datasets, transforms and utilities need none of these operators, so declaring their
-schemas is enough. This is done only where the plain import fails.
+Its import then fails while it registers the shapes of an operator that is not defined:
+``operator torchvision::nms does not exist``. Lightning's import fails as well, since torchmetrics
+imports torchvision. Data sets, transforms and utilities need none of these operators, so declaring
+their schemas is enough. This is done only where the plain import fails.
 
-Every module of this package takes Lightning and torchvision from here.
+Every module of this package imports Lightning and torchvision from here.
 """
 
 import logging
@@ -24,7 +24,7 @@ try:
 except RuntimeError as error:
     if "torchvision::nms" not in str(error):
         raise
-    # The schemas live as long as this object, hence the name at module level.
+    # The schemas exist as long as this object, so it is kept at module level.
     _operators = torch.library.Library("torchvision", "FRAGMENT")
     for _schema in _SCHEMAS:
         _operators.define(_schema)
@@ -34,11 +34,21 @@ except RuntimeError as error:
 import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_only
 
-# Its remarks on devices and its tips are not what a run has to say; its warnings are.
+# Warnings are shown; remarks on devices and tips are not.
 for _name in ("pytorch_lightning", "lightning_fabric"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
-# Lightning 2.6 asks torch 2.13 in a way that the latter is about to give up.
+# Lightning 2.6 calls a function that torch 2.13 has deprecated.
 warnings.filterwarnings("ignore", ".*LeafSpec.*is deprecated", module="pytorch_lightning")
 
-__all__ = ["pl", "rank_zero_only", "torchvision"]
+__all__ = ["callbacks_of", "is_first_process", "pl", "torchvision"]
+
+
+def callbacks_of(trainer: pl.Trainer) -> list[pl.Callback]:
+    """Return the list of a trainer's callbacks, which may be changed."""
+    return trainer.callbacks  # type: ignore[attr-defined]  # Lightning sets it elsewhere
+
+
+def is_first_process() -> bool:
+    """Return whether this is the first process of a run, or the only one."""
+    return getattr(rank_zero_only, "rank", 0) == 0

@@ -12,44 +12,46 @@ Step = Callable[[Gradients], None]
 
 
 class Steps:
-    """One step of several optimizers, each on its network's slice of stacked gradients.
+    """Step several optimizers, each with its network's slice of stacked gradients.
 
-    Gradient descent that remembers nothing is one update of the stacked parameters. What other
-    optimizers remember they remember for themselves, so that they step one after the other, by
-    torch's fused kernels where there are any: several times as fast as updates of the stacked
-    parameters in as many passes through the memory as their formulas have terms.
+    For gradient descent without momentum, the step of all optimizers is one update of the stacked
+    parameters. Other optimizers have a state of their own and step one after the other, with
+    torch's fused kernels where they exist. This is several times as fast as updates of the stacked
+    parameters, which would read the memory once for each term of the formula.
 
     Args:
-        parameters: of the stack, ``[members * ..., ...]`` each, one member's after the other's.
-        optimizers: of the members.
+        parameters: parameters of the stack, ``[members * ..., ...]`` each, ordered by member.
+        optimizers: optimizers of the members, in the same order.
     """
 
     def __init__(self, parameters: Sequence[Tensor], optimizers: Sequence[Optimizer]) -> None:
         self._parameters = [p.detach().view(len(optimizers), -1) for p in parameters]
         self._groups = [optimizer.param_groups[0] for optimizer in optimizers]
-        # Rates in bfloat16 would have two digits.
+        # Learning rates in bfloat16 would have two digits.
         self._descent = parameters[0].dtype != torch.bfloat16 and all(
             type(o) is SGD and o.param_groups[0]["momentum"] == 0 for o in optimizers
         )
-        self._own = [] if self._descent else [_step_of(optimizer) for optimizer in optimizers]
+        self._steps = [] if self._descent else [_step_of(optimizer) for optimizer in optimizers]
         decays = [group["weight_decay"] for group in self._groups if self._descent]
         self._decays = self._column(torch.tensor(decays)) if any(decays) else None
 
     @torch.no_grad()
     def __call__(self, gradients: Sequence[Tensor], rates: Tensor) -> None:
-        """Step with the gradients of the parameters and the members' learning rates ``[members]``.
+        """Update the parameters.
 
-        The rates may lie on another device than the rest.
+        Args:
+            gradients: gradients of the parameters, of the same shapes.
+            rates: learning rates ``[members]``, possibly on another device than the parameters.
         """
         for group, rate in zip(self._groups, rates.tolist(), strict=True):
             group["lr"] = rate
         if self._descent:
             self._descend(gradients, self._column(rates))
             return
-        # The kernels go through the memory as it lies.
-        slices = zip(*(g.contiguous().chunk(len(self._own)) for g in gradients), strict=True)
-        for step, own in zip(self._own, slices, strict=True):
-            step(own)
+        # The kernels read the gradients in the order of the memory.
+        slices = zip(*(g.contiguous().chunk(len(self._steps)) for g in gradients), strict=True)
+        for step, member_gradients in zip(self._steps, slices, strict=True):
+            step(member_gradients)
 
     def _descend(self, gradients: Sequence[Tensor], rates: Tensor) -> None:
         for parameter, gradient in zip(self._parameters, gradients, strict=True):
@@ -59,12 +61,12 @@ class Steps:
             parameter.addcmul_(gradient, rates, value=-1)
 
     def _column(self, values: Tensor) -> Tensor:
-        """A value a member, as the parameters can be multiplied by: ``[members, 1]``."""
+        """Return one value per member as ``[members, 1]``, to multiply the parameters by."""
         return values.to(self._parameters[0]).unsqueeze(1)
 
 
 def _step_of(optimizer: Optimizer) -> Step:
-    """A step of the optimizer, which has one group of parameters, with given gradients."""
+    """Return a function that steps the optimizer, which has one group, with given gradients."""
     group = optimizer.param_groups[0]
     if group.get("fused") and type(optimizer) in _FUSED:
         return _FUSED[type(optimizer)](optimizer, group)
@@ -78,11 +80,12 @@ def _step_of(optimizer: Optimizer) -> Step:
 
 
 def _sgd(optimizer: Optimizer, group: dict[str, Any]) -> Step:
-    # A buffer of zeros gives in the first step what torch gives without one.
+    # In the first step, a buffer of zeros gives the same result as no buffer.
     buffers = _states(optimizer, "momentum_buffer") if group["momentum"] else []
+    kernel = _kernel("fused_sgd")
 
     def step(gradients: Gradients) -> None:
-        torch._fused_sgd_(
+        kernel(
             group["params"],
             gradients,
             buffers,
@@ -99,12 +102,13 @@ def _sgd(optimizer: Optimizer, group: dict[str, Any]) -> Step:
 
 
 def _adam(optimizer: Optimizer, group: dict[str, Any]) -> Step:
-    kernel = torch._fused_adamw_ if isinstance(optimizer, AdamW) else torch._fused_adam_
+    kernel = _kernel("fused_adamw" if isinstance(optimizer, AdamW) else "fused_adam")
+    add = _kernel("foreach_add")
     counts = _states(optimizer, "step", lambda p: torch.zeros((), device=p.device))
     means, squares = _states(optimizer, "exp_avg"), _states(optimizer, "exp_avg_sq")
 
     def step(gradients: Gradients) -> None:
-        torch._foreach_add_(counts, 1)
+        add(counts, 1)
         kernel(
             group["params"],
             gradients,
@@ -131,10 +135,21 @@ _FUSED: dict[type[Optimizer], Callable[[Optimizer, dict[str, Any]], Step]] = {
 }
 
 
+def _kernel(name: str) -> Callable[..., None]:
+    """Return one of torch's private in-place kernels for lists of tensors.
+
+    The public functions ``torch.optim.sgd.sgd`` and ``torch.optim.adam.adam`` with ``fused=True``
+    call the same kernels, but first group the tensors by device and dtype. With one call for each
+    of 8 members, a training step of stacked networks of 784-30-10 units and minibatches of 10 then
+    takes 1.2 times as long (sgd and adam; one thread).
+    """
+    return getattr(torch, f"_{name}_")
+
+
 def _states(
     optimizer: Optimizer, name: str, start: Callable[[Tensor], Tensor] = torch.zeros_like
 ) -> list[Tensor]:
-    """What the optimizer remembers of each parameter under ``name``, made where it isn't yet."""
+    """Return the optimizer's state ``name`` of each parameter; create it where it is missing."""
     states = [optimizer.state[parameter] for parameter in optimizer.param_groups[0]["params"]]
     for state, parameter in zip(states, optimizer.param_groups[0]["params"], strict=True):
         if state.get(name) is None:

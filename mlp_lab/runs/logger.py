@@ -42,7 +42,7 @@ class TensorBoard(pl.loggers.TensorBoardLogger):
 
     def log_picture(self, name: str, png: bytes, step: int) -> None:
         """Show a PNG file."""
-        self.experiment._get_file_writer().add_summary(picture(name, png), step)
+        self.experiment.file_writer.add_summary(picture(name, png), step)
 
     def log_outcome(self, settings: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
         """Fill the run's row of the HPARAMS tab: what was set and what came of it.
@@ -53,7 +53,7 @@ class TensorBoard(pl.loggers.TensorBoardLogger):
         plain = {k: v if type(v) in {int, float} else written(v) for k, v in settings.items()}
         _, *row = hparams(plain, {})
         for summary in row:
-            self.experiment._get_file_writer().add_summary(summary)
+            self.experiment.file_writer.add_summary(summary)
         for name, value in metrics.items():
             self.experiment.add_scalar(name, value, 0)
 

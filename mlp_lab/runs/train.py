@@ -16,7 +16,7 @@ from mlp_lab.data.datamodule import DataModule
 from mlp_lab.data.image import Image
 from mlp_lab.errors import UserError
 from mlp_lab.formatting import console
-from mlp_lab.lightning import pl, rank_zero_only
+from mlp_lab.lightning import callbacks_of, is_first_process, pl
 from mlp_lab.nn.encodings import aliasing_hint
 from mlp_lab.nn.probes import count_parameters, describe
 from mlp_lab.runs import report
@@ -100,7 +100,7 @@ class Training:
         try:
             trainer = build_trainer(cfg, run)
         except BaseException:
-            if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+            if is_first_process():
                 run.discard()
             raise
         if trainer.is_global_zero:
@@ -166,8 +166,8 @@ class Training:
 
     def _stopped_by(self) -> str | None:
         """What a callback says that ended the run before its time."""
-        callbacks: list = self.trainer.callbacks  # type: ignore[attr-defined]
-        return next(filter(None, (getattr(c, "ended", None) for c in callbacks)), None)
+        ends = (getattr(callback, "ended", None) for callback in callbacks_of(self.trainer))
+        return next(filter(None, ends), None)
 
     def _collect(self, seconds: float) -> Result:
         """What is known after a fit, with what the run's folder knows of earlier ones."""
@@ -238,7 +238,7 @@ def fit(
 
 def _new_run(cfg: DictConfig, folder: str | Path | None) -> Run:
     """A new folder; the processes that a distributed run starts join that of the first."""
-    if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+    if is_first_process():
         run = Run.create(cfg.logs, cfg.name) if folder is None else Run.claim(folder)
         os.environ[_FOLDER_VARIABLE] = str(run.folder)
     return Run(os.environ[_FOLDER_VARIABLE])

@@ -9,7 +9,7 @@ from mlp_lab.errors import UserError
 from mlp_lab.lightning import pl
 from mlp_lab.runs.build import build
 from mlp_lab.runs.callbacks.keeper import Keeper
-from mlp_lab.storage.checkpoints import WholeCheckpoints
+from mlp_lab.storage.checkpoints import AtomicCheckpoints
 from mlp_lab.storage.run_folder import Run, is_refit
 
 _PROFILERS = {
@@ -59,7 +59,7 @@ def _trainer(cfg: DictConfig, **given: Any) -> pl.Trainer:
     try:
         trainer: pl.Trainer = build(
             settings,
-            plugins=[WholeCheckpoints()],
+            plugins=[AtomicCheckpoints()],
             num_sanity_val_steps=0,
             limit_val_batches=0 if is_refit(cfg) else 1.0,
             enable_progress_bar=False,

@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, read as data and never as code."""
+"""Checkpoint files: replaced atomically, and read as data, never as code."""
 
 import io
 from collections.abc import Mapping
@@ -7,32 +7,50 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from lightning_fabric.plugins.io import TorchCheckpointIO
-from torch import nn
+from lightning_utilities.core.apply_func import apply_to_collection
+from torch import Tensor, nn
 
 from mlp_lab.errors import UserError
+from mlp_lab.lightning import pl
 from mlp_lab.storage.files import write_whole
 
+# Checkpoints in memory, by the files that they are to be written to.
+Checkpoints = dict[Path, dict[str, Any]]
 
-class WholeCheckpoints(TorchCheckpointIO):
-    """Lightning's checkpoint files, replaced in one go.
 
-    Lightning itself writes to a temporary file that may lie on another disk, and then copies.
+class AtomicCheckpoints(pl.plugins.TorchCheckpointIO):
+    """Read and write Lightning's checkpoints; a file is replaced as a whole.
+
+    Lightning's own plugin writes a temporary file, possibly on another disk, and then copies it.
     """
 
     def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+        self,
+        checkpoint: dict[str, Any],
+        path: str | Path,
+        storage_options: Checkpoints | None = None,
     ) -> None:
+        """Write a checkpoint, or add a copy of it to ``storage_options`` to be written later."""
+        if storage_options is not None:
+            storage_options[Path(path)] = _copy(checkpoint)
+            return
         content = io.BytesIO()
         torch.save(checkpoint, content)
         write_whole(Path(path), content.getvalue())
 
     def load_checkpoint(self, path: str | Path, *_: Any, **__: Any) -> dict[str, Any]:
+        """Return the content of a checkpoint, on the CPU."""
         return read_checkpoint(Path(path))
 
 
+def _copy(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """Return the checkpoint with copies of the tensors that training changes in place."""
+    changing = {key: checkpoint[key] for key in ("state_dict", "optimizer_states")}
+    return checkpoint | apply_to_collection(changing, Tensor, torch.clone)
+
+
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """The content of a checkpoint, on the CPU. Raises UserError if it is damaged."""
+    """Return the content of a checkpoint, on the CPU. Raises UserError if it is damaged."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, UnpicklingError, EOFError, ValueError) as error:
@@ -43,7 +61,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def load_network(task: nn.Module, path: Path) -> dict[str, Any]:
-    """Give ``task`` the weights of a checkpoint; return the checkpoint's content."""
+    """Load the weights of a checkpoint into ``task``; return the checkpoint's content."""
     content = read_checkpoint(path)
     try:
         task.load_state_dict(content["state_dict"])
@@ -55,8 +73,9 @@ def load_network(task: nn.Module, path: Path) -> dict[str, Any]:
 
 
 def trained_epochs(checkpoint: Mapping[str, Any]) -> int:
-    """How many epochs a checkpoint's network had trained: the number of its epoch, from 1.
+    """Return the number of epochs that a checkpoint's network was trained for.
 
-    Lightning's own entry ``epoch`` counts from 0, and can't tell the first epoch from none.
+    Lightning's entry ``epoch`` counts from 0 and has the same value before and after the first
+    epoch.
     """
     return len(checkpoint["callbacks"]["Keeper"]["history"])

@@ -38,12 +38,14 @@ class Task:
 
     Attributes:
         jobs: of the whole sweep, once a sweeper has counted them.
+        command: the command line of the first process, which runs record.
         told: names of the folders of failed jobs that the user has been told of.
     """
 
     def __init__(self, sweep: Sweep) -> None:
         self.sweep = sweep
         self.jobs: int | None = None
+        self.command = sys.argv
         self.told: set[str] = set()
         self._process = os.getpid()
         self._threads = said_threads()  # by the user, before a batch of jobs sets them
@@ -66,6 +68,7 @@ class Task:
         and KeyboardInterrupt if a job is interrupted.
         """
         os.chdir(self.sweep.directory)
+        sys.argv = self.command  # recorded by each run; Hydra or the launcher has set another
         configs = [check(cfg, schemas.Train) for _, cfg, _ in jobs]
         if self.sweep.stopped:
             return [math.nan] * len(jobs)

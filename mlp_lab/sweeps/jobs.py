@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 
 from mlp_lab.errors import UserError
 from mlp_lab.formatting import console, metric
+from mlp_lab.lightning import callbacks_of
 from mlp_lab.nn.encodings import fingerprint
 from mlp_lab.nn.probes import describe
 from mlp_lab.runs.callbacks.progress_bar import Progress
@@ -270,7 +271,7 @@ def _watch(trainings: Sequence[Training], tell: Tell) -> list[SweepProgress]:
     progress = SweepProgress(tell)
     watched = False
     for training in trainings:
-        callbacks: list = training.trainer.callbacks  # type: ignore[attr-defined]
+        callbacks = callbacks_of(training.trainer)
         for own in [callback for callback in callbacks if isinstance(callback, Progress)]:
             callbacks.remove(own)
             watched = True

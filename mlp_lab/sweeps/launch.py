@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from hydra._internal.utils import _run_hydra, get_args_parser
+import hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
@@ -91,12 +91,13 @@ def _run(sweep: Sweep, planned: Plan) -> bool:
 
 
 def _launch(task: Task, words: Sequence[str]) -> None:
-    place = QuotedString(str(task.sweep.folder), Quote.single).with_quotes()
-    parser = get_args_parser()
-    args = parser.parse_args(["--multirun", *words, f"hydra.sweep.dir={place}"])
+    folder = QuotedString(str(task.sweep.folder), Quote.single).with_quotes()
+    main = hydra.main(version_base="1.3", config_path=str(CONFIG_FOLDER), config_name="train")
+    sys.argv = [task.command[0], "--multirun", *words, f"hydra.sweep.dir={folder}"]
     try:
-        _run_hydra(args, parser, task, str(CONFIG_FOLDER), "train")
+        main(task)()
     finally:
+        sys.argv = task.command
         task.close()
 
 

@@ -50,10 +50,12 @@ class Vectorized(Launcher):
                 del cfg["hydra"]
             jobs.append((number, cfg, overrides))
         values = self.task.train(jobs, self.processes) if jobs else []
-        return [
-            JobReturn(overrides=overrides, cfg=cfg, status=JobStatus.COMPLETED, _return_value=value)
-            for (_, cfg, overrides), value in zip(jobs, values, strict=True)
-        ]
+        results = []
+        for (_, cfg, overrides), value in zip(jobs, values, strict=True):
+            result = JobReturn(overrides=overrides, cfg=cfg, status=JobStatus.COMPLETED)
+            result.return_value = value
+            results.append(result)
+        return results
 
 
 class Grid(Sweeper):
@@ -109,5 +111,15 @@ def register() -> None:
     for plugin in own:
         plugin.__module__ = "hydra_plugins.mlp_lab"
         plugins.register(plugin)
-    # Ray's plugin brings a config of the same name as ours, which Hydra would check ours against.
-    ConfigStore.instance().repo["hydra"]["launcher"].pop("ray.yaml", None)
+    _remove_schema("hydra/launcher", "ray")
+
+
+def _remove_schema(group: str, name: str) -> None:
+    """Remove a config that a plugin has stored under the same name as one of ours.
+
+    Hydra would check ours against it. ``ConfigStore`` has no method that removes a config.
+    """
+    configs = ConfigStore.instance().repo
+    for part in group.split("/"):
+        configs = configs[part]
+    configs.pop(f"{name}.yaml", None)

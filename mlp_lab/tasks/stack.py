@@ -1,6 +1,7 @@
 """Several runs in one training: their networks stacked, everything else a run of its own."""
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mlp_lab.data.batches import Chunk, EpochOrder
-from mlp_lab.lightning import pl
+from mlp_lab.lightning import callbacks_of, pl
 from mlp_lab.nn.microbatches import microbatch_size, microbatches
 from mlp_lab.nn.seeds import epoch_seed
 from mlp_lab.nn.stacked_optimizers import Gradients, Steps
@@ -50,15 +51,26 @@ class Member:
         self.task.trainer = self.trainer
         self.show("setup", "fit")
         if self.checkpoint is not None:
-            connector = self.trainer._checkpoint_connector
-            connector._restore_modules_and_callbacks(self.checkpoint)
-            connector.restore_training_state()
-            connector.resume_end()
+            self._restore(self.checkpoint)
         self.show("on_fit_start")
+
+    def _restore(self, path: Path) -> None:
+        """Load the states of the task, the optimizer, the callbacks and the loop.
+
+        Lightning's trainer offers this only as part of a fit, which members don't run.
+        """
+        strategy = self.trainer.strategy
+        checkpoint = strategy.load_checkpoint(path)
+        strategy.load_model_state_dict(checkpoint)
+        strategy.load_optimizer_state_dict(checkpoint)
+        for callback in callbacks_of(self.trainer):
+            if state := checkpoint["callbacks"].get(callback.state_key):
+                callback.load_state_dict(deepcopy(state))
+        self.trainer.fit_loop.load_state_dict(checkpoint["loops"]["fit_loop"])
 
     def show(self, hook: str, *args: Any) -> None:
         """Call a hook of all callbacks, with the member's own trainer and task."""
-        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+        for callback in callbacks_of(self.trainer):
             getattr(callback, hook)(self.trainer, self.task, *args)
 
     def finish(self) -> None:
@@ -235,7 +247,8 @@ class Stack(pl.LightningModule):
         outputs = [output]
         for part in parts:
             more, output = self._differentiate_microbatch(*part)
-            torch._foreach_add_(gradients, more)
+            for gradient, addend in zip(gradients, more, strict=True):
+                gradient.add_(addend)
             outputs.append(output)
         return gradients, torch.cat(outputs, 1)
 

@@ -363,7 +363,7 @@ def test_a_sweep_goes_on_as_it_began(
 ) -> None:
     words = ["seed=5,6", "hydra/launcher=processes", "hydra.launcher.n_jobs=1", "data.root=here"]
     monkeypatch.setattr(plan, "_check_plugins", lambda settings: None)
-    monkeypatch.setattr(sweeps, "_run_hydra", lambda *args: None)
+    monkeypatch.setattr(sweeps, "_launch", lambda *args: None)
     sweeps.start(words)
     monkeypatch.undo()
     monkeypatch.setattr(jobs, "train_jobs", trained)

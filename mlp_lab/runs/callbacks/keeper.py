@@ -3,12 +3,9 @@
 import time
 from typing import Any
 
-import torch
-from lightning_utilities.core.apply_func import apply_to_collection
-from torch import Tensor
-
 from mlp_lab.config.names import EPOCH_SPLITS
 from mlp_lab.lightning import pl
+from mlp_lab.storage.checkpoints import Checkpoints
 from mlp_lab.storage.run_folder import Run, best_row
 from mlp_lab.tasks.base import Task
 
@@ -37,7 +34,7 @@ class Keeper(pl.callbacks.Checkpoint):
         self.mode = mode
         self.history: list[Row] = []
         self.stopped = False
-        self._unwritten: dict[str, dict[str, Any]] = {}
+        self._unwritten: Checkpoints = {}
 
     @property
     def best(self) -> Row | None:
@@ -69,12 +66,14 @@ class Keeper(pl.callbacks.Checkpoint):
         self.stopped = trainer.should_stop
         if trainer.logger is not None:
             trainer.logger.log_metrics(row)
+        last, best = (self.run.checkpoints / f"{name}.ckpt" for name in ("last", "best"))
+        # In all processes, since Lightning synchronizes them here.
+        trainer.save_checkpoint(last, storage_options=self._unwritten)
         if not trainer.is_global_zero:
             return
         self.run.append_history(row)
-        self._unwritten["last"] = _as_it_is(trainer._checkpoint_connector.dump_checkpoint())
         if self.best is row:
-            self._unwritten["best"] = self._unwritten["last"]
+            self._unwritten[best] = self._unwritten[last]
         if self.clock - self._written > _BETWEEN:
             self._write(trainer)
 
@@ -91,15 +90,8 @@ class Keeper(pl.callbacks.Checkpoint):
         self.history, self.stopped = state_dict["history"], state_dict["stopped"]
 
     def _write(self, trainer: pl.Trainer) -> None:
-        # The best first: a run that goes on from the last must not miss an epoch before it.
-        for which in sorted(self._unwritten):
-            path = self.run.checkpoints / f"{which}.ckpt"
-            trainer.strategy.save_checkpoint(self._unwritten[which], path)
+        # best.ckpt first: a run that is resumed from last.ckpt must not miss an epoch before it.
+        for path, checkpoint in sorted(self._unwritten.items()):
+            trainer.strategy.save_checkpoint(checkpoint, path)
         self._unwritten = {}
         self._written = time.perf_counter()
-
-
-def _as_it_is(checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """The checkpoint, with tensors that go on changing as they are now."""
-    changing = {key: checkpoint[key] for key in ("state_dict", "optimizer_states")}
-    return checkpoint | apply_to_collection(changing, Tensor, torch.clone)
