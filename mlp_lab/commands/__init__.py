@@ -1,1 +1,1 @@
-"""One module per command: each composes and checks its config, then imports what does the work."""
+"""One module per command: check the arguments first, then import the implementation."""

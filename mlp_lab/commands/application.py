@@ -1,11 +1,13 @@
-"""What all commands with Hydra overrides share: help, early checks, errors in one line."""
+"""Run a command: help, early checks, and errors in one line."""
 
 import os
 import sys
 import traceback
-from argparse import Namespace
+from argparse import ArgumentParser, HelpFormatter, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from typing import NoReturn
 
 import hydra
 from hydra._internal.utils import get_args_parser
@@ -13,20 +15,25 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
+from mlp_lab.config import schemas
 from mlp_lab.config.check import check
 from mlp_lab.config.compose import CONFIG_FOLDER, ROOTS, compose
+from mlp_lab.config.error_messages import explain
 from mlp_lab.config.help import help_text
-from mlp_lab.config.mistakes import explain
 from mlp_lab.errors import UserError
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 
 
 def run_application(name: str, action: Callable[[DictConfig], object]) -> None:
-    """Call ``action`` with the checked config ``conf/<name>.yaml`` and the command's overrides.
+    """Run a command that has a config and Hydra overrides.
 
-    Prints the help for ``--help``. Exits with status 1 and one line for a mistake of the user, and
-    with 130 when interrupted.
+    Prints the help for ``--help``. Exits with status 1 and one line for an error of the user, and
+    with status 130 when interrupted.
+
+    Args:
+        name: name of the config ``conf/<name>.yaml``.
+        action: function of the checked config.
     """
     args = parse_arguments()
     root = ROOTS[name]
@@ -39,17 +46,17 @@ def run_application(name: str, action: Callable[[DictConfig], object]) -> None:
     def job(cfg: DictConfig) -> object:
         return action(check(cfg, root))
 
-    def job_in_one_line(cfg: DictConfig) -> object:
-        os.environ.pop(_FULL_ERROR)  # not for the processes that a job starts
+    def job_with_short_errors(cfg: DictConfig) -> object:
+        os.environ.pop(_FULL_ERROR)  # the processes that a job starts must not inherit it
         try:
             return job(cfg)
         except (UserError, OSError) as error:
             message = f"mlp_lab: {explain(error, root)}"
-        except Exception:  # a fault of the program: all of it is of interest
+        except Exception:  # a bug of the program: show the traceback
             message = traceback.format_exc()
         finally:
             os.environ[_FULL_ERROR] = "1"
-        # The first process of a distributed run prints the message.
+        # Only the first process of a distributed run prints the message.
         sys.exit(1 if int(os.environ.get("LOCAL_RANK", "0")) > 0 else message)
 
     main = hydra.main(version_base="1.3", config_path=str(CONFIG_FOLDER), config_name=name)
@@ -58,45 +65,94 @@ def run_application(name: str, action: Callable[[DictConfig], object]) -> None:
         return
     with errors_in_one_line(root):
         if not other_flags(args):
-            # Hydra composes twice before a job gets its config, which would double the time to an
-            # answer.
+            # Hydra composes the config twice before it calls the job. Composing it here first
+            # halves the time until an error is reported.
             compose(args.overrides, name)
-        main(job_in_one_line)()
+        main(job_with_short_errors)()
 
 
 @contextmanager
 def errors_in_one_line(root: type) -> Iterator[None]:
-    """End in one line and exit status 1 for a mistake of the user, in 130 when interrupted.
+    """Exit with status 1 and one line for any error, and with status 130 when interrupted.
 
-    With HYDRA_FULL_ERROR=1, Hydra's own switch, it ends in a traceback instead.
+    With HYDRA_FULL_ERROR=1, errors end in a traceback instead.
+
+    Args:
+        root: schema of the config that is composed.
     """
     if os.environ.get(_FULL_ERROR):
         yield
         return
-    os.environ[_FULL_ERROR] = "1"  # Hydra shall raise what it would print over many lines
+    os.environ[_FULL_ERROR] = "1"  # Hydra raises its errors instead of printing many lines
     try:
         yield
     except KeyboardInterrupt:
         sys.exit(130)
-    except Exception as error:  # while the config is composed, all errors are the user's
+    except Exception as error:  # errors while the config is composed are errors of the user
         sys.exit(f"mlp_lab: {explain(error, root)}")
 
 
-def parse_arguments() -> Namespace:
-    """Return the command line as ``hydra.main`` will parse it.
+class CommandParser(ArgumentParser):
+    """Parser of a command without a config; help and errors look like those of the others.
 
-    Hydra has no public function for this, and mlp_lab needs the answer before Hydra starts: for
-    its own ``--help``, for sweeps, and to refuse wrong overrides early.
+    Args:
+        usage: example of the command.
+        description: one line.
+    """
+
+    def __init__(self, usage: str, description: str) -> None:
+        super().__init__(
+            usage=usage,
+            description=description,
+            add_help=False,
+            allow_abbrev=False,
+            formatter_class=partial(HelpFormatter, max_help_position=24, width=120),
+        )
+        self.arguments = self.add_argument_group("Arguments")
+        self.arguments.add_argument("-h", "--help", action="help", help="show this help")
+
+    def error(self, message: str) -> NoReturn:
+        sys.exit(f"mlp_lab: {message}")
+
+
+def run_command(parser: CommandParser, action: Callable[[Namespace], None]) -> None:
+    """Run a command that has no config.
+
+    Exits with status 1 and one line for an error of the user, and with status 130 when
+    interrupted. With HYDRA_FULL_ERROR=1, errors end in a traceback instead.
+
+    Args:
+        parser: parser of the command line.
+        action: function of the parsed arguments.
+    """
+    args = parser.parse_args()
+    if os.environ.get(_FULL_ERROR):
+        action(args)
+        return
+    try:
+        action(args)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (UserError, OSError) as error:
+        sys.exit(f"mlp_lab: {explain(error, schemas.Train)}")
+
+
+def parse_arguments() -> Namespace:
+    """Return the command line as ``hydra.main`` parses it.
+
+    mlp_lab needs it before Hydra starts: for its ``--help``, for sweeps, and to refuse wrong
+    overrides early. Hydra has no public function for this. A second parser would have to repeat
+    all of Hydra's flags with their numbers of arguments.
     """
     return get_args_parser().parse_args()
 
 
 def other_flags(args: Namespace) -> set[str]:
-    """Return the flags that ask Hydra for something other than to run, such as ``--cfg``."""
+    """Return the flags that make Hydra do something other than run, such as ``--cfg``."""
     given = {key for key, value in vars(args).items() if value}
     return given - {"overrides", "run", "multirun"}
 
 
 def parse_overrides(overrides: Sequence[str]) -> list[Override]:
-    """Return the overrides as Hydra parses them. Raises HydraException."""
+    """Return the parsed overrides. Raises HydraException."""
     return OverridesParser.create().parse_overrides(list(overrides))

@@ -1,4 +1,4 @@
-"""Work out an example of back-propagation: ``scripts/backprop.py``, ``mlp-backprop``."""
+"""Compute the gradients of a worked example: ``scripts/backprop.py``, ``mlp-backprop``."""
 
 from omegaconf import DictConfig
 
@@ -6,7 +6,7 @@ from mlp_lab.commands.application import run_application
 
 
 def backprop() -> None:
-    """Work out the example that the command line describes."""
+    """Run the command line of ``backprop``."""
     run_application("backprop", _backprop)
 
 

@@ -1,24 +1,26 @@
 """Compare runs and sweeps: ``scripts/compare.py``, ``mlp-compare``."""
 
-import sys
-from argparse import ArgumentParser
+from argparse import Namespace
 
-from mlp_lab.config import schemas
-from mlp_lab.config.mistakes import explain
-from mlp_lab.errors import UserError
+from mlp_lab.commands.application import CommandParser, run_command
+from mlp_lab.config.names import MODES
 
 
 def compare() -> None:
-    """Compare the folders that the command line names."""
-    parser = ArgumentParser(description="Compare runs: a table, files, figures, the best run.")
-    parser.add_argument("folders", nargs="+", help="folders with runs in or below them")
-    parser.add_argument("--metric", default="loss", help="compared on validation data")
-    parser.add_argument("--mode", default="min", choices=("min", "max"), help="what is better")
-    parser.add_argument("--output", help="folder of the summary (default: common parent folder)")
-    args = parser.parse_args()
+    """Run the command line of ``compare``."""
+    parser = CommandParser(
+        usage="python scripts/compare.py logs/mnist_hw4 --metric error",
+        description="Compare runs: a table, figures, and the best run.",
+    )
+    add = parser.arguments.add_argument
+    add("folders", nargs="+", help="run folders, or folders that contain run folders")
+    add("--metric", default="loss", help="metric on validation data (default: %(default)s)")
+    add("--mode", default="min", choices=MODES, help="whether lower or higher values are better")
+    add("--output", help="folder of the summary (default: the common parent folder)")
+    run_command(parser, _compare)
+
+
+def _compare(args: Namespace) -> None:
     from mlp_lab.sweeps.comparison.answer import compare
 
-    try:
-        print(compare(args.folders, args.metric, args.mode, args.output))
-    except (UserError, OSError) as error:
-        sys.exit(f"mlp_lab: {explain(error, schemas.Train)}")
+    print(compare(args.folders, args.metric, args.mode, args.output))

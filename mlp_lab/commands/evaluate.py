@@ -7,7 +7,7 @@ from mlp_lab.runs.threads import set_threads
 
 
 def evaluate() -> None:
-    """Evaluate what the command line describes."""
+    """Run the command line of ``evaluate``."""
     run_application("evaluate", _evaluate)
 
 

@@ -7,7 +7,7 @@ from mlp_lab.runs.threads import set_threads
 
 
 def predict() -> None:
-    """Predict what the command line describes."""
+    """Run the command line of ``predict``."""
     run_application("predict", _predict)
 
 

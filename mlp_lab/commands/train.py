@@ -1,4 +1,4 @@
-"""Train one experiment, or a sweep of them: ``scripts/train.py``, ``mlp-train``."""
+"""Train one experiment, or a sweep of experiments: ``scripts/train.py``, ``mlp-train``."""
 
 import sys
 from argparse import Namespace
@@ -21,7 +21,7 @@ from mlp_lab.runs.threads import set_threads
 
 
 def train() -> None:
-    """Train what the command line describes."""
+    """Run the command line of ``train``."""
     args = parse_arguments()
     if args.help or not (args.multirun or _resumed_sweep(args)):
         run_application("train", _train_run)
@@ -32,7 +32,7 @@ def train() -> None:
 
 
 def _train_run(cfg: DictConfig) -> object:
-    """Train a new run, or resume one; return the row of the best epoch."""
+    """Train a new run, or resume one; return the metrics of the best epoch."""
     set_threads(_threads(cfg))
     from mlp_lab.runs.train import resume, train
 
@@ -53,7 +53,7 @@ def _train_run(cfg: DictConfig) -> object:
 def _train_sweep(args: Namespace) -> bool:
     """Train a new sweep, or resume one; return whether all jobs finished."""
     if flags := other_flags(args) - {"config_dir"}:
-        sys.exit(f"mlp_lab: -m: can't be joined with --{sorted(flags)[0].replace('_', '-')}")
+        sys.exit(f"mlp_lab: -m: can't be combined with --{sorted(flags)[0].replace('_', '-')}")
     from mlp_lab.sweeps.launch import go_on, start
 
     if folder := _resumed_sweep(args):
@@ -66,7 +66,7 @@ def _train_sweep(args: Namespace) -> bool:
 
 
 def _threads(cfg: DictConfig) -> int | None:
-    """Return the threads of a run; a resumed run keeps its own: others would round differently."""
+    """Return the number of threads; a resumed run keeps its number, which affects rounding."""
     if cfg.resume is None or cfg.threads is not None:
         return cfg.threads
     from mlp_lab.storage.run_folder import Run
@@ -78,7 +78,7 @@ def _resumed_sweep(args: Namespace) -> str | None:
     """Return the folder that ``resume`` names, if it is a sweep folder."""
     try:
         overrides = parse_overrides(args.overrides)
-    except HydraException:  # reported where the config is composed
+    except HydraException:  # reported when the config is composed
         return None
     folders = [str(o.value()) for o in overrides if o.key_or_group == "resume"]
     return next((folder for folder in folders if (Path(folder) / "sweep.yaml").is_file()), None)

@@ -1,4 +1,4 @@
-"""Compose a config from ``conf/`` and check it: what every command starts with."""
+"""Compose a config from ``conf/`` and check it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,8 +26,9 @@ ROOTS: dict[str, type] = {
 def compose(overrides: Sequence[str], name: str = "train") -> DictConfig:
     """Return the checked, read-only config ``conf/<name>.yaml`` with ``overrides``.
 
-    Raises HydraException for overrides that can't be composed and UserError for values that the
-    schema does not allow; ``explain`` turns both into one line.
+    Raises:
+        HydraException: for overrides that cannot be composed.
+        UserError: for values that the schema does not allow.
     """
     with hydra.initialize_config_dir(version_base="1.3", config_dir=str(CONFIG_FOLDER)):
         return check(hydra.compose(name, list(overrides)), ROOTS[name])

@@ -1,4 +1,4 @@
-"""A config as dotted keys with values, and overrides as keys."""
+"""Convert configs to dotted keys with values, and overrides to keys."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,14 +7,17 @@ from omegaconf import DictConfig, OmegaConf
 
 
 def flatten(cfg: DictConfig) -> dict[str, Any]:
-    """Dotted keys and their values, plain; a choice goes by its class: ``optimizer: SGD``."""
+    """Return the dotted keys of a config with their plain values.
+
+    The ``_target_`` of a node becomes its class name: ``optimizer: SGD``.
+    """
     plain = OmegaConf.to_container(cfg)
     assert isinstance(plain, dict)
     return flatten_plain(plain)
 
 
 def flatten_plain(node: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
-    """The same of a config in plain dictionaries; each key stands behind ``prefix``."""
+    """Return what ``flatten`` does, for a config of plain dictionaries; prefix each key."""
     values: dict[str, Any] = {}
     for key, value in node.items():
         if isinstance(value, Mapping):
@@ -26,22 +29,22 @@ def flatten_plain(node: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
     return values
 
 
-def lies_under(key: str, parents: Sequence[str]) -> bool:
-    """Whether a dotted key is one of ``parents`` or lies below one of them."""
+def is_within(key: str, parents: Sequence[str]) -> bool:
+    """Return whether a dotted key is one of ``parents`` or is below one of them."""
     return any(key == parent or key.startswith(f"{parent}.") for parent in parents)
 
 
-def overridden(words: Sequence[str]) -> list[str]:
-    """The keys that overrides set: ``optimizer.lr`` of ``+optimizer.lr=0.1``."""
-    return [word.lstrip("+~").partition("=")[0] for word in words]
+def override_keys(overrides: Sequence[str]) -> list[str]:
+    """Return the keys that overrides set: ``optimizer.lr`` for ``+optimizer.lr=0.1``."""
+    return [override.lstrip("+~").partition("=")[0] for override in overrides]
 
 
-def written(value: Any) -> str:
-    """A value as the command line takes it: ``null``, ``true``, ``[512,128]``."""
+def format_value(value: Any) -> str:
+    """Return a value in the command line's syntax: ``null``, ``true``, ``[512,128]``."""
     if value is None:
         return "null"
     if isinstance(value, list):
-        return f"[{','.join(map(written, value))}]"
+        return f"[{','.join(map(format_value, value))}]"
     if isinstance(value, bool):
         return str(value).lower()
     return str(value).removesuffix(".0") if isinstance(value, float) else str(value)

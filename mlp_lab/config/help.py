@@ -1,45 +1,51 @@
-"""The text of ``--help``: every choice and every key, with what each takes."""
+"""Write the text of ``--help``: each choice and each key, with the values that it allows."""
 
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from mlp_lab.config.check import allowed
+from mlp_lab.config.check import allowed_values
 from mlp_lab.config.schemas import GROUPS
 
-_FOOT = """\
+_FOOTER = """\
 Flags: -m (a sweep: key=value,value ...), --cfg job (show the config and stop),
---hydra-help (Hydra's own flags). HYDRA_FULL_ERROR=1 shows the traceback of a mistake."""
+--hydra-help (Hydra's flags). HYDRA_FULL_ERROR=1 shows the traceback of an error."""
 
 
 def help_text(name: str, root: type, folder: Path) -> str:
-    """The help of the command whose config is ``<folder>/<name>.yaml`` with the schema ``root``."""
+    """Return the help of a command that has a config.
+
+    Args:
+        name: name of the command and of its config ``<folder>/<name>.yaml``.
+        root: schema of the config; its docstring describes the command.
+        folder: the folder conf/.
+    """
     usage = (folder / f"{name}.yaml").read_text().splitlines()[0].removeprefix("# ")
-    lines = [f"usage: {usage}"]
+    lines = [f"usage: {usage}", "", root.__doc__ or ""]
     if "task" in {f.name for f in fields(root)}:
         groups: dict[str, list[str]] = {}
         for path in sorted(folder.glob("*/**/*.yaml")):
             groups.setdefault(path.parent.relative_to(folder).as_posix(), []).append(path.stem)
         choices = {group: ", ".join(options) for group, options in groups.items()}
         lines += ["", "Choices:", *_columns(choices)]
-    return "\n".join([*lines, "", "Keys:", *_columns(_keys(root)), "", _FOOT])
+    return "\n".join([*lines, "", "Keys:", *_columns(_keys(root)), "", _FOOTER])
 
 
 def _keys(root: type) -> dict[str, str]:
-    keys = {f.name: allowed(root, f) for f in fields(root) if f.name not in GROUPS}
+    keys = {f.name: allowed_values(root, f) for f in fields(root) if f.name not in GROUPS}
     for name, schemas in GROUPS.items():
         if name not in {f.name for f in fields(root)} or name == "callbacks":
             continue
         for schema in schemas:
-            keys |= {f"{name}.{f.name}": allowed(schema, f) for f in _own(schema)}
+            keys |= {f"{name}.{f.name}": allowed_values(schema, f) for f in _keys_of(schema)}
     for f in fields(root):
         if isinstance(f.type, type) and is_dataclass(f.type):
             del keys[f.name]
-            keys |= {f"{f.name}.{g.name}": allowed(f.type, g) for g in fields(f.type)}
+            keys |= {f"{f.name}.{g.name}": allowed_values(f.type, g) for g in fields(f.type)}
     return keys
 
 
-def _own(schema: type) -> list[Any]:
+def _keys_of(schema: type) -> list[Field[Any]]:
     return [f for f in fields(schema) if f.name != "_target_"]
 
 

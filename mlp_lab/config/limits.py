@@ -1,4 +1,4 @@
-"""What a schema is made of: fields with limits."""
+"""Define fields of schemas with limits."""
 
 import re
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from omegaconf import MISSING
 
 @dataclass(frozen=True)
 class Limits:
-    """Which values a field takes; the limits of a list hold for each of its elements."""
+    """The values that a field allows; the limits of a list apply to each element."""
 
     minimum: float | None = None
     above: float | None = None
@@ -21,12 +21,12 @@ class Limits:
     pattern: str | None = None
 
     def allow(self, value: Any) -> bool:
-        """Whether ``value`` (a number, a string, or a list of these; not None) lies inside."""
+        """Return whether ``value`` (a number, a string, or a list of these) is allowed."""
         if isinstance(value, list):
             fits = len(value) > 0 if self.length is None else len(value) == self.length
             return fits and all(self.allow(element) for element in value)
         return (
-            # Written so that nan, which compares false with everything, is refused.
+            # All comparisons with nan are false, so that these refuse nan.
             (self.minimum is None or value >= self.minimum)
             and (self.above is None or value > self.above)
             and (self.maximum is None or value <= self.maximum)
@@ -40,10 +40,10 @@ class Limits:
             return "one of " + ", ".join(self.one_of)
         if self.pattern:
             return "of letters, digits, dots, dashes and underscores"
-        words = {"minimum": "at least", "above": "above", "maximum": "at most", "below": "below"}
-        bounds = ((word, getattr(self, key)) for key, word in words.items())
-        said = (f"{word} {bound:.10g}" for word, bound in bounds if bound is not None)
-        return " and ".join(said).replace("below inf", "finite")
+        prefixes = {"minimum": "at least", "above": "above", "maximum": "at most", "below": "below"}
+        bounds = ((prefix, getattr(self, name)) for name, prefix in prefixes.items())
+        texts = (f"{prefix} {bound:.10g}" for prefix, bound in bounds if bound is not None)
+        return " and ".join(texts).replace("below inf", "finite")
 
 
 def limited(
@@ -56,11 +56,11 @@ def limited(
     length: int | None = None,
     pattern: str | None = None,
 ) -> Any:
-    """A dataclass field with limits and without a default."""
+    """Return a dataclass field with limits and without a default."""
     limits = Limits(minimum, above, maximum, below, one_of, length, pattern)
     return field(default=MISSING, metadata={"limits": limits})
 
 
-# Only fields and defaults are of use here; leaving the generated methods out halves the time
-# that it takes to refuse a wrong override.
+# Schemas need only fields and defaults. Without the generated methods, a command refuses a wrong
+# override in half the time.
 schema = partial(dataclass, init=False, repr=False, eq=False)

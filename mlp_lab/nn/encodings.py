@@ -17,7 +17,7 @@ from torch import Tensor, nn
 _MAX_OCTAVES = 20
 # A larger fraction of frequencies above the Nyquist frequency of the training pixels causes a
 # warning: a tenth costs about 5 dB between the pixels
-# (train.py -m experiment=image_tancik sweep=sigma).
+# (train.py -m experiment=image_tancik sweep=gaussian_sigmas).
 _MAX_FRACTION_ABOVE = 0.05
 
 

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, ListConfig
 from torch import Tensor
 
 from mlp_lab.config import schemas
-from mlp_lab.config.flatten import flatten, lies_under, written
+from mlp_lab.config.flatten import flatten, format_value, is_within
 from mlp_lab.errors import UserError
 from mlp_lab.formatting import console, percent, table
 from mlp_lab.runs.evaluate import measure
@@ -138,9 +138,9 @@ def _refuse_strangers(runs: Sequence[Run], split: str) -> None:
     for run, own in zip(runs[1:], others, strict=True):
         for key in first | own:
             if own.get(key) != first.get(key):
-                theirs = f"{key}={written(first.get(key))} of {runs[0].folder}"
+                theirs = f"{key}={format_value(first.get(key))} of {runs[0].folder}"
                 raise UserError(
-                    f"{run.folder}: {key}={written(own.get(key))} doesn't go with {theirs}"
+                    f"{run.folder}: {key}={format_value(own.get(key))} doesn't go with {theirs}"
                 )
 
 
@@ -150,7 +150,7 @@ def _learnt(run: Run, split: str) -> dict[str, Any]:
         raise UserError(f"{run.folder}: has no probabilities of classes to average")
     apart = (*_HOW_SEEN, *_OF_OTHERS[split])
     settings = flatten(run.config).items()
-    data = {key: v for key, v in settings if lies_under(key, ["data"]) and key not in apart}
+    data = {key: v for key, v in settings if is_within(key, ["data"]) and key not in apart}
     return data | {"task.output": run.config.task.output}
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 from torch.utils.tensorboard.summary import hparams
 
-from mlp_lab.config.flatten import written
+from mlp_lab.config.flatten import format_value
 from mlp_lab.lightning import pl
 from mlp_lab.storage.tensorboard import picture
 
@@ -50,7 +50,7 @@ class TensorBoard(pl.loggers.TensorBoardLogger):
         Only the row: of all runs that it shows, TensorBoard would take the columns from one that
         says its own. Without any it looks through the rows, and puts first what differs.
         """
-        plain = {k: v if type(v) in {int, float} else written(v) for k, v in settings.items()}
+        plain = {k: v if type(v) in {int, float} else format_value(v) for k, v in settings.items()}
         _, *row = hparams(plain, {})
         for summary in row:
             self.experiment.file_writer.add_summary(summary)

@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from mlp_lab.config.flatten import flatten, lies_under
+from mlp_lab.config.flatten import flatten, is_within
 from mlp_lab.config.names import SPLITS
 from mlp_lab.formatting import metric, table
 from mlp_lab.runs.logger import TensorBoard
@@ -83,4 +83,4 @@ def _settings(cfg: DictConfig) -> dict[str, Any]:
     """The keys that make a difference between runs, dotted, each choice by its class's name."""
     values = flatten(cfg)
     values.pop("data.root", None)
-    return {key: value for key, value in values.items() if lies_under(key, _SETTINGS)}
+    return {key: value for key, value in values.items() if is_within(key, _SETTINGS)}

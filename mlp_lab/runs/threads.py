@@ -1,54 +1,60 @@
-"""How many threads torch computes with, and how they wait: decided before torch is loaded."""
+"""Set the number of torch's threads and how they wait. Must be called before torch is imported."""
 
 import os
 import sys
 from pathlib import Path
 
-# Chosen by `python scripts/benchmark.py --threads`, whose table stands in the README. Two threads
-# are the fastest for networks of this size on a machine that has nothing else to do. But where
-# they claim every core, any other program makes each step several times slower, so that one core
-# is left free. The number doesn't follow the load: the last digits of a result depend on it.
-_MOST = 2
+# Measured with `python scripts/benchmark.py --threads`. Two threads are the fastest for networks of
+# this size on an idle machine. One core stays free, because another program makes each step several
+# times slower if the threads use all cores. The number does not depend on the load, since the last
+# digits of a result depend on it.
+_MAX_THREADS = 2
 
-# How long an OpenMP thread spins while it waits for work. A thread that goes to sleep at once
-# doubles the time of a step; one that spins for libgomp's whole default gains nothing more.
-_SPINS = "10000"
+# How long an OpenMP thread spins while it waits for work. Without spinning, a step takes twice as
+# long; libgomp's longer default is not faster.
+_SPIN_COUNT = "10000"
 
 
 def set_threads(threads: int | None) -> None:
-    """Set up OpenMP for ``threads`` threads; None chooses the default.
+    """Set the environment variables of OpenMP.
 
-    What the user's own environment says (OMP_NUM_THREADS, OMP_WAIT_POLICY, GOMP_SPINCOUNT) stands,
-    except that an explicit ``threads`` goes before OMP_NUM_THREADS.
+    Variables that the user has set (OMP_NUM_THREADS, OMP_WAIT_POLICY, GOMP_SPINCOUNT) stay as they
+    are, except that ``threads`` replaces OMP_NUM_THREADS.
+
+    Args:
+        threads: number of threads; None: OMP_NUM_THREADS, or a default.
     """
     if threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(threads)
     else:
-        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, min(_MOST, _cores() - 1))))
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, min(_MAX_THREADS, _cores() - 1))))
     if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPIN_COUNT)
 
 
-def processes_for(asked: int | None, threads: int) -> int:
-    """How many processes of one thread each may share a work.
+def processes_for(requested: int | None, threads: int) -> int:
+    """Return the number of worker processes with one thread each.
 
-    As many as are ``asked`` for; where that is None, one for each core if ``threads`` is 1, else
-    one alone. Always one where a process with torch can't be forked safely: but on Linux.
+    Args:
+        requested: number that the user requests; None: one per core if ``threads`` is 1, else one.
+        threads: number of torch's threads.
+
+    Always 1 on systems other than Linux, where a process that has loaded torch cannot fork safely.
     """
     if sys.platform != "linux":
         return 1
-    return asked or (_cores() if threads == 1 else 1)
+    return requested or (_cores() if threads == 1 else 1)
 
 
-def said_threads() -> int:
-    """The number that OMP_NUM_THREADS says; 1 if it says none."""
-    said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    return int(said) if said.isdecimal() else 1
+def threads_from_environment() -> int:
+    """Return the number in OMP_NUM_THREADS, or 1."""
+    value = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(value) if value.isdecimal() else 1
 
 
 def busy_hint() -> str | None:
-    """A remark if other programs keep the cores busy that our threads would want."""
-    threads = said_threads()
+    """Return a hint if other programs use the cores that torch's threads need, else None."""
+    threads = threads_from_environment()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if threads == 1 or load < _cores() - threads + 1:
         return None
@@ -56,15 +62,15 @@ def busy_hint() -> str | None:
 
 
 def _cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process can use."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on every system
     return min(len(affinity(0)) if affinity else os.cpu_count() or 1, _quota())
 
 
 def _quota() -> int:
-    """Cores' worth of time that a container has, at least one."""
+    """Return the limit of CPU time of a container, in cores, at least 1."""
     try:
         time, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
         return max(1, int(time) // int(period))
-    except (OSError, ValueError):  # no such system; no limit, which is called "max"
+    except (OSError, ValueError):  # not a container with cgroups 2, or "max": no limit
         return sys.maxsize

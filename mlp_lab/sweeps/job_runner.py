@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from mlp_lab.config import schemas
 from mlp_lab.config.check import check
-from mlp_lab.runs.threads import processes_for, said_threads, set_threads
+from mlp_lab.runs.threads import processes_for, set_threads, threads_from_environment
 from mlp_lab.storage.run_folder import SIGN
 from mlp_lab.storage.sweep_folder import Sweep
 
@@ -48,7 +48,7 @@ class Task:
         self.command = sys.argv
         self.told: set[str] = set()
         self._process = os.getpid()
-        self._threads = said_threads()  # by the user, before a batch of jobs sets them
+        self._threads = threads_from_environment()  # by the user, before a batch of jobs sets them
         self._bar: SweepBar | None = None  # which the jobs of a process have in common
 
     def __call__(self, cfg: DictConfig) -> float:

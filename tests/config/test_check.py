@@ -23,8 +23,9 @@ from omegaconf import OmegaConf
 from mlp_lab.config import schemas
 from mlp_lab.config.check import check
 from mlp_lab.config.compose import CONFIG_FOLDER, ROOTS
+from mlp_lab.config.error_messages import explain
 from mlp_lab.config.help import help_text
-from mlp_lab.config.mistakes import explain
+from mlp_lab.config.renamed import RENAMED_OPTIONS
 from mlp_lab.errors import UserError
 from mlp_lab.runs.build import build
 
@@ -55,7 +56,8 @@ def script(tmp_path, monkeypatch):
     """Run scripts/train.py in an empty folder, on a machine without torch."""
     (tmp_path / "path").mkdir()
     (tmp_path / "path" / "torch.py").write_text("raise RuntimeError('torch was imported')")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "path"))
+    path = os.pathsep.join(filter(None, [str(tmp_path / "path"), os.environ.get("PYTHONPATH")]))
+    monkeypatch.setenv("PYTHONPATH", path)
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
     folder = tmp_path / "empty"
     folder.mkdir()
@@ -181,21 +183,23 @@ def test_a_mistake_in_a_sweep_leaves_nothing(script):
         ("optimizer=adma", "optimizer=adma: no such option; did you mean adam? (options: adagrad,"),
         ("experiment=mnist_hw", "experiment=mnist_hw: no such option; did you mean mnist_hw4?"),
         ("debug=nope", "debug=nope: no such option (options: fast_dev_run, overfit, profile)"),
-        # what may be built
-        ("network._target_=os.system", "network._target_=os.system: not one of what may be built"),
+        # targets
+        (
+            "network._target_=os.system",
+            "network._target_=os.system: must be one of mlp_lab.nn.mlp.",
+        ),
         (
             "network._target_=torch.optim.SGD",
-            "network._target_=torch.optim.SGD: not one of what may be built: mlp_lab.nn.mlp.MLP",
+            "network._target_=torch.optim.SGD: must be one of mlp_lab.nn.mlp.MLP",
         ),
         (
             "+callbacks.mine={_target_:os.system}",
-            "callbacks.mine._target_=os.system: not one of what may be built: "
-            "mlp_lab.runs.callbacks.",
+            "callbacks.mine._target_=os.system: must be one of mlp_lab.runs.callbacks.",
         ),
         # missing values
         ("optimizer.lr=???", "optimizer.lr: a value is needed: a number above 0 and finite"),
         ("~network.width", "network.width: a value is needed: a whole number at least 1"),
-        ("name=???", "name: a value is needed: a text"),
+        ("name=???", "name: a value is needed: a string"),
         # interpolations
         ("optimizer.lr=${nothing}", "optimizer.lr: Interpolation key 'nothing' not found"),
         ("optimizer.lr=${seed", "optimizer.lr=${seed: can't be read"),
@@ -219,11 +223,11 @@ def test_mistakes(override, answer):
 @pytest.mark.parametrize(
     ("root", "overrides", "answer"),
     [
-        ("evaluate", [], "run: a value is needed: a run's folder, a sweep's, or a list"),
+        ("evaluate", [], "run: a value is needed: a run folder, a sweep folder, or a list"),
         ("evaluate", ["run=[x,y]", "average=mean"], "average=mean: must be one of probabilities"),
         ("evaluate", ["run=x", "split=tset"], "split=tset: must be one of train, validation, test"),
         ("evaluate", ["run=x", "spilt=test"], "spilt: no such key; did you mean split?"),
-        ("predict", [], "run: a value is needed: a text"),
+        ("predict", [], "run: a value is needed: a string"),
         ("predict", ["run=x", "size=[8]"], "size=[8]: must be a list of 2, each element a whole"),
         ("predict", ["run=x", "region=[0,0,1,x]"], "region=[0, 0, 1, 'x']: must be a list of 4"),
         ("predict", ["run=x", "images=y", "invert=perhaps"], "invert=perhaps: must be one of auto"),
@@ -247,19 +251,28 @@ def test_mistakes_of_the_other_commands(root, overrides, answer):
         (["network.width=[1,2"], "(?!.*See https)"),
         (["select.mode=median"], "select.mode=median: must be one of min, max"),
         (["+select.mood=min"], "select.mood: no such key; did you mean select.mode?"),
-        (["select.metric=null"], "select.metric=null: must be a text"),
-        (["~select"], "select.metric: a value is needed: a text"),
+        (["select.metric=null"], "select.metric=null: must be a string"),
+        (["~select"], "select.metric: a value is needed: a string"),
         (["callbacks=early_stopping", "callbacks.early_stopping.patiance=3"], ".*patience"),
         (["optimizer=adam", "optimizer.betas=[0.9]"], "optimizer.betas"),
         (["optimizer=adam", "optimizer.betas=[0.9,0.9,0.9]"], "optimizer.betas"),
         (["optimizer=sgd", "optimizer.nesterov=true"], "optimizer.nesterov"),
         (["callbacks=early_stopping", "callbacks.early_stopping.min_delta=inf"], ".*min_delta=inf"),
-        (["name="], "name=: must be a text of letters"),
-        (["name='../elsewhere'"], "name=../elsewhere: must be a text of letters"),
+        (["name="], "name=: must be a string of letters"),
+        (["name='../elsewhere'"], "name=../elsewhere: must be a string of letters"),
     ],
 )
 def test_mistakes_of_all_kinds(overrides, named):
     assert re.match(named, refusal(*overrides))
+
+
+@pytest.mark.parametrize(
+    ("group", "old", "new"),
+    [(group, *names) for group, options in RENAMED_OPTIONS.items() for names in options.items()],
+)
+def test_errors_for_old_names_give_the_new_names(group, old, new):
+    assert refusal(f"{group}={old}") == f"{group}={old}: renamed to {group}={new}"
+    assert (CONFIG_FOLDER / group / f"{new}.yaml").is_file()
 
 
 # --- limits -------------------------------------------------------------------------------------
@@ -424,6 +437,17 @@ def test_experiments_bear_the_name_of_their_file(path):
     assert composed(f"experiment={path.stem}").name == path.stem
 
 
+@pytest.mark.parametrize(
+    "path",
+    [path for path in OPTIONS if path.parent.name in schemas.GROUPS],
+    ids=lambda p: str(p.relative_to(CONFIG_FOLDER)),
+)
+def test_keys_have_comments(path):
+    lines = path.read_text().partition("\n_target_")[2].splitlines()
+    keys = [line for line in lines if re.match(r"\w+:", line)]
+    assert [line for line in keys if " # " not in line] == []
+
+
 def parameters(cls: type) -> set[str]:
     """What a class's constructor takes by name, with what it hands on to its base."""
     names: set[str] = set()
@@ -507,7 +531,7 @@ def test_help_lists_every_key(root):
     expected = {f.name for f in fields(ROOTS[root])}
     if root == "train":
         expected -= {*schemas.GROUPS, "select", "sweep"}
-        nodes = [("select", schemas.Select), ("sweep", schemas.Sweep)]
+        nodes = [("select", schemas.SelectSettings), ("sweep", schemas.SweepSettings)]
         nodes += [(g, s) for g, ss in schemas.GROUPS.items() if g != "callbacks" for s in ss]
         expected |= {f"{g}.{f.name}" for g, s in nodes for f in fields(s) if f.name != "_target_"}
     assert sorted(listed) == sorted(expected)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from mlp_lab.config.flatten import flatten, lies_under, overridden, written
+from mlp_lab.config.flatten import flatten, format_value, is_within, override_keys
 from mlp_lab.formatting import metric, percent
 
 
@@ -42,14 +42,14 @@ def test_every_key_has_the_value_that_it_selects(words: list[str], compose: Call
         ("a", [], False),
     ],
 )
-def test_lies_under(key: str, parents: list[str], expected: bool) -> None:
-    assert lies_under(key, parents) is expected
+def test_is_within(key: str, parents: list[str], expected: bool) -> None:
+    assert is_within(key, parents) is expected
 
 
-def test_overridden() -> None:
+def test_override_keys() -> None:
     words = ["optimizer.lr=0.1", "+a=b=c", "++trainer.max_epochs=3", "~callbacks.progress"]
     keys = ["optimizer.lr", "a", "trainer.max_epochs", "callbacks.progress"]
-    assert overridden(words) == keys
+    assert override_keys(words) == keys
 
 
 scalars = (
@@ -58,8 +58,8 @@ scalars = (
 
 
 @given(scalars | st.lists(scalars))
-def test_what_is_written_is_read_as_the_value(value: object) -> None:
-    assert OmegaConf.create(f"x: {written(value)}").x == value
+def test_formatted_values_are_parsed_as_the_same_values(value: object) -> None:
+    assert OmegaConf.create(f"x: {format_value(value)}").x == value
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ def test_what_is_written_is_read_as_the_value(value: object) -> None:
         (0.0, "0"), (10, "10"), ("relu", "relu"), ([0.9, 0.999], "[0.9,0.999]"),
     ],
 )  # fmt: skip
-def test_written(value: object, text: str) -> None:
-    assert written(value) == text
+def test_format_value(value: object, text: str) -> None:
+    assert format_value(value) == text
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,6 @@
 """Claims are checked against closed forms, the door tells what holds and what doesn't."""
 
 import itertools
-import os
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import CHECKOUT
 from hypothesis import given
 from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -186,32 +183,6 @@ def test_topics_are_the_modules_of_the_package() -> None:
     folder = Path(topics.__file__).parent
     others = {"__init__", "claim", "report", "topics"}
     assert {path.stem for path in folder.glob("*.py")} - others == set(TOPICS)
-
-
-@pytest.mark.parametrize(
-    ("words", "status", "said"),
-    [
-        (["--help"], 0, "usage: claims.py"),
-        (
-            ["actvations"],
-            1,
-            "mlp_lab: actvations: no such topic; did you mean activations? (topics: a",
-        ),
-        (["--outptu", "x"], 2, "usage: claims.py"),
-    ],
-)
-def test_help_and_mistakes_need_no_torch(
-    words: list[str], status: int, said: str, tmp_path: Path
-) -> None:
-    (tmp_path / "torch.py").write_text("raise RuntimeError('torch was imported')")
-    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
-    done = subprocess.run(
-        [sys.executable, CHECKOUT / "scripts" / "claims.py", *words],
-        env=os.environ | {"PYTHONPATH": path}, cwd=tmp_path, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == status
-    assert (done.stdout or done.stderr).startswith(said)
-    assert status != 1 or len(done.stderr.splitlines()) == 1
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(

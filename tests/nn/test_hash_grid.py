@@ -147,7 +147,7 @@ def picture(compose: Callable, tmp_path: Path) -> Callable[..., DictConfig]:
 def test_a_grid_is_trained_saved_and_asked(
     picture: Callable[..., DictConfig], compose: Callable
 ) -> None:
-    training = Training.new(picture("callbacks=pictures"))
+    training = Training.new(picture("callbacks=image_progress"))
     task = training.task
     assert isinstance(task.encoding, Identity)
     assert count_parameters(task.network) == 2 * (25 + 81 + 200) + (6 + 1) * 16 + 17 * 3

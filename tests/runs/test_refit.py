@@ -179,7 +179,7 @@ def test_refits_are_compared_with_others(cfg: Callable, tmp_path: Path) -> None:
 def test_the_ladders_committee_has_seen_all_digits(
     compose: Callable, tiny_mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["experiment=mnist_fast", "sweep=mnist_committee", "network.width=8", "callbacks=none"]
+    words = ["experiment=mnist_fast", "sweep=mnist_ensemble", "network.width=8", "callbacks=none"]
     words += [f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'", "trainer.max_epochs=1"]
     assert sweeps.start([*words, "trainer.accelerator=cpu", "trainer.precision=32-true"])
     assert "none is chosen" in capsys.readouterr().out

@@ -164,7 +164,7 @@ def test_looks_tell_of_each_split_that_is_a_picture_of_its_own(
 
 
 def test_greys_and_pictures_too_small_for_ssim(compose: Callable, tmp_path: Path) -> None:
-    words = ["data.grey=true", "data.size=8", "callbacks.pictures.every=2", "logger=none"]
+    words = ["data.grey=true", "data.size=8", "callbacks.image_progress.every=2", "logger=none"]
     result = train(compose(*SHORT, *words, f"logs='{tmp_path}'"))
     rows = Run(result.folder).table("pictures")
     assert [sorted(row) for row in rows] == [["epoch", "psnr", "step"]] * 2
@@ -198,8 +198,8 @@ def test_members_of_a_stack_have_pictures_of_their_own(
 
 
 def test_other_data_have_no_pictures(compose: Callable, tmp_path: Path) -> None:
-    words = ["callbacks=pictures", "trainer.accelerator=cpu", f"logs='{tmp_path}'"]
-    with pytest.raises(UserError, match=r"callbacks\.pictures: needs data=image"):
+    words = ["callbacks=image_progress", "trainer.accelerator=cpu", f"logs='{tmp_path}'"]
+    with pytest.raises(UserError, match=r"callbacks\.image_progress: needs data=image"):
         train(compose("experiment=curve_fit", *words))
 
 

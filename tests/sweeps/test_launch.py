@@ -23,7 +23,7 @@ from omegaconf import DictConfig
 from mlp_lab.config import schemas
 from mlp_lab.config.check import check
 from mlp_lab.config.compose import CONFIG_FOLDER
-from mlp_lab.config.mistakes import explain
+from mlp_lab.config.error_messages import explain
 from mlp_lab.errors import UserError
 from mlp_lab.runs import threads
 from mlp_lab.runs.train import Result

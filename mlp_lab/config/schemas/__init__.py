@@ -1,8 +1,8 @@
-"""What each option of conf/ may hold: types, limits and the class that it configures.
+"""Define the keys, types and limits of each option of conf/, and the class that it configures.
 
-Values live in conf/, types and limits here: a folder or a file there has a module here. A node of
-the config is checked against the schema that bears its ``_target_``, so that these schemas are also
-the list of all that a config can build.
+Values are in conf/, types and limits are here: each folder or file of conf/ has a module here. A
+node of the config is checked against the schema with the same ``_target_``. Only classes with a
+schema can be built from a config.
 """
 
 from types import ModuleType
@@ -25,7 +25,7 @@ from mlp_lab.config.schemas.backprop import Backprop
 from mlp_lab.config.schemas.evaluate import Evaluate
 from mlp_lab.config.schemas.hydra import Grid, Search, Vectorized
 from mlp_lab.config.schemas.predict import Predict
-from mlp_lab.config.schemas.train import Select, Sweep, Train
+from mlp_lab.config.schemas.train import SelectSettings, SweepSettings, Train
 
 __all__ = [
     "GROUPS",
@@ -34,19 +34,19 @@ __all__ = [
     "Grid",
     "Predict",
     "Search",
-    "Select",
-    "Sweep",
+    "SelectSettings",
+    "SweepSettings",
     "Train",
     "Vectorized",
 ]
 
 
 def _options(module: ModuleType) -> tuple[type, ...]:
-    """The schemas of a module that say what they configure."""
+    """Return the schemas of a module that have a ``_target_``."""
     return tuple(s for s in vars(module).values() if getattr(s, "_target_", MISSING) != MISSING)
 
 
-# Which schemas stand behind which folder of conf/, in the order of train.yaml.
+#: The schemas of each config group, in the order of train.yaml.
 GROUPS = {
     module.__name__.rpartition(".")[2]: _options(module)
     for module in (

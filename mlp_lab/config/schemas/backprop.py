@@ -13,9 +13,12 @@ NUMBER = Limits(minimum=-1_000_000, maximum=1_000_000)
 
 @schema
 class Backprop:
+    """Compute all gradients of a small network in three ways, and draw it."""
+
     example: str = limited(one_of=BACKPROP_EXAMPLES)
     weights: Any = field(
-        default=MISSING, metadata={"words": "a list of all, some by name, or null"}
+        default=MISSING,
+        metadata={"description": "a list of all, a mapping by name, or null"},
     )
     inputs: list[float] | None = field(default=MISSING, metadata={"limits": NUMBER})
     target: float | None = field(default=MISSING, metadata={"limits": NUMBER})

@@ -38,19 +38,19 @@ class Weights:
 
 
 @schema
-class Pictures:
+class ImageProgress:
     _target_: str = "mlp_lab.runs.callbacks.image_progress.Pictures"
     every: int = limited(minimum=1)
 
 
 @schema
-class Variants:
+class AugmentedExamples:
     _target_: str = "mlp_lab.runs.callbacks.augmented_examples.Variants"
     count: int = limited(minimum=1, maximum=1_000)
 
 
 @schema
-class Features:
+class EncodingFeatures:
     _target_: str = "mlp_lab.runs.callbacks.encoding_features.Features"
 
 

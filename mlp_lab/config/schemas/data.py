@@ -43,7 +43,7 @@ class Curve:
 
 @schema
 class LabelledPoints:
-    """What all points in the plane have."""
+    """Keys that all data sets of points have."""
 
     _target_: str = MISSING
     batch_size: int = limited(minimum=1, maximum=1_000_000_000)

@@ -11,8 +11,11 @@ from mlp_lab.config.names import CHECKPOINTS, SPLITS
 
 @schema
 class Evaluate:
+    """Evaluate a run or an ensemble of runs on one split."""
+
     run: Any = field(
-        default=MISSING, metadata={"words": "a run's folder, a sweep's, or a list of these"}
+        default=MISSING,
+        metadata={"description": "a run folder, a sweep folder, or a list of these"},
     )
     split: str = limited(one_of=SPLITS)
     checkpoint: str = limited(one_of=CHECKPOINTS)

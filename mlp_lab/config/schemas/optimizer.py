@@ -7,7 +7,7 @@ from mlp_lab.config.limits import limited, schema
 
 @schema
 class Optimizer:
-    """What every optimizer has."""
+    """Keys that all optimizers have."""
 
     _target_: str = MISSING
     lr: float = limited(above=0, below=float("inf"))

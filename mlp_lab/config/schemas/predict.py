@@ -8,6 +8,8 @@ from mlp_lab.config.names import CHECKPOINTS
 
 @schema
 class Predict:
+    """Predict the classes of images of digits, or the pixels of a learnt image."""
+
     run: str = MISSING
     images: str | None = MISSING
     output: str | None = MISSING

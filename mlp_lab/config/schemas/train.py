@@ -10,16 +10,16 @@ from mlp_lab.config.names import MODES
 
 
 @schema
-class Select:
-    """Which epoch is kept: the best value of a metric on the validation data."""
+class SelectSettings:
+    """Settings of the selection of the best epoch, by a metric on validation data."""
 
     metric: str = MISSING
     mode: str = limited(one_of=MODES)
 
 
 @schema
-class Sweep:
-    """How the jobs of a sweep hang together."""
+class SweepSettings:
+    """Settings of all jobs of a sweep."""
 
     fail_fast: bool = MISSING
     test: str = limited(one_of=("chosen", "each", "last"))
@@ -28,6 +28,8 @@ class Sweep:
 
 @schema
 class Train:
+    """Train one experiment, or a sweep of experiments with -m."""
+
     task: Any = MISSING
     data: Any = MISSING
     encoding: Any = MISSING
@@ -38,8 +40,8 @@ class Train:
     trainer: Any = MISSING
     callbacks: Any = MISSING
     logger: Any = MISSING
-    select: Select = field(default_factory=Select)
-    sweep: Sweep = field(default_factory=Sweep)
+    select: SelectSettings = field(default_factory=SelectSettings)
+    sweep: SweepSettings = field(default_factory=SweepSettings)
     average_decay: float = limited(minimum=0, below=1)
     name: str = limited(pattern=r"\w[\w.-]*")
     seed: int = limited(minimum=0, below=2**32)

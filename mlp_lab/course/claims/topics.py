@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from importlib import import_module
 
-from mlp_lab.config.check import nearest
+from mlp_lab.config.check import suggestion
 from mlp_lab.course.claims.claim import Claim
 from mlp_lab.errors import UserError
 
@@ -26,7 +26,7 @@ def check_names(names: Sequence[str]) -> None:
     for name in names:
         if name not in TOPICS:
             raise UserError(
-                f"{name}: no such topic{nearest(name, TOPICS)} (topics: {', '.join(TOPICS)})"
+                f"{name}: no such topic{suggestion(name, TOPICS)} (topics: {', '.join(TOPICS)})"
             )
 
 

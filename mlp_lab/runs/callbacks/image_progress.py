@@ -55,7 +55,7 @@ class Pictures(Drawing):
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         data = trainer.datamodule  # type: ignore[attr-defined]
         if not isinstance(data, Image):
-            raise UserError("callbacks.pictures: needs data=image; or callbacks=default")
+            raise UserError("callbacks.image_progress: needs data=image; or callbacks=default")
         self._truth, self._nyquist = data.pixels, data.nyquist
         whole = data.parts["test"] == data.parts["train"]
         own = {} if whole else {f"/{split}": data.parts[split] for split in EPOCH_SPLITS}

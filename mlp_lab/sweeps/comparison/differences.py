@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from mlp_lab.config.check import unknown_key
-from mlp_lab.config.flatten import flatten_plain, lies_under, overridden, written
+from mlp_lab.config.flatten import flatten_plain, format_value, is_within, override_keys
 from mlp_lab.config.schemas import Train
 from mlp_lab.errors import UserError
 from mlp_lab.storage.run_folder import Run
@@ -38,15 +38,15 @@ def differences(
 
     ``configs`` are those of ``runs``, as ``settings_of`` has them.
     """
-    typed = {key for run in runs for key in overridden(run.overrides)}
+    typed = {key for run in runs for key in override_keys(run.overrides)}
     # What belongs to an experiment is told apart by its name first.
     keys = dict.fromkeys(["name", *(key for values in configs for key in values)])
     swept = [
         key
         for key in keys
-        if not lies_under(key, _NEVER)
+        if not is_within(key, _NEVER)
         and len({_value(values, key) for values in configs}) > 1
-        and (key in typed or not (lies_under(key, _ASIDE) or _implied(key, configs)))
+        and (key in typed or not (is_within(key, _ASIDE) or _implied(key, configs)))
     ]
     return swept, [{key: values[key] for key in swept if key in values} for values in configs]
 
@@ -75,7 +75,7 @@ def label_of(settings: dict[str, Any], swept: Sequence[str]) -> str:
     """Settings in short: ``lr=0.1 width=64``; dotted keys where two would end alike."""
     ends = [key.rpartition(".")[2] for key in swept]
     names = {k: end if ends.count(end) == 1 else k for k, end in zip(swept, ends, strict=True)}
-    return " ".join(f"{names[key]}={written(value)}" for key, value in settings.items())
+    return " ".join(f"{names[key]}={format_value(value)}" for key, value in settings.items())
 
 
 def _implied(key: str, configs: Sequence[dict[str, Any]]) -> bool:
@@ -96,4 +96,4 @@ def _determines(owner: str, key: str, configs: Sequence[dict[str, Any]]) -> bool
 
 def _value(values: dict[str, Any], key: str) -> str | None:
     """A value to compare; None where a config has no such key, which isn't a null."""
-    return written(values[key]) if key in values else None
+    return format_value(values[key]) if key in values else None

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from mlp_lab.config.flatten import written
+from mlp_lab.config.flatten import format_value
 from mlp_lab.config.names import EPOCH_SPLITS
 from mlp_lab.sweeps.comparison import (
     boolean_cost,
@@ -97,7 +97,7 @@ def _metric_against(
     for value, group in sorted(
         zip(apart, groups, strict=True), key=lambda p: swept_values.order(p[0])
     ):
-        pair = lines.setdefault(written(value), {})
+        pair = lines.setdefault(format_value(value), {})
         for split, interval in group.intervals.items():
             point = (_axis_value(group.settings[key]), interval.mean, interval.std)
             pair.setdefault(split, []).append(point)
@@ -115,10 +115,10 @@ def _cells(
     cells = np.full((len(axes[0]), len(axes[1])), np.nan)
     for value, row, column in zip(values, *places, strict=True):
         cells[axes[0].index(row), axes[1].index(column)] = value
-    names = [[written(value) for value in axis] for axis in axes]
+    names = [[format_value(value) for value in axis] for axis in axes]
     return (names[0], names[1], cells) if 2 * len(groups) > cells.size else None
 
 
 def _axis_value(value: Any) -> float | str:
     """A number as it is, anything else as a word."""
-    return value if type(value) in {int, float} else written(value)
+    return value if type(value) in {int, float} else format_value(value)

@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from matplotlib.figure import Figure
 
-from mlp_lab.config.flatten import written
+from mlp_lab.config.flatten import format_value
 from mlp_lab.figures import parameter_counts
 from mlp_lab.sweeps.comparison.comparison import Comparison, Group, Interval
 from mlp_lab.sweeps.comparison.differences import label_of
@@ -31,7 +31,7 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
     for group in sorted(groups, key=_parameters):
         own = {key: group.settings[key] for key in others if key in group.settings}
         values = Interval.of([job.best[f"{metric}/validation"] for job in group.jobs if job.best])
-        point = _parameters(group), values.mean, values.std, written(group.settings[first])
+        point = _parameters(group), values.mean, values.std, format_value(group.settings[first])
         lines[label_of(own, others)].append(point)
     if len(lines) > _MOST:
         return {}

@@ -19,7 +19,7 @@ _Look = tuple[Run, dict[str, float]]
 
 
 def draw(comparison: Comparison) -> dict[str, Figure]:
-    """``pictures_side_by_side`` of runs with ``callbacks=pictures``: their last looks.
+    """``pictures_side_by_side`` of runs with ``callbacks=image_progress``: their last looks.
 
     A row for each picture, a column for each way to learn it, from the lowest mean PSNR to the
     highest; of several seeds the first is shown. Where there are more, the last columns stay.

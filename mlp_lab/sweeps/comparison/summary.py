@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from mlp_lab.config.flatten import written
+from mlp_lab.config.flatten import format_value
 from mlp_lab.formatting import markdown, metric, table
 from mlp_lab.storage.files import csv_text
 from mlp_lab.storage.run_folder import metrics_of
@@ -210,7 +210,7 @@ def _cell(comparison: Comparison, job: Job, column: str) -> Any:
 
 
 def _setting(settings: dict[str, Any], key: str) -> str | None:
-    return written(settings[key]) if key in settings else None
+    return format_value(settings[key]) if key in settings else None
 
 
 def _shown(column: str, value: Any) -> str:

@@ -35,8 +35,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Drawn:
 def cfg(compose: Callable, tiny_mnist: Path, tmp_path: Path) -> Callable[..., Any]:
     """``cfg("seed=1", ...)``: a config of one step with five variants."""
     usual = ["trainer.accelerator=cpu", "trainer.max_epochs=1", "trainer.limit_train_batches=1"]
-    usual += [f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'", "callbacks=variants"]
-    usual += ["augmentation=affine_elastic", "callbacks.variants.count=5"]
+    usual += [f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'", "callbacks=augmented_examples"]
+    usual += ["augmentation=affine_elastic", "callbacks.augmented_examples.count=5"]
     return lambda *words: compose(*usual, *words)
 
 
@@ -62,7 +62,7 @@ def test_the_digit_and_its_variants(drawn: Drawn, cfg: Callable, tiny_mnist: Pat
 def test_the_training_does_not_notice(cfg: Callable) -> None:
     with_it, without = (
         read_checkpoint(Run(train(cfg(*words)).folder).checkpoint("last"))["state_dict"]
-        for words in ([], ["~callbacks.variants"])
+        for words in ([], ["~callbacks.augmented_examples"])
     )
     assert all(torch.equal(without[name], value) for name, value in with_it.items())
 

@@ -36,7 +36,7 @@ from tensorboard.plugins.hparams.api_pb2 import (
 from tensorboard.plugins.hparams.backend_context import Context
 
 from mlp_lab.config.compose import CONFIG_FOLDER
-from mlp_lab.config.flatten import flatten, written
+from mlp_lab.config.flatten import flatten, format_value
 from mlp_lab.errors import UserError
 from mlp_lab.runs import evaluate
 from mlp_lab.runs.train import train
@@ -536,7 +536,7 @@ def test_hparams_compare_several_runs_with_true_values(
             elif type(value) in (int, float):
                 assert row.hparams[key].number_value == value
             else:
-                assert row.hparams[key].string_value == written(value)
+                assert row.hparams[key].string_value == format_value(value)
         history = Run(tmp_path / name).history
         best = min(history, key=lambda epoch: epoch["loss/validation"])
         reached = {metric.name.tag: metric.value for metric in row.metric_values}

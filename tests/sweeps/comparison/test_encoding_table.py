@@ -130,19 +130,19 @@ def test_where_none_is_chosen_all_are_tested(
     assert {row["seed"]: row["psnr/test"] for row in rows} == {"0": "1.0", "1": "3.0", "2": ""}
 
 
-@pytest.mark.parametrize("sweep", ["mappings", "mappings_text"])
+@pytest.mark.parametrize("sweep", ["tancik_photographs", "tancik_text"])
 def test_the_papers_sweeps_end_in_its_table(
     sweep: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    few = "data.text_seed=3" if sweep == "mappings_text" else "data.image=coffee"
+    few = "data.text_seed=3" if sweep == "tancik_text" else "data.image=coffee"
     words = ["experiment=image_tancik", f"sweep={sweep}", few, "seed=0", f"logs='{tmp_path}'"]
     assert launch.start([*words, *TINY, "callbacks=none"])
     out = capsys.readouterr().out
     assert "in 4 of 4 finished jobs" in out
     jobs = Comparison(find_runs([str(tmp_path)])).jobs
     of_paper = {
-        "mappings": (10, 6, [1e-2, 1e-2, 1e-3, 1e-3], None),
-        "mappings_text": (14, 5, [1e-3] * 4, "mean"),
+        "tancik_photographs": (10, 6, [1e-2, 1e-2, 1e-3, 1e-3], None),
+        "tancik_text": (14, 5, [1e-3] * 4, "mean"),
     }
     sigma, scale, rates, output_bias = of_paper[sweep]
     configs = [job.run.config for job in sorted(jobs, key=lambda job: job.run.folder.name)]

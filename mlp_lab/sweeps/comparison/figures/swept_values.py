@@ -9,7 +9,7 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mlp_lab.config.flatten import written
+from mlp_lab.config.flatten import format_value
 from mlp_lab.figures.axes import tilt_long_names, with_unit
 from mlp_lab.sweeps.comparison.figures.styles import (
     COLOURS,
@@ -163,7 +163,7 @@ def _legends(
 
 def _places(panel: Axes, values: Sequence[float | str]) -> dict[float | str, float]:
     """Give swept values, sorted, their places on the horizontal axis."""
-    names = [written(value) for value in values]
+    names = [format_value(value) for value in values]
     numbers = [value for value in values if not isinstance(value, str)]
     # A zero has no place among factors.
     in_order = len(numbers) < len(values) or (numbers[0] == 0 and _by_factors(numbers[1:]))

@@ -1,4 +1,4 @@
-"""Say in one line what is wrong with an override that Hydra or OmegaConf refused."""
+"""Explain in one line what is wrong with an override that Hydra or OmegaConf refused."""
 
 import re
 from functools import singledispatch
@@ -10,13 +10,19 @@ from hydra.errors import (
 )
 from omegaconf.errors import OmegaConfBaseException
 
-from mlp_lab.config.check import known_keys, nearest, unknown_key
+from mlp_lab.config.check import known_keys, suggestion, unknown_key
+from mlp_lab.config.renamed import RENAMED_OPTIONS
 from mlp_lab.errors import UserError
 
 
 @singledispatch
 def explain(error: Exception, root: type) -> str:
-    """One line for ``error``, which came up while the config of schema ``root`` was composed."""
+    """Return an error message of one line.
+
+    Args:
+        error: error that occurred while a config was composed or used.
+        root: schema of the whole config.
+    """
     return _first_line(error)
 
 
@@ -35,17 +41,19 @@ def _(error: MissingConfigException, root: type) -> str:
     if error.options is None or error.missing_cfg_file is None:
         return _first_line(error)
     group, _, option = error.missing_cfg_file.rpartition("/")
-    hint = nearest(option, error.options)
+    if new_name := RENAMED_OPTIONS.get(group, {}).get(option):
+        return f"{group}={option}: renamed to {group}={new_name}"
+    hint = suggestion(option, error.options)
     return f"{group}={option}: no such option{hint} (options: {', '.join(error.options)})"
 
 
 @explain.register
 def _(error: OverrideParseException, root: type) -> str:
     lines = [line for line in str(error).splitlines() if line.strip(" ^")]
-    said = [line for line in lines if not line.startswith(("Error parsing", "See https"))]
+    reason = next(line for line in lines if not line.startswith(("Error parsing", "See https")))
     key, _, value = str(error.override).partition("=")
     hint = f"; a value with = needs quotes: \"{key}='{value}'\"" if "=" in value else ""
-    return f"{error.override}: can't be read: {said[0]}{hint}"
+    return f"{error.override}: can't be read: {reason}{hint}"
 
 
 @explain.register
@@ -57,9 +65,9 @@ def _(error: ConfigCompositionException, root: type) -> str:
             return unknown_key(key, known_keys(root))
         return f"{key}: {_first_line(cause)}"
     unmatched = re.match(r"Could not override '([^']*)'", str(error))
-    if unmatched:  # a choice for a group that isn't one
+    if unmatched:  # an option of a group that does not exist
         key = unmatched.group(1)
-        return f"{key}: no such choice{nearest(key, known_keys(root))}"
+        return f"{key}: no such choice{suggestion(key, known_keys(root))}"
     return _first_line(error)
 
 
