@@ -8,7 +8,7 @@ import hashlib
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -54,6 +54,13 @@ def tiny_mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture
+def mnist_config(tiny_mnist: Path, tmp_path: Path) -> Callable[..., DictConfig]:
+    """``mnist_config("network.width=3", ...)``: the config of a run on the small MNIST."""
+    common = ["trainer.accelerator=cpu", f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'"]
+    return lambda *overrides: composed(*common, *overrides)
+
+
 @pytest.fixture(scope="session")
 def run_folder(tiny_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run of two epochs, of 100 minibatches each, on the small MNIST.
@@ -76,19 +83,26 @@ def run_folder(tiny_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture
-def start(tiny_mnist: Path, tmp_path: Path) -> Start:
+def start(tiny_mnist: Path, tmp_path: Path) -> Iterator[Start]:
     """``start("network.width=3", ...)``: a training process on the small MNIST."""
+    processes = []
 
     def run(*overrides: str, **options: object) -> subprocess.Popen:
         common = [f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'", "trainer.accelerator=cpu"]
         if overrides[0].startswith("resume="):
             common = []  # the config of the run contains them
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, SCRIPT, *overrides, *common],
             **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options,
         )
+        processes.append(process)
+        return process
 
-    return run
+    yield run
+    for process in processes:
+        if process.poll() is None:  # the test has failed
+            process.kill()
+            process.communicate()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Types and functions that several test modules use; fixtures are in conftest.py."""
 
 import copy
+import csv
 import subprocess
 import sys
 import time
@@ -15,15 +16,22 @@ import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import Tensor, nn
 
 from mlp_lab.config.check import check
 from mlp_lab.config.compose import CONFIG_FOLDER, ROOTS
+from mlp_lab.nn.mlp import MLP
+from mlp_lab.nn.schedules import Constant
+from mlp_lab.runs.build import build_task
 from mlp_lab.runs.train import Result
 from mlp_lab.storage.checkpoints import read_checkpoint
 from mlp_lab.storage.run_folder import Run
+from mlp_lab.tasks.base import Task
 
 CHECKOUT = Path(__file__).parents[1]
 SCRIPT = CHECKOUT / "scripts" / "train.py"
+Experiment = Callable[..., Result]
+Evaluate = Callable[..., dict]
 Start = Callable[..., subprocess.Popen]
 forks = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes aren't forked")
 
@@ -60,8 +68,40 @@ def _options(root: str, *choices: str) -> DictConfig:
         return hydra.compose(root, list(choices))
 
 
+def make_task(cls: type[Task], **arguments: Any) -> Task:
+    """Return a task whose network returns its input, unless ``network`` is another one."""
+    common = {"network": nn.Identity(), "schedule": Constant(), "seed": 0}
+    return cls(**(common | {"optimizer": torch.optim.SGD} | arguments))
+
+
+def weights(run: Result | Path | str, which: str = "last") -> dict[str, Tensor]:
+    """Return the state of the task in a checkpoint of a run."""
+    folder = run.folder if isinstance(run, Result) else run
+    return read_checkpoint(Run(folder).checkpoint(which))["state_dict"]
+
+
+def assert_equal_weights(first: Result | Path | str, second: Result | Path | str) -> None:
+    a, b = weights(first), weights(second)
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+def history(run: Result | Path | str) -> list[dict[str, float]]:
+    """Return the rows of history.csv, each without its empty cells."""
+    folder = run.folder if isinstance(run, Result) else run
+    with (Path(folder) / "history.csv").open(newline="") as file:
+        return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
+
+
+def scalars(result: Result, name: str) -> list[tuple[float, int, float]]:
+    events = EventAccumulator(result.folder)
+    events.Reload()
+    return [(e.wall_time, e.step, e.value) for e in events.Scalars(name)]
+
+
 def soon(
-    true: Callable[[], Any], seconds: int = 60, process: subprocess.Popen | None = None
+    true: Callable[[], Any], seconds: int = 120, process: subprocess.Popen | None = None
 ) -> Any:
     """What ``true`` returns, as soon as it is true, in time and while ``process`` lives."""
     for _ in range(20 * seconds):
@@ -119,3 +159,16 @@ def assert_same_runs(apart: list[Result], stacked: list[Result]) -> None:
         assert {
             p.relative_to(a.folder) for p in a.folder.rglob("*") if "tfevents" not in p.name
         } == {p.relative_to(b.folder) for p in b.folder.rglob("*") if "tfevents" not in p.name}
+
+
+def log_probabilities(folder: Path, split: str, which: str) -> tuple[Tensor, Tensor]:
+    """Logarithms of the probabilities, and the targets, with nothing but torch."""
+    data, _ = build_task(Run.open(str(folder)).config)
+    data.setup()
+    network = MLP(784, 10, width=64)
+    content = torch.load(folder / "checkpoints" / f"{which}.ckpt", weights_only=True)
+    state = content["state_dict"].items()
+    network.load_state_dict({k.removeprefix("network."): v for k, v in state})
+    x, y = data.splits[split]
+    with torch.no_grad():
+        return torch.stack([network(row[None])[0].log_softmax(0) for row in x]), y

@@ -180,7 +180,16 @@ def aliasing_hint(encoding: nn.Module, highest: float) -> str | None:
 
 
 def fingerprint(encoding: nn.Module) -> Hashable:
-    """Return a key that is equal for two encodings if and only if they are the same function."""
+    """Return a key that two encodings share only if they are the same function."""
     state = encoding.state_dict()
-    kind = FourierFeatures if isinstance(encoding, FourierFeatures) else type(encoding)
-    return kind, *(tuple(tensor.flatten().tolist()) for tensor in state.values())
+    tensors = (tuple(tensor.flatten().tolist()) for tensor in state.values())
+    if isinstance(encoding, FourierFeatures):  # its frequencies define it
+        return FourierFeatures, *tensors
+    # Other classes may keep settings in plain attributes.
+    settings = [
+        (name, repr(value))
+        for module in encoding.modules()
+        for name, value in vars(module).items()
+        if name not in vars(nn.Module())
+    ]
+    return type(encoding), *settings, *tensors

@@ -42,7 +42,7 @@ class Siren(nn.Sequential):
         out_features: number of outputs; no sine follows them.
         width: number of units of each hidden layer.
         depth: number of hidden layers.
-        first_omega: omega of the first layer. With larger values, the initial network has finer details.
+        first_omega: omega of the first layer. Larger values give finer details initially.
         omega: omega of the later layers. It also multiplies the gradients of their weights.
     """
 

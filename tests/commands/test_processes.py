@@ -5,19 +5,20 @@ import json
 import resource
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from helpers import Start, wait_for
+from helpers import Finished, Start, wait_for, weights
 
 
-def last_weights(run: Path) -> dict[str, torch.Tensor]:
-    return torch.load(run / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
-
-
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
-def test_a_signal_ends_a_run_that_can_be_resumed(name: str, start: Start, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["SIGINT", "SIGKILL", pytest.param("SIGTERM", marks=pytest.mark.slow)]
+)
+def test_a_signal_ends_a_run_that_can_be_resumed(
+    name: str, start: Start, command: Callable, tmp_path: Path
+) -> None:
     process = start("trainer.max_epochs=10000", "network.dropout=0.1")
     run = wait_for("mnist_hw4/*/checkpoints/best.ckpt", tmp_path, process).parents[1]
     time.sleep(0.3)
@@ -32,24 +33,29 @@ def test_a_signal_ends_a_run_that_can_be_resumed(name: str, start: Start, tmp_pa
         assert json.loads((run / "result.json").read_text())["status"] == "interrupted"
     epochs = torch.load(run / "checkpoints/last.ckpt", weights_only=True)["epoch"] + 3
 
-    out, err = start(f"resume={run}", f"trainer.max_epochs={epochs}").communicate(timeout=100)
+    _, out, err = command(f"resume={run}", f"trainer.max_epochs={epochs}")
     assert f"finished: {epochs} epochs" in out, err
     with (run / "history.csv").open() as file:
         assert [int(row["epoch"]) for row in csv.DictReader(file)] == list(range(1, epochs + 1))
 
 
-def test_two_processes_train_as_one_and_leave_one_set_of_logs(start: Start, tmp_path: Path) -> None:
+def test_two_processes_train_as_one_and_leave_one_set_of_logs(
+    start: Start, command: Callable, tmp_path: Path
+) -> None:
     results = {}
-    for trainer in ("default", "ddp"):
-        process = start(f"trainer={trainer}", "trainer.max_epochs=2", "data.batch_size=20")
-        out, err = process.communicate(timeout=200)
-        assert process.returncode == 0, err
+    words = ["trainer.max_epochs=2", "data.batch_size=20"]
+    process = start("trainer=ddp", *words)
+    alone = command(*words)
+    out, err = process.communicate(timeout=200)
+    outputs = {"default": alone, "ddp": Finished(process.returncode, out, err)}
+    for trainer, (status, out, err) in outputs.items():
+        assert status == 0, err
         assert out.count("run folder:") == 1
         results[trainer] = Path(out.partition("run folder: ")[2].splitlines()[0])
     assert len(list(tmp_path.glob("mnist_hw4/*"))) == 2
     assert len(list(results["ddp"].glob("events.out.tfevents*"))) == 1
     # Each process takes half of each minibatch: the mean of their gradients is that of the whole.
-    alone, together = (last_weights(results[trainer]) for trainer in ("default", "ddp"))
+    alone, together = (weights(results[trainer]) for trainer in ("default", "ddp"))
     for name in alone:
         torch.testing.assert_close(together[name], alone[name], rtol=1e-4, atol=1e-5)
     alone, together = (json.loads((r / "result.json").read_text()) for r in results.values())
@@ -59,7 +65,7 @@ def test_two_processes_train_as_one_and_leave_one_set_of_logs(start: Start, tmp_
     )
 
 
-@pytest.mark.parametrize("trainer", ["default", "ddp"])
+@pytest.mark.parametrize("trainer", ["default", pytest.param("ddp", marks=pytest.mark.slow)])
 def test_a_diverging_run_exits_with_a_line(trainer: str, start: Start) -> None:
     process = start("optimizer.lr=1e30", f"trainer={trainer}")
     _, err = process.communicate(timeout=100)

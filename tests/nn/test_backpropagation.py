@@ -4,12 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import Start
+from helpers import Start, weights
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -35,7 +34,6 @@ from mlp_lab.nn.scalar_backpropagation import (
 )
 from mlp_lab.nn.schedules import Constant
 from mlp_lab.runs.train import train
-from mlp_lab.storage.checkpoints import read_checkpoint
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
 from mlp_lab.tasks.classification import Classification
@@ -333,18 +331,13 @@ def test_other_networks_are_refused(network):
 
 
 @pytest.fixture
-def cfg(compose: Callable, tiny_mnist: Path, tmp_path: Path) -> Callable:
+def cfg(mnist_config: Callable) -> Callable:
     """``cfg("network.width=3", ...)``: a shortened training of the lecture's network."""
     common = ["experiment=mnist_lecture", "trainer.max_epochs=3", "data.batch_size=32"]
-    places = ["trainer.accelerator=cpu", f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'"]
-    return lambda *words: compose(*common, *places, "callbacks=none", "logger=none", *words)
+    return lambda *words: mnist_config(*common, "callbacks=none", "logger=none", *words)
 
 
 BY_HAND = "task=classification_by_hand"
-
-
-def last_weights(folder: str | Path) -> dict[str, Tensor]:
-    return read_checkpoint(Path(folder) / "checkpoints" / "last.ckpt")["state_dict"]
 
 
 @pytest.mark.parametrize(
@@ -365,7 +358,7 @@ def test_training_by_hand_ends_with_autograd_s_weights(words, cfg, monkeypatch):
     monkeypatch.setattr(Tensor, "backward", lambda *_: pytest.fail("autograd was asked"))
     monkeypatch.setattr(torch.autograd, "grad", lambda *_: pytest.fail("autograd was asked"))
     result = train(cfg(*words, BY_HAND))
-    found, other = last_weights(result.folder), last_weights(expected.folder)
+    found, other = weights(result.folder), weights(expected.folder)
     assert found.keys() == other.keys()
     for name in found:
         torch.testing.assert_close(found[name], other[name])  # 1e-5 in float32, 1e-7 in float64
@@ -413,6 +406,6 @@ def test_two_processes_train_by_hand_as_one(start: Start):
         out, err = process.communicate(timeout=400)
         assert process.returncode == 0, err
         folders.append(out.partition("run folder: ")[2].splitlines()[0])
-    alone, together = map(last_weights, folders)
+    alone, together = map(weights, folders)
     for name in alone:
         torch.testing.assert_close(together[name], alone[name], rtol=1e-4, atol=1e-5)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import weights
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import DictConfig
@@ -27,8 +28,6 @@ from mlp_lab.nn.encodings import (
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.evaluate import evaluate
 from mlp_lab.runs.train import Training, fit_alone, resume, train
-from mlp_lab.storage.checkpoints import read_checkpoint
-from mlp_lab.storage.run_folder import Run
 from mlp_lab.sweeps.groups import Job, groups
 from mlp_lab.sweeps.jobs import train_jobs
 
@@ -154,6 +153,20 @@ def test_encodings_are_alike_if_they_encode_alike() -> None:
     assert fingerprint(Basic(2)) != fingerprint(Identity(2))
 
 
+class Scaled(torch.nn.Module):
+    """An encoding whose setting is a plain attribute, as a user may write it."""
+
+    def __init__(self, in_features: int, *, factor: float) -> None:
+        super().__init__()
+        self.out_features = in_features
+        self._factor = factor
+
+
+def test_fingerprints_include_plain_attributes() -> None:
+    assert fingerprint(Scaled(2, factor=1.0)) == fingerprint(Scaled(2, factor=1.0))
+    assert fingerprint(Scaled(2, factor=1.0)) != fingerprint(Scaled(2, factor=2.0))
+
+
 def test_frequencies_that_the_axes_cant_share_are_refused() -> None:
     with pytest.raises(ValueError, match="frequencies=255: must be a multiple of the 2 coord"):
         positional(2, 255)
@@ -225,10 +238,6 @@ SHORT = [*USUAL, "schedule=constant", "trainer.max_epochs=2", "data.passes=3", "
 def curve(compose: Callable, tmp_path: Path) -> Callable[..., DictConfig]:
     """``curve("encoding=basic", ...)``: the config of a short run that fits a curve."""
     return lambda *words: compose(*SHORT, f"logs='{tmp_path / 'logs'}'", *words)
-
-
-def weights(folder: str) -> dict[str, Tensor]:
-    return read_checkpoint(Run(folder).checkpoint("last"))["state_dict"]
 
 
 def test_the_network_sees_features_and_points_are_encoded_once(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers import weights
 from torch import Tensor
 
 from mlp_lab.errors import UserError
@@ -15,7 +16,7 @@ from mlp_lab.nn.seeds import epoch_seed
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.evaluate import evaluate
 from mlp_lab.runs.train import Result, resume, train
-from mlp_lab.storage.checkpoints import load_network, read_checkpoint
+from mlp_lab.storage.checkpoints import load_network
 from mlp_lab.storage.run_folder import Run
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
@@ -25,16 +26,20 @@ SPLITS = ("train", "validation")
 
 
 @pytest.fixture
-def cfg(compose: Callable, tiny_mnist: Path, tmp_path: Path) -> Callable[..., Any]:
+def cfg(mnist_config: Callable) -> Callable[..., Any]:
     """``cfg("network.width=3", ...)``: a config of a short run."""
-    usual = ["trainer.accelerator=cpu", "trainer.max_epochs=2", "data.batch_size=50", "seed=3"]
-    usual += [f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'", "callbacks=none", "logger=none"]
-    usual += ["network.width=8", "network.normalization=batch", f"average_decay={DECAY}"]
-    return lambda *words: compose(*usual, *words)
+    usual = ["trainer.max_epochs=2", "data.batch_size=50", "seed=3", "callbacks=none"]
+    usual += [
+        "logger=none",
+        "network.width=8",
+        "network.normalization=batch",
+        f"average_decay={DECAY}",
+    ]
+    return lambda *words: mnist_config(*usual, *words)
 
 
-def weights(result: Result, prefix: str, which: str = "last") -> dict[str, Tensor]:
-    state = read_checkpoint(Run(result.folder).checkpoint(which))["state_dict"]
+def part_of_weights(result: Result, prefix: str, which: str = "last") -> dict[str, Tensor]:
+    state = weights(result, which)
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
@@ -65,7 +70,7 @@ def test_the_average_is_that_of_a_plain_loop(cfg: Callable) -> None:
         other = copy.deepcopy(network)
         other.load_state_dict(averaged)
         losses.append(F.cross_entropy(other.eval()(held_x), held_y).item())
-    found, raw = weights(result, "average.module."), weights(result, "network.")
+    found, raw = part_of_weights(result, "average.module."), part_of_weights(result, "network.")
     for name in (name for name in found if "num_batches" not in name):
         torch.testing.assert_close(found[name], averaged[name])
         torch.testing.assert_close(raw[name], taken[-1][name])
@@ -76,9 +81,9 @@ def test_the_average_is_that_of_a_plain_loop(cfg: Callable) -> None:
 
 def test_the_training_itself_does_not_notice(cfg: Callable) -> None:
     averaged, plain = train(cfg()), train(cfg("average_decay=0"))
-    one, other = weights(averaged, "network."), weights(plain, "network.")
+    one, other = part_of_weights(averaged, "network."), part_of_weights(plain, "network.")
     assert all(torch.equal(one[name], other[name]) for name in one)
-    assert not weights(plain, "average.")
+    assert not part_of_weights(plain, "average.")
     rows = [Run(result.folder).history[-1] for result in (averaged, plain)]
     assert rows[0]["loss/train"] == rows[1]["loss/train"]
     assert rows[0]["loss/validation"] != rows[1]["loss/validation"]
@@ -91,7 +96,7 @@ def test_whoever_evaluates_uses_the_average(cfg: Callable, compose: Callable) ->
     data.setup()
     x, y = data.splits["test"]
     network = copy.deepcopy(task.network)
-    network.load_state_dict(weights(result, "average.module.", "best"))
+    network.load_state_dict(part_of_weights(result, "average.module.", "best"))
     output = network.eval()(x)
     expected = F.cross_entropy(output, y).item()
     assert result.evaluations[0]["loss"] == pytest.approx(expected)
@@ -105,7 +110,7 @@ def test_a_run_goes_on_with_its_average(cfg: Callable) -> None:
     whole = train(cfg("trainer.max_epochs=3"))
     part = resume(train(cfg("trainer.max_epochs=1")).folder, {"trainer.max_epochs": 3})
     for prefix in ("network.", "average."):
-        one, other = weights(whole, prefix), weights(part, prefix)
+        one, other = part_of_weights(whole, prefix), part_of_weights(part, prefix)
         assert one
         assert all(torch.equal(one[name], other[name]) for name in one)
     assert whole.best["loss/validation"] == part.best["loss/validation"]

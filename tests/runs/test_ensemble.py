@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import make_task
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab.errors import UserError
-from mlp_lab.nn.schedules import Constant
 from mlp_lab.runs import ensemble
 from mlp_lab.runs.build import build_task
 from mlp_lab.storage.checkpoints import load_network
@@ -27,14 +27,7 @@ Evaluate = Callable[..., dict]
 
 
 def task(output: str = "softmax") -> Classification:
-    return Classification(
-        output=output,
-        loss="cross_entropy",
-        network=torch.nn.Linear(1, 1),
-        optimizer=torch.optim.SGD,
-        schedule=Constant(),
-        seed=0,
-    )
+    return make_task(Classification, output=output, loss="cross_entropy")
 
 
 def softmax(z: np.ndarray) -> np.ndarray:

@@ -30,11 +30,10 @@ from mlp_lab.sweeps.jobs import train_jobs
 
 
 @pytest.fixture
-def cfg(compose: Callable, tiny_mnist: Path, tmp_path: Path) -> Callable[..., Any]:
+def cfg(mnist_config: Callable) -> Callable[..., Any]:
     """``cfg("network.width=3", ...)``: a config of a short refit."""
-    usual = ["trainer.accelerator=cpu", "trainer.max_epochs=2", "data.batch_size=50", "seed=3"]
-    usual += [f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'", "data.refit=true"]
-    return lambda *words: compose(*usual, *words)
+    usual = ["trainer.max_epochs=2", "data.batch_size=50", "seed=3", "data.refit=true"]
+    return lambda *words: mnist_config(*usual, *words)
 
 
 def test_the_training_split_is_the_whole_file(cfg: Callable, tiny_mnist: Path) -> None:

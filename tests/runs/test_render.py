@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import composed
+from helpers import composed, make_task
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Pillow
@@ -19,7 +19,6 @@ from mlp_lab.errors import UserError
 from mlp_lab.figures import reconstruction
 from mlp_lab.images.codecs import encode_gif, encode_png, read_png, to_uint8
 from mlp_lab.nn.mlp import MLP
-from mlp_lab.nn.schedules import Constant
 from mlp_lab.runs import render as rendering
 from mlp_lab.runs.predict import predict
 from mlp_lab.runs.render import render
@@ -36,15 +35,8 @@ SHORT = [*SMALL, "callbacks.features=null"]
 
 
 def task(network: nn.Module) -> Regression:
-    common = {"optimizer": torch.optim.SGD, "schedule": Constant(), "seed": 0}
-    return Regression(
-        output="identity",
-        loss="squared_error",
-        peak=None,
-        output_bias=None,
-        network=network,
-        **common,
-    )
+    own = {"output": "identity", "loss": "squared_error", "peak": None, "output_bias": None}
+    return make_task(Regression, network=network, **own)
 
 
 # --- rendering ----------------------------------------------------------------------------------

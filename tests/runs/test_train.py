@@ -1,70 +1,30 @@
 """A run from its config to its folder, held against plain loops."""
 
 import copy
-import csv
 import errno
 import json
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import filelock
 import pytest
 import torch
 import torch.nn.functional as F
-from omegaconf import OmegaConf
+from helpers import Experiment, assert_equal_weights, history, scalars, weights
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
-from mlp_lab.config.compose import CONFIG_FOLDER
 from mlp_lab.data import batches
 from mlp_lab.errors import UserError
-from mlp_lab.lightning import pl
 from mlp_lab.nn.seeds import epoch_seed
-from mlp_lab.runs import build
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.callbacks import keeper
-from mlp_lab.runs.train import Result, resume, train
+from mlp_lab.runs.train import resume
 from mlp_lab.storage import files
 from mlp_lab.storage.checkpoints import read_checkpoint, trained_epochs
 from mlp_lab.storage.run_folder import Run
 from mlp_lab.tasks.base import Task
-
-Experiment = Callable[..., Result]
-
-
-@pytest.fixture
-def experiment(compose: Callable, tiny_mnist: Path, tmp_path: Path) -> Experiment:
-    """``experiment("network.width=3", ...)``: train on the small MNIST."""
-
-    def run(*overrides: str) -> Result:
-        return train(config(compose, tiny_mnist, tmp_path, *overrides), overrides)
-
-    return run
-
-
-def config(compose: Callable, root: Path, logs: Path, *overrides: str) -> Any:
-    common = ["trainer.accelerator=cpu", "trainer.max_epochs=3", "data.batch_size=30"]
-    return compose(*common, f"data.root='{root}'", f"logs='{logs}'", "callbacks=none", *overrides)
-
-
-def weights(result: Result, which: str = "last") -> dict[str, Tensor]:
-    return read_checkpoint(Run(result.folder).checkpoint(which))["state_dict"]
-
-
-def history(result: Result) -> list[dict[str, float]]:
-    with (Path(result.folder) / "history.csv").open() as file:
-        return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
-
-
-def assert_same_weights(first: Result, second: Result) -> None:
-    a, b = weights(first), weights(second)
-    assert a.keys() == b.keys()
-    for name in a:
-        assert torch.equal(a[name], b[name]), name
-
 
 OPTIMIZERS: dict[str, Callable] = {
     "sgd": lambda p: torch.optim.SGD(p, 0.1),
@@ -80,12 +40,12 @@ OPTIMIZERS: dict[str, Callable] = {
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_training_equals_a_plain_loop(
-    optimizer: str, experiment: Experiment, compose: Callable, tiny_mnist: Path, tmp_path: Path
+    optimizer: str, experiment: Experiment, short: Callable
 ) -> None:
     overrides = [f"optimizer={optimizer}", "schedule=cosine", "network.dropout=0.2", "seed=7"]
     result = experiment(*overrides)
 
-    data, task = build_task(config(compose, tiny_mnist, tmp_path, *overrides))
+    data, task = build_task(short(*overrides))
     data.setup()
     x, y = data.splits["train"]
     x_validation, y_validation = data.splits["validation"]
@@ -133,7 +93,7 @@ def test_the_size_of_a_chunk_changes_nothing(
     expected = experiment(*overrides)
     monkeypatch.setattr(batches, "CHUNK", chunk)
     result = experiment(*overrides)
-    assert_same_weights(result, expected)
+    assert_equal_weights(result, expected)
     assert result.steps == expected.steps == 2 * math.ceil(1600 / 30)
     assert [s[1:] for s in scalars(result, "loss/minibatch")] == [
         s[1:] for s in scalars(expected, "loss/minibatch")
@@ -165,12 +125,6 @@ def test_microbatches_make_the_step_of_their_minibatch(
     assert found == [pytest.approx(each, rel=1e-4) for each in logged]
 
 
-def scalars(result: Result, name: str) -> list[tuple[float, int, float]]:
-    events = EventAccumulator(result.folder)
-    events.Reload()
-    return [(e.wall_time, e.step, e.value) for e in events.Scalars(name)]
-
-
 def test_log_every_n_steps_counts_minibatches(experiment: Experiment) -> None:
     result = experiment("trainer.max_epochs=2", "trainer.log_every_n_steps=20")
     assert [step for _, step, _ in scalars(result, "loss/minibatch")] == [20, 40, 60, 80, 100]
@@ -185,89 +139,11 @@ def test_limits_count_minibatches(experiment: Experiment) -> None:
 def test_the_last_epoch_under_max_steps_is_cut_short(experiment: Experiment) -> None:
     limited = experiment("trainer.max_steps=54", "schedule=constant")
     whole = experiment("trainer.max_epochs=1", "schedule=constant")
-    assert_same_weights(limited, whole)
-
-
-class Killed(BaseException):
-    """As if the process had been killed."""
-
-
-@contextmanager
-def stopped_in(
-    epoch: int, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
-) -> Iterator[None]:
-    """Raise ``error`` in the midst of an epoch."""
-
-    class Stop(pl.Callback):
-        def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-            if trainer.current_epoch == epoch:
-                raise error
-
-    plain = build.build
-
-    def with_stop(node: Any, *args: Any, **given: Any) -> Any:
-        if node["_target_"] == "pytorch_lightning.Trainer":
-            given["callbacks"].append(Stop())
-        return plain(node, *args, **given)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(build, "build", with_stop)
-        yield
-
-
-@pytest.mark.parametrize("epochs_before", [0, 2])
-def test_a_killed_and_resumed_run_equals_one_that_was_not(
-    epochs_before: int, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    overrides = [
-        "network.dropout=0.5", "network.normalization=batch", "optimizer=adamw",
-        "schedule=one_cycle", "trainer.max_epochs=4",
-    ]  # fmt: skip
-    expected = experiment(*overrides)
-
-    with stopped_in(epochs_before, monkeypatch, Killed), pytest.raises(Killed):
-        experiment(*overrides)
-    killed = max(Path(expected.folder).parent.iterdir(), key=lambda folder: folder.stat().st_ctime)
-    assert killed != Path(expected.folder)
-    assert not (killed / "result.json").exists()
-
-    result = resume(str(killed), {})
-    assert_same_weights(result, expected)
-    drop = {"seconds"}
-    assert [{k: v for k, v in row.items() if k not in drop} for row in history(result)] == [
-        {k: v for k, v in row.items() if k not in drop} for row in history(expected)
-    ]
-    assert [s[1:] for s in scalars(result, "loss/train")] == [
-        s[1:] for s in scalars(expected, "loss/train")
-    ]
-    assert result.evaluations == expected.evaluations
-
-
-def test_a_run_that_was_interrupted_in_its_only_epoch_goes_on(
-    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with stopped_in(0, monkeypatch, KeyboardInterrupt):
-        result = experiment("trainer.max_epochs=1")
-    assert (result.status, result.epochs, result.evaluations) == ("interrupted", 0, [])
-    resumed = resume(result.folder, {})
-    assert (resumed.status, resumed.epochs, len(resumed.evaluations)) == ("finished", 1, 1)
-    assert_same_weights(resumed, experiment("trainer.max_epochs=1"))
-
-
-def test_a_finished_run_goes_on_with_more_epochs_and_nothing_else(experiment: Experiment) -> None:
-    short, long = experiment("trainer.max_epochs=1"), experiment("trainer.max_epochs=3")
-    with pytest.raises(UserError, match="trained max_epochs=1 already"):
-        resume(short.folder, {})
-    with pytest.raises(UserError, match="trained max_steps=54 already"):
-        resume(short.folder, {"trainer.max_steps": 3, "trainer.max_epochs": 2})
-    with pytest.raises(UserError, match=r"network\.width: can't be changed"):
-        resume(short.folder, {"network.width": 3})
-    assert_same_weights(resume(short.folder, {"trainer.max_epochs": 3}), long)
-    assert Run(short.folder).config.trainer.max_epochs == 3
+    assert_equal_weights(limited, whole)
 
 
 def test_the_test_set_is_touched_once_for_the_epoch_of_lowest_validation_loss(
-    experiment: Experiment, compose: Callable, tiny_mnist: Path, tmp_path: Path
+    experiment: Experiment, short: Callable
 ) -> None:
     result = experiment("optimizer.lr=1", "trainer.max_epochs=6", "network.normalization=batch")
     rows = history(result)
@@ -275,7 +151,7 @@ def test_the_test_set_is_touched_once_for_the_epoch_of_lowest_validation_loss(
     assert result.best is not None
     assert result.best["epoch"] == best["epoch"]
 
-    data, task = build_task(config(compose, tiny_mnist, tmp_path, "network.normalization=batch"))
+    data, task = build_task(short("network.normalization=batch"))
     data.setup()
     task.load_state_dict(weights(result, "best"))
     task.eval()
@@ -379,25 +255,6 @@ def test_a_full_disk_ends_the_run_and_spares_the_checkpoint(
     assert sorted(p.name for p in (folder / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
 
 
-def test_a_damaged_checkpoint_is_told_in_one_line(experiment: Experiment) -> None:
-    result = experiment("trainer.max_epochs=1")
-    path = Run(result.folder).checkpoint("last")
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(UserError, match=r"last\.ckpt: damaged"):
-        resume(result.folder, {"trainer.max_epochs": 2})
-
-
-def test_a_checkpoint_that_holds_code_is_not_run(tmp_path: Path) -> None:
-    class Harm:
-        def __reduce__(self) -> tuple:
-            return (Path.touch, (tmp_path / "harmed",))
-
-    torch.save({"state_dict": Harm()}, tmp_path / "bad.ckpt")
-    with pytest.raises(UserError, match="damaged"):
-        read_checkpoint(tmp_path / "bad.ckpt")
-    assert not (tmp_path / "harmed").exists()
-
-
 def test_no_folder_is_left_where_a_run_can_not_begin(
     experiment: Experiment, tmp_path: Path
 ) -> None:
@@ -417,33 +274,6 @@ def test_early_stopping(experiment: Experiment) -> None:
     assert result.epochs == 2
     with pytest.raises(UserError, match="stopped early; it has no more epochs to train"):
         resume(result.folder, {"trainer.max_epochs": 20})
-
-
-def test_a_run_that_was_killed_after_it_stopped_early_trains_no_further(
-    experiment: Experiment,
-) -> None:
-    result = experiment(
-        "callbacks=early_stopping", "callbacks.early_stopping.patience=1",
-        "callbacks.early_stopping.mode=max", "trainer.max_epochs=10",
-    )  # fmt: skip
-    folder = Path(result.folder)
-    (folder / "result.json").unlink()
-    (folder / "figures" / "loss_curves.png").unlink()
-    again = resume(result.folder, {})
-    assert (again.status, again.epochs, again.best) == ("finished", 2, result.best)
-    assert (folder / "figures" / "loss_curves.png").is_file()
-
-
-def test_a_run_that_was_killed_after_its_last_epoch_ends_when_it_goes_on(
-    experiment: Experiment,
-) -> None:
-    result = experiment("callbacks=default")
-    folder = Path(result.folder)
-    (folder / "result.json").unlink()
-    (folder / "figures" / "loss_curves.png").unlink()
-    again = resume(result.folder, {})
-    assert (again.status, again.epochs, again.best) == ("finished", result.epochs, result.best)
-    assert (folder / "figures" / "loss_curves.png").is_file()
 
 
 @pytest.mark.parametrize(
@@ -483,52 +313,12 @@ def test_short_epochs_share_a_checkpoint(
         assert trained_epochs(read_checkpoint(Run(result.folder).checkpoint(which))) == epoch
 
 
-PRESETS = sorted(path.stem for path in (CONFIG_FOLDER / "experiment").glob("*.yaml"))
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_runs(name: str, compose: Callable, tiny_mnist: Path, tmp_path: Path) -> None:
-    overrides = [f"experiment={name}", "trainer.max_epochs=1", f"logs='{tmp_path}'"]
-    data = compose(*overrides).data
-    if "root" in data:
-        overrides += [f"data.root='{tiny_mnist}'"]
-    if "image" in data:
-        overrides += ["data.size=16", "data.passes=2"]
-    result = train(compose(*overrides, "trainer.accelerator=cpu"), overrides)
-    assert result.status == "finished"
-    assert f"/{name}/" in result.folder
-
-
-@pytest.mark.parametrize(
-    ("name", "parameters"), [("mnist_hw4", 50_890), ("mnist_lecture", 203_530)]
-)
-def test_presets_have_the_published_number_of_parameters(
-    name: str, parameters: int, experiment: Experiment
-) -> None:
-    assert experiment(f"experiment={name}", "debug=fast_dev_run").parameters == parameters
-
-
 @pytest.mark.parametrize("activation", ["identity", "sigmoid", "tanh", "gelu"])
 def test_options_of_the_network_train(activation: str, experiment: Experiment) -> None:
     overrides = ["network.widths=[20,10]", "optimizer.lr=0.01"]
     result = experiment(f"network.activation={activation}", *overrides)
     losses = [row["loss/train"] for row in history(result)]
     assert losses[-1] < losses[0]
-
-
-def test_debug_fast_dev_run_makes_one_step_an_epoch(experiment: Experiment) -> None:
-    assert experiment("debug=fast_dev_run").steps == 3  # the fixture asks for 3 epochs
-
-
-def test_debug_overfit_learns_by_heart(experiment: Experiment) -> None:
-    result = experiment("debug=overfit", "trainer.max_epochs=60")
-    assert result.last is not None
-    assert result.last["error/train"] == 0
-
-
-def test_debug_profile_writes_where_the_time_goes(experiment: Experiment) -> None:
-    result = experiment("debug=profile")
-    assert "run_training_epoch" in (Path(result.folder) / "fit-profile.txt").read_text()
 
 
 def test_precision_is_passed_on(experiment: Experiment) -> None:
@@ -550,15 +340,6 @@ def test_epochs_without_validation_have_no_values_of_it(experiment: Experiment) 
         experiment("trainer.check_val_every_n_epoch=5")
 
 
-def test_a_folder_is_trained_in_by_one_process(experiment: Experiment) -> None:
-    result = experiment("trainer.max_epochs=1")
-    with (
-        filelock.FileLock(Path(result.folder) / ".training"),
-        pytest.raises(UserError, match="another process is training here"),
-    ):
-        resume(result.folder, {"trainer.max_epochs": 2})
-
-
 def test_the_network_is_where_the_data_are_when_it_is_tested(
     experiment: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -577,17 +358,3 @@ def test_the_network_is_where_the_data_are_when_it_is_tested(
 def test_early_stopping_is_told_what_it_can_monitor(experiment: Experiment) -> None:
     with pytest.raises(UserError, match=r"early_stopping\.monitor=foo: must be one of loss/train"):
         experiment("callbacks=early_stopping", "callbacks.early_stopping.monitor=foo")
-
-
-@pytest.mark.parametrize("content", ["[]", "3", "{", '{"status": "finished"}'])
-def test_a_damaged_result_is_told(content: str, experiment: Experiment) -> None:
-    run = Run(experiment("trainer.max_epochs=1").folder)
-    (run.folder / "result.json").write_text(content)
-    with pytest.raises(UserError, match=r"result\.json: damaged"):
-        resume(str(run.folder), {"trainer.max_epochs": 2})
-
-
-def test_presets_leave_the_optimizers_alone() -> None:
-    # optimizer=adam on the command line is to have adam's own learning rate.
-    for path in CONFIG_FOLDER.glob("experiment/*.yaml"):
-        assert "optimizer" not in OmegaConf.load(path), path

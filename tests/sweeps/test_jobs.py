@@ -11,7 +11,7 @@ from typing import Any
 import filelock
 import pytest
 import torch
-from helpers import assert_alike, assert_same_runs, forks
+from helpers import assert_alike, assert_equal_weights, assert_same_runs, forks
 from omegaconf import OmegaConf
 
 from mlp_lab.data.mnist import MNIST
@@ -274,16 +274,9 @@ def test_a_stack_goes_on_where_it_was_interrupted(
     assert {(result.status, result.epochs) for result in results} == {("interrupted", 1)}
     assert (Path(results[0].folder) / "figures" / "loss_curves.png").is_file()
     monkeypatch.setattr(Stack, "training_step", trained)
-    assert_same_weights(whole, together(jobs("parts", *own, common=common)))
-
-
-def assert_same_weights(one: list[Result], other: list[Result]) -> None:
-    for a, b in zip(one, other, strict=True):
-        first, second = (
-            read_checkpoint(Run(result.folder).checkpoint("last"))["state_dict"]
-            for result in (a, b)
-        )
-        assert all(torch.equal(first[name], second[name]) for name in first)
+    parts = together(jobs("parts", *own, common=common))
+    for one, other in zip(whole, parts, strict=True):
+        assert_equal_weights(one, other)
 
 
 def test_finished_jobs_are_only_read(jobs: Jobs) -> None:

@@ -43,7 +43,8 @@ def sweep(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Swee
     monkeypatch.setenv("OMP_NUM_THREADS", "3")  # of the command; its jobs decide for themselves
 
     def run(*words: str) -> list[Run]:
-        process = start("-m", *words, "optimizer.lr=0.01,1e30,0.1", "trainer.max_epochs=2")
+        common = ["trainer.max_epochs=2", "callbacks=none", "logger=none"]
+        process = start("-m", *words, "optimizer.lr=0.01,1e30,0.1", *common)
         out, err = process.communicate(timeout=300)
         assert process.returncode == 1, err
         told = [line for line in err.splitlines() if line.startswith("mlp_lab: ")]
@@ -66,6 +67,7 @@ def threads(run: Run) -> str:
     return json.loads((run.folder / "environment.json").read_text())["omp"]["OMP_NUM_THREADS"]
 
 
+@pytest.mark.slow
 def test_one_by_one(sweep: Sweep) -> None:
     sweep("hydra/launcher=basic")
 
@@ -106,9 +108,11 @@ def test_in_processes_that_share_a_stack(sweep: Sweep) -> None:
 
 
 @forks
-def test_a_forked_process_that_dies_fails_its_own_jobs(start: Start, tmp_path: Path) -> None:
+def test_a_forked_process_that_dies_fails_its_own_jobs(
+    start: Start, command: Callable, tmp_path: Path
+) -> None:
     words = ["hydra.launcher.processes=2", "callbacks=none", "logger=none"]
-    process = start("-m", *words, "network.width=4,5", "trainer.max_epochs=400")
+    process = start("-m", *words, "network.width=4,5", "trainer.max_epochs=200")
     wait_for("mnist_hw4/sweeps/*/0_*/checkpoints/best.ckpt", tmp_path, process)
     wait_for("mnist_hw4/sweeps/*/1_*/checkpoints/best.ckpt", tmp_path, process)
     os.kill(min(workers(process.pid)), signal.SIGKILL)
@@ -117,15 +121,21 @@ def test_a_forked_process_that_dies_fails_its_own_jobs(start: Start, tmp_path: P
     assert err == "mlp_lab: 0_width=4: its process ended with signal 9 (Killed)\n"
     assert "chosen by validation loss: width=5" in out
     [folder] = tmp_path.glob("mnist_hw4/sweeps/*")
-    process = start(f"resume={folder}")
-    out, err = process.communicate(timeout=200)
-    assert process.returncode == 0, err
-    assert [Run(path).result["epochs"] for path in sorted(folder.glob("?_*"))] == [400, 400]
+    status, _, err = command(f"resume={folder}")
+    assert status == 0, err
+    assert [Run(path).result["epochs"] for path in sorted(folder.glob("?_*"))] == [200, 200]
 
 
 @forks
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-@pytest.mark.parametrize("to", ["process", "group"])
+@pytest.mark.parametrize(
+    ("to", "name"),
+    [
+        ("process", "SIGTERM"),
+        ("group", "SIGINT"),
+        pytest.param("process", "SIGINT", marks=pytest.mark.slow),
+        pytest.param("group", "SIGTERM", marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_reaches_forked_processes(
     to: str, name: str, start: Start, tmp_path: Path
 ) -> None:

@@ -151,6 +151,7 @@ def test_lines_of_other_processes_leave_one_bar(start: Start) -> None:
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 120))
     words = ["hydra.launcher.processes=2", "seed=1,2,3", "trainer.max_epochs=2", "logger=none"]
+    words += ["callbacks.loss_curves=null", "callbacks.weights=null"]
     process = start("-m", *words, stdout=theirs, stderr=theirs)
     os.close(theirs)
     read = b""
@@ -168,6 +169,7 @@ def test_lines_of_other_processes_leave_one_bar(start: Start) -> None:
     assert sum("jobs done" in line for line in lines) == 1
 
 
+@pytest.mark.slow
 def test_jobs_of_other_processes_show_no_bars(start: Start) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     ours, theirs = pty.openpty()

@@ -2,13 +2,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers import make_task
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
 
 from mlp_lab.data.batches import ChunkLoader
 from mlp_lab.errors import UserError
-from mlp_lab.nn.schedules import Constant
 from mlp_lab.tasks.classification import Classification
 
 OUTPUTS = ("softmax", "sigmoid")
@@ -17,16 +16,7 @@ both = pytest.mark.parametrize("output", OUTPUTS)
 
 
 def task(output: str, loss: str = "cross_entropy", label_smoothing: float = 0.0) -> Classification:
-    """A task whose network hands its input through."""
-    return Classification(
-        output=output,
-        loss=loss,
-        label_smoothing=label_smoothing,
-        network=nn.Identity(),
-        optimizer=torch.optim.SGD,
-        schedule=Constant(),
-        seed=0,
-    )
+    return make_task(Classification, output=output, loss=loss, label_smoothing=label_smoothing)
 
 
 def example(batch: int = 7, classes: int = 5) -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers import make_task
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import DictConfig
-from torch import nn
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
 from mlp_lab.nn.perceptron import Perceptron as Network
-from mlp_lab.nn.schedules import Constant
 from mlp_lab.nn.seeds import epoch_seed
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.evaluate import measure
@@ -147,10 +146,7 @@ def test_every_weight_after_every_batch_is_that_of_a_plain_loop(
 
 
 def task(rule: str) -> Perceptron:
-    """A task whose network hands its input through."""
-    return Perceptron(
-        rule=rule, network=nn.Identity(), optimizer=torch.optim.SGD, schedule=Constant(), seed=0
-    )
+    return make_task(Perceptron, rule=rule)
 
 
 def gradient(rule: str, z: torch.Tensor, target: torch.Tensor) -> np.ndarray:

@@ -11,17 +11,15 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import torch
+from helpers import history, make_task
 from hypothesis import given
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio
-from torch import nn
 
 from mlp_lab.config.compose import CONFIG_FOLDER
 from mlp_lab.data import batches
 from mlp_lab.data.batches import ChunkLoader
-from mlp_lab.nn.schedules import Constant
 from mlp_lab.runs.train import Training, fit_alone
-from mlp_lab.storage.run_folder import Run
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
 from mlp_lab.tasks.regression import Regression
@@ -33,9 +31,7 @@ shapes = st.tuples(st.integers(1, 40), st.integers(1, 5))
 def task(
     loss: str = "half_squared_error", output: str = "identity", peak: float | None = None
 ) -> Regression:
-    """A task whose network hands its input through."""
-    common = {"network": nn.Identity(), "optimizer": torch.optim.SGD, "schedule": Constant()}
-    return Regression(loss=loss, output=output, peak=peak, output_bias=None, seed=0, **common)
+    return make_task(Regression, loss=loss, output=output, peak=peak, output_bias=None)
 
 
 def example(examples: int, outputs: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -146,10 +142,6 @@ def test_an_empty_share_of_a_batch_adds_nothing() -> None:
 # --- in trainings -------------------------------------------------------------------------------
 
 USUAL = ["experiment=curve_fit", "trainer.accelerator=cpu", "trainer.max_epochs=3", "data.passes=2"]
-
-
-def history(folder: Path) -> list[dict[str, float]]:
-    return Run(folder).history
 
 
 def test_the_history_has_the_largest_error_of_each_epoch(compose: Callable, tmp_path: Path) -> None:

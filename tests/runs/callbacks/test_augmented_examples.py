@@ -32,12 +32,16 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Drawn:
 
 
 @pytest.fixture
-def cfg(compose: Callable, tiny_mnist: Path, tmp_path: Path) -> Callable[..., Any]:
+def cfg(mnist_config: Callable) -> Callable[..., Any]:
     """``cfg("seed=1", ...)``: a config of one step with five variants."""
-    usual = ["trainer.accelerator=cpu", "trainer.max_epochs=1", "trainer.limit_train_batches=1"]
-    usual += [f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'", "callbacks=augmented_examples"]
-    usual += ["augmentation=affine_elastic", "callbacks.augmented_examples.count=5"]
-    return lambda *words: compose(*usual, *words)
+    usual = ["trainer.max_epochs=1", "trainer.limit_train_batches=1"]
+    usual += [
+        "callbacks=augmented_examples",
+        "augmentation=affine_elastic",
+        "callbacks.augmented_examples.count=5",
+    ]
+    usual += ["callbacks.loss_curves=null", "callbacks.weights=null"]
+    return lambda *words: mnist_config(*usual, *words)
 
 
 def test_the_digit_and_its_variants(drawn: Drawn, cfg: Callable, tiny_mnist: Path) -> None:

@@ -3,7 +3,6 @@
 import copy
 import io
 import math
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -110,11 +109,10 @@ def test_a_network_that_fails_is_left_as_it_was() -> None:
 
 
 @pytest.fixture
-def config(compose: Callable, tiny_mnist: Path, tmp_path: Path) -> Callable:
+def config(mnist_config: Callable) -> Callable:
     """``config("network.depth=3", ...)``: on the small MNIST, with the callback."""
-    common = ["trainer.accelerator=cpu", "trainer.max_epochs=3", "data.batch_size=50"]
-    common += [f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'", "network.width=12"]
-    return lambda *own: compose(*common, "callbacks=layers", *own)
+    common = ["trainer.max_epochs=3", "data.batch_size=50", "network.width=12"]
+    return lambda *own: mnist_config(*common, "callbacks=layers", *own)
 
 
 def table(result: Result) -> np.ndarray:
@@ -422,13 +420,12 @@ def test_a_comparison_shows_them_on_disk_and_in_tensorboard(
 # --- presets ------------------------------------------------------------------------------------
 
 
-def test_the_sweep_of_vanishing_gradients(start: Start, tmp_path: Path) -> None:
+def test_the_sweep_of_vanishing_gradients(command: Callable, tmp_path: Path) -> None:
     words = ["-m", "experiment=mnist_gradients", "sweep=vanishing_gradients"]
     small = ["network.depth=1,4", "trainer.max_epochs=1", "callbacks.layers.examples=50"]
     fast = ["logger=none", "callbacks.loss_curves=null"]
-    process: subprocess.Popen = start(*words, *small, *fast)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, out + err
+    status, out, err = command(*words, *small, *fast)
+    assert status == 0, out + err
     [folder] = (tmp_path / "mnist_gradients" / "sweeps").iterdir()
     runs = find_runs([str(folder)])
     settings = {

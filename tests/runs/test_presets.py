@@ -1,0 +1,56 @@
+"""The presets of conf/experiment and conf/debug."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from helpers import Experiment
+from omegaconf import OmegaConf
+
+from mlp_lab.config.compose import CONFIG_FOLDER
+from mlp_lab.runs.train import train
+
+PRESETS = sorted(path.stem for path in (CONFIG_FOLDER / "experiment").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_runs(name: str, compose: Callable, tiny_mnist: Path, tmp_path: Path) -> None:
+    overrides = [f"experiment={name}", "trainer.max_epochs=1", f"logs='{tmp_path}'"]
+    data = compose(*overrides).data
+    if "root" in data:
+        overrides += [f"data.root='{tiny_mnist}'"]
+    if "image" in data:
+        overrides += ["data.size=16", "data.passes=2"]
+    result = train(compose(*overrides, "trainer.accelerator=cpu"), overrides)
+    assert result.status == "finished"
+    assert f"/{name}/" in result.folder
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("mnist_hw4", 50_890), ("mnist_lecture", 203_530)]
+)
+def test_presets_have_the_published_number_of_parameters(
+    name: str, parameters: int, experiment: Experiment
+) -> None:
+    assert experiment(f"experiment={name}", "debug=fast_dev_run").parameters == parameters
+
+
+def test_debug_fast_dev_run_makes_one_step_an_epoch(experiment: Experiment) -> None:
+    assert experiment("debug=fast_dev_run").steps == 3  # the fixture asks for 3 epochs
+
+
+def test_debug_overfit_learns_by_heart(experiment: Experiment) -> None:
+    result = experiment("debug=overfit", "trainer.max_epochs=60")
+    assert result.last is not None
+    assert result.last["error/train"] == 0
+
+
+def test_debug_profile_writes_where_the_time_goes(experiment: Experiment) -> None:
+    result = experiment("debug=profile")
+    assert "run_training_epoch" in (Path(result.folder) / "fit-profile.txt").read_text()
+
+
+def test_presets_leave_the_optimizers_alone() -> None:
+    # optimizer=adam on the command line is to have adam's own learning rate.
+    for path in CONFIG_FOLDER.glob("experiment/*.yaml"):
+        assert "optimizer" not in OmegaConf.load(path), path

@@ -1,0 +1,77 @@
+"""The folder of a sweep: its name, its file sweep.yaml, its jobs."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from mlp_lab.errors import UserError
+from mlp_lab.storage.run_folder import Run, new_folder
+from mlp_lab.storage.sweep_folder import Sweep
+
+
+def test_no_two_get_the_same_folder(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        folders = list(pool.map(new_folder, [tmp_path / "sweeps"] * 64))
+    assert len(set(folders)) == 64
+    assert set(folders) == set((tmp_path / "sweeps").iterdir())
+
+
+def test_what_a_sweep_writes_it_reads(tmp_path: Path) -> None:
+    words = ["name='ü ${x}'", "seed=0,1", "a: b", "#"]
+    sweep = Sweep.create(str(tmp_path), "fit", words, ["seed"])
+    assert sweep.folder.parent == tmp_path / "fit" / "sweeps"
+    assert Sweep.open(sweep.folder) == sweep
+    assert (sweep.words, sweep.varied, sweep.directory) == (words, ["seed"], os.getcwd())
+
+
+@pytest.mark.parametrize("text", ["words: [", "- 1", "words: []", "\0"])
+def test_a_damaged_file_is_told(text: str, tmp_path: Path) -> None:
+    (tmp_path / "sweep.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"sweep\.yaml: damaged: "):
+        Sweep.open(tmp_path)
+
+
+def test_no_sweep_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"not the folder of a sweep: it has no sweep\.yaml"):
+        Sweep.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("varied", "overrides", "name"),
+    [
+        (["a.lr", "seed"], ["a.lr=0.1", "network.width=8", "seed=2"], "7_lr=0.1,seed=2"),
+        ([], ["seed=2"], "7"),
+        (["network.widths"], ["network.widths=[3, 4]"], "7_widths=-3,-4-"),
+        (["+a.b"], ["+a.b=../x"], "7_b=..-x"),
+        (["name"], ["name=" + "n" * 200], "7_name=" + "n" * 95),
+    ],
+)  # fmt: skip
+def test_jobs_are_called_by_what_varies(
+    varied: list[str], overrides: list[str], name: str, tmp_path: Path
+) -> None:
+    sweep = Sweep(tmp_path, [], varied, "", "")
+    assert sweep.job_folder(7, overrides) == tmp_path / name
+
+
+def test_failures_are_those_that_began_and_did_not_finish(tmp_path: Path) -> None:
+    sweep = Sweep(tmp_path, [], [], "", "")
+    results = {"0_a": ("finished", None), "10_c": ("diverged", "nan"), "2_b": ("interrupted", None)}
+    for name, (status, reason) in results.items():
+        (tmp_path / name).mkdir()
+        result = {"status": status, "reason": reason, "seconds": [], "evaluations": []}
+        Run(tmp_path / name).write_result(result)
+    for other in ("3_killed", "figures", ".submitit"):
+        (tmp_path / other).mkdir()
+    expected = {"2_b": "interrupted", "3_killed": "ended before its result", "10_c": "nan"}
+    assert list(sweep.failures().items()) == list(expected.items())
+
+
+def test_one_process_runs_a_sweep(tmp_path: Path) -> None:
+    sweep = Sweep(tmp_path, [], [], "", "")
+    sweep.stop()
+    with sweep.running():
+        assert not sweep.stopped  # that was another time
+        with pytest.raises(UserError, match="another process runs this sweep"), sweep.running():
+            pass

@@ -1,0 +1,230 @@
+"""Order, labels and statistics of compared runs, held against plain numpy."""
+
+import csv
+import io
+import math
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlp_lab.config.flatten import flatten
+from mlp_lab.errors import UserError
+from mlp_lab.storage.run_folder import Run
+from mlp_lab.sweeps.comparison import summary
+from mlp_lab.sweeps.comparison.answer import compare
+from mlp_lab.sweeps.comparison.comparison import (
+    Comparison,
+    Group,
+    Interval,
+    Job,
+    find_runs,
+)
+from mlp_lab.sweeps.comparison.differences import label_of, settings_of
+
+
+def test_jobs_stand_best_first_by_validation(made_up: Callable, tmp_path: Path) -> None:
+    made_up([3, 2, 2.5], "optimizer.lr=0.01")
+    made_up([3, 1, 1.5], "optimizer.lr=0.1")
+    made_up([], "optimizer.lr=1", status="diverged")
+    comparison = Comparison(find_runs([str(tmp_path)]))
+    assert comparison.swept == ["optimizer.lr"]
+    assert [job.settings["optimizer.lr"] for job in comparison.jobs] == [0.1, 0.01, 1]
+    assert comparison.chosen is not None
+    assert comparison.chosen.best is not None
+    assert comparison.chosen.best["epoch"] == 2
+    rows = list(csv.DictReader(io.StringIO(summary.as_csv(comparison))))
+    assert rows[0] == {
+        "optimizer.lr": "0.1", "epochs": "3", "best epoch": "2", "loss/train": "0.5",
+        "loss/validation": "1.0", "error/train": "0.05", "error/validation": "0.1",
+        "seconds": "6.0", "status": "finished", "last loss/train": "0.75",
+        "last loss/validation": "1.5", "last error/train": "0.075",
+        "last error/validation": "0.15", "folder": str(comparison.chosen.run.folder),
+    }  # fmt: skip
+    assert rows[2]["last error/train"] == rows[2]["best epoch"] == ""
+    assert [c for c in summary.columns(comparison) if "last" in c] == ["last loss/train"]
+    assert [row["status"] for row in rows] == ["finished", "finished", "diverged"]
+    assert next(iter(rows[0])) == "optimizer.lr"
+
+
+def test_parameters_are_told_where_they_differ(made_up: Callable, tmp_path: Path) -> None:
+    for width in (8, 16):
+        made_up([1 / width], f"network.width={width}", parameters=100 * width)
+    places = [str(tmp_path)]
+    rows = list(csv.DictReader(io.StringIO(summary.as_csv(Comparison(find_runs(places))))))
+    assert list(rows[0])[:3] == ["network.width", "parameters", "epochs"]
+    assert [row["parameters"] for row in rows] == ["1600", "800"]
+    failed = made_up([], "network.width=32", status="failed")
+    lines = summary.as_text(Comparison(find_runs(places))).splitlines()
+    assert [line.split()[:2] for line in lines[1:4]] == [["16", "1,600"], ["8", "800"], ["32", "-"]]
+    for run in find_runs(places):
+        run.write_result(run.result | {"parameters": 0 if run.folder == failed else 5})
+    assert "parameters" not in summary.columns(Comparison(find_runs(places)))
+
+
+def test_seconds_of_stacked_jobs_are_said_to_be_shared(made_up: Callable, tmp_path: Path) -> None:
+    note = "seconds: of wall time; jobs that trained as one network bear that of all of it"
+    made_up([1], "seed=0")
+    assert note not in summary.as_text(Comparison(find_runs([str(tmp_path)])))
+    made_up([2], "seed=1")
+    comparison = Comparison(find_runs([str(tmp_path)]))
+    assert note in summary.as_text(comparison).splitlines()
+    assert f"- {note}" in summary.as_markdown(comparison).splitlines()
+
+
+def test_the_other_way_round(made_up: Callable, tmp_path: Path) -> None:
+    made_up([3, 2], "seed=1")
+    made_up([1, 4], "seed=2")
+    comparison = Comparison(find_runs([str(tmp_path)]), "error", "max")
+    assert comparison.chosen is not None
+    assert comparison.chosen.settings == {"seed": 2}
+    assert comparison.chosen.best is not None
+    assert comparison.chosen.best["error/validation"] == 0.4
+
+
+def test_runs_that_differ_in_nothing_go_by_their_folders(made_up: Callable, tmp_path: Path) -> None:
+    first, second = made_up([1]), made_up([2])
+    jobs = Comparison(find_runs([str(tmp_path)])).jobs
+    assert [job.label for job in jobs] == [first.name, second.name]
+
+
+def test_a_swept_choice_goes_by_its_class(made_up: Callable, tmp_path: Path) -> None:
+    made_up([1], "optimizer=sgd", "optimizer.lr=0.1")
+    made_up([2], "optimizer=rmsprop", "optimizer.lr=0.1")
+    comparison = Comparison(find_runs([str(tmp_path)]))
+    assert comparison.swept[0] == "optimizer"
+    assert [job.settings["optimizer"] for job in comparison.jobs] == ["SGD", "RMSprop"]
+
+
+def test_mean_deviation_and_interval_over_seeds(made_up: Callable, tmp_path: Path) -> None:
+    values = {0.1: [1.0, 1.2, 1.7], 1.0: [2.0, 2.5, 2.1]}
+    for lr, losses in values.items():
+        for seed, loss in enumerate(losses):
+            made_up([loss], f"optimizer.lr={lr}", f"seed={seed}")
+    for group, (lr, losses) in zip(
+        Comparison(find_runs([str(tmp_path)])).groups(), values.items(), strict=True
+    ):
+        assert group.settings == {"optimizer.lr": lr}
+        interval = group.intervals["validation"]
+        assert interval.mean == pytest.approx(np.mean(losses))
+        assert interval.std == pytest.approx(np.std(losses, ddof=1))
+        # Student's t has a closed form for two degrees of freedom.
+        t = 0.95 * math.sqrt(2 / (1 - 0.95**2))
+        assert interval.half_width == pytest.approx(t * interval.std / math.sqrt(3), rel=1e-3)
+
+
+def test_one_value_has_no_spread() -> None:
+    interval = Interval.of([3.0])
+    assert interval.mean == 3
+    assert math.isnan(interval.std)
+    assert math.isnan(interval.half_width)
+
+
+@pytest.mark.parametrize(("n", "t"), [(41, 2.0211), (61, 2.0003), (121, 1.9799)])
+def test_intervals_over_many_values(n: int, t: float) -> None:
+    interval = Interval.of([float(i) for i in range(n)])
+    assert interval.half_width == pytest.approx(t * interval.std / math.sqrt(n), rel=1e-3)
+
+
+@given(st.lists(st.lists(st.floats(0, 10), min_size=1, max_size=5), min_size=1, max_size=4))
+def test_curve_of_a_group_is_that_of_a_loop(columns: list[list[float]]) -> None:
+    jobs = [
+        Job(Run("."), {}, "", [{"epoch": i, "x": v} for i, v in enumerate(column, 1)], None, "",
+            None, None, 0.0, [])
+        for column in columns
+    ]  # fmt: skip
+    curve = Group({}, "", jobs, len(jobs), {}, {}).curve("x")
+    shortest = min(map(len, columns))
+    assert curve[0].tolist() == list(range(1, shortest + 1))
+    for place in range(shortest):
+        values = [column[place] for column in columns]
+        assert curve[1, place] == pytest.approx(statistics.fmean(values))
+        if len(values) > 1:
+            assert curve[2, place] == pytest.approx(statistics.stdev(values), abs=1e-9)
+        else:
+            assert math.isnan(curve[2, place])
+
+
+def test_what_a_choice_says_is_no_key_of_its_own(made_up: Callable, tmp_path: Path) -> None:
+    for optimizer in ("sgd", "nesterov", "adam", "adagrad"):
+        made_up([1], f"optimizer={optimizer}", "optimizer.lr=0.1")
+    comparison = Comparison(find_runs([str(tmp_path)]))
+    assert comparison.swept == ["optimizer", "optimizer.momentum", "optimizer.nesterov"]
+    labels = {job.label for job in comparison.jobs}
+    assert labels == {
+        "optimizer=SGD momentum=0 nesterov=false", "optimizer=SGD momentum=0.9 nesterov=true",
+        "optimizer=Adam", "optimizer=Adagrad",
+    }  # fmt: skip
+
+
+def test_experiments_go_by_their_names_and_what_was_typed(
+    made_up: Callable, tmp_path: Path
+) -> None:
+    made_up([1], "experiment=mnist_hw4", "name=a", "optimizer.lr=0.3")
+    made_up([2], "experiment=mnist_lecture", "name=b")
+    comparison = Comparison(find_runs([str(tmp_path)]))
+    # The two presets differ in width and loss as well.
+    assert comparison.swept == ["name", "optimizer.lr"]
+
+
+def test_a_key_that_is_not_there_is_not_null(made_up: Callable, tmp_path: Path) -> None:
+    made_up([1], "callbacks=early_stopping", "data.train_size=null")
+    made_up([2], "callbacks=default", "data.train_size=1000")
+    [header, *rows] = csv.reader(
+        io.StringIO(summary.as_csv(Comparison(find_runs([str(tmp_path)]))))
+    )
+    assert header[:2] == ["data.train_size", "callbacks.early_stopping"]
+    assert [row[:2] for row in rows] == [["null", "EarlyStopping"], ["1000", ""]]
+
+
+def test_where_a_run_ran_is_told_if_somebody_set_it(made_up: Callable, tmp_path: Path) -> None:
+    made_up([1], "threads=1", "logs=a")
+    made_up([2], "threads=2", "logs=b")
+    assert Comparison(find_runs([str(tmp_path)])).swept == ["threads"]
+
+
+def test_keys_that_end_alike_are_told_in_full() -> None:
+    settings = {"select.mode": "min", "callbacks.early_stopping.mode": "max", "optimizer.lr": 0.1}
+    label = "select.mode=min callbacks.early_stopping.mode=max lr=0.1"
+    assert label_of(settings, list(settings)) == label
+
+
+def test_a_key_that_follows_the_seed_is_not_told(made_up: Callable, tmp_path: Path) -> None:
+    for seed in (0, 1):
+        made_up([1], "data=points", f"seed={seed}")
+    comparison = Comparison(find_runs([str(tmp_path)]))
+    assert comparison.swept == ["seed"]
+    assert len(comparison.groups()) == 1
+    made_up([1], "data=points", "seed=2", "data.points_seed=0")
+    assert Comparison(find_runs([str(tmp_path)])).swept == ["data.points_seed", "seed"]
+
+
+def test_configs_are_read_as_they_were_written(made_up: Callable, tmp_path: Path) -> None:
+    words = ["data.train_size=null", "network.widths=[12,8]", "optimizer.lr=1e-05", "seed=7"]
+    run = Run(made_up([1], *words, "optimizer=adam", "logs='1e3'"))
+    settings = settings_of(run)
+    assert settings == flatten(run.config)
+    assert list(settings) == list(flatten(run.config))
+    assert [type(v) for v in settings.values()] == [type(v) for v in flatten(run.config).values()]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("seed: [1", "damaged: while parsing a flow sequence"),
+        ("- seed", "damaged: not a config"),
+        ("db: {host: localhost}", "db: no such key"),
+        ("\xff\xfe", "damaged: "),
+    ],
+)
+def test_configs_of_others_are_refused(
+    text: str, said: str, made_up: Callable, tmp_path: Path
+) -> None:
+    path = made_up([1]) / "config.yaml"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError, match=f"^{path}: {said}"):
+        compare([str(tmp_path)])

@@ -1,0 +1,185 @@
+"""Figures of a comparison, on disk and in TensorBoard."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+from tensorboard.context import RequestContext
+from tensorboard.plugins.base_plugin import TBContext
+from tensorboard.plugins.hparams import get_experiment, list_session_groups
+from tensorboard.plugins.hparams.api_pb2 import (
+    STATUS_SUCCESS,
+    ColParams,
+    Experiment,
+    GetExperimentRequest,
+    ListSessionGroupsRequest,
+    SessionGroup,
+)
+from tensorboard.plugins.hparams.backend_context import Context
+
+from mlp_lab.config.flatten import flatten, format_value
+from mlp_lab.runs.train import train
+from mlp_lab.storage.run_folder import Run
+from mlp_lab.sweeps.comparison.answer import compare
+from mlp_lab.sweeps.comparison.comparison import (
+    Comparison,
+    find_runs,
+)
+from mlp_lab.sweeps.comparison.drawing import draw
+
+
+def test_figures_have_what_the_chosen_job_reaches_in_its_test(
+    made_up: Callable, tmp_path: Path
+) -> None:
+    made_up([2, 3], "optimizer.lr=0.1", tested=[1])
+    made_up([4], "optimizer.lr=1", tested=[1])
+    made_up([5], "optimizer.lr=10")
+    [panel] = draw(Comparison(find_runs([str(tmp_path)])))["loss_against_optimizer.lr"].axes
+    stars = [line.get_xydata().tolist() for line in panel.lines if line.get_marker() == "*"]
+    assert stars == [[[0.1, 0.5]]]
+
+
+def test_figures_fit_what_was_swept(made_up: Callable, tmp_path: Path) -> None:
+    for lr in (0.01, 0.1):
+        for width in (8, 16):
+            for seed in (0, 1):
+                losses = [1.0, lr + width / 100 + seed / 10]
+                made_up(losses, f"optimizer.lr={lr}", f"network.width={width}", f"seed={seed}")
+    drawn = draw(Comparison(find_runs([str(tmp_path)]), "loss"))
+    assert set(drawn) == {
+        "error_curves", "seed_bands", "heat_map", "heat_map_train",
+        "loss_against_optimizer.lr", "loss_against_network.width",
+    }  # fmt: skip
+    bands = drawn["seed_bands"]
+    labels = [text.get_text() for text in bands.legends[0].get_texts()]
+    assert labels[0] == "width=8 lr=0.01  (2 seeds)"
+    panel = drawn["loss_against_network.width"].axes[0]
+    legend = drawn["loss_against_network.width"].legends[0]
+    assert legend.get_title().get_text() == "optimizer.lr"
+    assert [text.get_text() for text in legend.get_texts()] == ["0.01", "0.1"]
+    train, validation, *_ = [line for line in panel.lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(validation.get_xydata(), [[8, 0.14], [16, 0.22]])
+    np.testing.assert_allclose(train.get_xydata(), [[8, 0.07], [16, 0.11]])  # half as much
+
+
+def test_half_empty_grids_have_no_heat_map(made_up: Callable, tmp_path: Path) -> None:
+    for i in range(1, 4):
+        made_up([1], f"network.width={i}", f"network.depth={i}")
+    drawn = draw(Comparison(find_runs([str(tmp_path)])))
+    assert not [name for name in drawn if "heat_map" in name]
+
+
+def test_tensorboard_shows_the_summary_and_its_figures_once(
+    made_up: Callable, tmp_path: Path
+) -> None:
+    own = made_up([2, 3], "seed=0") / "events.out.tfevents.1.host.2.0"
+    own.write_bytes(b"")
+    made_up([1], "seed=1")
+    for _ in range(2):
+        compare([str(tmp_path)])
+    assert own.is_file()
+    assert len(list(tmp_path.glob("events.out.tfevents.*"))) == 1
+    events = EventAccumulator(str(tmp_path)).Reload()
+    pictures = {path.stem: path.read_bytes() for path in (tmp_path / "figures").iterdir()}
+    assert set(pictures) == {"error_curves", "seed_bands"}
+    assert set(events.Tags()["images"]) == {f"summary/{name}" for name in pictures}
+    for name, picture in pictures.items():
+        [shown] = events.Images(f"summary/{name}")
+        assert shown.encoded_image_string == picture
+        assert (shown.width, shown.height) == Image.open(io.BytesIO(picture)).size
+    [text] = events.Tensors("summary")
+    assert text.tensor_proto.string_val[0].decode() == (tmp_path / "summary.md").read_text()
+    assert events.summary_metadata["summary"].plugin_data.plugin_name == "text"
+
+
+def hparams(folder: Path) -> tuple[Experiment, dict[str, SessionGroup]]:
+    """The columns of TensorBoard's HPARAMS and, by run, its rows: what its server answers."""
+    events = EventMultiplexer().AddRunsFromDirectory(str(folder)).Reload()
+    data = MultiplexerDataProvider(events, str(folder))
+    hparams = Context(TBContext(data_provider=data, logdir=str(folder)))
+    columns = get_experiment.Handler(RequestContext(), hparams, "", GetExperimentRequest()).run()
+    asked = ListSessionGroupsRequest(
+        allowed_statuses=[STATUS_SUCCESS],
+        slice_size=1000,
+        col_params=[ColParams(hparam=c.name, include_in_result=True) for c in columns.hparam_infos],
+    )
+    answer = list_session_groups.Handler(RequestContext(), hparams, "", asked).run()
+    return columns, {row.name: row for row in answer.session_groups}
+
+
+def test_hparams_compare_several_runs_with_true_values(
+    tiny_mnist: Path, tmp_path: Path, compose: Callable
+) -> None:
+    # What one optimizer has and another lacks, and another value in a sweep of another key.
+    for name, words in (
+        ("a/0", ["optimizer=sgd", "data.train_size=null"]),
+        ("a/1", ["optimizer=adam", "data.train_size=null"]),
+        ("b/0", ["optimizer=sgd", "data.train_size=1000", "trainer.max_epochs=2"]),
+    ):
+        words += ["network.width=4", "trainer.accelerator=cpu", f"data.root='{tiny_mnist}'"]
+        train(compose("trainer.max_epochs=1", *words), words, tmp_path / name)
+    columns, rows = hparams(tmp_path)
+    assert set(rows) == {"a/0", "a/1", "b/0"}
+    configs = {name: flatten(Run(tmp_path / name).config) for name in rows}
+    told = [column.name for column in columns.hparam_infos]
+    parts = {"seed", "encoding", "network", "augmentation", "optimizer", "schedule", "task", "data"}
+    keys = {key for config in configs.values() for key in config if key.partition(".")[0] in parts}
+    limits = {"average_decay", "trainer.max_epochs", "trainer.max_steps", "trainer.precision"}
+    assert set(told) == (keys | limits) - {"data.root"}
+    assert {"optimizer.momentum", "optimizer.betas"} <= set(told)
+    assert told[:4] == ["data.train_size", "optimizer", "optimizer.lr", "trainer.max_epochs"]
+    for name, row in rows.items():
+        for key in told:
+            value = configs[name].get(key)
+            if key not in configs[name]:
+                assert key not in row.hparams
+            elif type(value) in (int, float):
+                assert row.hparams[key].number_value == value
+            else:
+                assert row.hparams[key].string_value == format_value(value)
+        history = Run(tmp_path / name).history
+        best = min(history, key=lambda epoch: epoch["loss/validation"])
+        reached = {metric.name.tag: metric.value for metric in row.metric_values}
+        for key in ("loss/train", "loss/validation", "error/train", "error/validation"):
+            assert reached[f"best/{key}"] == pytest.approx(best[key])
+            assert reached[key] == pytest.approx(history[-1][key])
+    metrics = [metric.name.tag for metric in columns.metric_infos]
+    assert all(tag.startswith("best/") for tag in metrics[:6])
+
+
+def test_heat_map_shows_the_means(made_up: Callable, tmp_path: Path) -> None:
+    cells = {(8, 1): [1.0, 3.0], (8, 2): [4.0], (16, 1): [5.0]}
+    for (width, depth), losses in cells.items():
+        for seed, loss in enumerate(losses):
+            made_up([loss], f"network.width={width}", f"network.depth={depth}", f"seed={seed}")
+    figure = draw(Comparison(find_runs([str(tmp_path)])))["heat_map"]
+    shown = figure.axes[0].images[0].get_array()
+    np.testing.assert_array_equal(shown.filled(np.nan), [[2.0, 4.0], [5.0, np.nan]])
+    assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["1", "2"]
+    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["8", "16"]
+
+
+def test_a_heat_map_shows_where_the_training_ended(made_up: Callable, tmp_path: Path) -> None:
+    for width, depth in ((8, 1), (8, 2), (16, 1), (16, 2)):
+        for seed in (0, 1):
+            losses = [1.0, width + depth + seed]  # the first epoch is chosen
+            made_up(losses, f"network.width={width}", f"network.depth={depth}", f"seed={seed}")
+    figure = draw(Comparison(find_runs([str(tmp_path)])))["heat_map_train"]
+    assert figure.axes[1].get_ylabel() == "loss on training data, last epoch"
+    shown = figure.axes[0].images[0].get_array()
+    # made_up gives half the loss to the training data.
+    np.testing.assert_array_equal(shown, np.array([[9.5, 10.5], [17.5, 18.5]]) / 2)
+
+
+def test_chosen_epoch_is_marked(made_up: Callable, tmp_path: Path) -> None:
+    made_up([3, 1, 2], "seed=0")
+    made_up([3, 2, 4], "seed=1")
+    panel = draw(Comparison(find_runs([str(tmp_path)])))["error_curves"].axes[1]
+    [ring] = [line for line in panel.lines if line.get_marker() == "o"]
+    np.testing.assert_array_equal(ring.get_xydata(), [[2, 1]])

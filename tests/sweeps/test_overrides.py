@@ -1,0 +1,59 @@
+"""The jobs of a grid: products of axes, and keys that vary in step."""
+
+from collections.abc import Sequence
+from itertools import product
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlp_lab.errors import UserError
+from mlp_lab.sweeps.overrides import axes, by_key
+
+
+def grid(*words: str, zipped: Sequence[str] = ()) -> list[set[str]]:
+    overrides = by_key({}, words, OverridesParser.create())
+    rows = product(*axes(overrides, zipped))
+    return [{word for step in row for word in step} for row in rows]
+
+
+@given(st.lists(st.integers(1, 4), max_size=3), st.integers(2, 4), st.integers(0, 3))
+def test_zipped_keys_are_one_axis_among_those_of_a_product(
+    lengths: list[int], rows: int, zipped: int
+) -> None:
+    values = {f"k{i}": [str(v) for v in range(n)] for i, n in enumerate(lengths)}
+    values |= {f"z{i}": [str(v) for v in range(rows)] for i in range(zipped)}
+    words = [f"{key}={','.join(of_key)}" for key, of_key in values.items()]
+    # By definition: of all combinations, those in which zipped keys stand at the same place.
+    expected = [
+        {f"{key}={v}" for key, v in zip(values, combination, strict=True)}
+        for combination in product(*values.values())
+        if len({v for key, v in zip(values, combination, strict=True) if key[0] == "z"}) <= 1
+    ]
+    found = grid(*words, zipped=[key for key in values if key[0] == "z"])
+    assert sorted(map(sorted, found)) == sorted(map(sorted, expected))
+
+
+def test_the_order_of_jobs_is_that_of_the_words() -> None:
+    words = ["a=1,2", "b=x,y"]
+    assert grid(*words) == [{"a=1", "b=x"}, {"a=1", "b=y"}, {"a=2", "b=x"}, {"a=2", "b=y"}]
+
+
+def test_the_last_word_for_a_key_counts() -> None:
+    assert grid("a=1,2", "a=3", "b=range(2)") == [{"a=3", "b=0"}, {"a=3", "b=1"}]
+
+
+@pytest.mark.parametrize(
+    ("words", "zipped", "said"),
+    [
+        (["a=1,2", "b=1,2,3"], ["a", "b"], "sweep.zip: each key needs as many values .* b has 3"),
+        (["a=1,2", "b=1"], ["a", "b"], "sweep.zip: b isn't swept .swept: a."),
+        (["a=1"], ["c"], "sweep.zip: c isn't swept .swept: nothing."),
+        (["a=shuffle(1,2)"], [], "a=shuffle.1,2.: shuffle: jobs are numbered in the same order"),
+        (["a=interval(0,1)"], [], "a=interval.0,1.: needs values that can be listed"),
+    ],
+)
+def test_what_is_no_grid(words: list[str], zipped: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        grid(*words, zipped=zipped)

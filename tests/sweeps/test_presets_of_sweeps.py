@@ -1,0 +1,47 @@
+"""The presets of conf/sweep."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from mlp_lab.config.compose import CONFIG_FOLDER
+from mlp_lab.storage.run_folder import Run
+
+
+@pytest.mark.parametrize(
+    "path", sorted(CONFIG_FOLDER.glob("sweep/*.yaml")), ids=lambda path: path.stem
+)
+def test_each_value_of_a_preset_is_one(path: Path, compose: Callable) -> None:
+    params = OmegaConf.select(OmegaConf.load(path), "hydra.sweeper.params") or {}
+    words = [f"{key}={values}" for key, values in params.items()]
+    values: dict[str, list[object]] = {}
+    for override in OverridesParser.create().parse_overrides(words):
+        value = override.value()
+        if override.is_interval_sweep():
+            values[override.key_or_group] = [value.start, value.end]
+        elif override.is_sweep_override():
+            values[override.key_or_group] = list(override.sweep_string_iterator())
+        else:
+            values[override.key_or_group] = [value]
+    # A key may belong to what the preset chooses, or to the experiment that its first line names.
+    named = re.search(r"\bexperiment=\w+", path.read_text())
+    chosen = {"experiment": named[0]} if named else {}
+    chosen |= {
+        key: f"{key}={own[0]}" for key, own in values.items() if (CONFIG_FOLDER / key).is_dir()
+    }
+    for key, own in values.items():
+        for value in own:
+            compose(*(chosen | {key: f"{key}={value}"}).values())
+
+
+def test_a_preset_names_its_jobs_by_what_it_varies(command: Callable, tmp_path: Path) -> None:
+    words = ["sweep=learning_rates", "trainer.max_epochs=1", "callbacks=none", "logger=none"]
+    status, _, err = command("-m", *words)
+    assert status == 0, err
+    folders = [path for path in tmp_path.glob("mnist_hw4/sweeps/*/*_*") if path.is_dir()]
+    assert {path.name for path in folders} == {"0_lr=0.01", "1_lr=0.1", "2_lr=1"}
+    assert {Run(path).config.optimizer.lr for path in folders} == {0.01, 0.1, 1}
