@@ -3,9 +3,10 @@
 import logging
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import indent
 
 
 @contextmanager
@@ -44,25 +45,22 @@ def _all_but_files(fault: threading.ExceptHookArgs) -> None:
         threading.__excepthook__(fault)
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in plain text: the first column flush left, the others flush right."""
-    cells = [list(header), *map(list, rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-
-    def line(row: Sequence[str]) -> str:
-        first, *others = (
-            c.ljust(w) if i == 0 else c.rjust(w)
-            for i, (c, w) in enumerate(zip(row, widths, strict=True))
-        )
-        return "  ".join(["", first, *others]).rstrip()
-
-    return "\n".join(map(line, cells))
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in plain text: the first column aligned left, the others right."""
+    return indent(_table(header, rows, "plain"), "  ")
 
 
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown: the first column aligned left, the others right."""
+    return _table(header, rows, "pipe")
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]], style: str) -> str:
+    # Importing it takes tens of milliseconds, and most commands print no table.
+    from tabulate import tabulate
+
+    sides = ("left", *["right"] * (len(header) - 1))
+    return tabulate(rows, header, style, disable_numparse=True, colalign=sides)
 
 
 def metric(name: str, value: float | None) -> str:

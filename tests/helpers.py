@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import re
 import subprocess
 import sys
 import time
@@ -100,6 +101,11 @@ def scalars(result: Result, name: str) -> list[tuple[float, int, float]]:
     return [(e.wall_time, e.step, e.value) for e in events.Scalars(name)]
 
 
+def single_spaced(text: str) -> str:
+    """Return a table's text without the spaces that align its columns."""
+    return re.sub(" +", " ", text)
+
+
 def soon(
     true: Callable[[], Any], seconds: int = 120, process: subprocess.Popen | None = None
 ) -> Any:
@@ -172,3 +178,11 @@ def log_probabilities(folder: Path, split: str, which: str) -> tuple[Tensor, Ten
     x, y = data.splits[split]
     with torch.no_grad():
         return torch.stack([network(row[None])[0].log_softmax(0) for row in x]), y
+
+
+def layer_rows(norms: dict[int, list[float]]) -> list[dict[str, float]]:
+    return [
+        {"epoch": epoch, "layer": layer, "gradient norm": value}
+        for epoch, values in norms.items()
+        for layer, value in enumerate(values, 1)
+    ]

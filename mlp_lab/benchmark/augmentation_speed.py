@@ -10,10 +10,11 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from mlp_lab.benchmark.implementations import mlp_lab_step
-from mlp_lab.benchmark.timing import markdown, median, ratios, spread, time_in_turn, timed
+from mlp_lab.benchmark.timing import median, ratios, spread, time_in_turn, timed
 from mlp_lab.config.compose import compose
 from mlp_lab.errors import UserError
 from mlp_lab.figures import image_grid
+from mlp_lab.formatting import markdown
 from mlp_lab.runs.build import build
 from mlp_lab.storage.files import write_png
 

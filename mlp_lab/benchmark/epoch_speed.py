@@ -19,7 +19,8 @@ from mlp_lab.benchmark.implementations import (
     mlp_lab_epoch,
     plain_loop,
 )
-from mlp_lab.benchmark.timing import TimedRun, markdown, median, ratios, spread, time_in_turn
+from mlp_lab.benchmark.timing import TimedRun, median, ratios, spread, time_in_turn
+from mlp_lab.formatting import markdown
 from mlp_lab.lightning import pl, torchvision
 
 EXAMPLES = 50_000  # training examples; the next 10,000 are validation examples

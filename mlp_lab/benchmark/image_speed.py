@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mlp_lab.benchmark.implementations import mlp_lab_step
-from mlp_lab.benchmark.timing import TimedRun, markdown, median, ratios, spread, time_in_turn
+from mlp_lab.benchmark.timing import TimedRun, median, ratios, spread, time_in_turn
 from mlp_lab.config.compose import compose
 from mlp_lab.errors import UserError
+from mlp_lab.formatting import markdown
 from mlp_lab.nn.microbatches import microbatch_size
 from mlp_lab.nn.probes import linear_layers
 from mlp_lab.runs.build import build_task

@@ -4,8 +4,9 @@ import statistics
 
 import torch
 
-from mlp_lab.benchmark.timing import markdown, time_in_turn, timed
+from mlp_lab.benchmark.timing import time_in_turn, timed
 from mlp_lab.config.compose import compose
+from mlp_lab.formatting import markdown
 from mlp_lab.nn.probes import count_parameters, describe
 from mlp_lab.runs.build import build_task
 

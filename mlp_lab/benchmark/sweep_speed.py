@@ -16,8 +16,9 @@ from mlp_lab.benchmark.implementations import (
     matrix_products,
     plain_loop,
 )
-from mlp_lab.benchmark.timing import TimedRun, markdown, median, ratios, spread, time_in_turn
+from mlp_lab.benchmark.timing import TimedRun, median, ratios, spread, time_in_turn
 from mlp_lab.config.compose import compose
+from mlp_lab.formatting import markdown
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
 

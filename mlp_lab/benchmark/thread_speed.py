@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
-from mlp_lab.benchmark.timing import markdown, median
+from mlp_lab.benchmark.timing import median
+from mlp_lab.formatting import markdown
 
 _STEPS = [sys.executable, "-m", "mlp_lab.benchmark.plain_steps"]
 _BUSY = [sys.executable, "-c", "while True: pass"]

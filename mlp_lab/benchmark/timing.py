@@ -1,4 +1,4 @@
-"""Timing of several implementations in turn, and tables of their times."""
+"""Timing of several implementations in turn, and summaries of their times."""
 
 import statistics
 import time
@@ -44,9 +44,3 @@ def median(values: Iterable[float], digits: int = 2) -> str:
 def spread(values: Sequence[float], digits: int = 2) -> str:
     """Return the smallest and the largest value as text."""
     return f"{min(values):.{digits}f} – {max(values):.{digits}f}"
-
-
-def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table: the first column is left-aligned, the others right-aligned."""
-    first, *lines = (f"| {' | '.join(line)} |" for line in (header, *rows))
-    return "\n".join([first, f"|---{'|--:' * (len(header) - 1)}|", *lines])

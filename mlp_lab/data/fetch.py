@@ -1,4 +1,8 @@
-"""Files that lie elsewhere: fetched once, verified always."""
+"""Download files, verify their checksums, and keep them in a cache.
+
+pooch is not used: torchvision downloads from its mirrors and pip finds the wheel, so that pooch
+would replace only the checksum and the time limit, and would need a list of mirrors and files.
+"""
 
 import hashlib
 import http.client

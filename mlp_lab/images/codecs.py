@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -47,7 +48,9 @@ def _image(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
 
 
-def _encode(images: Sequence[Image.Image], **options: object) -> bytes:
+def _encode(images: Sequence[Image.Image], **options: Any) -> bytes:
     content = io.BytesIO()
-    images[0].save(content, **options, **({"append_images": images[1:]} if images[1:] else {}))  # type: ignore[arg-type]
+    if len(images) > 1:
+        options["append_images"] = images[1:]
+    images[0].save(content, **options)
     return content.getvalue()

@@ -1,4 +1,9 @@
-"""How alike two pictures are."""
+"""Measures of the similarity of two images.
+
+torchmetrics' SSIM averages over windows that overlap the border as well, which changes it by up to
+0.02 for small images. Cropped to the windows inside it is equal, but takes 3 to 10 times as long.
+Its PSNR needs the images, where a task has a mean of squared errors.
+"""
 
 import math
 
@@ -14,7 +19,7 @@ SMALLEST = 2 * _RADIUS + 1
 
 
 def psnr(squared_error: float, peak: float = 1.0) -> float:
-    """Peak signal-to-noise ratio, 10 log10(peak^2 / mean squared error), in dB.
+    """Return the peak signal-to-noise ratio, 10 log10(peak^2 / mean squared error), in dB.
 
     Infinite where there is no error.
     """
@@ -24,10 +29,10 @@ def psnr(squared_error: float, peak: float = 1.0) -> float:
 
 
 def ssim(one: Tensor, other: Tensor) -> float:
-    """Mean structural similarity of two pictures with values in [0, 1]; 1 for equal ones.
+    """Return the mean structural similarity of two images with values in [0, 1]; 1 if equal.
 
-    As Wang et al. 2004 have it (equation 13): windows are Gaussian, 11 x 11 pixels with a standard
-    deviation of 1.5, K1 = 0.01, K2 = 0.03; the mean is over all windows that lie inside, and over
+    Defined by Wang et al. 2004 (equation 13). Windows are Gaussian, 11 x 11 pixels with a standard
+    deviation of 1.5; K1 = 0.01, K2 = 0.03. The mean is over all windows inside the image, and over
     the channels.
 
     Args:
@@ -44,10 +49,10 @@ def ssim(one: Tensor, other: Tensor) -> float:
     return float((luminance * structure).mean())
 
 
-def _blurred(pictures: Tensor) -> Tensor:
-    """Weighted means over the windows in ``[pictures, 1, height, width]`` that lie inside."""
-    offsets = torch.arange(-_RADIUS, _RADIUS + 1).to(pictures)
+def _blurred(images: Tensor) -> Tensor:
+    """Return weighted means over the windows inside ``[images, 1, height, width]``."""
+    offsets = torch.arange(-_RADIUS, _RADIUS + 1).to(images)
     weights = torch.exp(-((offsets / _SIGMA) ** 2) / 2)
     weights = weights / weights.sum()
-    rows = F.conv2d(pictures, weights.view(1, 1, 1, -1))
+    rows = F.conv2d(images, weights.view(1, 1, 1, -1))
     return F.conv2d(rows, weights.view(1, 1, -1, 1))

@@ -1,13 +1,13 @@
 """Several networks of one shape as a single one, with a leading member axis.
 
-A small network keeps a processor waiting more than working. Stacked, the first layers of all
-members are one large matrix product where they see the same minibatch, the other layers one batched
-product each, and whatever a step costs beside its arithmetic is paid once.
+In small networks, overhead takes more time than arithmetic. Stacked, the first layers of all
+members are one large matrix product if they get the same minibatch, the other layers are one
+batched product each, and the overhead of a step occurs once. ``torch.func.vmap`` of the same step
+takes 2.4 to 3 times as long (784-30-10 units, minibatches of 10, 8 members, one thread).
 
-A stacked tensor holds those of all members one after the other along its first axis, as if they
-were the units of one wide layer. The members stay what they are: their parameters and buffers
-become views of the stacked tensors, so that each of them is at any time an ordinary network with
-its current weights.
+A stacked tensor holds those of all members one after the other along its first axis, like the
+units of one wide layer. The parameters and buffers of the members become views of the stacked
+tensors, so that each member remains an ordinary network with its current weights.
 """
 
 from collections.abc import Hashable, Sequence

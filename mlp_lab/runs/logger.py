@@ -1,4 +1,4 @@
-"""TensorBoard, with its files in the run's own folder."""
+"""The TensorBoard logger, with its files in the run folder."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,8 +15,8 @@ class TensorBoard(pl.loggers.TensorBoardLogger):
     """Lightning's TensorBoard logger without version folders, hparams.yaml and hp_metric.
 
     Args:
-        folder: where the event files go.
-        x_axis: what the curves are drawn over, ``epoch`` or ``step`` (minibatches).
+        folder: folder of the event files.
+        x_axis: horizontal axis of the curves, ``epoch`` or ``step`` (minibatches).
     """
 
     def __init__(self, folder: str, x_axis: str) -> None:
@@ -32,23 +32,23 @@ class TensorBoard(pl.loggers.TensorBoardLogger):
         super().log_metrics(metrics, step)
 
     def log_histogram(self, name: str, values: Tensor, at: Mapping[str, int]) -> None:
-        """Show how ``values`` are spread ``at`` an ``epoch`` and ``step``, if all are finite."""
+        """Write a histogram of ``values`` ``at`` an ``epoch`` and ``step``, if all are finite."""
         if values.isfinite().all():
             self.experiment.add_histogram(name, values, at[self.x_axis])
 
     def log_text(self, name: str, text: str) -> None:
-        """Show ``text`` as it stands, in a fixed-width font."""
+        """Write ``text``, which TensorBoard shows in a fixed-width font."""
         self.experiment.add_text(name, "    " + text.replace("\n", "\n    "))
 
     def log_picture(self, name: str, png: bytes, step: int) -> None:
-        """Show a PNG file."""
+        """Write the content of a PNG file as an image."""
         self.experiment.file_writer.add_summary(picture(name, png), step)
 
     def log_outcome(self, settings: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
-        """Fill the run's row of the HPARAMS tab: what was set and what came of it.
+        """Write the run's row of the HPARAMS tab: its settings and its metrics.
 
-        Only the row: of all runs that it shows, TensorBoard would take the columns from one that
-        says its own. Without any it looks through the rows, and puts first what differs.
+        The columns are not written. If one run defined them, TensorBoard would use them for all
+        runs. Otherwise it derives them from the rows, and puts first the settings that differ.
         """
         plain = {k: v if type(v) in {int, float} else format_value(v) for k, v in settings.items()}
         _, *row = hparams(plain, {})
@@ -58,14 +58,17 @@ class TensorBoard(pl.loggers.TensorBoardLogger):
             self.experiment.add_scalar(name, value, 0)
 
     def save(self) -> None:
-        """Write out what is pending. The run's config.yaml stands for Lightning's hparams.yaml."""
+        """Flush the event file. The run's config.yaml replaces Lightning's hparams.yaml."""
         self.experiment.flush()
 
     def finalize(self, status: str) -> None:
-        """Stay open after a fit: the test and the outcome are still to come."""
+        """Flush, but don't close the event file: test metrics and the outcome follow the fit."""
         self.experiment.flush()
 
     def close(self) -> None:
-        """Close the event file, if there is one."""
+        """Close the event file, if there is one.
+
+        The private attribute shows whether there is; ``experiment`` would create the file.
+        """
         if self._experiment is not None:
             self._experiment.close()

@@ -1,4 +1,4 @@
-"""Lightning's Trainer as a run uses it."""
+"""Build Lightning's Trainer for a run."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +20,7 @@ _PROFILERS = {
 
 
 def build_trainer(cfg: DictConfig, run: Run) -> pl.Trainer:
-    """A Trainer that keeps everything in the folder of ``run``."""
+    """Return a Trainer that writes everything to the folder of ``run``."""
     profiler = cfg.trainer.profiler
     if profiler is not None:
         profiler = _PROFILERS[profiler](dirpath=str(run.folder), filename="profile")
@@ -36,12 +36,15 @@ def build_trainer(cfg: DictConfig, run: Run) -> pl.Trainer:
 
 
 def build_group_trainer(cfg: DictConfig, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
-    """A Trainer for a stack of runs, whose own trainers keep everything."""
+    """Return a Trainer for a stack of runs, whose members have trainers that write files."""
     return _trainer(cfg, callbacks=list(callbacks), logger=False, enable_checkpointing=False)
 
 
 class _FitLoop(pl.loops.fit_loop._FitLoop):
-    """Lightning's loop, which tells of its start and end also where no epochs are left to train."""
+    """Lightning's loop, but with the hooks of its start and end also if no epochs are left.
+
+    Lightning's class is private. There is no public one, and no option of the trainer for this.
+    """
 
     @property
     def skip(self) -> bool:
@@ -51,7 +54,7 @@ class _FitLoop(pl.loops.fit_loop._FitLoop):
 def _trainer(cfg: DictConfig, **given: Any) -> pl.Trainer:
     settings = OmegaConf.create(OmegaConf.to_container(cfg.trainer))
     assert isinstance(settings, DictConfig)
-    # Lightning sees chunks; what counts minibatches is up to the loaders and the task.
+    # A step of Lightning is a chunk; the loaders and the task apply the limits in minibatches.
     del settings["limit_train_batches"], settings["limit_val_batches"], settings["profiler"]
     settings["log_every_n_steps"] = 0
     if settings["max_steps"] is None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from mlp_lab.data.attached import train_loader_of
 from mlp_lab.data.batches import Chunk
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
@@ -249,7 +250,7 @@ class Task(pl.LightningModule):
 
     @property
     def _steps_per_epoch(self) -> int:
-        return self.trainer.train_dataloader.batches  # type: ignore[union-attr]
+        return train_loader_of(self.trainer).batches
 
     @property
     def _epochs(self) -> float:
@@ -258,7 +259,7 @@ class Task(pl.LightningModule):
         return epochs if steps < 0 else min(epochs, steps / self._steps_per_epoch)
 
     def count_steps(self, steps: int) -> None:
-        """Tell Lightning, which saw one step, how many there were."""
+        """Add ``steps`` to Lightning's ``global_step``, which it has no public way to change."""
         progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
         for tracker in (progress.total, progress.current):
             tracker.ready += steps

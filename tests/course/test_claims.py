@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import single_spaced
 from hypothesis import given
 from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -145,7 +146,7 @@ def test_tables_figures_and_events(
     said = capsys.readouterr().out
     assert said.split()[:4] == ["collapse", "expected", "measured", "holds"]
     assert all(claim.measured in said for claim in check_topic("collapse"))
-    text = (tmp_path / "claims.md").read_text()
+    text = single_spaced((tmp_path / "claims.md").read_text())
     assert all(
         f"| {c.text} | {c.expected} | {c.measured} | yes |" in text for c in check_topic("collapse")
     )
@@ -163,7 +164,7 @@ def test_a_claim_that_fails_ends_in_a_failure(
     assert run(monkeypatch, "--output", tmp_path) == "mlp_lab: a claim does not hold"
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[-1] for line in lines[:3]] == ["holds", "yes", "NO"]
-    assert "| b | 1 | 2 | NO | s |" in (tmp_path / "claims.md").read_text()
+    assert "| b | 1 | 2 | NO | s |" in single_spaced((tmp_path / "claims.md").read_text())
     made_up.pop()
     assert run(monkeypatch, "--output", tmp_path) == 0
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import single_spaced
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
@@ -199,7 +200,7 @@ def test_needs_are_the_fewest_units_of_a_seed_and_of_all(swept: Callable) -> Non
     [(header, rows)] = sweep.tables(comparison)
     assert [len(row) for row in rows] == [len(header)] * 2
     assert rows == [["2", "2", "2", "8", "25", "25"], ["3", "4", "8", "-", "-", "-"]]
-    assert "| 3 | 4 | 8 | - | - | - |" in summary.as_markdown(comparison)
+    assert "| 3 | 4 | 8 | - | - | - |" in single_spaced(summary.as_markdown(comparison))
     units, steps = draw(comparison)["units_and_steps"].axes
     drawn = [line.get_xydata().tolist() for line in (*units.lines, *steps.lines)]
     assert drawn == [[[2, 2], [3, 4]], [[2, 8]], [[2, 2], [3, 8]], [[2, 25]], [[2, 25]]]

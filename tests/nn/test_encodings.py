@@ -321,7 +321,7 @@ def test_jobs_that_see_the_same_features_train_as_one(curve: Callable, tmp_path:
         ),
     ],
 )
-def test_mistakes(words: list[str], told: str, compose: Callable) -> None:
+def test_unsuitable_encodings_are_refused(words: list[str], told: str, compose: Callable) -> None:
     with pytest.raises(UserError, match=f"^{re.escape(told)}"):
         build_task(compose(*words))
 

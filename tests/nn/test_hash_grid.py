@@ -201,6 +201,6 @@ def test_grids_train_alone_and_say_why(picture: Callable[..., DictConfig], tmp_p
         ),
     ],
 )
-def test_mistakes(words: list[str], told: str, compose: Callable) -> None:
+def test_unsuitable_hash_grids_are_refused(words: list[str], told: str, compose: Callable) -> None:
     with pytest.raises(UserError, match=f"^{re.escape(told)}"):
         build_task(compose(*words))

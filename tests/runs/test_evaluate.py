@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import Evaluate, log_probabilities
+from helpers import Evaluate, log_probabilities, single_spaced
 from omegaconf import DictConfig
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -108,7 +108,8 @@ def test_tensorboard_shows_the_figures_and_tables_of_each_split(
         assert shown == {path.stem.removeprefix(f"{split}_") for path in names} > FIGURES
         assert len(events.Images(f"{split}/confusion_matrix")) == 1
         [text] = events.Tensors(split)
-        assert b"| class | examples | wrong | error |" in text.tensor_proto.string_val[0]
+        shown = single_spaced(text.tensor_proto.string_val[0].decode())
+        assert "| class | examples | wrong | error |" in shown
 
 
 def test_pages_of_earlier_errors_go(folder: Path, evaluated: Evaluate) -> None:
@@ -205,18 +206,6 @@ def test_classes_of_points_have_no_pages(
     assert written == {f"train_{name}" for name in FIGURES}
     projected = Path(result.folder) / "projector" / "train"
     assert {path.name for path in projected.iterdir()} == {"tensors.tsv", "metadata.tsv"}
-
-
-# --- calibration --------------------------------------------------------------------------------
-
-
-# --- robustness ---------------------------------------------------------------------------------
-
-
-# --- embeddings ---------------------------------------------------------------------------------
-
-
-# --- what doesn't go together -------------------------------------------------------------------
 
 
 def test_outputs_come_in_order_and_without_dropout() -> None:

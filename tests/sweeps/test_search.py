@@ -106,7 +106,9 @@ def test_what_a_word_searches(word: str, drawn_from: object) -> None:
         (["lr=1", "optimizer=sgd"], "a search needs something to search"),
     ],
 )
-def test_mistakes(words: list[str], said: str, tmp_path: Path) -> None:
+def test_overrides_that_cannot_be_searched_are_refused(
+    words: list[str], said: str, tmp_path: Path
+) -> None:
     with pytest.raises(UserError, match=said):
         search(tmp_path, words=words)
     assert not list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 import torch
 
+from mlp_lab.data.attached import datamodule_of
 from mlp_lab.data.mnist import IdxImages
 from mlp_lab.figures import image_grid
 from mlp_lab.lightning import pl
@@ -25,7 +26,7 @@ class Variants(pl.callbacks.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         assert isinstance(task, Task)
-        data = trainer.datamodule  # type: ignore[attr-defined]
+        data = datamodule_of(trainer)
         if task.augmentation is None or trainer.current_epoch > 0 or not trainer.is_global_zero:
             return
         assert isinstance(data, IdxImages)  # no other data can be augmented

@@ -2,6 +2,7 @@
 
 import torch
 
+from mlp_lab.data.attached import train_loader_of, validation_loader_of
 from mlp_lab.errors import UserError
 from mlp_lab.figures import fitted_curve
 from mlp_lab.lightning import pl
@@ -21,7 +22,7 @@ class CurveFit(Drawing):
     """
 
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        x, y = trainer.train_dataloader.tensors  # type: ignore[union-attr]
+        x, y = train_loader_of(trainer).tensors
         if not x.shape[1:] == y.shape[1:] == (1,):
             raise UserError(
                 "callbacks.curve_fit: needs data=curve and encoding=identity; or callbacks=default"
@@ -34,8 +35,8 @@ class CurveFit(Drawing):
         if not keeper.history:
             return
         assert isinstance(task, Regression)
-        points = trainer.train_dataloader.tensors  # type: ignore[union-attr]
-        curve = trainer.val_dataloaders.tensors  # type: ignore[union-attr]
+        points = train_loader_of(trainer).tensors
+        curve = validation_loader_of(trainer).tensors
         task.eval()
         columns = [*points, *curve, task.values(task.evaluated(curve[0]))]
         px, py, x, y, fit = (column[:, 0].float().cpu().numpy() for column in columns)

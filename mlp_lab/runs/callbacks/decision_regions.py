@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mlp_lab.data.attached import datamodule_of, train_loader_of
 from mlp_lab.data.points import LabelledPoints
 from mlp_lab.figures import class_regions
 from mlp_lab.lightning import pl
@@ -59,10 +60,10 @@ class DecisionRegions(Drawing):
 
     @torch.no_grad()
     def _look(self, trainer: pl.Trainer, task: pl.LightningModule, epoch: int) -> None:
-        data = trainer.datamodule  # type: ignore[attr-defined]
+        data = datamodule_of(trainer)
         if not isinstance(task, Classifier) or not isinstance(data, LabelledPoints):
             return
-        x, y = trainer.train_dataloader.tensors  # type: ignore[union-attr]
+        x, y = train_loader_of(trainer).tensors
         network = deepcopy(task.evaluated).eval()  # the task's own stays in training
         classes = task.predictions(network(_places(x)))
         wrong = task.predictions(network(x)) != y
@@ -104,8 +105,8 @@ def _places(x: Tensor) -> Tensor:
 
 def _points(trainer: pl.Trainer) -> class_regions.ScatterPoints:
     """The training points and the square around them, in the units of the features."""
-    data = trainer.datamodule  # type: ignore[attr-defined]
-    inputs, targets = trainer.train_dataloader.tensors  # type: ignore[union-attr]
+    data: Any = datamodule_of(trainer)  # of points, with the mean and std of the features
+    inputs, targets = train_loader_of(trainer).tensors
     x = inputs.cpu().double()
     middle, half = _square(x)
     ends = data.mean + data.std * np.stack([middle - half, middle + half])

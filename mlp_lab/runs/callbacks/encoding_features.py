@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from mlp_lab.data.attached import datamodule_of
 from mlp_lab.data.image import Image, axis, grid
 from mlp_lab.figures import feature_maps, kernel_maps
 from mlp_lab.lightning import pl
@@ -25,7 +26,7 @@ class Features(Drawing):
 
     @torch.no_grad()
     def draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        data = trainer.datamodule  # type: ignore[attr-defined]
+        data = datamodule_of(trainer)
         if not isinstance(data, Image):
             return
         assert isinstance(task, Task)

@@ -6,11 +6,13 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import nn
 
+from mlp_lab.data.attached import datamodule_of
 from mlp_lab.figures import training_curves, weight_images
 from mlp_lab.lightning import pl
 from mlp_lab.nn.probes import linear_layers
 from mlp_lab.runs.callbacks.drawing import Drawing
 from mlp_lab.runs.callbacks.show_figure import show
+from mlp_lab.tasks.base import Task
 
 _MOST = 12  # lines that can be told apart
 
@@ -45,10 +47,12 @@ class Weights(Drawing):
             self.history.append([value for weights, bias in outputs for value in (*weights, bias)])
 
     def draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        picture = trainer.datamodule.picture  # type: ignore[attr-defined]
+        picture = datamodule_of(trainer).picture
         if picture is not None:
-            weight = linear_layers(task.evaluated)[0].weight.detach()  # type: ignore[arg-type]
-            images = weight.view(len(weight), picture["side"], picture["side"])
+            assert isinstance(task, Task)
+            weight = linear_layers(task.evaluated)[0].weight.detach()
+            side = int(picture["side"])
+            images = weight.view(len(weight), side, side)
             show(trainer, "weights", weight_images.weight_images(images.float().cpu().numpy()))
         elif self.history:
             show(trainer, "weights", self._curves(task))
@@ -68,6 +72,7 @@ class Weights(Drawing):
 
 def _only_layer(task: pl.LightningModule) -> nn.Linear | None:
     """The network's linear layer, if it has no other and not too many weights."""
-    layers = linear_layers(task.network)  # type: ignore[arg-type]
+    assert isinstance(task, Task)
+    layers = linear_layers(task.network)
     few = sum(p.numel() for p in layers[0].parameters()) <= _MOST
     return layers[0] if len(layers) == 1 and few else None

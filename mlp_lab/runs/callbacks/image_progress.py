@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from mlp_lab.config.names import EPOCH_SPLITS
+from mlp_lab.data.attached import datamodule_of
 from mlp_lab.data.image import Image
 from mlp_lab.errors import UserError
 from mlp_lab.figures import frequency_plots, reconstruction
@@ -53,7 +54,7 @@ class Pictures(Drawing):
         self._last: np.ndarray | None = None
 
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        data = trainer.datamodule  # type: ignore[attr-defined]
+        data = datamodule_of(trainer)
         if not isinstance(data, Image):
             raise UserError("callbacks.image_progress: needs data=image; or callbacks=default")
         self._truth, self._nyquist = data.pixels, data.nyquist

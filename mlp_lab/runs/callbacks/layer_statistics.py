@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mlp_lab.data.attached import train_loader_of
 from mlp_lab.figures import layer_profiles
 from mlp_lab.lightning import pl
 from mlp_lab.nn.probes import LayerStatistics, inspect_layers
@@ -57,7 +58,7 @@ class Layers(Drawing):
         assert isinstance(task, Task)
         if not trainer.is_global_zero:
             return
-        tensors = trainer.train_dataloader.tensors  # type: ignore[union-attr]
+        tensors = train_loader_of(trainer).tensors
         x, y = (tensor[: self.examples] for tensor in tensors)
         layers = inspect_layers(task.network, x, lambda output: task.loss(output, y))
         rows = [

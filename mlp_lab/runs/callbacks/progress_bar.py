@@ -4,6 +4,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from mlp_lab.data.attached import train_loader_of
 from mlp_lab.lightning import pl
 from mlp_lab.tasks.base import Task
 
@@ -14,7 +15,7 @@ class Progress(pl.callbacks.Callback):
     """Minibatches done and to do, and the latest epoch's metrics, on standard error."""
 
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        per_epoch = trainer.train_dataloader.batches  # type: ignore[union-attr]
+        per_epoch = train_loader_of(trainer).batches
         total = (trainer.max_epochs or 1) * per_epoch
         if trainer.max_steps >= 0:
             total = min(total, trainer.max_steps)

@@ -66,7 +66,7 @@ def test_the_digit_and_its_variants(drawn: Drawn, cfg: Callable, tiny_mnist: Pat
 def test_the_training_does_not_notice(cfg: Callable) -> None:
     with_it, without = (
         read_checkpoint(Run(train(cfg(*words)).folder).checkpoint("last"))["state_dict"]
-        for words in ([], ["~callbacks.augmented_examples"])
+        for words in ([], ["callbacks.augmented_examples=null"])
     )
     assert all(torch.equal(without[name], value) for name, value in with_it.items())
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import CHECKOUT
+from helpers import CHECKOUT, single_spaced
 from omegaconf import OmegaConf
 
 from mlp_lab.errors import UserError
@@ -199,7 +199,7 @@ def test_summary_is_written_and_tells_the_choice(made_up: Callable, tmp_path: Pa
             made_up([1 / width + depth / 10], f"network.width={width}", f"network.depth={depth}")
     text = compare([str(tmp_path)])
     assert "chosen by validation loss: width=16 depth=1, epoch 1" in text
-    markdown = (tmp_path / "summary.md").read_text()
+    markdown = single_spaced((tmp_path / "summary.md").read_text())
     assert markdown.splitlines()[0].startswith("| network.width | network.depth | epochs |")
     assert markdown.splitlines()[2].startswith("| 16 | 1 | 1 |")
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {
@@ -216,7 +216,7 @@ def test_summary_is_written_and_tells_the_choice(made_up: Callable, tmp_path: Pa
         (["made_up"], "accuracy", "metric=accuracy: no run has it .these are there: error, loss"),
     ],
 )
-def test_mistakes(
+def test_unknown_folders_and_metrics_are_refused(
     places: list[str], metric: str, said: str, made_up: Callable, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import single_spaced
 from omegaconf import OmegaConf
 from PIL import Image as Pillow
 
@@ -78,7 +79,7 @@ def test_the_table_is_that_of_plain_numpy(tested: Callable) -> None:
         "24.95",
         "25.57",
     ]
-    assert "| natural | 3 | 2 |" in summary.as_markdown(comparison)
+    assert "| natural | 3 | 2 |" in single_spaced(summary.as_markdown(comparison))
 
 
 def test_means_are_over_pictures_that_all_mappings_have(tested: Callable) -> None:

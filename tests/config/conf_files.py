@@ -1,0 +1,52 @@
+"""The files of conf/, the commands in their first lines, and a config for each schema."""
+
+import re
+import shlex
+from functools import cache
+from pathlib import Path
+
+from helpers import composed
+from omegaconf import OmegaConf
+
+from mlp_lab.config import schemas
+from mlp_lab.config.compose import CONFIG_FOLDER, ROOTS
+
+OPTIONS = sorted(CONFIG_FOLDER.glob("*/**/*.yaml"))
+FILES = sorted(CONFIG_FOLDER.rglob("*.yaml"))
+
+
+def group(option: Path) -> str:
+    """The choice that a file of conf/ is an option of."""
+    return option.parent.relative_to(CONFIG_FOLDER).as_posix()
+
+
+def command_of(path: Path) -> tuple[str, list[str]]:
+    """The script and the words of the command that a file of conf/ opens with."""
+    first, second, *_ = path.read_text().splitlines()
+    line = second if first == "# @package _global_" else first
+    match = re.fullmatch(r"# python scripts/(\w+)\.py(?: (.*?))?(\s{2,}\(.*\))?", line)
+    assert match, line
+    return match[1], shlex.split(match[2] or "")
+
+
+PRUNING = "{_target_:mlp_lab.sweeps.pruning.Pruning,trial:0,seeds:1,after:0}"
+
+
+@cache
+def example_of(schema: type) -> tuple[dict, type, tuple[str, ...]]:
+    """A config that holds ``schema``, the schema of its root, and where it lies."""
+    for name, root in ROOTS.items():
+        if schema is root:
+            needed = {"evaluate": ["run=x"], "predict": ["run=x", "images=y"]}
+            return OmegaConf.to_container(composed(*needed.get(name, []), root=name)), root, ()
+    group = next(group for group, members in schemas.GROUPS.items() if schema in members)
+    line = f"_target_: {schema._target_}\n"
+    options = [p for p in (CONFIG_FOLDER / group).glob("*.yaml") if line in p.read_text()]
+    lean = [f"{name}=none" for name in ("callbacks", "logger") if name != group]
+    # A search adds what makes its runs report; there is no option for it.
+    words = command_of(options[0])[1] if options else [f"+callbacks.pruning={PRUNING}"]
+    cfg = OmegaConf.to_container(composed(*words, *lean))
+    nodes = {(group, name): node for name, node in cfg[group].items()}
+    nodes = nodes if group == "callbacks" else {(group,): cfg[group]}
+    where = next(path for path, node in nodes.items() if node["_target_"] == schema._target_)
+    return cfg, schemas.Train, where

@@ -1,0 +1,148 @@
+"""The files of conf/: the commands in their first lines, comments, schemas and help."""
+
+import re
+from dataclasses import fields
+from importlib import import_module
+from inspect import Parameter, signature
+from pathlib import Path
+
+import pytest
+import torch
+from conf_files import FILES, OPTIONS, command_of, example_of, group
+from helpers import composed
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from mlp_lab.config import schemas
+from mlp_lab.config.check import check
+from mlp_lab.config.compose import CONFIG_FOLDER, ROOTS
+from mlp_lab.config.help import help_text
+from mlp_lab.errors import UserError
+from mlp_lab.runs.build import build
+
+
+def first_of_sweep(word: str) -> str:
+    [override] = OverridesParser.create().parse_overrides([word])
+    if not override.is_sweep_override():
+        return word
+    if override.is_interval_sweep():
+        return f"{override.key_or_group}={override.value().start}"
+    return f"{override.key_or_group}={next(override.sweep_string_iterator())}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(CONFIG_FOLDER)))
+def test_files_open_with_the_command_that_uses_them(path):
+    root, words = command_of(path)
+    overrides = [first_of_sweep(w) for w in words if w != "-m"] if "-m" in words else words
+    cfg = composed(*overrides, root=root)
+    assert OmegaConf.is_readonly(cfg)
+    assert group(path) != "experiment" or cfg.name == path.stem
+    if path in OPTIONS:
+        assert f"{group(path)}={path.stem}" in overrides
+    else:
+        assert root == path.stem
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in OPTIONS if path.parent.name in schemas.GROUPS],
+    ids=lambda p: str(p.relative_to(CONFIG_FOLDER)),
+)
+def test_keys_have_comments(path):
+    lines = path.read_text().partition("\n_target_")[2].splitlines()
+    keys = [line for line in lines if re.match(r"\w+:", line)]
+    assert [line for line in keys if " # " not in line] == []
+
+
+def parameters(cls: type) -> set[str]:
+    """What a class's constructor takes by name, with what it hands on to its base."""
+    names: set[str] = set()
+    for base in cls.__mro__:
+        if "__init__" in vars(base):
+            found = signature(base.__init__).parameters.values()
+            names |= {p.name for p in found}
+            if all(p.kind is not Parameter.VAR_KEYWORD for p in found):
+                break
+    return names
+
+
+@pytest.mark.parametrize("schema", sum(schemas.GROUPS.values(), ()), ids=lambda s: s.__name__)
+def test_schemas_fit_what_they_build(schema):
+    module, _, name = schema._target_.rpartition(".")
+    taken = parameters(getattr(import_module(module), name))
+    given_by_us = {"limit_train_batches", "limit_val_batches"} if name == "Trainer" else set()
+    assert {f.name for f in fields(schema)} - {"_target_"} - given_by_us <= taken
+    example_of(schema)  # some option of conf/ uses it
+
+
+@pytest.mark.parametrize(
+    "path", sorted(CONFIG_FOLDER.glob("optimizer/*.yaml")), ids=lambda p: p.stem
+)
+def test_optimizers_step_downhill(path):
+    cfg = composed(f"optimizer={path.stem}")
+    w = torch.tensor([1.0, -2.0], requires_grad=True)
+    optimizer = build(cfg.optimizer, [w])
+    losses = []
+    for _ in range(5):
+        loss = (w**2).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < losses[0]
+
+
+fractions = st.floats(0, 1)
+
+
+positive = st.floats(0, 1e30)
+
+
+@given(st.data())
+def test_what_is_accepted_torch_accepts(data):
+    schema = data.draw(st.sampled_from(schemas.GROUPS["optimizer"]))
+    draw = {
+        "betas": st.tuples(fractions, fractions).map(list),
+        "alpha": fractions,
+        "momentum": fractions,
+        "nesterov": st.just(False),
+        "fused": st.booleans(),
+    }
+    cfg, root, [group] = example_of(schema)
+    own = {f.name for f in fields(schema)} - {"_target_"}
+    chosen = {name: data.draw(draw.get(name, positive), label=name) for name in sorted(own)}
+    cfg = OmegaConf.create(cfg | {group: {"_target_": schema._target_, **chosen}})
+    try:
+        checked = check(cfg, root)
+    except UserError:
+        return
+    build(checked.optimizer, [torch.zeros(2, requires_grad=True)])
+
+
+def test_help_lists_every_option():
+    text = help_text("train", schemas.Train, CONFIG_FOLDER)
+    for path in OPTIONS:
+        [line] = re.findall(rf"^  {group(path)} +(.*)$", text, re.MULTILINE)
+        assert path.stem in line.split(", ")
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_help_lists_every_key(root):
+    text = help_text(root, ROOTS[root], CONFIG_FOLDER)
+    usage = text.splitlines()[0]
+    assert usage.startswith(f"usage: python scripts/{root}.py ")
+    listed = re.findall(r"^  ([\w.]+) +(?:a |one of|true)", text, re.MULTILINE)
+    expected = {f.name for f in fields(ROOTS[root])}
+    if root == "train":
+        expected -= {*schemas.GROUPS, "select", "sweep"}
+        nodes = [("select", schemas.SelectSettings), ("sweep", schemas.SweepSettings)]
+        nodes += [(g, s) for g, ss in schemas.GROUPS.items() if g != "callbacks" for s in ss]
+        expected |= {f"{g}.{f.name}" for g, s in nodes for f in fields(s) if f.name != "_target_"}
+    assert sorted(listed) == sorted(expected)
+
+
+def test_help_lists_every_root():
+    assert {path.stem for path in Path(CONFIG_FOLDER).glob("*.yaml")} == set(ROOTS)
