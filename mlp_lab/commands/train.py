@@ -54,11 +54,11 @@ def _train_sweep(args: Namespace) -> bool:
     """Train a new sweep, or resume one; return whether all jobs finished."""
     if flags := other_flags(args) - {"config_dir"}:
         sys.exit(f"mlp_lab: -m: can't be combined with --{sorted(flags)[0].replace('_', '-')}")
-    from mlp_lab.sweeps.launch import go_on, start
+    from mlp_lab.sweeps.launch import resume, start
 
     if folder := _resumed_sweep(args):
         overrides = parse_overrides(args.overrides)
-        return go_on(folder, [o.input_line or "" for o in overrides if o.key_or_group != "resume"])
+        return resume(folder, [o.input_line or "" for o in overrides if o.key_or_group != "resume"])
     if args.config_dir:  # recorded as an override, since a resumed sweep has no flags
         path = Path(args.config_dir).absolute()
         return start([*args.overrides, f"hydra.searchpath=['file://{path}']"])

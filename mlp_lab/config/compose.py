@@ -1,9 +1,12 @@
 """Compose a config from ``conf/`` and check it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import hydra
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
 from mlp_lab.config import schemas
@@ -30,5 +33,12 @@ def compose(overrides: Sequence[str], name: str = "train") -> DictConfig:
         HydraException: for overrides that cannot be composed.
         UserError: for values that the schema does not allow.
     """
-    with hydra.initialize_config_dir(version_base="1.3", config_dir=str(CONFIG_FOLDER)):
+    with config_loader():
         return check(hydra.compose(name, list(overrides)), ROOTS[name])
+
+
+@contextmanager
+def config_loader() -> Iterator[ConfigLoader]:
+    """Let Hydra compose configs from ``conf/`` until the context ends; yield Hydra's loader."""
+    with hydra.initialize_config_dir(version_base="1.3", config_dir=str(CONFIG_FOLDER)):
+        yield GlobalHydra.instance().config_loader()

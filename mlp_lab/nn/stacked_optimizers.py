@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 Gradients = tuple[Tensor, ...]
-Step = Callable[[Gradients], None]
+StepFunction = Callable[[Gradients], None]
 
 
 class Steps:
@@ -65,7 +65,7 @@ class Steps:
         return values.to(self._parameters[0]).unsqueeze(1)
 
 
-def _step_of(optimizer: Optimizer) -> Step:
+def _step_of(optimizer: Optimizer) -> StepFunction:
     """Return a function that steps the optimizer, which has one group, with given gradients."""
     group = optimizer.param_groups[0]
     if group.get("fused") and type(optimizer) in _FUSED:
@@ -79,7 +79,7 @@ def _step_of(optimizer: Optimizer) -> Step:
     return step
 
 
-def _sgd(optimizer: Optimizer, group: dict[str, Any]) -> Step:
+def _sgd(optimizer: Optimizer, group: dict[str, Any]) -> StepFunction:
     # In the first step, a buffer of zeros gives the same result as no buffer.
     buffers = _states(optimizer, "momentum_buffer") if group["momentum"] else []
     kernel = _kernel("fused_sgd")
@@ -101,7 +101,7 @@ def _sgd(optimizer: Optimizer, group: dict[str, Any]) -> Step:
     return step
 
 
-def _adam(optimizer: Optimizer, group: dict[str, Any]) -> Step:
+def _adam(optimizer: Optimizer, group: dict[str, Any]) -> StepFunction:
     kernel = _kernel("fused_adamw" if isinstance(optimizer, AdamW) else "fused_adam")
     add = _kernel("foreach_add")
     counts = _states(optimizer, "step", lambda p: torch.zeros((), device=p.device))
@@ -128,7 +128,7 @@ def _adam(optimizer: Optimizer, group: dict[str, Any]) -> Step:
     return step
 
 
-_FUSED: dict[type[Optimizer], Callable[[Optimizer, dict[str, Any]], Step]] = {
+_FUSED: dict[type[Optimizer], Callable[[Optimizer, dict[str, Any]], StepFunction]] = {
     SGD: _sgd,
     Adam: _adam,
     AdamW: _adam,

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from contextlib import nullcontext
 from functools import partial
 from importlib import import_module
 from typing import Any, cast
@@ -39,16 +40,20 @@ def build(node: DictConfig, *positional: Any, **given: Any) -> Any:
     return getattr(import_module(module), name)(*positional, **(arguments | given))
 
 
-def build_task(cfg: DictConfig) -> tuple[DataModule, Task]:
-    """The data of a config, not yet fetched or read, and the task, with fresh weights."""
+def build_task(cfg: DictConfig, *, initialize: bool = True) -> tuple[DataModule, Task]:
+    """The data of a config, not yet fetched or read, and the task, with fresh weights.
+
+    ``initialize=False`` leaves the network on torch's meta device: it has shapes, but no weights.
+    """
     limits = {"train": cfg.trainer.limit_train_batches, "validation": cfg.trainer.limit_val_batches}
     data: DataModule = build(cfg.data, seed=cfg.seed, limits=limits)
     pl.seed_everything(cfg.seed, verbose=False)
     encoding = _build_encoding(cfg, data)
     try:
-        network = build(
-            cfg.network, in_features=encoding.out_features, out_features=data.out_features
-        )
+        with nullcontext() if initialize else torch.device("meta"):
+            network = build(
+                cfg.network, in_features=encoding.out_features, out_features=data.out_features
+            )
     except RuntimeError as error:  # torch's, when the memory doesn't suffice
         raise UserError(f"network: {str(error).splitlines()[0]}") from error
     if list(encoding.parameters()):  # what is trained can't be encoded beforehand

@@ -1,4 +1,4 @@
-"""Which jobs of a sweep train together, as one network: those that differ in numbers only."""
+"""Divide the jobs of a sweep into groups that train together as one stacked network."""
 
 import itertools
 import math
@@ -15,8 +15,8 @@ from mlp_lab.storage.checkpoints import read_checkpoint
 from mlp_lab.storage.run_folder import Run
 from mlp_lab.tasks.base import Task
 
-# Members of one stack at most: more gain no time, and all their memory is needed at once.
-_MOST = 64
+# Maximum number of members of a stack. More save no time, and need all their memory at once.
+_MAX_MEMBERS = 64
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Job:
     """One run of a sweep.
 
     Attributes:
-        cfg: its checked config.
-        overrides: what makes it this job.
-        folder: the run's own. A run in it that has ended is left as it is, another goes on.
+        cfg: checked config.
+        overrides: overrides of this job.
+        folder: run folder. A finished run in it is kept, an unfinished one is resumed.
     """
 
     cfg: DictConfig
@@ -35,39 +35,47 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Group:
-    """Jobs that train together, or one, and why it trains alone."""
+class TrainingGroup:
+    """Jobs that train together as one network, or a single job.
+
+    Attributes:
+        jobs: the jobs.
+        reason_alone: the reason why a single job trains alone.
+    """
 
     jobs: Sequence[Job]
-    alone: str
+    reason_alone: str
 
 
-def groups(jobs: Sequence[Job], processes: int = 1) -> list[Group]:
-    """What can train together, in the order of the first jobs; enough for all ``processes``."""
-    alike: dict[Hashable, list[Job]] = {}
-    alone: dict[Hashable, str] = {}
-    usual = "no other job has its shape, inputs and progress" if len(jobs) > 1 else "it comes alone"
+def training_groups(jobs: Sequence[Job], processes: int = 1) -> list[TrainingGroup]:
+    """Return groups in the order of their first jobs, enough of them for all ``processes``."""
+    by_key: dict[Hashable, list[Job]] = {}
+    reasons: dict[Hashable, str] = {}
     for job in jobs:
         key: Hashable = job.folder
         try:
-            key = _likeness(job)
+            key = _stacking_key(job)
         except UnstackableError as error:
-            alone[key] = str(error)
-        except Exception as error:  # which it will meet again, and then be told of
-            alone[key] = type(error).__name__
-        alike.setdefault(key, []).append(job)
-    return [
-        Group(part, alone.get(key, usual if len(group) == 1 else "its stack is divided"))
-        for key, group in alike.items()
-        # As many as its share of all jobs is of the processes.
-        for part in _parts(
-            group, math.ceil(max(len(group) * processes / len(jobs), len(group) / _MOST))
-        )
-    ]
+            reasons[key] = str(error)
+        except Exception as error:  # raised again, and reported, when the job starts
+            reasons[key] = type(error).__name__
+        by_key.setdefault(key, []).append(job)
+    only = "no other job has its shape, inputs and progress" if len(jobs) > 1 else "the only job"
+    groups = []
+    for key, stackable in by_key.items():
+        reason = reasons.get(key, only if len(stackable) == 1 else "its stack is divided")
+        # The group's share of the processes is its share of the jobs.
+        share = len(stackable) * processes / len(jobs)
+        parts = math.ceil(max(share, len(stackable) / _MAX_MEMBERS))
+        groups += [TrainingGroup(part, reason) for part in _parts(stackable, parts)]
+    return groups
 
 
 def _parts(jobs: Sequence[Job], number: int) -> list[Sequence[Job]]:
-    """At most ``number`` parts of even sizes; jobs of one seed, who share minibatches, together."""
+    """Divide jobs into at most ``number`` parts of even sizes.
+
+    Jobs with the same seed stay together, since they share minibatches.
+    """
     if number == 1:
         return [jobs]
     jobs = sorted(jobs, key=lambda job: job.cfg.seed)
@@ -75,18 +83,19 @@ def _parts(jobs: Sequence[Job], number: int) -> list[Sequence[Job]]:
     return [jobs[start:end] for start, end in itertools.pairwise(bounds) if start < end]
 
 
-def _likeness(job: Job) -> Hashable:
-    """What jobs have to agree in to be stacked. Raises UnstackableError if one can't be."""
+def _stacking_key(job: Job) -> Hashable:
+    """Return what the jobs of a stack have in common. Raises UnstackableError."""
     cfg, last = job.cfg, Run(job.folder).last_checkpoint
     if cfg.trainer.profiler is not None:
         raise UnstackableError("trainer.profiler is set")
-    _, task = build_task(cfg)
+    _, task = build_task(cfg, initialize=False)
     if type(task).differentiate is not Task.differentiate:
-        raise UnstackableError("its gradients are written out")
+        raise UnstackableError("its task has explicit gradient formulas")
     step = None if last is None else read_checkpoint(last)["global_step"]
     agree = [key for key in cfg.task if key not in task.loss_numbers]
     parts = OmegaConf.masked_copy(cfg.task, agree), cfg.data, cfg.trainer
-    # One that is drawn from the seed parts jobs with different seeds: they see different inputs.
     averages = task.average is not None
     texts = map(OmegaConf.to_yaml, parts)
+    # An encoding that is drawn from the seed separates jobs with different seeds: their inputs
+    # differ.
     return step, shape(task.network), averages, fingerprint(task.encoding), *texts

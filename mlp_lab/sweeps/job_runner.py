@@ -1,127 +1,146 @@
-"""What a sweep's launcher calls for its jobs, wherever they run.
+"""The function that a sweep's launcher calls for its jobs, in whichever process they run.
 
-Torch is loaded where a job is trained, not here.
+Torch is imported where a job is trained, not with this module.
 """
 
 import math
 import os
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from mlp_lab.config import schemas
 from mlp_lab.config.check import check
+from mlp_lab.config.compose import ROOTS
 from mlp_lab.runs.threads import processes_for, set_threads, threads_from_environment
 from mlp_lab.storage.run_folder import SIGN
 from mlp_lab.storage.sweep_folder import Sweep
 
 if TYPE_CHECKING:
     from mlp_lab.runs.train import Result
+    from mlp_lab.sweeps.plan import Plan
     from mlp_lab.sweeps.progress import SweepBar
 
-# A job's number, its config and its own overrides.
+# A job's number, its config and its overrides.
 NumberedJob = tuple[int, DictConfig, list[str]]
 
 
-class Task:
-    """What a launcher calls for each job, in this process, in another or on another machine.
+class JobRunner:
+    """Trains the jobs of a sweep, in this process, in another or on another machine.
 
-    The launcher pickles it with the sweep that it holds, so that no process needs the command
-    line of the first. Only the first shows a progress bar and says which jobs fail: what others
-    write to standard error can end in a file on another machine.
+    Launchers pickle it together with its sweep, so that the other processes do not need the
+    command line. Only the first process shows a progress bar and reports failures: the standard
+    error of the others may be a file on another machine.
 
     Args:
-        sweep: whose jobs these are.
+        sweep: the sweep folder.
+        plan: the sweep's plan; only sweepers need it.
 
     Attributes:
-        jobs: of the whole sweep, once a sweeper has counted them.
-        command: the command line of the first process, which runs record.
-        told: names of the folders of failed jobs that the user has been told of.
+        jobs: number of jobs of the sweep, once the sweeper has counted them.
+        command: command line of the first process, which runs record.
+        reported: folder names of failed jobs that have been reported.
     """
 
-    def __init__(self, sweep: Sweep) -> None:
+    def __init__(self, sweep: Sweep, plan: "Plan | None" = None) -> None:
         self.sweep = sweep
+        self.plan = plan
         self.jobs: int | None = None
         self.command = sys.argv
-        self.told: set[str] = set()
+        self.reported: set[str] = set()
         self._process = os.getpid()
-        self._threads = threads_from_environment()  # by the user, before a batch of jobs sets them
-        self._bar: SweepBar | None = None  # which the jobs of a process have in common
+        self._threads = threads_from_environment()  # the user's, before a batch of jobs sets them
+        self._bar: SweepBar | None = None  # shared by the jobs of a process
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"plan": None}  # sweepers run in the first process only
 
     def __call__(self, cfg: DictConfig) -> float:
-        """Train the job that Hydra's own config describes; see ``train``."""
+        """Train the job that Hydra's config describes; see ``train``."""
         job = HydraConfig.get()
         return self.train([(job.job.num, cfg, list(job.overrides.task))])[0]
 
     def train(self, jobs: Sequence[NumberedJob], processes: int | None = 1) -> list[float]:
         """Train jobs together; return the best validation value of each.
 
-        They are divided among at most so many ``processes`` of one thread each; None: one for each
-        core, as far as that is of use; see ``threads.processes_for``.
+        The value is that of ``select.metric``. It is infinitely bad for a job that diverged in its
+        first epoch, and nan for a job that has no value for another reason. A failed job does not
+        stop the others, except with ``sweep.fail_fast``. Raises UserError for a wrong config before
+        any job starts, and KeyboardInterrupt if a job is interrupted.
 
-        The value is that of ``select.metric``; infinitely bad for a job that diverged in its first
-        epoch, nan for one that left none otherwise. A job that fails doesn't stop the others,
-        except with ``sweep.fail_fast``. Raises UserError for a wrong config before any job begins,
-        and KeyboardInterrupt if a job is interrupted.
+        Args:
+            jobs: number, config and overrides of each job.
+            processes: maximum number of processes, of one thread each; None: one per core, where
+                this is useful; see ``threads.processes_for``.
         """
         os.chdir(self.sweep.directory)
         sys.argv = self.command  # recorded by each run; Hydra or the launcher has set another
-        configs = [check(cfg, schemas.Train) for _, cfg, _ in jobs]
+        configs = [check(cfg, ROOTS["train"]) for _, cfg, _ in jobs]
         if self.sweep.stopped:
             return [math.nan] * len(jobs)
-        shared, fail_fast = configs[0], configs[0].sweep.fail_fast
-        # Only within one process a job that fails ends those that train with it.
-        asked = processes_for(processes, shared.threads or self._threads)
-        most = 1 if fail_fast else min(len(jobs), asked)
-        set_threads(1 if most > 1 else shared.threads)
-        from mlp_lab.sweeps.groups import Job
-        from mlp_lab.sweeps.jobs import train_jobs
-        from mlp_lab.sweeps.progress import SweepBar
-
-        first = os.getpid() == self._process
-        self._bar = self._bar or SweepBar(self.jobs, shown=first)
-        results = train_jobs(
-            [
-                Job(cfg, overrides, self.sweep.job_folder(number, overrides))
-                for cfg, (number, _, overrides) in zip(configs, jobs, strict=True)
-            ],
-            fail_fast,
-            self._bar,
-            most,
-        )
+        numbered = [
+            (number, cfg, overrides)
+            for cfg, (number, _, overrides) in zip(configs, jobs, strict=True)
+        ]
+        results = self._train(numbered, processes)
         failures = {
             os.path.basename(result.folder): result.reason or result.status
             for result in results
             if result.status not in ("finished", "interrupted")
         }
-        if first:
-            with self._bar.aside():
-                self.tell(failures)
-        elif self.jobs is not None:
-            print(f"{len(self.sweep.finished)} of {self.jobs} jobs have finished", flush=True)
-        if failures and fail_fast:
+        self._report(failures)
+        if failures and configs[0].sweep.fail_fast:
             self.sweep.stop()
         elif any(result.status == "interrupted" for result in results):
             raise KeyboardInterrupt
         return [_value(cfg.select, result) for cfg, result in zip(configs, results, strict=True)]
 
     def close(self) -> None:
-        """End the progress bar, if there is one."""
+        """Close the progress bar, if there is one."""
         if self._bar is not None:
             self._bar.close()
 
-    def tell(self, failures: dict[str, str]) -> None:
-        """One line on standard error for each failure that the user doesn't know yet."""
+    def report_failures(self, failures: Mapping[str, str]) -> None:
+        """Print one line on standard error for each failure that has not been reported yet."""
         for name, reason in failures.items():
-            if name not in self.told:
+            if name not in self.reported:
                 print(f"mlp_lab: {name}: {' '.join(reason.split())}", file=sys.stderr, flush=True)
-        self.told |= failures.keys()
+        self.reported |= failures.keys()
+
+    def _train(self, jobs: Sequence[NumberedJob], processes: int | None) -> list["Result"]:
+        _, shared, _ = jobs[0]
+        fail_fast = shared.sweep.fail_fast
+        available = processes_for(processes, shared.threads or self._threads)
+        # A failed job can stop only jobs of its process.
+        processes = 1 if fail_fast else min(len(jobs), available)
+        set_threads(1 if processes > 1 else shared.threads)
+        from mlp_lab.sweeps.groups import Job
+        from mlp_lab.sweeps.jobs import train_jobs
+        from mlp_lab.sweeps.progress import SweepBar
+
+        self._bar = self._bar or SweepBar(self.jobs, shown=self._is_first_process)
+        to_train = [
+            Job(cfg, overrides, self.sweep.job_folder(number, overrides))
+            for number, cfg, overrides in jobs
+        ]
+        return train_jobs(to_train, fail_fast, self._bar, processes)
+
+    def _report(self, failures: Mapping[str, str]) -> None:
+        if self._is_first_process:
+            assert self._bar is not None
+            with self._bar.cleared():
+                self.report_failures(failures)
+        elif self.jobs is not None:
+            print(f"{len(self.sweep.finished)} of {self.jobs} jobs have finished", flush=True)
+
+    @property
+    def _is_first_process(self) -> bool:
+        return os.getpid() == self._process
 
 
 def _value(select: DictConfig, result: "Result") -> float:
-    # A run that diverged is infinitely bad, one that failed says nothing of its config.
+    # A run that diverged is infinitely bad; one that failed gives no information on its config.
     worst = SIGN[select.mode] * math.inf if result.status == "diverged" else math.nan
     return (result.best or {}).get(f"{select.metric}/validation", worst)

@@ -1,4 +1,4 @@
-"""A sweep from its words to its answer: checked, run by Hydra, told."""
+"""Run a sweep from its overrides to its summary."""
 
 import os
 import sys
@@ -17,11 +17,12 @@ from mlp_lab.config.compose import CONFIG_FOLDER
 from mlp_lab.errors import UserError
 from mlp_lab.runs.threads import set_threads
 from mlp_lab.storage.sweep_folder import Sweep
-from mlp_lab.sweeps.job_runner import Task
+from mlp_lab.sweeps.job_runner import JobRunner
+from mlp_lab.sweeps.overrides import text_of
 from mlp_lab.sweeps.plan import Plan, plan
 
-# What may differ when a sweep goes on, beside its launcher.
-_CHANGEABLE = (
+# Keys that may change when a sweep is resumed, besides those of the launcher.
+_RESUMABLE = (
     "threads",
     "sweep.fail_fast",
     "hydra.sweeper.max_batch_size",
@@ -30,94 +31,95 @@ _CHANGEABLE = (
 )
 
 
-def start(words: Sequence[str]) -> bool:
-    """Run the sweep of ``words``, a command's overrides; return whether all jobs finished.
+def start(overrides: Sequence[str]) -> bool:
+    """Run a new sweep; return whether all jobs finished.
 
-    Raises UserError, before anything is written, for a value that can't be.
+    Raises UserError for a wrong value before anything is written.
     """
-    planned = plan(words)
-    sweep = Sweep.create(planned.cfg.logs, planned.cfg.name, words, planned.varied)
+    planned = plan(overrides)
+    sweep = Sweep.create(planned.cfg.logs, planned.cfg.name, overrides, planned.varied)
     return _run(sweep, planned)
 
 
-def go_on(folder: str, words: Sequence[str]) -> bool:
-    """Run the sweep in ``folder`` again: finished jobs are only read, others go on or begin.
+def resume(folder: str, overrides: Sequence[str]) -> bool:
+    """Resume the sweep in ``folder``; return whether all jobs finished.
 
-    ``words`` may change what changes no job: where jobs run, how many at a time, how many trials.
+    Finished jobs are kept, the others are resumed or started. ``overrides`` may change what does
+    not affect a job's result: where jobs run, how many at a time, how many trials.
     """
     sweep = Sweep.open(folder)
-    if not os.path.isdir(sweep.directory):  # the folder came from elsewhere
+    if not os.path.isdir(sweep.directory):  # the folder was copied from elsewhere
         sweep = replace(sweep, directory=os.getcwd())
-    changes = OverridesParser.create().parse_overrides(list(words))
+    changes = OverridesParser.create().parse_overrides(list(overrides))
     for change in changes:
-        if change.key_or_group not in _CHANGEABLE and not _of_launcher(change):
+        if change.key_or_group not in _RESUMABLE and not _is_of_launcher(change):
             raise UserError(
-                f"{change.key_or_group}: can't be changed when a sweep goes on"
-                f" (these can: {', '.join(_CHANGEABLE)}, hydra/launcher, hydra.launcher.*)"
+                f"{change.key_or_group}: can't be changed when a sweep is resumed"
+                f" (these can: {', '.join(_RESUMABLE)}, hydra/launcher, hydra.launcher.*)"
             )
     before = OverridesParser.create().parse_overrides(sweep.words)
     if any(change.key_or_group == "hydra/launcher" for change in changes):
-        before = [word for word in before if not _of_launcher(word)]
+        before = [override for override in before if not _is_of_launcher(override)]
     os.chdir(sweep.directory)
-    return _run(sweep, plan([word.input_line or "" for word in (*before, *changes)]))
+    return _run(sweep, plan(list(map(text_of, (*before, *changes)))))
 
 
-def _of_launcher(override: Override) -> bool:
+def _is_of_launcher(override: Override) -> bool:
     return override.key_or_group.startswith(("hydra/launcher", "hydra.launcher."))
 
 
 def _run(sweep: Sweep, planned: Plan) -> bool:
-    """Let Hydra run the sweep; then tell which jobs failed, and the answer.
+    """Let Hydra run the sweep, then print failures and summary.
 
-    What ends it early, such as the death of a process, is raised when the jobs that are done have
-    been told of.
+    If the sweep ends early, for example since a process died, the error is raised after the summary
+    of the jobs that are done.
     """
-    task = Task(sweep)
-    with sweep.running(), _faults_in_full():
+    runner = JobRunner(sweep, planned)
+    with sweep.running(), _traceback_of_faults():
         try:
-            _launch(task, planned.words)
+            _launch(runner, planned.overrides)
         except BaseException as error:
-            _offer(sweep)
-            if isinstance(error, Exception):  # not the user's Ctrl-C
-                with suppress(UserError, OSError):  # where there is nothing to tell of
-                    _answer(sweep, planned.cfg, final=False)
+            _print_command(sweep)
+            if isinstance(error, Exception):  # not Ctrl-C
+                with suppress(UserError, OSError):  # no job has a result
+                    _print_summary(sweep, planned.cfg, final=False)
             raise
         if sweep.stopped:
-            _offer(sweep)
+            _print_command(sweep)
         failures = sweep.failures()
-        task.tell(failures)
-        _answer(sweep, planned.cfg)
+        runner.report_failures(failures)
+        _print_summary(sweep, planned.cfg)
     return not failures
 
 
-def _launch(task: Task, words: Sequence[str]) -> None:
-    folder = QuotedString(str(task.sweep.folder), Quote.single).with_quotes()
+def _launch(runner: JobRunner, overrides: Sequence[str]) -> None:
+    folder = QuotedString(str(runner.sweep.folder), Quote.single).with_quotes()
     main = hydra.main(version_base="1.3", config_path=str(CONFIG_FOLDER), config_name="train")
-    sys.argv = [task.command[0], "--multirun", *words, f"hydra.sweep.dir={folder}"]
+    sys.argv = [runner.command[0], "--multirun", *overrides, f"hydra.sweep.dir={folder}"]
     try:
-        main(task)()
+        main(runner)()
     finally:
-        sys.argv = task.command
-        task.close()
+        sys.argv = runner.command
+        runner.close()
 
 
-def _offer(sweep: Sweep) -> None:
-    print(f"go on:  python scripts/train.py resume={sweep.folder}", flush=True)
+def _print_command(sweep: Sweep) -> None:
+    print(f"resume:  python scripts/train.py resume={sweep.folder}", flush=True)
 
 
-def _answer(sweep: Sweep, cfg: DictConfig, *, final: bool = True) -> None:
-    """Print the answer. One that isn't ``final`` leaves the test set alone: others may come."""
-    set_threads(cfg.threads)  # no job has, where all ran in other processes
+def _print_summary(sweep: Sweep, cfg: DictConfig, *, final: bool = True) -> None:
+    """Print the summary. The test set is evaluated only if it is ``final``."""
+    set_threads(cfg.threads)  # not set yet if all jobs ran in other processes
     from mlp_lab.sweeps.comparison.answer import compare, conclude
 
-    folder = str(sweep.folder)
-    told = conclude(folder) if final else compare([folder], cfg.select.metric, cfg.select.mode)
-    print(f"\n{told}")
+    folder, select = str(sweep.folder), (cfg.select.metric, cfg.select.mode)
+    text = conclude(folder, *select) if final else compare([folder], *select)
+    print(f"\n{text}")
 
 
 @contextmanager
-def _faults_in_full() -> Iterator[None]:
-    """End in a traceback for what isn't the user's: a fault of the program or of a cluster."""
+def _traceback_of_faults() -> Iterator[None]:
+    """Exit with the full traceback of an error that the user did not cause."""
     try:
         yield
     except (UserError, OSError, HydraException):

@@ -1,4 +1,4 @@
-"""The overrides of a sweep: which of them count, and what they make of its jobs."""
+"""The overrides of a sweep: which of them apply, and the jobs that they define."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,22 +7,30 @@ from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
 
 from mlp_lab.errors import UserError
 
+# The steps of one axis of a grid; a step is the overrides that are set together.
+Axis = list[tuple[str, ...]]
 
-def by_key(
-    params: Mapping[str, object], words: Sequence[str], parser: OverridesParser
+
+def text_of(override: Override) -> str:
+    """Return the override as it was typed."""
+    return override.input_line or ""
+
+
+def last_by_key(
+    params: Mapping[str, object], overrides: Sequence[str], parser: OverridesParser
 ) -> dict[str, Override]:
-    """The overrides of a file's ``params`` and a command's ``words``: of each key, the last."""
-    both = [*(f"{key}={value}" for key, value in params.items()), *words]
+    """Return the last override of each key, of a preset's ``params`` and then of ``overrides``."""
+    both = [*(f"{key}={value}" for key, value in params.items()), *overrides]
     return {override.get_key_element(): override for override in parser.parse_overrides(both)}
 
 
-def axes(overrides: Mapping[str, Override], zipped: Sequence[str]) -> list[list[tuple[str, ...]]]:
-    """The axes of a grid: of each the words of its steps.
+def grid_axes(overrides: Mapping[str, Override], zipped: Sequence[str]) -> list[Axis]:
+    """Return the axes of a grid.
 
-    Keys in ``zipped`` share an axis, the first; an override without a sweep is an axis of a single
-    step. Raises UserError if values can't be listed or zipped.
+    The keys in ``zipped`` share one axis, the first. An override without a sweep is an axis with
+    one step. Raises UserError if values can't be listed or zipped.
     """
-    words = {key: _words(override) for key, override in overrides.items()}
+    steps = {key: _steps(override) for key, override in overrides.items()}
     swept = [key for key, override in overrides.items() if override.is_sweep_override()]
     zipped = list(dict.fromkeys(zipped))
     for key in zipped:
@@ -30,29 +38,27 @@ def axes(overrides: Mapping[str, Override], zipped: Sequence[str]) -> list[list[
             raise UserError(
                 f"sweep.zip: {key} isn't swept (swept: {', '.join(swept) or 'nothing'})"
             )
-    if len({len(words[key]) for key in zipped}) > 1:
-        counts = ", ".join(f"{key} has {len(words[key])}" for key in zipped)
-        raise UserError(f"sweep.zip: each key needs as many values as the others: {counts}")
-    together = list(zip(*(words.pop(key) for key in zipped), strict=True))
-    single: list[list[tuple[str, ...]]] = [
-        [(word,) for word in of_key] for of_key in words.values()
-    ]
-    return [together, *single] if zipped else single
+    if len({len(steps[key]) for key in zipped}) > 1:
+        counts = ", ".join(f"{key} has {len(steps[key])}" for key in zipped)
+        raise UserError(f"sweep.zip: all keys need the same number of values: {counts}")
+    zipped_axis = list(zip(*(steps.pop(key) for key in zipped), strict=True))
+    axes: list[Axis] = [[(step,) for step in of_key] for of_key in steps.values()]
+    return [zipped_axis, *axes] if zipped else axes
 
 
-def values(override: Override) -> list[str]:
-    """What a swept key takes in turn. Raises UserError if that can't be listed, or has no order."""
+def swept_values(override: Override) -> list[str]:
+    """Return the values of a swept key. Raises UserError if they can't be listed in one order."""
     if not override.is_discrete_sweep():
         raise UserError(f"{override.input_line}: needs values that can be listed")
     sweep = override.value()
     if isinstance(sweep, ChoiceSweep | RangeSweep) and sweep.shuffle:
         raise UserError(
-            f"{override.input_line}: shuffle: jobs are numbered in the same order each time"
+            f"{override.input_line}: can't use shuffle: jobs are numbered in a fixed order"
         )
     return list(override.sweep_string_iterator())
 
 
-def _words(override: Override) -> list[str]:
+def _steps(override: Override) -> list[str]:
     if not override.is_sweep_override():
-        return [override.input_line or ""]
-    return [f"{override.get_key_element()}={value}" for value in values(override)]
+        return [text_of(override)]
+    return [f"{override.get_key_element()}={value}" for value in swept_values(override)]

@@ -18,128 +18,137 @@ _FORMAT = "{desc} {percentage:3.0f}%|{bar:24}| [{elapsed}<{remaining}]"
 
 
 @dataclass(frozen=True)
-class Reached:
-    """How far a training has come.
+class EpochStarted:
+    """An epoch of a training starts.
 
     Attributes:
-        members: jobs that it trains.
-        epoch: that begins now, from 0.
-        epochs: to be trained in all.
-        begun: the epoch that it went on with, from 0.
+        members: number of jobs that train together.
+        epoch: the epoch, from 0.
+        epochs: number of epochs of the whole training.
+        first: the epoch with which the training was started or resumed, from 0.
     """
 
     members: int
     epoch: int
     epochs: int
-    begun: int
+    first: int
 
     @property
     def jobs(self) -> float:
-        """Jobs done: each as far as its epochs are."""
+        """Number of jobs done, where a job counts by its finished epochs."""
         return self.members * self.epoch / self.epochs
 
     @property
-    def before(self) -> float:
-        """Of these jobs, what earlier commands have done."""
-        return self.members * self.begun / self.epochs
+    def jobs_before(self) -> float:
+        """The part of ``jobs`` that was done by earlier commands."""
+        return self.members * self.first / self.epochs
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A job has ended, and what is to be said of it."""
+class JobEnded:
+    """A job has ended.
 
-    line: str
+    Attributes:
+        text: line that describes its result.
+    """
+
+    text: str
 
 
-Told = Reached | Ended | str | None  # how far it has come, a job, a line, the end of a training
+# A text is printed; None means that a training has ended.
+Message = EpochStarted | JobEnded | str | None
 
 
 class SweepProgress(pl.callbacks.Callback):
-    """Tells how far a training has come, each epoch."""
+    """Reports the start of each epoch.
 
-    def __init__(self, tell: Callable[[Told], None]) -> None:
-        self._tell = tell
+    Args:
+        report: receives the messages.
+    """
+
+    def __init__(self, report: Callable[[Message], None]) -> None:
+        self._report = report
 
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        self._begun = trainer.current_epoch
+        self._first = trainer.current_epoch
 
     def on_train_epoch_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         members, epochs = _members(task), trainer.max_epochs or 1
-        self._tell(Reached(members, trainer.current_epoch, epochs, self._begun))
+        self._report(EpochStarted(members, trainer.current_epoch, epochs, self._first))
 
 
 class SweepBar:
-    """Jobs done of all, members that train, their epoch, and the time left, on standard error.
+    """A progress bar on standard error: jobs done, jobs in training, their epoch, time left.
 
     Args:
-        jobs: of the whole sweep; None where that isn't known.
-        shown: whether the terminal is this process's to write to.
+        jobs: number of jobs of the whole sweep; None: unknown.
+        shown: whether this process may write to the terminal.
     """
 
     def __init__(self, jobs: int | None, shown: bool = True) -> None:
         self._jobs = jobs
         self._done = 0
-        self._before = 0.0  # jobs, or parts of them, that earlier commands have done
-        self._training: dict[object, Reached] = {}  # by their sources
+        self._before = 0.0  # jobs, or fractions of them, done by earlier commands
+        self._training: dict[object, EpochStarted] = {}  # latest message of each source
         self._bar = tqdm(
             total=jobs,
             dynamic_ncols=True,
-            smoothing=0,  # jobs in training make steps, jobs that end make leaps
+            smoothing=0,  # progress is uneven: jobs that end are leaps
             disable=None if shown else True,  # None: off unless on a terminal
             bar_format=_FORMAT,
         )
 
-    def source(self) -> Callable[[Told], None]:
-        """What is to be told of trainings, one after another, that go on beside others."""
-        return partial(self._hear, object())
+    def listener(self) -> Callable[[Message], None]:
+        """Return a function that receives the messages of a sequence of trainings."""
+        return partial(self._on_message, object())
 
     def skip(self, jobs: int) -> None:
-        """Count ``jobs`` as done that took no time."""
+        """Count ``jobs`` as done in no time."""
         self._before += jobs
         self._done += jobs
         self._show()
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Out of the way of what is written to the terminal meanwhile."""
+    def cleared(self) -> Iterator[None]:
+        """Clear the bar while something else is written to the terminal."""
         with tqdm.external_write_mode(sys.stdout):
             yield
 
     def close(self) -> None:
-        """Leave the terminal to others."""
+        """Finish the bar's line."""
         self._bar.close()
 
-    def _hear(self, source: object, told: Told) -> None:
-        if isinstance(told, str):
-            self._say(told)
+    def _on_message(self, source: object, message: Message) -> None:
+        if isinstance(message, str):
+            self._print(message)
             return
         training = self._training.pop(source, None)
-        if isinstance(told, Reached):
-            self._training[source] = told
-        elif isinstance(told, Ended):
-            self._say(told.line)
+        if isinstance(message, EpochStarted):
+            self._training[source] = message
+        elif isinstance(message, JobEnded):
+            self._print(message.text)
             self._done += 1
             if training is not None:
-                self._before += training.before / training.members
+                self._before += training.jobs_before / training.members
                 if training.members > 1:
                     self._training[source] = replace(training, members=training.members - 1)
         self._show()
 
-    def _say(self, line: str) -> None:
-        with self.aside():
-            log.info("%s", line)
+    def _print(self, text: str) -> None:
+        with self.cleared():
+            log.info("%s", text)
 
     def _show(self) -> None:
-        training = self._training.values()
-        self._bar.n = self._done + sum(one.jobs for one in training)
-        # of no account for the time left
-        self._bar.initial = self._before + sum(one.before for one in training)
-        words = f"{self._done}/{self._jobs or '?'} jobs done"
-        if training:
-            last = min(training, key=lambda one: one.epoch / one.epochs)
-            members = sum(one.members for one in training)
-            words += f", {members} in training, epoch {last.epoch + 1}/{last.epochs}"
-        self._bar.set_description_str(words)
+        trainings = self._training.values()
+        self._bar.n = self._done + sum(training.jobs for training in trainings)
+        # tqdm ignores this part when it estimates the time left.
+        self._bar.initial = self._before + sum(training.jobs_before for training in trainings)
+        text = f"{self._done}/{self._jobs or '?'} jobs done"
+        if trainings:
+            slowest = min(trainings, key=lambda training: training.epoch / training.epochs)
+            members = sum(training.members for training in trainings)
+            text += f", {members} in training, epoch {slowest.epoch + 1}/{slowest.epochs}"
+        self._bar.set_description_str(text)
 
 
 def _members(task: pl.LightningModule) -> int:

@@ -1,4 +1,4 @@
-"""End a run of a search that does worse than others did."""
+"""A callback that stops a run of a search which is worse than the earlier runs."""
 
 from pathlib import Path
 
@@ -9,18 +9,18 @@ from mlp_lab.tasks.base import Task
 
 
 class Pruning(pl.callbacks.Callback):
-    """Report to a trial of a search after each validation; stop when the trial is pruned.
+    """Reports each validation to a trial of a search; stops the run when the trial is pruned.
 
-    The study lies beside the run, in its sweep's folder. A run that was taken out of there, or
-    whose trial has ended, trains undisturbed.
+    The study lies in the sweep folder that contains the run folder. Does nothing if there is no
+    study, or if the trial has ended.
 
     Args:
-        trial: the trial's number.
-        seeds: runs that the trial consists of.
-        after: epochs in which no trial is pruned.
+        trial: number of the trial.
+        seeds: number of runs of the trial.
+        after: number of epochs in which no trial is pruned.
 
     Attributes:
-        ended: how it ended the run; None where it didn't.
+        ended: reason why it stopped the run; None: it did not.
     """
 
     def __init__(self, trial: int, seeds: int, after: int) -> None:
@@ -38,6 +38,6 @@ class Pruning(pl.callbacks.Callback):
             return
         epoch, value = trainer.current_epoch + 1, task.means[keeper.key]
         study.report(self.trial, task.seed, self.seeds, epoch, value)
-        if study.pruned(self.trial):
+        if study.is_pruned(self.trial):
             self.ended = f"pruned after epoch {epoch}"
             trainer.should_stop = True

@@ -1,39 +1,52 @@
-"""A search: trials by what earlier ones reached, trained in batches. A plugin of Hydra's."""
+"""A search: trials that depend on the values of earlier ones, trained in batches.
+
+``Search`` is a plugin of Hydra.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override
-from hydra.core.plugins import Plugins
-from hydra.plugins.launcher import Launcher
-from hydra.plugins.sweeper import Sweeper
-from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
 
 from mlp_lab.errors import UserError
-from mlp_lab.sweeps.job_runner import Task
-from mlp_lab.sweeps.overrides import by_key, values
+from mlp_lab.sweeps.overrides import swept_values, text_of
+from mlp_lab.sweeps.sweeper import PlannedSweeper
 
-if TYPE_CHECKING:  # Optuna is loaded where a search begins, not with every sweep
+if TYPE_CHECKING:  # Optuna is imported when a search starts, not with every sweep
     from optuna.distributions import BaseDistribution
 
 
-class Search(Sweeper):
-    """``hydra/sweeper=search``: a search by Optuna that is stored in the sweep's folder.
+@dataclass(frozen=True)
+class SearchSpace:
+    """What a search varies, and what it does not.
 
-    ``choice(...)``, ``range(...)`` and ``interval(...)``, also as ``tag(log, interval(...))`` and
-    ``int(interval(...))``, are what is searched. Values of ``seed`` are not: a trial trains a job
-    with each of them, and its value is the mean of theirs. Job ``n * seeds + i`` is the i-th seed
-    of trial n, so that a search which goes on finds its jobs again.
+    Attributes:
+        fixed: overrides that all jobs share.
+        seeds: overrides of each job of a trial: one list per seed.
+        distributions: distributions of the searched keys.
+    """
+
+    fixed: list[str]
+    seeds: list[list[str]]
+    distributions: dict[str, "BaseDistribution"]
+
+
+class Search(PlannedSweeper):
+    """``hydra/sweeper=search``: a search by Optuna that is stored in the sweep folder.
+
+    ``choice(...)``, ``range(...)`` and ``interval(...)`` are searched, also as
+    ``tag(log, interval(...))`` and ``int(interval(...))``. Values of ``seed`` are not searched: a
+    trial trains one job per seed, and its value is the mean over these jobs. Job
+    ``n * seeds + i`` is the i-th seed of trial n, so that a resumed search finds its jobs again.
 
     Args:
-        n_trials: in all, with those that the study holds already.
-        n_jobs: trials that are handed to the launcher at a time.
-        prune_after: epochs after which a trial may be pruned; None: never.
-        seed: of what is tried.
-        params: keys and what is searched, beside those of the command line.
+        n_trials: total number of trials, including those that the study contains already.
+        n_jobs: number of trials that the launcher gets at a time.
+        prune_after: number of epochs after which a trial may be pruned; None: never.
+        seed: seed of the sampler.
+        params: keys and what is searched, in addition to the command line; part of the plan.
     """
 
     def __init__(
@@ -43,46 +56,40 @@ class Search(Sweeper):
         self.n_jobs = n_jobs
         self.prune_after = prune_after
         self.seed = seed
-        self.params = params
-
-    def setup(
-        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
-    ) -> None:
-        assert isinstance(task_function, Task)
-        self.task = task_function
-        self.mode = config.select.mode
-        self.loader = hydra_context.config_loader
-        self.launcher: Launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
 
     def sweep(self, arguments: list[str]) -> None:
-        """Train batches until there are ``n_trials``, or none of a batch could be trained.
+        """Train batches until there are ``n_trials`` trials, or no job of a batch has a value.
 
-        The trials of such a batch, and of one that was stopped, are tried again when the sweep
-        goes on.
+        The trials of such a batch, and of one that was stopped, are repeated when the sweep is
+        resumed.
         """
         from mlp_lab.sweeps.study import Study
 
-        overrides = by_key(self.params, arguments, OverridesParser.create(self.loader))
-        fixed, seeds, space = divided(overrides)
-        self.task.jobs = self.n_trials * len(seeds)
-        study = Study(self.task.sweep.folder, self.mode, self.prune_after)
-        while trials := study.batch(space, self.n_jobs, self.n_trials, self.seed):
+        assert self.runner.plan is not None
+        space = self.runner.plan.space
+        assert space is not None
+        seeds = len(space.seeds)
+        self.runner.jobs = self.n_trials * seeds
+        study = Study(self.runner.sweep.folder, self.mode, self.prune_after)
+        while trials := study.batch(space.distributions, self.n_jobs, self.n_trials, self.seed):
             jobs = [
-                [*fixed, *(f"{key}={value}" for key, value in trial.params.items()), *seed, *extra]
+                [
+                    *space.fixed,
+                    *(f"{key}={value}" for key, value in trial.params.items()),
+                    *seed,
+                    *self._pruning(trial.number, seeds),
+                ]
                 for trial in trials
-                for extra in [self._pruning(trial.number, len(seeds))]
-                for seed in seeds
+                for seed in space.seeds
             ]
-            returns = self.launcher.launch(jobs, initial_job_idx=trials[0].number * len(seeds))
+            returns = self.launcher.launch(jobs, initial_job_idx=trials[0].number * seeds)
             values = [float(job.return_value) for job in returns]
-            if self.task.sweep.stopped or all(map(math.isnan, values)):
+            if self.runner.sweep.stopped or all(map(math.isnan, values)):
                 return
             study.tell(_by_trial([trial.number for trial in trials], values))
 
     def _pruning(self, trial: int, seeds: int) -> list[str]:
-        """The override by which a job reports to its trial."""
+        """Return the override that adds the callback which reports to the trial."""
         if self.prune_after is None:
             return []
         target = "_target_:mlp_lab.sweeps.pruning.Pruning"
@@ -91,24 +98,22 @@ class Search(Sweeper):
         ]
 
 
-def divided(
-    overrides: Mapping[str, Override],
-) -> tuple[list[str], list[list[str]], dict[str, "BaseDistribution"]]:
-    """The words that all jobs have, those of each seed of a trial, and what keys are drawn from.
+def search_space(overrides: Mapping[str, Override]) -> SearchSpace:
+    """Return the search space that overrides define.
 
-    Raises UserError if nothing is searched, or if seeds can't be listed.
+    Raises UserError if nothing is searched, or if the seeds can't be listed.
     """
-    fixed = [o.input_line or "" for o in overrides.values() if not o.is_sweep_override()]
+    fixed = [text_of(o) for o in overrides.values() if not o.is_sweep_override()]
     swept = {key: o for key, o in overrides.items() if o.is_sweep_override()}
     seed = swept.pop("seed", None)
     if not swept:
-        raise UserError("a search needs something to search, as in optimizer.lr=interval(0.1,1)")
-    seeds = [[]] if seed is None else [[f"seed={value}"] for value in values(seed)]
-    return fixed, seeds, {key: distribution(override) for key, override in swept.items()}
+        raise UserError("a search needs a key to search, as in optimizer.lr=interval(0.1,1)")
+    seeds = [[]] if seed is None else [[f"seed={value}"] for value in swept_values(seed)]
+    return SearchSpace(fixed, seeds, {key: distribution(o) for key, o in swept.items()})
 
 
 def distribution(override: Override) -> "BaseDistribution":
-    """What Optuna draws the values of a key from. Raises UserError for a wrong interval."""
+    """Return the distribution of a searched key. Raises UserError for a wrong interval."""
     from optuna.distributions import (
         CategoricalDistribution,
         FloatDistribution,
@@ -117,7 +122,7 @@ def distribution(override: Override) -> "BaseDistribution":
 
     interval = override.value()
     if not isinstance(interval, IntervalSweep):
-        return CategoricalDistribution(values(override))
+        return CategoricalDistribution(swept_values(override))
     low, high, log = interval.start, interval.end, "log" in interval.tags
     assert low is not None
     assert high is not None
@@ -130,6 +135,6 @@ def distribution(override: Override) -> "BaseDistribution":
 
 
 def _by_trial(numbers: Sequence[int], values: Sequence[float]) -> Mapping[int, Sequence[float]]:
-    """The values of each trial's jobs, which lie side by side."""
+    """Return the values of each trial's jobs, which are adjacent in ``values``."""
     seeds = len(values) // len(numbers)
     return {n: values[i * seeds : (i + 1) * seeds] for i, n in enumerate(numbers)}

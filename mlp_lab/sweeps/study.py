@@ -1,4 +1,4 @@
-"""The stored study of a search: what was tried, what came of it, what to try next."""
+"""The stored study of a search: its trials, their values, and which trials are next."""
 
 import math
 import statistics
@@ -25,12 +25,12 @@ _DIRECTION = {"min": StudyDirection.MINIMIZE, "max": StudyDirection.MAXIMIZE}
 class Study:
     """The trials of a search, in ``study.journal`` in its sweep's folder.
 
-    A change is in the file before it counts, and several processes may work on it at once.
+    Each change is written to the file at once. Several processes may use the study.
 
     Args:
-        folder: of the sweep.
+        folder: the sweep folder.
         mode: ``min`` or ``max``: which values are better.
-        prune_after: epochs in which no trial is pruned; None: none ever is.
+        prune_after: number of epochs in which no trial is pruned; None: no trial is ever pruned.
     """
 
     def __init__(self, folder: Path, mode: str, prune_after: int | None) -> None:
@@ -46,22 +46,30 @@ class Study:
 
     @property
     def trials(self) -> list[FrozenTrial]:
+        """All trials, by number."""
         return self.study.get_trials(deepcopy=False)
 
     def batch(
         self, space: Mapping[str, BaseDistribution], size: int, total: int, seed: int
     ) -> list[FrozenTrial]:
-        """The trials to train next: those that a killed search left, else up to ``size`` new ones.
+        """Return the trials to train next: unfinished ones of a killed search, or new ones.
 
-        Empty when there are ``total``. What a trial tries depends on ``seed``, its number and what
-        is known before it, so that a search which goes on tries what it would have tried.
+        The values of a trial depend on the seed, its number and the results before it, so that a
+        resumed search tries the same values.
+
+        Args:
+            space: distributions of the searched keys.
+            size: maximum number of new trials.
+            total: number of trials of the whole search; no new ones beyond it.
+            seed: seed of the sampler.
         """
         for trial in self._running():
-            if trial.params.keys() != space.keys():  # killed while it was being made
+            if trial.params.keys() != space.keys():  # killed while it was created
                 self.study.tell(trial.number, state=TrialState.FAIL)
         if not self._running():
             for number in range(len(self.trials), min(len(self.trials) + size, total)):
-                # Batches need the lie that the trials beside one will do badly: it spreads them.
+                # A constant liar assumes bad values near the trials of the same batch: these differ
+                # more.
                 self.study.sampler = TPESampler(
                     multivariate=True,
                     constant_liar=True,
@@ -71,12 +79,15 @@ class Study:
         return self._running()
 
     def tell(self, results: Mapping[int, Sequence[float]]) -> None:
-        """End trials, by number: with the mean over the seeds' values, pruned, or failed for nan.
+        """End trials: with the mean over their seeds, as pruned, or as failed for nan.
 
-        An infinite value, that of a run which diverged, teaches the search to keep away.
+        An infinite value, from a run that diverged, makes the search avoid its neighbourhood.
+
+        Args:
+            results: values of each trial's seeds, by trial number.
         """
-        # Which trials were pruned is a question of what was known while they trained.
-        pruned = {number for number in results if self.pruned(number)}
+        # Decided before any trial ends, as while they trained: it depends on the finished trials.
+        pruned = {number for number in results if self.is_pruned(number)}
         for number, values in results.items():
             if any(map(math.isnan, values)):
                 self.study.tell(number, state=TrialState.FAIL)
@@ -86,22 +97,29 @@ class Study:
                 self.study.tell(number, statistics.fmean(values))
 
     def report(self, number: int, seed: int, seeds: int, epoch: int, value: float) -> None:
-        """Note the value of one of a trial's ``seeds`` after an epoch (from 1).
+        """Store the value of one seed of a trial after an epoch.
 
-        The trial's own value of that epoch is the mean, once all seeds have theirs.
+        The trial's value for the epoch is the mean over its seeds, once all have reported.
+
+        Args:
+            number: number of the trial.
+            seed: the seed that reports.
+            seeds: number of seeds of the trial.
+            epoch: the epoch, from 1.
+            value: validation value.
         """
         trial = self.trials[number]
         if trial.state != TrialState.RUNNING:
-            return  # a run that is trained further when its search is over
+            return  # a run that is resumed after the search
         self.storage.set_trial_user_attr(self._id(number), f"{epoch}/{seed}", value)
-        noted = self.trials[number].user_attrs
-        values = [v for key, v in noted.items() if key.startswith(f"{epoch}/")]
+        reported = self.trials[number].user_attrs
+        values = [v for key, v in reported.items() if key.startswith(f"{epoch}/")]
         if len(values) == seeds:
             mean = statistics.fmean(values)
             self.storage.set_trial_intermediate_value(self._id(number), epoch, mean)
 
-    def pruned(self, number: int) -> bool:
-        """Whether a running trial does worse than the median of those that have finished."""
+    def is_pruned(self, number: int) -> bool:
+        """Return whether a running trial is worse than the median of the finished ones."""
         trial = self.trials[number]
         return trial.state == TrialState.RUNNING and self.study.pruner.prune(self.study, trial)
 
@@ -115,5 +133,5 @@ class Study:
 
 @cache
 def find_study(folder: Path, mode: str, prune_after: int) -> Study | None:
-    """The study in a folder, one for all runs of this process; None where there is none."""
+    """Return the study in a folder, the same object in a process; None if there is none."""
     return Study(folder, mode, prune_after) if (folder / _FILE).is_file() else None

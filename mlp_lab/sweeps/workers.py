@@ -1,6 +1,7 @@
-"""Work for several processes, which are forked from this one: what is loaded here, each has.
+"""Run items in several processes that are forked from this one.
 
-To fork takes milliseconds; to load torch and Lightning once more takes seconds of a core.
+A forked process has all modules that this one has imported. Forking takes milliseconds; importing
+torch and Lightning again takes seconds.
 """
 
 import multiprocessing
@@ -14,117 +15,138 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
-Work = TypeVar("Work")
+Item = TypeVar("Item")
 Value = TypeVar("Value")
-Tell = Callable[[Any], None]  # passes a message on
-Begin = Callable[[Tell], Callable[[Work], Value]]
-Done = Callable[[Work, Value | str], None]
+Send = Callable[[Any], None]  # sends a message to the first process
+OnMessage = Callable[[Any], None]
+Begin = Callable[[Send], Callable[[Item], Value]]
+OnDone = Callable[[Item, Value | str], None]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def spread(
-    works: Sequence[Work],
+def run_in_processes(
+    items: Sequence[Item],
     processes: int,
-    begin: Begin[Work, Value],
-    source: Callable[[], Tell],
-    done: Done[Work, Value],
+    begin: Begin[Item, Value],
+    listener: Callable[[], OnMessage],
+    on_done: OnDone[Item, Value],
 ) -> None:
-    """Do all works, in their order, in at most so many processes at a time.
+    """Process the items in their order, in at most ``processes`` processes at a time.
 
-    Ctrl-C and SIGTERM reach each of them as one KeyboardInterrupt, and so does what one of them
-    raises; when all have ended, it is raised here. If this process dies, so do they.
+    Ctrl-C, SIGTERM and an exception in one process interrupt all others once. The exception is
+    raised here when all processes have ended. If this process dies, the others end, too.
 
     Args:
-        begin: called in each process, with what passes messages on; returns what does a work.
-        source: called here for each process; returns what hears its messages, and None at the end
-            of each work.
-        done: called here after each work, with its value or, if its process died, how that ended.
+        items: arguments of the function that ``begin`` returns.
+        processes: maximum number of processes.
+        begin: called in each process with a function that sends messages; returns the function
+            that processes an item.
+        listener: called for each process; returns the function that receives its messages, and
+            None at the end of each item.
+        on_done: called after each item with its value or, if its process died, with the reason.
     """
-    waiting = deque(works)
-    crew: dict[Connection, _Worker[Work, Value]] = {}
+    waiting = deque(items)
+    workers: dict[Connection, _Worker[Item, Value]] = {}
     fault: BaseException | None = None
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        while waiting or crew:
+    with _killed_at_end(workers), _sigterm_as_interrupt():
+        while waiting or workers:
             try:
-                while waiting and len(crew) < processes:
-                    with _undisturbed():
-                        worker = _Worker(begin, source())
-                        crew[worker.line] = worker
-                        worker.take(waiting)
-                for line in wait(list(crew)):
-                    worker = crew[line]  # type: ignore[index]
-                    if not worker.listen(done, waiting):
-                        del crew[worker.line]
+                while waiting and len(workers) < processes:
+                    with _signals_blocked():
+                        worker = _Worker(begin, listener())
+                        workers[worker.connection] = worker
+                        worker.send_next(waiting)
+                for connection in wait(list(workers)):
+                    worker = workers[connection]  # type: ignore[index]
+                    if not worker.receive(on_done, waiting):
+                        del workers[worker.connection]
             except BaseException as error:
                 fault = fault or error
                 waiting.clear()
-                for worker in crew.values():
+                for worker in workers.values():
                     worker.interrupt()
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        for worker in crew.values():
-            worker.process.kill()
     if fault is not None:
         raise fault
 
 
-class _Worker(Generic[Work, Value]):
-    """One process, which does a work at a time.
+class _Worker(Generic[Item, Value]):
+    """One process, which processes one item at a time.
 
     Args:
-        begin, hear: see ``spread``.
+        begin: see ``run_in_processes``.
+        on_message: receives the messages of the process.
 
     Attributes:
-        line: through which it gets works and tells what comes of them.
+        connection: this process's end of the connection, for items, messages and values.
     """
 
-    def __init__(self, begin: Begin[Work, Value], hear: Tell) -> None:
+    def __init__(self, begin: Begin[Item, Value], on_message: OnMessage) -> None:
         context = multiprocessing.get_context("fork")
-        self.line, far_end = context.Pipe()
+        self.connection, far_end = context.Pipe()
         self.process = context.Process(target=_serve, args=(far_end, begin), daemon=True)
         self.process.start()
-        far_end.close()  # so that the line ends when the process does
-        self._hear = hear
-        self._work: Work | None = None
+        far_end.close()  # so that the connection closes when the process ends
+        self._on_message = on_message
+        self._item: Item | None = None
         self._interrupted = False
 
-    def take(self, waiting: deque[Work]) -> None:
-        """Give it the next work, or tell it that there is none."""
-        self._work = waiting.popleft() if waiting else None
-        with suppress(BrokenPipeError):  # of one that died, which listening will show
-            self.line.send(self._work)
+    def send_next(self, waiting: deque[Item]) -> None:
+        """Send the next item, or None if there is none."""
+        self._item = waiting.popleft() if waiting else None
+        with suppress(BrokenPipeError):  # the process died; ``receive`` handles this
+            self.connection.send(self._item)
 
-    def listen(self, done: Done[Work, Value], waiting: deque[Work]) -> bool:
-        """Hear what it has to say; return whether there is more to come. Raises its faults."""
+    def receive(self, on_done: OnDone[Item, Value], waiting: deque[Item]) -> bool:
+        """Handle one message; return whether the process goes on. Raises its exceptions."""
         try:
-            ended, said = self.line.recv()
+            is_value, message = self.connection.recv()
         except (EOFError, OSError):
             self.process.join()
-            if self._work is not None and not self._interrupted:
-                self._hear(None)
-                done(self._work, _how_ended(self.process.exitcode or 0))
+            if self._item is not None and not self._interrupted:
+                self._on_message(None)
+                on_done(self._item, _exit_reason(self.process.exitcode or 0))
             return False
-        if isinstance(said, BaseException):
-            raise said
-        if ended:
-            assert self._work is not None
-            self._hear(None)
-            done(self._work, said)
-            self.take(waiting)
+        if isinstance(message, BaseException):
+            raise message
+        if is_value:
+            assert self._item is not None
+            self._on_message(None)
+            on_done(self._item, message)
+            self.send_next(waiting)
         else:
-            self._hear(said)
+            self._on_message(message)
         return True
 
     def interrupt(self) -> None:
+        """Raise KeyboardInterrupt in the process."""
         self._interrupted = True
         self.process.terminate()
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Keep signals waiting, in this process and in one that is forked meanwhile."""
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """Raise KeyboardInterrupt for SIGTERM."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _killed_at_end(workers: dict[Connection, _Worker[Item, Value]]) -> Iterator[None]:
+    """Kill the workers that still run when the context ends."""
+    try:
+        yield
+    finally:
+        for worker in workers.values():
+            worker.process.kill()
+
+
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Block signals, in this process and in one that is forked in the meantime."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         yield
@@ -132,24 +154,27 @@ def _undisturbed() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(line: Connection, begin: Begin[Work, Value]) -> None:
-    """What a process does, until it gets no further work."""
+def _serve(connection: Connection, begin: Begin[Item, Value]) -> None:
+    """Process items in a forked process until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all its processes
-    signal.signal(signal.SIGTERM, _first_alone())  # the first process sends this one
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGTERM, _interrupt_once())  # sent by the first process
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     with suppress(KeyboardInterrupt):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         try:
-            do = begin(lambda message: line.send((False, message)))
-            while (work := line.recv()) is not None:
-                line.send((True, do(work)))
+            process = begin(lambda message: connection.send((False, message)))
+            while (item := connection.recv()) is not None:
+                connection.send((True, process(item)))
         except Exception as fault:
-            fault.add_note(traceback.format_exc())  # which no other process can tell
-            line.send((True, fault))
+            fault.add_note(traceback.format_exc())  # the traceback itself can't be sent
+            connection.send((True, fault))
 
 
-def _first_alone() -> Callable[..., None]:
-    """Interrupts once: another would come while what the first one left is written down."""
+def _interrupt_once() -> Callable[..., None]:
+    """Return a signal handler that raises KeyboardInterrupt for the first signal only.
+
+    A second one would disturb the clean-up after the first.
+    """
     interrupted = False
 
     def handle(*_: object) -> None:
@@ -161,13 +186,13 @@ def _first_alone() -> Callable[..., None]:
     return handle
 
 
-def _end_with_parent() -> None:
+def _exit_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
     os._exit(1)
 
 
-def _how_ended(code: int) -> str:
-    how = f"exit status {code}" if code >= 0 else f"signal {-code} ({signal.strsignal(-code)})"
-    return f"its process ended with {how}"
+def _exit_reason(code: int) -> str:
+    reason = f"exit status {code}" if code >= 0 else f"signal {-code} ({signal.strsignal(-code)})"
+    return f"its process ended with {reason}"

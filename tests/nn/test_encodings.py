@@ -28,7 +28,7 @@ from mlp_lab.nn.encodings import (
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.evaluate import evaluate
 from mlp_lab.runs.train import Training, fit_alone, resume, train
-from mlp_lab.sweeps.groups import Job, groups
+from mlp_lab.sweeps.groups import Job, training_groups
 from mlp_lab.sweeps.jobs import train_jobs
 
 
@@ -179,7 +179,7 @@ def test_frequencies_that_the_axes_cant_share_are_refused() -> None:
 
 
 @given(seeds)
-def test_the_settings_of_the_paper_are_no_reason_for_a_remark(seed: int) -> None:
+def test_the_flat_config_the_paper_are_no_reason_for_a_remark(seed: int) -> None:
     torch.manual_seed(seed)
     nyquist = 128  # of every second of 512 pixels
     used = [gaussian(2, 256, 10.0), gaussian(2, 256, 14.0), Basic(2), Identity(2)]
@@ -291,7 +291,7 @@ def test_jobs_that_see_the_same_features_train_as_one(curve: Callable, tmp_path:
         ["seed=1"],
     ]
     jobs = [Job(curve(*words), words, tmp_path / str(i)) for i, words in enumerate(alike)]
-    found = [[jobs.index(job) for job in group.jobs] for group in groups(jobs)]
+    found = [[jobs.index(job) for job in group.jobs] for group in training_groups(jobs)]
     assert found == [[0, 1], [2], [3, 4], [5], [6], [7, 8]]
     for job, stacked in zip(jobs, train_jobs(jobs), strict=True):
         alone = train(job.cfg)

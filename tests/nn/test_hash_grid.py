@@ -26,7 +26,7 @@ from mlp_lab.runs.predict import predict
 from mlp_lab.runs.train import Training, fit_alone, resume, train
 from mlp_lab.storage.checkpoints import load_network, read_checkpoint
 from mlp_lab.storage.run_folder import Run
-from mlp_lab.sweeps.groups import Job, groups
+from mlp_lab.sweeps.groups import Job, training_groups
 
 dimensions = st.sampled_from([1, 2, 3])
 PRIMES = (1, 2654435761, 805459861)
@@ -182,7 +182,7 @@ def test_a_grid_goes_on_as_if_it_had_not_stopped(picture: Callable[..., DictConf
 
 def test_grids_train_alone_and_say_why(picture: Callable[..., DictConfig], tmp_path: Path) -> None:
     jobs = [Job(picture(f"seed={i}"), [], tmp_path / str(i)) for i in range(2)]
-    found = groups(jobs)
+    found = training_groups(jobs)
     assert [len(group.jobs) for group in found] == [1, 1]
     assert {group.alone for group in found} == {"HashGrid has no stacked form"}
 

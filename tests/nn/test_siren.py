@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mlp_lab.nn.encodings import Centred
 from mlp_lab.nn.siren import Sine, Siren
 from mlp_lab.runs.train import Training, fit_alone
-from mlp_lab.sweeps.groups import Job, groups
+from mlp_lab.sweeps.groups import Job, training_groups
 from mlp_lab.sweeps.jobs import train_jobs
 
 units = st.integers(1, 6)
@@ -126,7 +126,7 @@ def job(compose: Callable, tmp_path: Path) -> Callable[..., Job]:
 def test_sine_networks_learn_and_train_as_one(job: Callable[..., Job]) -> None:
     own = [["seed=1"], ["seed=2", "network.omega=20"]]
     jobs = [job(f"stacked_{i}", *words) for i, words in enumerate(own)]
-    assert len(groups(jobs)) == 1
+    assert len(training_groups(jobs)) == 1
     for i, stacked in enumerate(train_jobs(jobs)):
         single = job(f"alone_{i}", *own[i])
         training = Training.new(single.cfg, single.overrides, single.folder)

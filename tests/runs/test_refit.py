@@ -121,7 +121,7 @@ def test_a_sweep_of_refits(cfg: Callable, compose: Callable, tmp_path: Path) -> 
     apart = [fit_alone(training, test=False, terminal=False) for training in trainings]
     assert_same_runs(apart, train_jobs(jobs["stacked"]))
     told = answer.conclude(str(tmp_path / "stacked"))
-    assert "none is chosen: there are no validation data to choose by (data.refit=true)" in told
+    assert "no run is chosen: there are no validation data (data.refit=true)" in told
     assert not any(Run(job.folder).result["evaluations"] for job in jobs["stacked"])
     folder = jobs["stacked"][0].folder
     with pytest.raises(UserError, match=r"^split=validation: data\.refit=true leaves none"):
@@ -147,7 +147,7 @@ def test_a_sweep_tests_all_its_refits(
     words = ["network.width=3,4", "seed=0,1", "data.refit=true", f"sweep.test={tested}"]
     words += [f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'", "trainer.max_epochs=2"]
     assert sweeps.start([*words, "trainer.accelerator=cpu", "callbacks=none"])
-    assert "none is chosen" in capsys.readouterr().out
+    assert "no run is chosen" in capsys.readouterr().out
     [folder] = tmp_path.glob("mnist_hw4/sweeps/*")
     evaluations = [Run(path.parent).result["evaluations"] for path in folder.glob("*/result.json")]
     assert [[(e["split"], e["epoch"]) for e in own] for own in evaluations] == [[("test", 2)]] * 4
@@ -172,7 +172,7 @@ def test_refits_are_compared_with_others(cfg: Callable, tmp_path: Path) -> None:
         if not run.result["refit"]:
             run.write_result(run.result | {"status": "interrupted"})
     told = answer.compare([str(tmp_path / "mnist_hw4")], "error", output=str(tmp_path / "later"))
-    assert "none is chosen: there are no validation data to choose by" in told
+    assert "no run is chosen: there are no validation data" in told
 
 
 def test_the_ladders_committee_has_seen_all_digits(
@@ -181,7 +181,7 @@ def test_the_ladders_committee_has_seen_all_digits(
     words = ["experiment=mnist_fast", "sweep=mnist_ensemble", "network.width=8", "callbacks=none"]
     words += [f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'", "trainer.max_epochs=1"]
     assert sweeps.start([*words, "trainer.accelerator=cpu", "trainer.precision=32-true"])
-    assert "none is chosen" in capsys.readouterr().out
+    assert "no run is chosen" in capsys.readouterr().out
     [folder] = tmp_path.glob("mnist_fast/sweeps/*")
     assert not any(Run(path).result["evaluations"] for path in folder.glob("?_seed=?"))
     entry = ensemble.evaluate(compose(f"run='{folder}'", root="evaluate"))

@@ -18,9 +18,8 @@ from mlp_lab.data.mnist import MNIST
 from mlp_lab.runs.train import Result, Training, fit_alone
 from mlp_lab.storage.checkpoints import read_checkpoint
 from mlp_lab.storage.run_folder import Run
-from mlp_lab.sweeps import groups as groups_module
-from mlp_lab.sweeps import jobs as jobs_module
-from mlp_lab.sweeps.groups import Job
+from mlp_lab.sweeps import group_trainer, groups
+from mlp_lab.sweeps.groups import Job, training_groups
 from mlp_lab.sweeps.jobs import train_jobs
 from mlp_lab.tasks.base import Task
 from mlp_lab.tasks.stack import Stack
@@ -58,7 +57,7 @@ def together(jobs: Sequence[Job], **options: Any) -> list[Result]:
             stacks.append(len(self.members))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jobs_module, "Stack", Watched)
+        patch.setattr(group_trainer, "Stack", Watched)
         results = train_jobs(jobs, **options)
     assert stacks == [len(jobs)]
     return results
@@ -392,7 +391,10 @@ def test_a_job_that_makes_its_stack_fail_fails_alone(
     monkeypatch.setattr(Task, "on_train_epoch_end", breaks)
     results = train_jobs(jobs("sweep", *own))
     assert [result.status for result in results] == ["finished", "failed", "finished"]
-    assert "together they failed (ZeroDivisionError); now one by one" in capsys.readouterr().out
+    assert (
+        "the stack failed (ZeroDivisionError); its jobs now train one by one"
+        in capsys.readouterr().out
+    )
     apart = alone(jobs("apart", *own[::2]))
     for one, other in zip(apart, results[::2], strict=True):
         assert_alike(Run(one.folder).history, Run(other.folder).history)
@@ -437,13 +439,13 @@ def test_processes_divide_a_stack(jobs: Jobs, capsys: pytest.CaptureFixture) -> 
 def test_groups_suffice_for_all_processes(
     jobs_: list[int], processes: int, parts: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(groups_module, "_likeness", lambda job: job.cfg.shape)
+    monkeypatch.setattr(groups, "_stacking_key", lambda job: job.cfg.shape)
     every = [
         Job(OmegaConf.create({"shape": shape, "seed": number % 3}), [], Path(f"{shape}_{number}"))
         for shape, number_of in enumerate(jobs_)
         for number in range(number_of)
     ]
-    found = groups_module.groups(every, processes)
+    found = training_groups(every, processes)
     assert [len(group.jobs) for group in found] == parts
     assert sorted(job.folder for group in found for job in group.jobs) == sorted(
         job.folder for job in every

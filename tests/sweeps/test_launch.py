@@ -29,7 +29,8 @@ from mlp_lab.sweeps import jobs, plan
 from mlp_lab.sweeps import launch as sweeps
 from mlp_lab.sweeps.comparison import answer
 from mlp_lab.sweeps.groups import Job
-from mlp_lab.sweeps.job_runner import Task
+from mlp_lab.sweeps.job_runner import JobRunner
+from mlp_lab.sweeps.overrides import grid_axes
 
 # --- the command, with jobs that only say that they were there ----------------------------------
 
@@ -72,7 +73,7 @@ class Trained:
 def trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Trained:
     stand_in = Trained()
     monkeypatch.setattr(jobs, "train_jobs", stand_in)
-    monkeypatch.setattr(answer, "conclude", lambda folder: f"the answer of {folder}")
+    monkeypatch.setattr(answer, "conclude", lambda folder, *_: f"the answer of {folder}")
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # as the command has it
     monkeypatch.setenv("GOMP_SPINCOUNT", "10000")  # known to monkeypatch, so that it is put back
     monkeypatch.chdir(tmp_path)
@@ -87,7 +88,11 @@ def the_sweep(logs: Path = Path("logs")) -> Path:
     return folder
 
 
-def test_all_jobs_go_to_training_at_once(trained: Trained, capsys: pytest.CaptureFixture) -> None:
+def test_all_jobs_go_to_training_at_once(
+    trained: Trained, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    axes = Mock(wraps=grid_axes)
+    monkeypatch.setattr(plan, "grid_axes", axes)
     assert sweeps.start(["optimizer.lr=0.1,0.2", "seed=0,1", "network.width=8"])
     assert trained.names == [
         ["0_lr=0.1,seed=0", "1_lr=0.1,seed=1", "2_lr=0.2,seed=0", "3_lr=0.2,seed=1"]
@@ -95,6 +100,7 @@ def test_all_jobs_go_to_training_at_once(trained: Trained, capsys: pytest.Captur
     assert trained.calls[0][1][1] == ["optimizer.lr=0.1", "seed=1", "network.width=8"]
     out, err = capsys.readouterr()
     assert (out, err) == (f"\nthe answer of {the_sweep().absolute()}\n", "")  # fmt: skip
+    assert axes.call_count == 1  # planned once
 
 
 @pytest.mark.parametrize(
@@ -192,10 +198,10 @@ def test_fail_fast_lets_no_other_job_begin(
     assert [*chain(*trained.names)] == ["0_seed=5", "1_seed=6"]
     out, err = capsys.readouterr()
     assert err == "mlp_lab: 1_seed=6: it had to\n"
-    assert f"go on:  python scripts/train.py resume={the_sweep().absolute()}\n" in out
+    assert f"resume:  python scripts/train.py resume={the_sweep().absolute()}\n" in out
     assert "the answer of" in out
     trained.endings = {}
-    assert sweeps.go_on(str(the_sweep()), [])
+    assert sweeps.resume(str(the_sweep()), [])
     assert [*chain(*trained.names)][2:] == ["0_seed=5", "1_seed=6", "2_seed=7"]
 
 
@@ -229,7 +235,7 @@ def test_a_fault_leaves_the_answer_of_what_is_done(
     assert trained.names == [["0_seed=5"], ["1_seed=6"], ["2_seed=7"]]
     out, _ = capsys.readouterr()
     folder = the_sweep().absolute()
-    assert f"go on:  python scripts/train.py resume={folder}\n" in out
+    assert f"resume:  python scripts/train.py resume={folder}\n" in out
     assert f"what ['{folder}'] show by ('loss', 'min')" in out
     assert "the answer of" not in out  # which would touch the test set
 
@@ -243,14 +249,16 @@ def test_a_sweep_goes_on_as_it_began(
     sweeps.start(words)
     monkeypatch.undo()
     monkeypatch.setattr(jobs, "train_jobs", trained)
-    monkeypatch.setattr(answer, "conclude", str)
+    monkeypatch.setattr(answer, "conclude", lambda folder, *_: folder)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     folder = the_sweep(tmp_path / "logs")
     before = yaml.safe_load((folder / "sweep.yaml").read_text())
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    assert sweeps.go_on(f"../{folder.relative_to(tmp_path)}", ["hydra/launcher=basic", "threads=1"])
+    assert sweeps.resume(
+        f"../{folder.relative_to(tmp_path)}", ["hydra/launcher=basic", "threads=1"]
+    )
     assert trained.names == [["0_seed=5"], ["1_seed=6"]]
     assert trained.calls[0][0][1] == ["seed=5", "data.root=here", "threads=1"]
     assert {path.parent for path in folder.glob("*/result.json")} == {
@@ -262,7 +270,7 @@ def test_a_sweep_goes_on_as_it_began(
 
 def test_how_many_jobs_go_to_training_at_once_can_change(trained: Trained) -> None:
     sweeps.start(["seed=5,6", "hydra.sweeper.max_batch_size=2"])
-    sweeps.go_on(str(the_sweep()), ["hydra.sweeper.max_batch_size=1"])
+    sweeps.resume(str(the_sweep()), ["hydra.sweeper.max_batch_size=1"])
     assert trained.names == [["0_seed=5", "1_seed=6"], ["0_seed=5"], ["1_seed=6"]]
 
 
@@ -270,14 +278,14 @@ def test_whether_the_first_failure_ends_a_sweep_can_change(trained: Trained) -> 
     trained.endings = {0: "failed"}
     words = ["seed=5,6", "hydra/launcher=basic"]
     sweeps.start([*words, "sweep.fail_fast=true"])
-    sweeps.go_on(str(the_sweep()), ["sweep.fail_fast=false"])
+    sweeps.resume(str(the_sweep()), ["sweep.fail_fast=false"])
     assert trained.names == [["0_seed=5"], ["0_seed=5"], ["1_seed=6"]]
 
 
 def test_a_search_can_go_on_for_longer(trained: Trained) -> None:
     pytest.importorskip("optuna")
     sweeps.start([*SEARCH, "hydra.sweeper.n_trials=3"])
-    sweeps.go_on(str(the_sweep()), ["hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=2"])
+    sweeps.resume(str(the_sweep()), ["hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=2"])
     numbers = [[name.partition("_")[0] for name in batch] for batch in trained.names]
     assert numbers == [["0", "1", "2"], ["3", "4"], ["5"]]
 
@@ -286,15 +294,15 @@ def test_a_search_can_go_on_for_longer(trained: Trained) -> None:
 def test_what_is_learnt_stays_when_a_sweep_goes_on(word: str, trained: Trained) -> None:
     sweeps.start(["seed=5"])
     key = word.partition("=")[0]
-    with pytest.raises(UserError, match=f"^{key}: can't be changed when a sweep goes on"):
-        sweeps.go_on(str(the_sweep()), [word])
+    with pytest.raises(UserError, match=f"^{key}: can't be changed when a sweep is resumed"):
+        sweeps.resume(str(the_sweep()), [word])
 
 
 @pytest.mark.parametrize("key", ["threads", "hydra.launcher.n_jobs", "sweep.fail_fast"])
 def test_what_changes_takes_one_value(key: str, trained: Trained) -> None:
     sweeps.start(["seed=5"])
     with pytest.raises(UserError, match=f"^{key}: can't vary in a sweep"):
-        sweeps.go_on(str(the_sweep()), [f"{key}=1,2"])
+        sweeps.resume(str(the_sweep()), [f"{key}=1,2"])
     assert trained.names == [["0"]]
 
 
@@ -308,7 +316,7 @@ def test_what_changes_takes_one_value(key: str, trained: Trained) -> None:
         (["trainer=ddp", "seed=1,2"], "trainer: devices=2, strategy=ddp: each job of a sweep runs"),
         (["trainer.devices=2", "seed=1,2"], "trainer: devices=2, strategy=auto: each job of a"),
         (["seed=1,2", "trainer.devices=1,2"], "trainer: devices=2, strategy=auto: each job of a"),
-        (["resume=x", "seed=1,2"], "resume=x: can't be joined with -m"),
+        (["resume=x", "seed=1,2"], "resume=x: can't be used with -m"),
         (["hydra.sweep.dir=x"], "hydra.sweep.dir: can't be set: a sweep lies in"),
         (["++hydra.sweep.dir=x"], "hydra.sweep.dir: can't be set: a sweep lies in"),
         (["hydra.sweeper.max_batch_size=1,2"], "hydra.sweeper.max_batch_size: can't vary in a"),
@@ -321,7 +329,7 @@ def test_what_changes_takes_one_value(key: str, trained: Trained) -> None:
         (["sweep=nope"], "sweep=nope: no such option"),
         (
             ["sweep.zip=[seed,network.width]", "seed=1,2", "network.width=1,2,0"],
-            "sweep.zip: each key needs as many values as the others: seed has 2, network.width has",
+            "sweep.zip: all keys need the same number of values: seed has 2, network.width has",
         ),
         (
             ["sweep.zip=[seed,network.width]", "seed=1,2", "network.width=1,0"],
@@ -329,13 +337,13 @@ def test_what_changes_takes_one_value(key: str, trained: Trained) -> None:
         ),
         (
             ["hydra.launcher._target_=hydra_plugins.x.Y"],
-            "hydra/launcher=vectorized: not installed; pip install -e '.[vectorized]' does it",
+            "hydra/launcher=vectorized: not installed; pip install -e '.[vectorized]' installs it",
         ),
         (["hydra.launcher.processes=0"], "hydra.launcher.processes=0: must be a whole number"),
         (["hydra.launcher.proceses=2"], "hydra.launcher.proceses"),
         (
             ["hydra.launcher.processes=3", "threads=2"],
-            "hydra.launcher.processes=3: with one thread each, not 2",
+            "hydra.launcher.processes=3: each process has one thread, not 2",
         ),
         (["hydra/launcher=slrum"], "hydra/launcher=slrum: no such option; did you mean slurm?"),
     ],
@@ -351,11 +359,11 @@ def test_a_mistake_leaves_nothing(words: list[str], said: str, trained: Trained)
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([*SEARCH, "sweep.zip=[seed]", "seed=1,2"], "sweep.zip: only values of a grid go in step"),
+        ([*SEARCH, "sweep.zip=[seed]", "seed=1,2"], "sweep.zip: only a grid can zip values"),
         ([*SEARCH, "hydra.sweeper.n_trials=0"], "hydra.sweeper.n_trials=0: must be"),
         ([*SEARCH, "optimizer.lr=interval(1,0.5)"], "optimizer.lr=interval(1,0.5): "),
         ([*SEARCH, "seed=interval(0,9)"], "seed=interval(0,9): needs values that can be listed"),
-        (["hydra/sweeper=search"], "a search needs something to search"),
+        (["hydra/sweeper=search"], "a search needs a key to search"),
     ],
 )
 def test_a_mistake_in_a_search_leaves_nothing(
@@ -404,7 +412,7 @@ def test_a_combination_that_can_not_be_leaves_no_job(trained: Trained) -> None:
 def test_a_job_answers_with_its_best_value(trained: Trained, tmp_path: Path) -> None:
     sweep = Sweep.create(str(tmp_path), "fit", [], ["seed"])
     cfgs = [composed(f"select.metric={metric}") for metric in ("loss", "error", "accuracy")]
-    values = Task(sweep).train([(i, cfg, [f"seed={i}"]) for i, cfg in enumerate(cfgs, 4)])
+    values = JobRunner(sweep).train([(i, cfg, [f"seed={i}"]) for i, cfg in enumerate(cfgs, 4)])
     assert values[:2] == [14.0, 0.5]
     assert math.isnan(values[2])
 
@@ -423,7 +431,7 @@ def test_ctrl_c_ends_a_sweep_that_can_be_resumed(
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     [sweep] = tmp_path.glob("mnist_hw4/sweeps/*")
-    assert f"go on:  python scripts/train.py resume={sweep}" in out
+    assert f"resume:  python scripts/train.py resume={sweep}" in out
     assert "Traceback" not in err
     status = [
         json.loads((run / "result.json").read_text())["status"] for run in sorted(sweep.glob("?_*"))

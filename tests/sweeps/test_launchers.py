@@ -94,8 +94,8 @@ def test_a_process_that_dies_leaves_the_answer_of_what_is_done(
     assert process.returncode == 1
     assert "TerminatedWorkerError" in err
     [folder] = tmp_path.glob("mnist_hw4/sweeps/*")
-    assert f"go on:  python scripts/train.py resume={folder}" in out
-    assert "max_epochs=100000: unfinished: it runs still, or was killed" in out
+    assert f"resume:  python scripts/train.py resume={folder}" in out
+    assert "max_epochs=100000: unfinished: still running, or killed" in out
     assert "chosen by validation loss" in out
     assert "the test set was not evaluated" in out
     assert ",finished," in (folder / "summary.csv").read_text()
@@ -153,7 +153,7 @@ def test_a_signal_reaches_forked_processes(
     told = sorted(line.partition(": ")[2][:17] for line in err.splitlines())
     assert told == ["0_seed=1,lr=1e+30", "2_seed=2,lr=1e+30"], err  # which had diverged before
     [folder] = tmp_path.glob("mnist_hw4/sweeps/*")
-    assert f"go on:  python scripts/train.py resume={folder}" in out
+    assert f"resume:  python scripts/train.py resume={folder}" in out
     for path in folder.glob("[13]_*"):
         assert Run(path).result["status"] == "interrupted"
         assert f"{path.name}: interrupted" in out

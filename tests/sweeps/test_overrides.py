@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlp_lab.errors import UserError
-from mlp_lab.sweeps.overrides import axes, by_key
+from mlp_lab.sweeps.overrides import grid_axes, last_by_key
 
 
 def grid(*words: str, zipped: Sequence[str] = ()) -> list[set[str]]:
-    overrides = by_key({}, words, OverridesParser.create())
-    rows = product(*axes(overrides, zipped))
+    overrides = last_by_key({}, words, OverridesParser.create())
+    rows = product(*grid_axes(overrides, zipped))
     return [{word for step in row for word in step} for row in rows]
 
 
@@ -47,10 +47,10 @@ def test_the_last_word_for_a_key_counts() -> None:
 @pytest.mark.parametrize(
     ("words", "zipped", "said"),
     [
-        (["a=1,2", "b=1,2,3"], ["a", "b"], "sweep.zip: each key needs as many values .* b has 3"),
+        (["a=1,2", "b=1,2,3"], ["a", "b"], "sweep.zip: all keys need the same number .* b has 3"),
         (["a=1,2", "b=1"], ["a", "b"], "sweep.zip: b isn't swept .swept: a."),
         (["a=1"], ["c"], "sweep.zip: c isn't swept .swept: nothing."),
-        (["a=shuffle(1,2)"], [], "a=shuffle.1,2.: shuffle: jobs are numbered in the same order"),
+        (["a=shuffle(1,2)"], [], "a=shuffle.1,2.: can.t use shuffle: jobs are numbered"),
         (["a=interval(0,1)"], [], "a=interval.0,1.: needs values that can be listed"),
     ],
 )

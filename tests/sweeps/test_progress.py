@@ -18,7 +18,7 @@ from helpers import Start
 
 from mlp_lab.runs import threads
 from mlp_lab.sweeps import launch as sweeps
-from mlp_lab.sweeps.progress import Ended, Reached, SweepBar, SweepProgress
+from mlp_lab.sweeps.progress import EpochStarted, JobEnded, SweepBar, SweepProgress
 
 SHOWN = re.compile(r"(\d+/\d+) jobs done(?:, (\d+) in training, epoch (\d+)/\d+)? +(\d+)%")
 
@@ -90,9 +90,9 @@ def test_batches_of_a_search(sweep: Callable) -> None:
     assert terminal.displays == 1
 
 
-def watch(tell: Callable, trainer: Any, task: Any) -> SweepProgress:
+def watch(report: Callable, trainer: Any, task: Any) -> SweepProgress:
     """What a training tells when it begins and when an epoch does."""
-    progress = SweepProgress(tell)
+    progress = SweepProgress(report)
     progress.on_train_start(trainer, task)
     progress.on_train_epoch_start(trainer, task)
     return progress
@@ -102,10 +102,10 @@ def test_what_was_done_before_says_nothing_of_the_time_left() -> None:
     with redirect_stderr(Terminal()) as terminal:
         bar = SweepBar(8)
         bar.skip(4)
-        trainer, tell = SimpleNamespace(current_epoch=1, max_epochs=2), bar.source()
-        watch(tell, trainer, Mock())
+        trainer, report = SimpleNamespace(current_epoch=1, max_epochs=2), bar.listener()
+        watch(report, trainer, Mock())
         bar._bar.start_t, bar._bar._time = 0.0, lambda: 10.0
-        tell(Ended("of three"))  # half of one took ten seconds, so that three take sixty
+        report(JobEnded("of three"))  # half of one took ten seconds, so that three take sixty
     assert terminal.getvalue().rstrip().endswith("[00:10<01:00]")
 
 
@@ -114,15 +114,15 @@ def test_members_that_leave_a_stack_are_done(monkeypatch: pytest.MonkeyPatch) ->
     stack, trainer = [Mock(), Mock(), Mock()], SimpleNamespace(current_epoch=0, max_epochs=2)
     with redirect_stderr(Terminal()) as terminal:
         bar = SweepBar(4)
-        tell = bar.source()
-        progress = watch(tell, trainer, stack)
+        report = bar.listener()
+        progress = watch(report, trainer, stack)
         stack.pop()
-        tell(Ended("it stopped early"))
+        report(JobEnded("it stopped early"))
         trainer.current_epoch = 1
         progress.on_train_epoch_start(trainer, stack)
         for _ in range(2):
-            tell(Ended("with all epochs"))
-        tell(None)
+            report(JobEnded("with all epochs"))
+        report(None)
     assert terminal.shown == [
         ("0/4", "3", "1", "0"), ("1/4", "2", "1", "25"), ("1/4", "2", "2", "50"),
         ("2/4", "1", "2", "62"), ("3/4", "", "", "75"),
@@ -132,12 +132,12 @@ def test_members_that_leave_a_stack_are_done(monkeypatch: pytest.MonkeyPatch) ->
 def test_trainings_beside_each_other_are_summed() -> None:
     with redirect_stderr(Terminal()) as terminal:
         bar = SweepBar(8)
-        one, other = bar.source(), bar.source()
-        one(Reached(members=2, epoch=3, epochs=4, begun=0))
-        other(Reached(members=4, epoch=1, epochs=4, begun=0))
-        one(Ended("the first of two"))
+        one, other = bar.listener(), bar.listener()
+        one(EpochStarted(members=2, epoch=3, epochs=4, first=0))
+        other(EpochStarted(members=4, epoch=1, epochs=4, first=0))
+        one(JobEnded("the first of two"))
         one(None)  # the second was interrupted
-        one(Reached(members=1, epoch=2, epochs=4, begun=0))
+        one(EpochStarted(members=1, epoch=2, epochs=4, first=0))
     assert terminal.shown == [
         ("0/8", "2", "4", "19"),
         ("0/8", "6", "2", "31"),  # 2 x 3/4 + 4 x 1/4 of 8

@@ -21,8 +21,9 @@ from optuna.trial import FrozenTrial, TrialState
 from mlp_lab.errors import UserError
 from mlp_lab.runs.callbacks.keeper import Keeper
 from mlp_lab.storage.run_folder import Run
+from mlp_lab.sweeps.overrides import last_by_key
 from mlp_lab.sweeps.pruning import Pruning
-from mlp_lab.sweeps.search import Search, distribution
+from mlp_lab.sweeps.search import Search, distribution, search_space
 from mlp_lab.sweeps.study import Study
 from mlp_lab.tasks.base import Task
 
@@ -55,10 +56,13 @@ def search(
     """Search in ``folder``; return the study's trials and what was launched."""
     params = {"lr": LR, "optimizer": "choice(sgd,adam)"}
     sweeper = Search(n_trials, n_jobs, prune_after, 0, params)
-    sweeper.mode, sweeper.loader = mode, None
-    sweeper.task = SimpleNamespace(sweep=SimpleNamespace(folder=folder, stopped=False))
+    sweeper.mode = mode
+    space = search_space(last_by_key(params, words, OverridesParser.create()))
+    sweeper.runner = SimpleNamespace(
+        sweep=SimpleNamespace(folder=folder, stopped=False), plan=SimpleNamespace(space=space)
+    )
     sweeper.launcher = launcher = Launcher(objective)
-    sweeper.sweep(list(words))
+    sweeper.sweep([])
     return Study(folder, mode, prune_after).trials, launcher
 
 
@@ -102,8 +106,8 @@ def test_what_a_word_searches(word: str, drawn_from: object) -> None:
         (["lr=tag(log,interval(0,1))"], "lr=tag.log,interval.0,1..: "),
         (["lr=interval(1,0)"], "lr=interval.1,0.: "),
         (["seed=interval(0,9)"], "seed=interval.0,9.: needs values that can be listed"),
-        (["lr=shuffle(1,2)"], "lr=shuffle.1,2.: shuffle: jobs are numbered in the same order"),
-        (["lr=1", "optimizer=sgd"], "a search needs something to search"),
+        (["lr=shuffle(1,2)"], "lr=shuffle.1,2.: can.t use shuffle: jobs are numbered"),
+        (["lr=1", "optimizer=sgd"], "a search needs a key to search"),
     ],
 )
 def test_overrides_that_cannot_be_searched_are_refused(
@@ -195,7 +199,7 @@ def report_epochs(study: Study, number: int, curves: dict[int, list[float]]) -> 
         for seed, curve in curves.items():
             if seed not in stopped:
                 study.report(number, seed, len(curves), epoch, curve[epoch - 1])
-                if study.pruned(number):
+                if study.is_pruned(number):
                     stopped[seed] = epoch
     return stopped
 
@@ -236,7 +240,7 @@ def test_a_run_whose_trial_has_ended_reports_no_more(tmp_path: Path) -> None:
     study.tell({0: [1.0]})
     study.report(0, 0, 1, epoch=1, value=9.0)
     assert study.trials[0].intermediate_values == {}
-    assert not study.pruned(0)
+    assert not study.is_pruned(0)
 
 
 def test_a_pruned_run_says_so(tmp_path: Path) -> None:

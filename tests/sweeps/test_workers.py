@@ -1,4 +1,4 @@
-"""Work that is spread over forked processes, held against the same work in this one."""
+"""Items that forked processes run, compared with the same items in this one."""
 
 import os
 import signal
@@ -11,77 +11,79 @@ from helpers import forks, soon
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlp_lab.sweeps.workers import Tell, spread
+from mlp_lab.sweeps.workers import Send, run_in_processes
 
 pytestmark = forks
 
 
-class Heard:
-    """What the first process hears of works."""
+class Received:
+    """What the first process receives."""
 
     def __init__(self) -> None:
         self.messages: list[list[Any]] = []
         self.values: dict[Any, Any] = {}
 
-    def source(self) -> Tell:
-        told: list[Any] = []
-        self.messages.append(told)
+    def listener(self) -> Send:
+        messages: list[Any] = []
+        self.messages.append(messages)
 
-        def hear(message: Any) -> None:
-            told.append(message)
+        def on_message(message: Any) -> None:
+            messages.append(message)
             self.react(message)
 
-        return hear
+        return on_message
 
     def react(self, message: Any) -> None:
-        """What hearing a message leads to."""
+        """React to a message."""
 
 
-def spread_out(
-    works: list, processes: int, do: Callable[[Any, Tell], Any], heard: Heard | None = None
-) -> Heard:
-    heard = heard or Heard()
-    spread(
-        works,
+def run(
+    items: list, processes: int, do: Callable[[Any, Send], Any], received: Received | None = None
+) -> Received:
+    received = received or Received()
+    run_in_processes(
+        items,
         processes,
-        lambda tell: lambda work: do(work, tell),
-        heard.source,
-        heard.values.__setitem__,
+        lambda send: lambda item: do(item, send),
+        received.listener,
+        received.values.__setitem__,
     )
-    return heard
+    return received
 
 
-def square(work: int, tell: Tell) -> tuple[int, int]:
-    tell(f"at {work}")
-    return work * work, os.getpid()
+def square(item: int, send: Send) -> tuple[int, int]:
+    send(f"at {item}")
+    return item * item, os.getpid()
 
 
 @given(st.lists(st.integers(), unique=True, max_size=6), st.integers(1, 4))
-def test_each_work_is_done_once_in_few_processes(works: list[int], processes: int) -> None:
-    heard = spread_out(works, processes, square)
-    assert {work: value for work, (value, _) in heard.values.items()} == {w: w * w for w in works}
-    pids = {pid for _, pid in heard.values.values()}
+def test_each_item_is_done_once_in_few_processes(items: list[int], processes: int) -> None:
+    received = run(items, processes, square)
+    assert {item: value for item, (value, _) in received.values.items()} == {
+        w: w * w for w in items
+    }
+    pids = {pid for _, pid in received.values.values()}
     assert os.getpid() not in pids
-    assert len(pids) <= len(heard.messages) <= min(processes, len(works))
-    told = sorted(message for told in heard.messages for message in told if message is not None)
-    assert told == sorted(f"at {work}" for work in works)
-    assert sum(told.count(None) for told in heard.messages) == len(works)
+    assert len(pids) <= len(received.messages) <= min(processes, len(items))
+    sent = sorted(m for messages in received.messages for m in messages if m is not None)
+    assert sent == sorted(f"at {item}" for item in items)
+    assert sum(messages.count(None) for messages in received.messages) == len(items)
 
 
 def test_a_process_keeps_what_it_has_made() -> None:
-    heard = Heard()
+    received = Received()
 
-    def begin(tell: Tell) -> Callable[[int], int]:
+    def begin(send: Send) -> Callable[[int], int]:
         done: list[int] = []
 
-        def do(work: int) -> int:
-            done.append(work)
+        def do(item: int) -> int:
+            done.append(item)
             return len(done)
 
         return do
 
-    spread([5, 6, 7], 1, begin, heard.source, heard.values.__setitem__)
-    assert heard.values == {5: 1, 6: 2, 7: 3}
+    run_in_processes([5, 6, 7], 1, begin, received.listener, received.values.__setitem__)
+    assert received.values == {5: 1, 6: 2, 7: 3}
 
 
 @pytest.mark.parametrize(
@@ -92,95 +94,97 @@ def test_a_process_keeps_what_it_has_made() -> None:
     ],
 )
 def test_a_process_that_dies_loses_its_own_work_alone(end: Callable, how: str) -> None:
-    def do(work: int, tell: Tell) -> int:
-        if work == 1:
+    def do(item: int, send: Send) -> int:
+        if item == 1:
             end()
-        return work
+        return item
 
-    heard = spread_out([0, 1, 2, 3], 2, do)
-    assert heard.values == {0: 0, 1: f"its process ended with {how}", 2: 2, 3: 3}
+    received = run([0, 1, 2, 3], 2, do)
+    assert received.values == {0: 0, 1: f"its process ended with {how}", 2: 2, 3: 3}
 
 
 def test_a_fault_is_raised_when_the_others_have_been_interrupted(
     capfd: pytest.CaptureFixture,
 ) -> None:
-    def do(work: int, tell: Tell) -> str:
-        if not work:
-            return f"{1 / work}"
+    def do(item: int, send: Send) -> str:
+        if not item:
+            return f"{1 / item}"
         try:
             time.sleep(60)
         except KeyboardInterrupt:
-            tell("interrupted")
+            send("interrupted")
         return "ended"
 
-    heard = Heard()
+    received = Received()
     with pytest.raises(ZeroDivisionError) as caught:
-        spread_out([1, 0, 2], 2, do, heard)
+        run([1, 0, 2], 2, do, received)
     assert "in do" in "".join(caught.value.__notes__)
-    assert heard.values == {1: "ended"}
-    assert ["interrupted", None] in heard.messages
+    assert received.values == {1: "ended"}
+    assert ["interrupted", None] in received.messages
     assert capfd.readouterr().err == ""
 
 
 def test_a_fault_of_what_hears_interrupts_all() -> None:
-    class Deaf(Heard):
+    class Deaf(Received):
         def react(self, message: Any) -> None:
             if message == "begun":
                 raise OSError("nobody reads this")
 
-    def do(work: int, tell: Tell) -> str:
-        tell("begun")
+    def do(item: int, send: Send) -> str:
+        send("begun")
         try:
             time.sleep(60)
         except KeyboardInterrupt:
-            tell("interrupted")
+            send("interrupted")
         return "ended"
 
-    heard = Deaf()
+    received = Deaf()
     with pytest.raises(OSError, match="nobody reads this"):
-        spread_out([1, 2, 3], 2, do, heard)
-    assert ["begun", "interrupted", None] in heard.messages
-    assert set(heard.values.items()) <= {(1, "ended"), (2, "ended")}
+        run([1, 2, 3], 2, do, received)
+    assert ["begun", "interrupted", None] in received.messages
+    assert set(received.values.items()) <= {(1, "ended"), (2, "ended")}
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_an_interrupt_reaches_each_once(name: str) -> None:
     """Two signals to this process, and two of a terminal's to the others."""
 
-    class Interrupting(Heard):
+    class Interrupting(Received):
         def react(self, message: Any) -> None:
             if self.messages in ([["begun"]] * 2, [["begun", "interrupted"], ["begun"]]):
                 os.kill(os.getpid(), getattr(signal, name))
 
-    def do(work: int, tell: Tell) -> str:
+    def do(item: int, send: Send) -> str:
         os.kill(os.getpid(), signal.SIGINT)
         try:
-            tell("begun")
+            send("begun")
             time.sleep(60)
         except KeyboardInterrupt:
-            tell("interrupted")
+            send("interrupted")
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(0.2)
         return "ended"
 
-    heard, before = Interrupting(), signal.getsignal(signal.SIGTERM)
+    received, before = Interrupting(), signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt):
-        spread_out([1, 2, 3, 4], 2, do, heard)
-    assert heard.values == {1: "ended", 2: "ended"}
-    assert heard.messages == [["begun", "interrupted", None]] * 2
+        run([1, 2, 3, 4], 2, do, received)
+    assert received.values == {1: "ended", 2: "ended"}
+    assert received.messages == [["begun", "interrupted", None]] * 2
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_works_die_with_the_first_process(tmp_path: Any) -> None:
-    def do(work: int, tell: Tell) -> None:
-        (tmp_path / f"{work}.part").write_text(str(os.getpid()))
-        (tmp_path / f"{work}.part").rename(tmp_path / str(work))
+def test_items_die_with_the_first_process(tmp_path: Any) -> None:
+    def do(item: int, send: Send) -> None:
+        (tmp_path / f"{item}.part").write_text(str(os.getpid()))
+        (tmp_path / f"{item}.part").rename(tmp_path / str(item))
         time.sleep(60)
 
     first = os.fork()
     if not first:
         try:
-            spread([0, 1], 2, lambda tell: lambda work: do(work, tell), lambda: print, print)
+            run_in_processes(
+                [0, 1], 2, lambda send: lambda item: do(item, send), lambda: print, print
+            )
         finally:
             os._exit(1)
     files = [tmp_path / "0", tmp_path / "1"]

@@ -1,4 +1,4 @@
-"""The end of a sweep, and a look at runs at any time: one answer."""
+"""Summarize many runs: at the end of a sweep, or at any time."""
 
 import os
 from collections.abc import Sequence
@@ -16,34 +16,38 @@ from mlp_lab.sweeps.comparison.drawing import draw
 def compare(
     places: Sequence[str], metric: str = "loss", mode: str = "min", output: str | None = None
 ) -> str:
-    """Compare all runs in ``places``; write the summary to ``output`` and return it as text.
+    """Compare all runs in ``places``; write the summary to files and return it as text.
 
-    Without ``output`` it goes to the folder that holds all places. The test set isn't touched.
+    The test set is not evaluated.
+
+    Args:
+        places: folders with runs in or below them.
+        metric: the metric that is compared on validation data.
+        mode: ``min`` or ``max``: which values are better.
+        output: folder of the summary; None: the common parent folder of ``places``.
     """
     folder = _common_folder(places) if output is None else Path(output)
-    return _tell(Comparison(find_runs(places), metric, mode), folder)
+    return _summarize(Comparison(find_runs(places), metric, mode), folder)
 
 
-def conclude(folder: str) -> str:
-    """End the sweep in ``folder``: test the chosen run once, and it alone; then tell the answer.
+def conclude(folder: str, metric: str = "loss", mode: str = "min") -> str:
+    """Evaluate the chosen run of a finished sweep on the test set; then summarize as ``compare``.
 
-    With ``sweep.test=each`` the best epoch of each job is tested; with ``last`` the last one, and
-    none is chosen.
+    Only the chosen run is evaluated, and only once. With ``sweep.test=each`` the best epoch of each
+    run is evaluated; with ``last`` the last epoch of each, and no run is chosen.
     """
-    runs = find_runs([folder])
-    select = runs[0].config.select
-    comparison = Comparison(runs, select.metric, select.mode)
+    comparison = Comparison(find_runs([folder]), metric, mode)
     if untested := _untested(comparison):
-        from mlp_lab.runs.evaluate import measure  # which loads torch; a comparison does without
+        from mlp_lab.runs.evaluate import measure  # imports torch, which ``compare`` does not need
 
         for run, checkpoint in untested:
             measure(run, "test", checkpoint)
-        comparison = Comparison(runs, select.metric, select.mode)
-    return _tell(comparison, Path(folder))
+        comparison.read_tests()
+    return _summarize(comparison, Path(folder))
 
 
 def _untested(comparison: Comparison) -> list[tuple[Run, str]]:
-    """The runs and checkpoints that the test set is for, and was not evaluated for yet."""
+    """Return runs and checkpoints that remain to be evaluated on the test set."""
     jobs = [job for job in comparison.jobs if job.finished]
     if comparison.tested == "chosen":
         jobs = [job for job in jobs if job is comparison.chosen]
@@ -51,14 +55,14 @@ def _untested(comparison: Comparison) -> list[tuple[Run, str]]:
     return [(job.run, checkpoint) for job in jobs if comparison.test_of(job) is None]
 
 
-def _tell(comparison: Comparison, folder: Path) -> str:
-    write(comparison, folder)
-    written = f"{folder / 'summary.md'}, {folder / 'figures'}"
-    return f"{summary.as_text(comparison)}\n\nsummary: {written}"
+def _summarize(comparison: Comparison, folder: Path) -> str:
+    _write(comparison, folder)
+    paths = f"{folder / 'summary.md'}, {folder / 'figures'}"
+    return f"{summary.as_text(comparison)}\n\nsummary: {paths}"
 
 
-def write(comparison: Comparison, folder: Path) -> None:
-    """Write ``summary.csv``, ``summary.md``, ``figures/*.png`` and TensorBoard's event file."""
+def _write(comparison: Comparison, folder: Path) -> None:
+    """Write ``summary.csv``, ``summary.md``, ``figures/*.png`` and a TensorBoard event file."""
     markdown = summary.as_markdown(comparison)
     write_whole(folder / "summary.csv", summary.as_csv(comparison).encode())
     write_whole(folder / "summary.md", markdown.encode())
@@ -70,9 +74,9 @@ def write(comparison: Comparison, folder: Path) -> None:
 
 
 def _common_folder(places: Sequence[str]) -> Path:
-    """The deepest folder that holds all places. Raises UserError where that is the root."""
+    """Return the deepest folder that contains all places. Raises UserError if it is the root."""
     absolute = any(map(os.path.isabs, places))
     folder = Path(os.path.commonpath([os.path.abspath(p) if absolute else p for p in places]))
     if absolute and len(folder.parts) == 1:
-        raise UserError(f"{', '.join(places)}: lie in no common folder; --output names one")
+        raise UserError(f"{', '.join(places)}: have no common folder; set one with --output")
     return folder

@@ -1,4 +1,4 @@
-"""How many units and steps a Boolean function needs, found by a sweep over bits and widths."""
+"""The units and steps that a Boolean function needs, from a sweep over bits and widths."""
 
 import statistics
 from collections import defaultdict
@@ -8,24 +8,25 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from mlp_lab.figures import unit_counts
-from mlp_lab.sweeps.comparison.comparison import Comparison, Group, Job
+from mlp_lab.sweeps.comparison.comparison import ComparedRun, Comparison, SeedGroup, Table
 
 _KEYS = {"data.bits", "network.width"}
 
 
 @dataclass(frozen=True)
 class Need:
-    """What networks need that compute a function of ``bits`` bits without an error.
+    """What networks need to compute a function of several bits without an error.
 
     Attributes:
+        bits: number of inputs.
         by_hand: hidden units of the network that is constructed from the truth table
             (``mlp_lab.nn.boolean_functions.truth_table_network``).
-        fewest: hidden units with which a job reached error 0; None: no job did.
-        reliable: hidden units with which the jobs of all seeds did; None: with no width.
-        steps: of the optimizer until the end of the epoch that did, median over the seeds, with
-            ``reliable`` units.
-        widest: the largest width that was tried.
-        steps_widest: as ``steps``, with ``widest`` units.
+        fewest: smallest width with which a run reached error 0; None: no run did.
+        reliable: smallest width with which the runs of all seeds did; None: no width.
+        steps: optimizer steps until the end of the first epoch with error 0, median over the seeds,
+            with ``reliable`` units.
+        widest: largest width of the sweep.
+        steps_widest: the same as ``steps``, with ``widest`` units.
     """
 
     bits: int
@@ -38,56 +39,57 @@ class Need:
 
 
 def needs(comparison: Comparison) -> list[Need]:
-    """By bits, ascending; nothing where a sweep isn't one over bits and widths alone."""
+    """Return the needs by ascending bits; none unless exactly bits and widths were swept."""
     if {key for key in comparison.swept if key != "seed"} != _KEYS:
         return []
-    by_bits: dict[int, list[Group]] = defaultdict(list)
+    by_bits: dict[int, list[SeedGroup]] = defaultdict(list)
     for group in comparison.groups():
         by_bits[group.settings["data.bits"]].append(group)
     return [_need(bits, groups) for bits, groups in sorted(by_bits.items())]
 
 
-def tables(comparison: Comparison) -> list[tuple[list[str], list[list[str]]]]:
-    """Header and rows of the table of ``needs``, if there are any."""
-    found = needs(comparison)
+def tables(comparison: Comparison) -> list[Table]:
+    """Return header and rows of the table of ``needs``, if there are any."""
+    rows = needs(comparison)
+    if not rows:
+        return []
     header = ["bits", "units by hand", "fewest units: a seed", "all seeds", "steps then"]
-    header += [f"steps with {found[0].widest}"] if found else []
-    rows = [[n.bits, n.by_hand, n.fewest, n.reliable, n.steps, n.steps_widest] for n in found]
-    told = [["-" if cell is None else f"{cell:g}" for cell in row] for row in rows]
-    return [(header, told)] if found else []
+    header.append(f"steps with {rows[0].widest}")
+    cells = [[n.bits, n.by_hand, n.fewest, n.reliable, n.steps, n.steps_widest] for n in rows]
+    return [(header, [["-" if cell is None else f"{cell:g}" for cell in row] for row in cells])]
 
 
 def draw(comparison: Comparison) -> dict[str, Figure]:
-    """The figure of ``needs``, if there are any."""
-    found = needs(comparison)
-    if not found:
+    """Return the figure of ``needs``, if there are any."""
+    rows = needs(comparison)
+    if not rows:
         return {}
     function = comparison.jobs[0].run.config.data.function
 
     def costs(name: str) -> list[unit_counts.Cost]:
-        return [(n.bits, getattr(n, name)) for n in found if getattr(n, name) is not None]
+        return [(n.bits, getattr(n, name)) for n in rows if getattr(n, name) is not None]
 
     units = {
-        f"{function} by hand: a unit for each true row": costs("by_hand"),
+        f"{function} by hand: one unit for each true row": costs("by_hand"),
         "trained, all seeds": costs("reliable"),
-        "trained, the luckiest seed": costs("fewest"),
+        "trained, best seed": costs("fewest"),
     }
     steps = {
-        "with the fewest units that all seeds solve it with": costs("steps"),
-        f"with {found[0].widest} units": costs("steps_widest"),
+        "with the fewest units that suffice for all seeds": costs("steps"),
+        f"with {rows[0].widest} units": costs("steps_widest"),
     }
     return {"units_and_steps": unit_counts.units_and_steps(units, steps)}
 
 
-def _need(bits: int, groups: Sequence[Group]) -> Need:
+def _need(bits: int, groups: Sequence[SeedGroup]) -> Need:
     from mlp_lab.nn.boolean_functions import (
-        truth_table,  # which loads torch; other comparisons do without
+        truth_table,  # imports torch, which other comparisons do not need
     )
 
     function = groups[0].jobs[0].run.config.data.function
-    steps = {g.settings["network.width"]: [_steps(job) for job in g.jobs] for g in groups}
-    medians = {width: _median(own) for width, own in steps.items()}
-    some = [width for width, own in steps.items() if any(s is not None for s in own)]
+    steps = {g.settings["network.width"]: [_steps(run) for run in g.jobs] for g in groups}
+    medians = {width: _median(each) for width, each in steps.items()}
+    some = [width for width, each in steps.items() if any(s is not None for s in each)]
     every = [width for width, median in medians.items() if median is not None]
     reliable, widest = min(every, default=None), max(steps)
     return Need(
@@ -101,12 +103,12 @@ def _need(bits: int, groups: Sequence[Group]) -> Need:
     )
 
 
-def _steps(job: Job) -> float | None:
-    """Until the end of the first epoch after which no row was wrong; None if there is none."""
-    return next((row["step"] for row in job.history if row.get("error/validation") == 0), None)
+def _steps(run: ComparedRun) -> float | None:
+    """Return the steps until the end of the first epoch with error 0; None if there is none."""
+    return next((row["step"] for row in run.history if row.get("error/validation") == 0), None)
 
 
 def _median(steps: Sequence[float | None]) -> float | None:
-    """None if one of the jobs never got there."""
+    """Return the median; None if one of the runs never reached error 0."""
     known = [s for s in steps if s is not None]
     return statistics.median(known) if len(known) == len(steps) else None

@@ -1,10 +1,10 @@
-"""Many runs side by side: what they differ in, what came out, which one to choose."""
+"""Compare many runs: in which keys they differ, what they reach, which one is chosen."""
 
 import math
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from mlp_lab.config.names import EPOCH_SPLITS
 from mlp_lab.errors import UserError
 from mlp_lab.storage.run_folder import SIGN, Run, best_row, metrics_of
-from mlp_lab.sweeps.comparison.differences import differences, label_of, settings_of
+from mlp_lab.sweeps.comparison.differences import differences, flat_config, label_of
 
 # 97.5 % quantiles of Student's t distribution for 1, 2, ... degrees of freedom.
 _T = (
@@ -23,26 +23,29 @@ _T = (
 )  # fmt: skip
 
 Row = dict[str, float]
+Table = tuple[list[str], list[list[str]]]  # header and rows
 
 
 @dataclass(frozen=True)
-class Job:
+class ComparedRun:
     """One run of a comparison.
 
     Attributes:
-        run: its folder.
-        settings: what it differs in from the other runs: dotted keys and their values.
-        label: the same in short; the folder's name where it is nothing.
-        history: a row an epoch, without what isn't finite.
-        best: the row with the best value of the chosen metric on validation data, if any.
+        run: run folder.
+        config: flat config; see ``flat_config``.
+        settings: dotted keys in which the runs differ, and their values in this one.
+        label: the settings in short; the folder's name if there are none.
+        history: one row per epoch, without values that are not finite.
+        best: row with the best value of the metric on validation data, if any.
         status: ``finished``, ``interrupted``, ``diverged``, ``failed`` or ``unfinished``.
         reason: why it did not finish, or ended early.
-        parameters: of its network; None where that isn't known.
-        seconds: of wall time for its epochs; jobs of a stack bear the time of the whole stack.
+        parameters: number of parameters of its network; None: unknown.
+        seconds: wall time of its epochs; for a member of a stack, that of the whole stack.
         tests: evaluations on the test set.
     """
 
     run: Run
+    config: dict[str, Any]
     settings: dict[str, Any]
     label: str
     history: list[Row]
@@ -54,22 +57,22 @@ class Job:
     tests: list[dict[str, Any]]
 
     def last(self, key: str) -> float | None:
-        """A column of the history in its last row: where the training ended, chosen or not."""
+        """Return a value of the last epoch, which need not be the best one."""
         return self.history[-1].get(key) if self.history else None
 
     @property
     def test(self) -> dict[str, Any] | None:
-        """The first evaluation of the best epoch on the test set, if there is one."""
+        """First evaluation of the best epoch on the test set, if there is one."""
         return self._test_after((self.best or {}).get("epoch"))
 
     @property
     def last_test(self) -> dict[str, Any] | None:
-        """The first evaluation of the last epoch on the test set, if there is one."""
+        """First evaluation of the last epoch on the test set, if there is one."""
         return self._test_after(self.last("epoch"))
 
     @property
     def finished(self) -> bool:
-        """Whether it trained to its end, be it an early one."""
+        """Whether it trained to its end, or ended early as configured."""
         return self.status == "finished"
 
     def _test_after(self, epoch: float | None) -> dict[str, Any] | None:
@@ -87,52 +90,51 @@ class Interval:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Interval":
-        """Student's interval; std and half_width are nan for a single value."""
+        """Return Student's interval; std and half_width are nan for a single value."""
         n = len(values)
         if n == 1:
             return cls(1, values[0], math.nan, math.nan)
         std = statistics.stdev(values)
-        # The second term of the quantile's expansion in 1 / (degrees of freedom) suffices there.
+        # Beyond the table, two terms of the expansion in 1 / (degrees of freedom) suffice.
         t = _T[n - 2] if n - 2 < len(_T) else 1.96 + 2.37 / (n - 1)
         return cls(n, statistics.fmean(values), std, t * std / math.sqrt(n))
 
 
 @dataclass(frozen=True)
-class Group:
-    """Jobs that differ in nothing but the seed.
+class SeedGroup:
+    """Runs that differ only in the seed.
 
     Attributes:
-        settings: what sets them apart from other groups.
-        label: the same in short; empty where it is nothing.
-        jobs: those that finished, at least one, best first.
-        begun: how many there are with those that didn't finish.
-        intervals: by split, of what ``jobs`` reach in their best epochs, if they have such.
-        tests: by metric, of what they reach on the test set, where each one is tested.
+        settings: keys in which groups differ, and their values in this one.
+        label: the settings in short; empty if there are none.
+        jobs: the finished runs, at least one, best first.
+        started: number of runs, including unfinished ones.
+        intervals: by split, over the metric in the best epochs of ``jobs``, if they have any.
+        tests: by metric, over the values on the test set, if each run is tested.
     """
 
     settings: dict[str, Any]
     label: str
-    jobs: list[Job]
-    begun: int
+    jobs: list[ComparedRun]
+    started: int
     intervals: dict[str, Interval]
     tests: dict[str, Interval]
 
     @property
     def seeds(self) -> str:
-        """How many jobs finished: ``3``, or ``2 of 3`` where a mean is one over the survivors."""
+        """Number of finished runs: ``3``, or ``2 of 3`` if not all finished."""
         n = len(self.jobs)
-        return str(n) if n == self.begun else f"{n} of {self.begun}"
+        return str(n) if n == self.started else f"{n} of {self.started}"
 
     def last(self, key: str) -> float:
-        """The mean of a column's last values; nan where a job has none."""
+        """Return the mean of a column's last values; nan if a run has none."""
         values = (job.last(key) for job in self.jobs)
         return statistics.fmean(math.nan if value is None else value for value in values)
 
     def curve(self, key: str) -> np.ndarray:
-        """Epoch, mean and standard deviation of a column of the history: ``[3, epochs]``.
+        """Return epoch, mean and standard deviation of a column of the history: ``[3, epochs]``.
 
-        Only epochs that all jobs have: a mean over those that go on would be one over others.
-        The deviation is nan for a single job.
+        It has the epochs that all runs have. The deviation is nan for a single run.
         """
         columns = [{row["epoch"]: row[key] for row in j.history if key in row} for j in self.jobs]
         epochs = sorted(set.intersection(*map(set, columns)))
@@ -142,31 +144,32 @@ class Group:
 
 
 class Comparison:
-    """Runs: those that finished, best first by ``<metric>/validation``, then the others alike.
+    """Runs in the order of ``<metric>/validation``, finished ones first.
 
-    A job that didn't finish is never chosen and in no mean: what it reached so far says nothing
-    of where it would have ended.
+    An unfinished run is never chosen and in no mean, since its final values are unknown.
 
     Args:
-        runs: at least one.
-        metric: what is compared, such as ``loss``.
+        runs: at least one run.
+        metric: the metric that is compared, such as ``loss``.
         mode: ``min`` or ``max``: which values are better.
 
     Attributes:
-        tested: what all runs say as ``sweep.test``: whether the test set is for the ``chosen`` one
-            alone, for the best epoch of ``each`` or for the ``last`` epoch of each, where none of
-            them is chosen.
+        jobs: the runs, best first.
+        swept: keys in which the runs differ.
+        tested: the value of ``sweep.test`` that all runs share. ``chosen``: the test set is only
+            for the chosen run; ``each``: for the best epoch of each run; ``last``: for the last
+            epoch of each run, and no run is chosen.
     """
 
     def __init__(self, runs: Sequence[Run], metric: str = "loss", mode: str = "min") -> None:
         self.metric = metric
         self.key = f"{metric}/validation"
         self.mode = mode
-        configs = [settings_of(run) for run in runs]
-        said = {config.get("sweep.test") for config in configs}
-        self.tested = str(said.pop()) if len(said) == 1 else "chosen"
+        configs = [flat_config(run) for run in runs]
+        tested = {config.get("sweep.test") for config in configs}
+        self.tested = str(tested.pop()) if len(tested) == 1 else "chosen"
         self.swept, settings = differences(runs, configs)
-        jobs = [self._job(run, own) for run, own in zip(runs, settings, strict=True)]
+        jobs = [self._compared(*each) for each in zip(runs, configs, settings, strict=True)]
         logged = {k for job in jobs for row in job.history for k in row if "/validation" in k}
         if logged and self.key not in logged:
             known = sorted(k.removesuffix("/validation") for k in logged)
@@ -174,32 +177,37 @@ class Comparison:
         self.jobs = sorted(jobs, key=self._rank)
 
     @property
-    def chosen(self) -> Job | None:
-        """The finished job and, in its ``best``, the epoch with the best value on validation data.
+    def chosen(self) -> ComparedRun | None:
+        """The finished run with the best value on validation data.
 
-        None if no job finished, none is to be chosen, or there is nothing to choose by.
+        None if no run finished, if there are no validation data, or with ``sweep.test=last``.
         """
         first = self.jobs[0]
-        there = first.finished and first.best is not None
-        return first if there and self.tested != "last" else None
+        can_choose = first.finished and first.best is not None and self.tested != "last"
+        return first if can_choose else None
 
-    def test_of(self, job: Job) -> dict[str, Any] | None:
-        """The evaluation on the test set that counts for a job, if there is one.
+    def test_of(self, job: ComparedRun) -> dict[str, Any] | None:
+        """Return the relevant evaluation of a run on the test set, if there is one.
 
-        Where nothing was left to choose (``data.refit=true``) the last epoch counts.
+        This is the evaluation of the last epoch for ``sweep.test=last`` and for runs without
+        validation data (``data.refit=true``), otherwise that of the best epoch.
         """
         return job.last_test if self.tested == "last" or job.best is None else job.test
 
-    def groups(self) -> list[Group]:
-        """Jobs that differ in nothing but the seed, together; best first by their mean.
+    def read_tests(self) -> None:
+        """Read the evaluations on the test set again, after some were added."""
+        self.jobs = [replace(job, tests=_tests_in(job.run.result)) for job in self.jobs]
 
-        Those of which none finished are in no group.
+    def groups(self) -> list[SeedGroup]:
+        """Return groups of runs that differ only in the seed; best mean first.
+
+        There is no group of runs of which none finished.
         """
-        members: dict[str, list[Job]] = defaultdict(list)
+        members: dict[str, list[ComparedRun]] = defaultdict(list)
         for job in self.jobs:
             members[label_of(_without_seed(job.settings), self.swept)].append(job)
         groups = [
-            Group(
+            SeedGroup(
                 _without_seed(jobs[0].settings),
                 label,
                 finished,
@@ -212,7 +220,7 @@ class Comparison:
         ]
         return sorted(groups, key=self._place)
 
-    def _intervals(self, jobs: Sequence[Job]) -> dict[str, Interval]:
+    def _intervals(self, jobs: Sequence[ComparedRun]) -> dict[str, Interval]:
         keys = {split: f"{self.metric}/{split}" for split in EPOCH_SPLITS}
         reached = {
             split: [job.best[key] for job in jobs if job.best and key in job.best]
@@ -220,40 +228,42 @@ class Comparison:
         }
         return {split: Interval.of(values) for split, values in reached.items() if values}
 
-    def _tests(self, jobs: Sequence[Job]) -> dict[str, Interval]:
+    def _tests(self, jobs: Sequence[ComparedRun]) -> dict[str, Interval]:
         if self.tested == "chosen":
             return {}
-        found = [metrics_of(self.test_of(job) or {}) for job in jobs]
-        return {name: Interval.of([own[name] for own in found]) for name in _common(found)}
+        tests = [metrics_of(self.test_of(job) or {}) for job in jobs]
+        names = [name for name in tests[0] if all(name in test for test in tests)]
+        return {name: Interval.of([test[name] for test in tests]) for name in names}
 
-    def _job(self, run: Run, settings: dict[str, Any]) -> Job:
+    def _compared(self, run: Run, config: dict[str, Any], settings: dict[str, Any]) -> ComparedRun:
         history = [{k: v for k, v in row.items() if math.isfinite(v)} for row in run.history]
         result = run.result
-        return Job(
+        return ComparedRun(
             run,
+            config,
             settings,
             label_of(settings, self.swept) or run.folder.name,
             history,
             best_row(history, self.key, self.mode),
             result.get("status", "unfinished"),
             result.get("reason"),
-            result.get("parameters") or None,  # a job that failed has none
+            result.get("parameters") or None,  # a failed job has none
             sum(row.get("seconds", 0.0) for row in history),
-            [entry for entry in result.get("evaluations", []) if entry["split"] == "test"],
+            _tests_in(result),
         )
 
-    def _place(self, group: Group) -> float:
-        reached = group.intervals.get("validation")
-        return math.inf if reached is None else SIGN[self.mode] * reached.mean
+    def _place(self, group: SeedGroup) -> float:
+        interval = group.intervals.get("validation")
+        return math.inf if interval is None else SIGN[self.mode] * interval.mean
 
-    def _rank(self, job: Job) -> tuple[bool, float, str]:
+    def _rank(self, job: ComparedRun) -> tuple[bool, float, str]:
         value = math.inf if job.best is None else SIGN[self.mode] * job.best[self.key]
         return not job.finished, value, str(job.run.folder)
 
 
 def find_runs(places: Sequence[str]) -> list[Run]:
-    """All runs in and below the given folders. Raises UserError if there are none in one."""
-    found: dict[Path, Path] = {}
+    """Return all runs in and below the given folders. Raises UserError if a folder has none."""
+    folders: dict[Path, Path] = {}
     for place in places:
         if not Path(place).is_dir():
             raise UserError(f"{place}: no such folder")
@@ -261,13 +271,12 @@ def find_runs(places: Sequence[str]) -> list[Run]:
         if not inside:
             raise UserError(f"{place}: no runs in this folder")
         for folder in inside:
-            found.setdefault(folder.resolve(), folder)
-    return [Run(folder) for folder in found.values()]
+            folders.setdefault(folder.resolve(), folder)
+    return [Run(folder) for folder in folders.values()]
 
 
-def _common(found: Sequence[Row]) -> list[str]:
-    """The keys that all have."""
-    return [key for key in found[0] if all(key in own for own in found)]
+def _tests_in(result: dict[str, Any]) -> list[dict[str, Any]]:
+    return [entry for entry in result.get("evaluations", []) if entry["split"] == "test"]
 
 
 def _without_seed(settings: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What sets runs apart: the keys in which they differ, and how these are told."""
+"""The keys in which runs differ, and labels made from them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,21 +11,12 @@ from mlp_lab.config.schemas import Train
 from mlp_lab.errors import UserError
 from mlp_lab.storage.run_folder import Run
 
-# Keys that say where and how a run runs, not what is learnt: told of only where somebody set them.
-_ASIDE = (
-    "resume",
-    "threads",
-    "data.root",
-    "callbacks.progress",
-    "callbacks.loss_curves",
-    "callbacks.layers",
-    "callbacks.decision_regions",
-    "callbacks.weights",
-    "logger",
-    "select",
-)
-# Keys that say nothing of a run itself.
+# Keys that do not affect what is learnt. They are shown only if somebody set them.
+_WITHOUT_EFFECT = ("resume", "threads", "data.root", "logger", "select")
+# Keys that are never shown.
 _NEVER = ("logs", "sweep", "callbacks.pruning")
+# A callback with this key may end the training.
+_MONITOR = "monitor"
 
 # libyaml, where PyYAML was built with it.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -34,28 +25,31 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def differences(
     runs: Sequence[Run], configs: Sequence[dict[str, Any]]
 ) -> tuple[list[str], list[dict[str, Any]]]:
-    """The keys that tell the runs apart, and for each run its own values of them.
+    """Return the keys in which runs differ, and for each run its values of them.
 
-    ``configs`` are those of ``runs``, as ``settings_of`` has them.
+    Args:
+        runs: the runs.
+        configs: flat config of each run; see ``flat_config``.
     """
     typed = {key for run in runs for key in override_keys(run.overrides)}
-    # What belongs to an experiment is told apart by its name first.
+    without_effect = (*_WITHOUT_EFFECT, *_observers(configs))
+    # The name comes first: it implies the other values of an experiment.
     keys = dict.fromkeys(["name", *(key for values in configs for key in values)])
     swept = [
         key
         for key in keys
         if not is_within(key, _NEVER)
         and len({_value(values, key) for values in configs}) > 1
-        and (key in typed or not (is_within(key, _ASIDE) or _implied(key, configs)))
+        and (key in typed or not (is_within(key, without_effect) or _implied(key, configs)))
     ]
     return swept, [{key: values[key] for key in swept if key in values} for values in configs]
 
 
-def settings_of(run: Run) -> dict[str, Any]:
-    """The run's config as ``flatten`` gives it, from the file, of which the keys alone are checked.
+def flat_config(run: Run) -> dict[str, Any]:
+    """Return the run's config as ``flatten`` does; only its top-level keys are checked.
 
-    A comparison reads hundreds, and a check takes twenty times as long as this.
-    Raises UserError for a file that is damaged, or that another program wrote.
+    A comparison reads hundreds of configs, and a full check takes twenty times as long. Raises
+    UserError for a file that is damaged or that another program wrote.
     """
     path = run.folder / "config.yaml"
     try:
@@ -72,21 +66,34 @@ def settings_of(run: Run) -> dict[str, Any]:
 
 
 def label_of(settings: dict[str, Any], swept: Sequence[str]) -> str:
-    """Settings in short: ``lr=0.1 width=64``; dotted keys where two would end alike."""
+    """Return settings in short: ``lr=0.1 width=64``.
+
+    Keys are shortened to their last part, unless two keys of ``swept`` have the same one.
+    """
     ends = [key.rpartition(".")[2] for key in swept]
     names = {k: end if ends.count(end) == 1 else k for k, end in zip(swept, ends, strict=True)}
     return " ".join(f"{names[key]}={format_value(value)}" for key, value in settings.items())
 
 
 def _implied(key: str, configs: Sequence[dict[str, Any]]) -> bool:
-    """Whether the experiment's name says a key's value already, or does the choice that alone has
-    this key: ``optimizer.betas`` is no more than ``optimizer: Adam``; or the seed, if it has the
-    same value in each run."""
+    """Return whether another key determines the value of ``key``.
+
+    This is the seed, if each run has the same value for both; the name of the experiment; or the
+    option to which the key belongs, if other options lack it: ``optimizer: Adam`` determines
+    ``optimizer.betas``.
+    """
     if key != "seed" and all(_value(c, key) == _value(c, "seed") for c in configs):
         return True
     lacks = any(key not in values for values in configs)
     owners = ("name", key.rpartition(".")[0]) if lacks else ("name",)
     return key != "name" and any(_determines(owner, key, configs) for owner in owners)
+
+
+def _observers(configs: Sequence[dict[str, Any]]) -> set[str]:
+    """Return the keys ``callbacks.<name>`` of callbacks that only observe the training."""
+    keys = [key.split(".") for values in configs for key in values if key.startswith("callbacks.")]
+    monitors = {name for _, name, *rest in keys if rest == [_MONITOR]}
+    return {f"callbacks.{name}" for _, name, *_ in keys if name not in monitors}
 
 
 def _determines(owner: str, key: str, configs: Sequence[dict[str, Any]]) -> bool:
@@ -95,5 +102,5 @@ def _determines(owner: str, key: str, configs: Sequence[dict[str, Any]]) -> bool
 
 
 def _value(values: dict[str, Any], key: str) -> str | None:
-    """A value to compare; None where a config has no such key, which isn't a null."""
+    """Return a value as text; None if the config lacks the key, ``"null"`` if it is None."""
     return format_value(values[key]) if key in values else None

@@ -1,16 +1,15 @@
-"""How well encodings let a network guess the pixels that it wasn't shown: the table of a paper.
+"""How well networks with different encodings predict unseen pixels: the table of a paper.
 
 Tancik et al. 2020 (arXiv 2006.10739, table 1) give the PSNR on test pixels in the last step, mean
-over pictures, of four mappings of coordinates. A sweep over encodings and pictures that tests all
-of its jobs stands beside them.
+over images, of four mappings of coordinates. The table shows them beside the results of a sweep
+over encodings and images that tests all of its runs.
 """
 
 import math
 import statistics
 from collections import defaultdict
 
-from mlp_lab.sweeps.comparison.comparison import Comparison, Job
-from mlp_lab.sweeps.comparison.differences import settings_of
+from mlp_lab.sweeps.comparison.comparison import ComparedRun, Comparison, Table
 
 # In dB, by the classes of the encodings.
 _PUBLISHED = {
@@ -19,55 +18,54 @@ _PUBLISHED = {
 }
 _NONE = "-"
 
-Table = tuple[list[str], list[list[str]]]
-# By mapping, then by picture: what the seeds reached.
-_Reached = dict[str, dict[str, list[float]]]
+# By encoding, then by image: the values of the seeds.
+_Values = dict[str, dict[str, list[float]]]
 
 
 def tables(comparison: Comparison) -> list[Table]:
-    """Header and rows of the table, if the comparison tells of mappings; none otherwise.
+    """Return header and rows of the table, if encodings were swept and all runs were tested.
 
-    A row has the pictures that all of its mappings were tested on. ``±`` is the standard deviation
-    over pictures of means over seeds; below it, that over seeds, of a picture.
+    A row has the images on which all of its encodings were tested. ``±`` is the standard deviation
+    over images of the means over seeds. The row below it has the standard deviation over seeds for
+    one image.
     """
     if not (comparison.tested == "last" and "encoding" in comparison.swept):
         return []
-    kinds: dict[str, _Reached] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    kinds: dict[str, _Values] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for job in comparison.jobs:
-        settings = settings_of(job.run)
-        if settings.get("data.protocol") != "upsample" or (psnr := _psnr(job)) is None:
+        if job.config.get("data.protocol") != "upsample" or (psnr := _psnr(job)) is None:
             continue
-        kind = "text" if settings["data.image"] == "text" else "natural"
-        picture = f"{settings['data.image']} {settings['data.text_seed']}"
-        kinds[kind][settings["encoding"]][picture].append(psnr)
-    columns = ["test PSNR in dB", "pictures", "seeds", *map(str.lower, _PUBLISHED["natural"])]
+        kind = "text" if job.config["data.image"] == "text" else "natural"
+        image = f"{job.config['data.image']} {job.config['data.text_seed']}"
+        kinds[kind][job.config["encoding"]][image].append(psnr)
+    columns = ["test PSNR in dB", "images", "seeds", *map(str.lower, _PUBLISHED["natural"])]
     rows = [row for kind in _PUBLISHED if kind in kinds for row in _rows(kind, kinds[kind])]
     return [(columns, rows)] if rows else []
 
 
-def _psnr(job: Job) -> float | None:
-    """On the test set in the last epoch, of a job that finished."""
-    return (job.last_test or {}).get("psnr") if job.finished else None
+def _psnr(run: ComparedRun) -> float | None:
+    """Return the PSNR of a finished run on the test set in its last epoch."""
+    return (run.last_test or {}).get("psnr") if run.finished else None
 
 
-def _rows(kind: str, reached: _Reached) -> list[list[str]]:
-    """The mean and the spread over seeds of a kind of pictures, and what is published."""
-    pictures = sorted(set.intersection(*(set(own) for own in reached.values())))
-    values = {name: [own[picture] for picture in pictures] for name, own in reached.items()}
-    seeds = [len(own) for lists in values.values() for own in lists]
+def _rows(kind: str, reached: _Values) -> list[list[str]]:
+    """Return rows with means, deviations over seeds, and published values of a kind of images."""
+    images = sorted(set.intersection(*map(set, reached.values())))
+    values = {name: [by_image[i] for i in images] for name, by_image in reached.items()}
+    seeds = [len(each) for lists in values.values() for each in lists]
     fewest, most = min(seeds, default=0), max(seeds, default=0)
-    counts = [str(len(pictures)), str(most) if fewest == most else f"{fewest} to {most}"]
+    counts = [str(len(images)), str(most) if fewest == most else f"{fewest} to {most}"]
     published = _PUBLISHED[kind]
     rows = [[kind, *counts, *(_mean(values.get(name, [])) for name in published)]]
     if fewest > 1:
         rows.append(["± over seeds", "", "", *(_noise(values.get(name, [])) for name in published)])
-    told = [f"{value:.2f}" for value in published.values()]
-    return [*rows, [f"{kind}, Tancik et al. 2020", _NONE, _NONE, *told]]
+    shown = [f"{value:.2f}" for value in published.values()]
+    return [*rows, [f"{kind}, Tancik et al. 2020", _NONE, _NONE, *shown]]
 
 
 def _mean(values: list[list[float]]) -> str:
-    """Mean and standard deviation over pictures."""
-    means = [statistics.fmean(own) for own in values]
+    """Return mean and standard deviation over images."""
+    means = [statistics.fmean(seeds) for seeds in values]
     if not means:
         return _NONE
     spread = f" ± {statistics.stdev(means):.2f}" if len(means) > 1 else ""
@@ -75,7 +73,7 @@ def _mean(values: list[list[float]]) -> str:
 
 
 def _noise(values: list[list[float]]) -> str:
-    """Standard deviation over seeds, from the mean of the pictures' variances."""
+    """Return the standard deviation over seeds, from the mean of the images' variances."""
     if not values:
         return _NONE
     return f"{math.sqrt(statistics.fmean(map(statistics.variance, values))):.2f}"

@@ -1,4 +1,4 @@
-"""What a sweep's runs tell of their layers, side by side."""
+"""Statistics of the layers of a sweep's runs, by layer."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -7,21 +7,22 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mlp_lab.figures import layer_profiles
-from mlp_lab.sweeps.comparison.comparison import Comparison, Group
+from mlp_lab.sweeps.comparison.comparison import Comparison, SeedGroup
 from mlp_lab.sweeps.comparison.differences import label_of
 
-# What is drawn, as layers.csv and as the figure's file has it, and when: the first or last epoch.
+# Columns of layers.csv and the figures' names.
 _QUANTITIES = {"gradient norm": "gradient_norms", "sparsity": "sparsity"}
+# The first and the last epoch.
 _MOMENTS = {"before training": min, "after training": max}
 
-_MOST = 12  # panels: the best
+_MOST = 12  # panels
 
 
 def draw(comparison: Comparison) -> dict[str, Figure]:
-    """Figures of runs that have a layers.csv, by name: each quantity by layer, and by depth.
+    """Return figures of runs that have a layers.csv: each quantity by layer.
 
-    A panel holds the runs that differ in nothing but the depth, a line each; where there are
-    several seeds, it is their mean.
+    A panel has the runs that differ only in their depth, one line for each depth. A line is the
+    mean over seeds.
     """
     drawn = {}
     for quantity, name in _QUANTITIES.items():
@@ -40,8 +41,10 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
     return drawn
 
 
-def _mean(group: Group, quantity: str, which: Callable[[Iterable[int]], int]) -> np.ndarray | None:
-    """Over the group's runs: ``[layers]``; None where none of them has the quantity."""
+def _mean(
+    group: SeedGroup, quantity: str, which: Callable[[Iterable[int]], int]
+) -> np.ndarray | None:
+    """Return the mean over the group's runs ``[layers]``; None if no run has the quantity."""
     tables = [
         layer_profiles.values_by_epoch(job.run.table("layers"), quantity) for job in group.jobs
     ]

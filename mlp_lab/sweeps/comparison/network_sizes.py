@@ -1,4 +1,4 @@
-"""What larger networks gain: a metric against the number of parameters."""
+"""The gain from larger networks: a metric against the number of parameters."""
 
 from collections import defaultdict
 
@@ -6,16 +6,16 @@ from matplotlib.figure import Figure
 
 from mlp_lab.config.flatten import format_value
 from mlp_lab.figures import parameter_counts
-from mlp_lab.sweeps.comparison.comparison import Comparison, Group, Interval
+from mlp_lab.sweeps.comparison.comparison import Comparison, Interval, SeedGroup
 from mlp_lab.sweeps.comparison.differences import label_of
 
 _MOST = 8  # lines
 
 
 def draw(comparison: Comparison) -> dict[str, Figure]:
-    """``<metric>_against_parameters``, where networks of different sizes were swept.
+    """Return ``<metric>_against_parameters`` of a sweep over networks of different sizes.
 
-    The metric is the error on validation data where there is one, else what runs were chosen by.
+    The metric is the error on validation data if all runs have it, otherwise the selected one.
     """
     network = [key for key in comparison.swept if key.startswith("network.")]
     groups = [
@@ -29,10 +29,10 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
     metric = "error" if all(map(_has_error, groups)) else comparison.metric
     lines: dict[str, list[parameter_counts.NetworkResult]] = defaultdict(list)
     for group in sorted(groups, key=_parameters):
-        own = {key: group.settings[key] for key in others if key in group.settings}
+        settings = {key: group.settings[key] for key in others if key in group.settings}
         values = Interval.of([job.best[f"{metric}/validation"] for job in group.jobs if job.best])
         point = _parameters(group), values.mean, values.std, format_value(group.settings[first])
-        lines[label_of(own, others)].append(point)
+        lines[label_of(settings, others)].append(point)
     if len(lines) > _MOST:
         return {}
     ordered = {label: lines[label] for label in sorted(lines)}
@@ -40,10 +40,10 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
     return {f"{metric}_against_parameters": figure}
 
 
-def _parameters(group: Group) -> int:
-    """Of each network of a group; 0 where it was killed before it could tell."""
+def _parameters(group: SeedGroup) -> int:
+    """Return the parameters of each network of a group; 0 if unknown."""
     return int(group.jobs[0].run.result.get("parameters", 0))
 
 
-def _has_error(group: Group) -> bool:
+def _has_error(group: SeedGroup) -> bool:
     return all("error/validation" in (job.best or {}) for job in group.jobs)

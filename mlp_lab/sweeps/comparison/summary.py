@@ -1,4 +1,4 @@
-"""The answer of a comparison in words: a table, what did not finish, and the choice."""
+"""The summary of a comparison: tables, unfinished runs, and the chosen run."""
 
 import math
 import shlex
@@ -9,21 +9,27 @@ from mlp_lab.config.flatten import format_value
 from mlp_lab.formatting import markdown, metric, table
 from mlp_lab.storage.files import csv_text
 from mlp_lab.storage.run_folder import metrics_of
-from mlp_lab.sweeps.comparison import boolean_cost, encoding_table
-from mlp_lab.sweeps.comparison.comparison import Comparison, Group, Interval, Job
+from mlp_lab.sweeps.comparison.comparison import (
+    ComparedRun,
+    Comparison,
+    Interval,
+    SeedGroup,
+    Table,
+)
+from mlp_lab.sweeps.comparison.special import SPECIAL
 
 _METRICS = ("loss/train", "loss/validation", "error/train", "error/validation")
 _SPLITS = {"train": "training", "validation": "validation"}
 
 
 def columns(comparison: Comparison) -> list[str]:
-    """Swept keys first, then what came out."""
+    """Return the columns of the table: swept keys first, then results."""
     sizes = {job.parameters for job in comparison.jobs} - {None}
     return [
         *comparison.swept,
         *(["parameters"] if len(sizes) > 1 else []),
         *("epochs", "best epoch", *_metrics(comparison)),
-        # What the training itself reached, whichever epoch was chosen.
+        # Shows how well the training data were fitted, whichever epoch is the best.
         f"last {comparison.metric}/train",
         *(_tests(comparison) if comparison.tested != "chosen" else []),
         *("seconds", "status"),
@@ -31,22 +37,20 @@ def columns(comparison: Comparison) -> list[str]:
 
 
 def as_text(comparison: Comparison) -> str:
-    """The tables for a terminal, what did not finish, and the choice."""
+    """Return the summary for a terminal."""
     parts = [table(*each) for each in _tables(comparison)]
-    lists = [_notes(comparison), unfinished(comparison), choice(comparison)]
-    return "\n\n".join([*parts, *("\n".join(lines) for lines in lists if lines)])
+    return "\n\n".join([*parts, *("\n".join(lines) for lines in _lists(comparison))])
 
 
 def as_markdown(comparison: Comparison) -> str:
-    """The same as ``as_text``, in Markdown."""
+    """Return the summary in Markdown."""
     parts = [markdown(*each) for each in _tables(comparison)]
-    lists = [_notes(comparison), unfinished(comparison), choice(comparison)]
-    parts += ["\n".join(f"- {line}" for line in lines) for lines in lists if lines]
+    parts += ["\n".join(f"- {line}" for line in lines) for lines in _lists(comparison)]
     return "\n\n".join(parts) + "\n"
 
 
 def as_csv(comparison: Comparison) -> str:
-    """The table with all digits, the metrics of each job's last epoch, and its folder."""
+    """Return the first table with all digits, the metrics of the last epochs, and the folders."""
     shown = columns(comparison)
     last = [f"last {key}" for key in _metrics(comparison)]
     header = [*shown, *(column for column in last if column not in shown), "folder"]
@@ -55,90 +59,94 @@ def as_csv(comparison: Comparison) -> str:
 
 
 def unfinished(comparison: Comparison) -> list[str]:
-    """A line for each job that isn't finished: why."""
+    """Return one line for each unfinished job, with the reason."""
     return [f"{job.label}: {_why(job)}" for job in comparison.jobs if job.status != "finished"]
 
 
+def _lists(comparison: Comparison) -> list[list[str]]:
+    """Return the lists of lines that follow the tables."""
+    lists = [_notes(comparison), unfinished(comparison), choice(comparison)]
+    return [lines for lines in lists if lines]
+
+
 def _notes(comparison: Comparison) -> list[str]:
-    """How the table is to be read."""
     if len(comparison.jobs) == 1:
         return []
-    return ["seconds: of wall time; jobs that trained as one network bear that of all of it"]
+    return ["seconds: wall time; jobs that trained as one network share the time of that network"]
 
 
 def choice(comparison: Comparison) -> list[str]:
-    """Which job and epoch are the best on validation data, what they reach, how to repeat them."""
+    """Return lines on the chosen run: its epoch, metrics, folder, and the command to repeat it."""
     if comparison.tested == "last":
-        return _without_choice(comparison.jobs)
+        return _last_epochs(comparison.jobs)
     job = comparison.chosen
     if job is None:
         return [_no_choice(comparison.jobs[0])]
     lines = [f"chosen by validation {comparison.metric}: {_place(job)}"]
-    lines.append(f"it reaches: {', '.join(_reached(job))}")
+    lines.append(f"its metrics: {', '.join(_metrics_of_best(job))}")
     lines.append(_tested(comparison.jobs, job))
     lines.append(f"folder: {job.run.folder}")
-    own = [word for word in job.run.overrides if not word.startswith(("sweep=", "sweep."))]
-    words = shlex.join(own)
-    lines.append(f"run it again: python scripts/train.py {words}".rstrip())
+    overrides = [o for o in job.run.overrides if not o.startswith(("sweep=", "sweep."))]
+    lines.append(f"run it again: python scripts/train.py {shlex.join(overrides)}".rstrip())
     return lines
 
 
-def _without_choice(jobs: Sequence[Job]) -> list[str]:
-    """What there is to say in place of a choice, of a sweep whose last epochs are tested."""
+def _last_epochs(jobs: Sequence[ComparedRun]) -> list[str]:
+    """Return lines on a sweep in which the last epochs are tested and no run is chosen."""
     finished = [job for job in jobs if job.finished]
     tested = sum(job.last_test is not None for job in finished)
     return [
-        "none is chosen (sweep.test=last): of each job the last epoch counts",
-        f"the test set was evaluated for it in {tested} of {len(finished)} finished jobs",
+        "no run is chosen (sweep.test=last): the last epoch of each job counts",
+        f"the test set was evaluated for {tested} of {len(finished)} finished jobs",
     ]
 
 
-def _no_choice(first: Job) -> str:
+def _no_choice(first: ComparedRun) -> str:
     if first.finished:
-        return "none is chosen: there are no validation data to choose by (data.refit=true)"
+        return "no run is chosen: there are no validation data (data.refit=true)"
     if first.best is None:
-        return "none is chosen: no job has finished an epoch"
-    return f"none is chosen: no job has finished; the best so far: {_place(first)}"
+        return "no run is chosen: no job has finished an epoch"
+    return f"no run is chosen: no job has finished; the best so far: {_place(first)}"
 
 
-def _place(job: Job) -> str:
-    """Which job and epoch."""
+def _place(job: ComparedRun) -> str:
     return f"{job.label}, epoch {(job.best or {})['epoch']:.0f}"
 
 
-def _reached(job: Job) -> list[str]:
-    """The metrics of the best epoch, those of the test last."""
+def _metrics_of_best(job: ComparedRun) -> list[str]:
+    """Return the metrics of the best epoch, those on the test set last."""
     best = job.best or {}
     names = dict.fromkeys(key.partition("/")[0] for key in sorted(best, key=_order) if "/" in key)
-    reached = [
-        f"{told} {name} {metric(name, best[f'{name}/{split}'])}"
+    metrics = [
+        f"{shown} {name} {metric(name, best[f'{name}/{split}'])}"
         for name in names
-        for split, told in _SPLITS.items()
+        for split, shown in _SPLITS.items()
         if f"{name}/{split}" in best
     ]
     tests = metrics_of(job.test or {}).items()
-    return reached + [f"test {name} {metric(name, value)}" for name, value in tests]
+    return metrics + [f"test {name} {metric(name, value)}" for name, value in tests]
 
 
-def _tested(jobs: Sequence[Job], chosen: Job) -> str:
-    """For which networks the test set was evaluated: for the chosen one alone, as it should."""
+def _tested(jobs: Sequence[ComparedRun], chosen: ComparedRun) -> str:
+    """Return a line on the test set, which should be evaluated only for the chosen run."""
     networks = {(job.run.folder, entry["epoch"]) for job in jobs for entry in job.tests}
     if not networks:
         return "the test set was not evaluated"
     others = len(networks) - (chosen.test is not None)
-    told = f"{others} other network{'s' if others > 1 else ''}"
+    other_networks = f"{others} other network{'s' if others > 1 else ''}"
     if chosen.test is None:
-        return f"the test set was not evaluated for it, but for {told}"
-    return f"the test set was evaluated for it {f'and {told}' if others else 'alone'}"
+        return f"the test set was not evaluated for it, but for {other_networks}"
+    which = f"it and {other_networks}" if others else "it only"
+    return f"the test set was evaluated for {which}"
 
 
 def _metrics(comparison: Comparison) -> list[str]:
-    """The metrics that any job's best epoch has, in the order of the table."""
+    """Return the metrics of all best epochs, in the order of the table."""
     return sorted({k for job in comparison.jobs for k in job.best or {} if "/" in k}, key=_order)
 
 
 def _tests(comparison: Comparison) -> list[str]:
-    """The metrics that any job has on the test set."""
+    """Return the metrics of all evaluations on the test set."""
     names = {name for job in comparison.jobs for name in metrics_of(comparison.test_of(job) or {})}
     return sorted((f"{name}/test" for name in names), key=_order)
 
@@ -147,35 +155,36 @@ def _order(key: str) -> tuple[int, str]:
     return (_METRICS.index(key) if key in _METRICS else len(_METRICS)), key
 
 
-def _why(job: Job) -> str:
-    """Status and reason in a line; of a traceback the last says it."""
+def _why(job: ComparedRun) -> str:
+    """Return status and reason in one line: the last line of a traceback."""
     if job.status == "unfinished":
-        return "unfinished: it runs still, or was killed"
+        return "unfinished: still running, or killed"
     reason = (job.reason or job.status).strip().splitlines()[-1].strip()
     return reason if reason.startswith(job.status) else f"{job.status}: {reason}"
 
 
-def _tables(comparison: Comparison) -> list[tuple[list[str], list[list[str]]]]:
-    """Header and rows, as shown, of the jobs and, where the seed was swept, of the groups."""
+def _tables(comparison: Comparison) -> list[Table]:
+    """Return the tables of jobs, of means over seeds if the seed was swept, and special ones."""
     header = columns(comparison)
     rows = [
         [_shown(column, _cell(comparison, job, column)) for column in header]
         for job in comparison.jobs
     ]
-    special = boolean_cost.tables(comparison) + encoding_table.tables(comparison)
-    return [(header, rows), *_over_seeds(comparison), *special]
+    special_tables = [each for special in SPECIAL for each in special.tables(comparison)]
+    return [(header, rows), *_over_seeds(comparison), *special_tables]
 
 
-def _over_seeds(comparison: Comparison) -> list[tuple[list[str], list[list[str]]]]:
-    """Where the seed was swept, header and rows: one for the chosen metric of each group.
+def _over_seeds(comparison: Comparison) -> list[Table]:
+    """Return the table of means over seeds, if the seed was swept.
 
-    Where all jobs are tested, a group has a row for each metric of the test, too.
+    Each group has a row for the selected metric and, if all jobs are tested, one for each metric on
+    the test set.
     """
     if "seed" not in comparison.swept:
         return []
     keys = [key for key in comparison.swept if key != "seed"]
 
-    def cells(group: Group, name: str, i: Interval) -> list[str]:
+    def cells(group: SeedGroup, name: str, i: Interval) -> list[str]:
         settings = [_setting(group.settings, key) or "-" for key in keys]
         spread = [metric(name, v) if math.isfinite(v) else "-" for v in (i.std, i.half_width)]
         return [*settings, group.seeds, name, metric(name, i.mean), *spread]
@@ -183,29 +192,29 @@ def _over_seeds(comparison: Comparison) -> list[tuple[list[str], list[list[str]]
     header = [*keys, "seeds", "metric", "mean", "± sd", "± 95 % interval"]
     rows = []
     for group in comparison.groups():
-        found = {f"{name}/test": interval for name, interval in group.tests.items()}
+        intervals = {f"{name}/test": interval for name, interval in group.tests.items()}
         if "validation" in group.intervals:
-            found = {comparison.key: group.intervals["validation"]} | found
-        rows += [cells(group, name, interval) for name, interval in found.items()]
+            intervals = {comparison.key: group.intervals["validation"]} | intervals
+        rows += [cells(group, name, interval) for name, interval in intervals.items()]
     return [(header, rows)] if rows else []
 
 
-def _cell(comparison: Comparison, job: Job, column: str) -> Any:
+def _cell(comparison: Comparison, job: ComparedRun, column: str) -> Any:
     if column.endswith("/test"):
         return (comparison.test_of(job) or {}).get(column.removesuffix("/test"))
     if column.startswith("last "):
         return job.last(column.removeprefix("last "))
-    own = {
+    values = {
         "parameters": job.parameters,
         "epochs": len(job.history),
         "best epoch": None if job.best is None else int(job.best["epoch"]),
         "seconds": job.seconds,
-        # A job that ended early on purpose has finished, too.
+        # A job that ended early as configured has finished, too.
         "status": job.reason if job.finished and job.reason else job.status,
         "folder": job.run.folder,
     }
-    if column in own:
-        return own[column]
+    if column in values:
+        return values[column]
     return (job.best or {}).get(column, _setting(job.settings, column))
 
 

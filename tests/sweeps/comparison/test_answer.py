@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from mlp_lab.sweeps.comparison.comparison import (
     Comparison,
     find_runs,
 )
+from mlp_lab.sweeps.comparison.differences import flat_config
 from mlp_lab.sweeps.comparison.drawing import draw
 
 
@@ -46,7 +48,7 @@ def test_only_finished_jobs_are_chosen_and_the_others_say_why(
     said = [
         "seed=4: interrupted in epoch 2",
         "seed=1: diverged: the loss is not finite in epoch 3",
-        "seed=3: unfinished: it runs still, or was killed",
+        "seed=3: unfinished: still running, or killed",
         "seed=0: failed: OSError: disk full",
     ]
     start = lines.index(said[0])
@@ -60,8 +62,8 @@ def test_only_finished_jobs_are_chosen_and_the_others_say_why(
 @pytest.mark.parametrize(
     ("losses", "said"),
     [
-        ([[], []], "none is chosen: no job has finished an epoch"),
-        ([[3, 2], [4]], "none is chosen: no job has finished; the best so far: seed=0, epoch 2"),
+        ([[], []], "no run is chosen: no job has finished an epoch"),
+        ([[3, 2], [4]], "no run is chosen: no job has finished; the best so far: seed=0, epoch 2"),
     ],
 )
 def test_jobs_of_which_none_finished_have_a_table_and_no_choice(
@@ -104,8 +106,8 @@ def test_the_command_of_the_choice_runs_it_again(
     ("tested", "said"),
     [
         (([], [], []), "the test set was not evaluated"),
-        (([2], [], []), "the test set was evaluated for it alone"),
-        (([2, 2], [], []), "the test set was evaluated for it alone"),
+        (([2], [], []), "the test set was evaluated for it only"),
+        (([2, 2], [], []), "the test set was evaluated for it only"),
         (([2], [1], []), "the test set was evaluated for it and 1 other network"),
         (([1], [1], [1]), "the test set was not evaluated for it, but for 3 other networks"),
     ],
@@ -119,7 +121,7 @@ def test_the_summary_says_what_was_tested(
     assert said in lines
     own = ", test loss 0.5000, test error 25.00 %" if 2 in tested[0] else ""
     assert lines[1] == (
-        "it reaches: training loss 0.5000, validation loss 1.0000, "
+        "its metrics: training loss 0.5000, validation loss 1.0000, "
         f"training error 5.00 %, validation error 10.00 %{own}"
     )
 
@@ -148,7 +150,10 @@ def test_a_sweep_is_tested_once(
         run.add_evaluation({"split": split, "checkpoint": which, "epoch": 1, "loss": 2.0})
 
     monkeypatch.setattr(evaluate, "measure", measure)
+    read = Mock(wraps=flat_config)
+    monkeypatch.setattr("mlp_lab.sweeps.comparison.comparison.flat_config", read)
     texts = [conclude(str(tmp_path)) for _ in range(2)]
+    assert read.call_count == 2 * len(folders)  # once each time
     assert asked == ([] if tested is None else [(folders[tested], "test", "best")])
     assert texts[0] == texts[1]
     assert ("test loss 2.0000" in texts[0]) == (tested is not None)
@@ -189,7 +194,7 @@ def test_each_job_is_tested_in_the_epoch_that_is_its_best(
 def test_places_without_a_common_folder(made_up: Callable, tmp_path: Path) -> None:
     assert _common_folder(["logs/a", "logs/b/c"]) == Path("logs")
     assert _common_folder([str(tmp_path / "a"), str(tmp_path / "b")]) == tmp_path
-    with pytest.raises(UserError, match="/a, /b: lie in no common folder; --output names one"):
+    with pytest.raises(UserError, match="/a, /b: have no common folder; set one with --output"):
         _common_folder(["/a", "/b"])
 
 
@@ -242,7 +247,7 @@ def test_a_sweep_ends_in_an_answer(command: Callable, tmp_path: Path) -> None:
     [entry] = jobs[tested[0]].result["evaluations"]
     assert (entry["split"], entry["checkpoint"]) == ("test", "best")
     assert "chosen by validation loss" in out
-    assert "the test set was evaluated for it alone" in out
+    assert "the test set was evaluated for it only" in out
     assert f"test error {100 * entry['error']:.2f} %" in out
     assert "lr=1e+30: diverged: " in out
     header = (sweep / "summary.csv").read_text().splitlines()[0]
@@ -255,7 +260,7 @@ def test_a_sweep_of_which_nothing_came_says_so(command: Callable, tmp_path: Path
     assert status == 1
     assert len(err.splitlines()) == 2
     assert all(" diverged: " in line for line in err.splitlines())
-    assert "none is chosen: no job has finished an epoch" in out.splitlines()
+    assert "no run is chosen: no job has finished an epoch" in out.splitlines()
     [csv_file] = tmp_path.glob("mnist_hw4/sweeps/*/summary.csv")
     rows = csv.DictReader(io.StringIO(csv_file.read_text()))
     assert [row["status"] for row in rows] == ["diverged", "diverged"]

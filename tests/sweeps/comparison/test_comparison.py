@@ -12,19 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlp_lab.config.compose import CONFIG_FOLDER
 from mlp_lab.config.flatten import flatten
 from mlp_lab.errors import UserError
 from mlp_lab.storage.run_folder import Run
 from mlp_lab.sweeps.comparison import summary
 from mlp_lab.sweeps.comparison.answer import compare
 from mlp_lab.sweeps.comparison.comparison import (
+    ComparedRun,
     Comparison,
-    Group,
     Interval,
-    Job,
+    SeedGroup,
     find_runs,
 )
-from mlp_lab.sweeps.comparison.differences import label_of, settings_of
+from mlp_lab.sweeps.comparison.differences import flat_config, label_of
 
 
 def test_jobs_stand_best_first_by_validation(made_up: Callable, tmp_path: Path) -> None:
@@ -67,7 +68,7 @@ def test_parameters_are_told_where_they_differ(made_up: Callable, tmp_path: Path
 
 
 def test_seconds_of_stacked_jobs_are_said_to_be_shared(made_up: Callable, tmp_path: Path) -> None:
-    note = "seconds: of wall time; jobs that trained as one network bear that of all of it"
+    note = "seconds: wall time; jobs that trained as one network share the time of that network"
     made_up([1], "seed=0")
     assert note not in summary.as_text(Comparison(find_runs([str(tmp_path)])))
     made_up([2], "seed=1")
@@ -133,11 +134,11 @@ def test_intervals_over_many_values(n: int, t: float) -> None:
 @given(st.lists(st.lists(st.floats(0, 10), min_size=1, max_size=5), min_size=1, max_size=4))
 def test_curve_of_a_group_is_that_of_a_loop(columns: list[list[float]]) -> None:
     jobs = [
-        Job(Run("."), {}, "", [{"epoch": i, "x": v} for i, v in enumerate(column, 1)], None, "",
-            None, None, 0.0, [])
+        ComparedRun(Run("."), {}, {}, "", rows, None, "", None, None, 0.0, [])
         for column in columns
+        for rows in [[{"epoch": i, "x": v} for i, v in enumerate(column, 1)]]
     ]  # fmt: skip
-    curve = Group({}, "", jobs, len(jobs), {}, {}).curve("x")
+    curve = SeedGroup({}, "", jobs, len(jobs), {}, {}).curve("x")
     shortest = min(map(len, columns))
     assert curve[0].tolist() == list(range(1, shortest + 1))
     for place in range(shortest):
@@ -187,6 +188,16 @@ def test_where_a_run_ran_is_told_if_somebody_set_it(made_up: Callable, tmp_path:
     assert Comparison(find_runs([str(tmp_path)])).swept == ["threads"]
 
 
+@pytest.mark.parametrize("name", [path.stem for path in CONFIG_FOLDER.glob("callbacks/*.yaml")])
+def test_only_callbacks_that_may_end_a_run_are_compared(
+    name: str, made_up: Callable, tmp_path: Path
+) -> None:
+    made_up([1], "callbacks=none")
+    callbacks = Run(made_up([2], f"callbacks={name}")).config.callbacks
+    monitors = {f"callbacks.{key}" for key, callback in callbacks.items() if "monitor" in callback}
+    assert set(Comparison(find_runs([str(tmp_path)])).swept) == monitors
+
+
 def test_keys_that_end_alike_are_told_in_full() -> None:
     settings = {"select.mode": "min", "callbacks.early_stopping.mode": "max", "optimizer.lr": 0.1}
     label = "select.mode=min callbacks.early_stopping.mode=max lr=0.1"
@@ -206,7 +217,7 @@ def test_a_key_that_follows_the_seed_is_not_told(made_up: Callable, tmp_path: Pa
 def test_configs_are_read_as_they_were_written(made_up: Callable, tmp_path: Path) -> None:
     words = ["data.train_size=null", "network.widths=[12,8]", "optimizer.lr=1e-05", "seed=7"]
     run = Run(made_up([1], *words, "optimizer=adam", "logs='1e3'"))
-    settings = settings_of(run)
+    settings = flat_config(run)
     assert settings == flatten(run.config)
     assert list(settings) == list(flatten(run.config))
     assert [type(v) for v in settings.values()] == [type(v) for v in flatten(run.config).values()]

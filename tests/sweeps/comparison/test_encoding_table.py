@@ -63,7 +63,7 @@ def test_the_table_is_that_of_plain_numpy(tested: Callable) -> None:
         ]
     )
     [(header, [row, noise, published])] = encoding_table.tables(comparison)
-    assert header[1:] == ["pictures", "seeds", "identity", "basic", "positional", "gaussian"]
+    assert header[1:] == ["images", "seeds", "identity", "basic", "positional", "gaussian"]
     assert row[:3] == ["natural", "3", "2"]
     for name, own in psnr.items():
         means = own.mean(1)
@@ -124,8 +124,8 @@ def test_where_none_is_chosen_all_are_tested(
     texts = [conclude(str(tmp_path)) for _ in range(2)]
     assert asked == [(jobs[1].run.folder, "test", "last")]
     assert texts[0] == texts[1]
-    assert "none is chosen (sweep.test=last): of each job the last epoch counts" in texts[0]
-    assert "the test set was evaluated for it in 2 of 2 finished jobs" in texts[0]
+    assert "no run is chosen (sweep.test=last): the last epoch of each job counts" in texts[0]
+    assert "the test set was evaluated for 2 of 2 finished jobs" in texts[0]
     assert "run it again" not in texts[0]
     rows = list(csv.DictReader(io.StringIO((tmp_path / "summary.csv").read_text())))
     assert {row["seed"]: row["psnr/test"] for row in rows} == {"0": "1.0", "1": "3.0", "2": ""}

@@ -1,4 +1,4 @@
-"""What happened epoch by epoch in many runs."""
+"""Curves of many runs by epoch."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,12 +27,12 @@ _RING: dict[str, Any] = {
 def error_curves(
     jobs: Sequence[tuple[str, Sequence[Mapping[str, float]]]], metric: str, chosen: int | None
 ) -> Figure:
-    """A metric on training and on validation data by epoch, a panel each, a line a job.
+    """Draw a metric by epoch: a panel for each split, a line for each job.
 
     Args:
-        jobs: label and history, best first: a row an epoch with ``epoch``, ``<metric>/<split>``.
-        metric: what is drawn.
-        chosen: the epoch of the first job that was chosen, marked by a ring; None: not marked.
+        jobs: label and history of each job, best first. A row has ``epoch``, ``<metric>/<split>``.
+        metric: name of the metric.
+        chosen: chosen epoch of the first job, marked by a ring; None: no mark.
     """
     figure, panels = _split_panels(metric, [label for label, _ in jobs])
     drawn: list[float] = []
@@ -55,15 +55,15 @@ def error_curves(
 def seed_bands(
     groups: Sequence[tuple[str, Mapping[str, np.ndarray]]], metric: str, title: str
 ) -> Figure:
-    """Means over seeds by epoch, a panel for training and one for validation data, a line a group.
+    """Draw means over seeds by epoch: a panel for each split, a line for each group.
 
-    The band is the standard deviation on both sides of the mean.
+    The band extends by one standard deviation on both sides of the mean.
 
     Args:
-        groups: label and, by split, epochs, means and standard deviations ``[3, epochs]``; best
-            first.
-        metric: what is drawn.
-        title: of the legend.
+        groups: label of each group and, by split, epochs, means and standard deviations
+            ``[3, epochs]``; best first.
+        metric: name of the metric.
+        title: title of the legend.
     """
     figure, panels = _split_panels(metric, [label for label, _ in groups])
     for place, (label, curves) in reversed(list(enumerate(groups))):
@@ -83,7 +83,7 @@ def seed_bands(
 
 
 def _split_panels(metric: str, labels: Sequence[str]) -> tuple[Figure, Sequence[Axes]]:
-    """Two panels, and room beside them for a legend of the first labels."""
+    """Return a figure with two panels and room for a legend of the first labels."""
     shown = [wrapped(label) for label in labels[:MOST]]
     height = max(4.5, 1.3 + 0.17 * sum(text.count("\n") + 1 for text in shown))
     figure = Figure(figsize=(10 + legend_width(shown), height), layout="constrained")
@@ -97,16 +97,16 @@ def _split_panels(metric: str, labels: Sequence[str]) -> tuple[Figure, Sequence[
 
 
 def _style(place: int, label: str) -> dict[str, Any]:
-    """How the line of the job or group in this place is drawn: the best in colours, on top."""
+    """Return the style of the line in this place: the best lines are coloured and on top."""
     if place < MOST:
         return {"color": COLOURS[place], "label": wrapped(label), "zorder": 3}
     return {"color": _GREY, "lw": 0.7, "zorder": 1}
 
 
 def _legend(figure: Figure, panel: Axes, lines: int, title: str) -> None:
-    """A legend beside the panels, best first; it says what the grey lines are."""
+    """Draw a legend beside the panels, best first."""
     handles, labels = panel.get_legend_handles_labels()
-    handles, labels = handles[::-1], labels[::-1]  # the best are drawn last
+    handles, labels = handles[::-1], labels[::-1]  # the best lines are drawn last
     if lines > MOST:
         handles.append(Line2D([], [], color=_GREY))
         labels.append(f"the other {lines - MOST}")

@@ -1,4 +1,4 @@
-"""Pictures that many networks made, beside what they were to make."""
+"""Images that many networks reconstructed, beside the original ones."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# The truth, and for each column a look with its PSNR in dB, or None.
+# The original image and, for each column, a reconstruction with its PSNR in dB, or None.
 PictureRow = tuple[np.ndarray, Sequence[tuple[np.ndarray, float] | None]]
 
 _SIDE = 2.3  # inches of a panel
@@ -15,26 +15,26 @@ _WRAP = 26  # letters above a panel
 
 
 def side_by_side(rows: Mapping[str, PictureRow], columns: Sequence[str]) -> Figure:
-    """A row for each picture: the truth, then what each network made of it, with its PSNR.
+    """Draw a row for each image: the original, then the reconstructions with their PSNR.
 
     Args:
-        rows: by label; pictures are uint8 ``[height, width, channels]``, with 1 or 3 channels.
-        columns: what the networks are called.
+        rows: images by label, uint8 ``[height, width, channels]``, with 1 or 3 channels.
+        columns: names of the networks.
     """
     titles = ["\n".join(textwrap.wrap(column, _WRAP)) for column in columns]
     above = 0.2 + 0.17 * max(title.count("\n") + 2 for title in titles)
     size = ((len(columns) + 1) * _SIDE, len(rows) * (_SIDE + 0.1) + above)
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(len(rows), len(columns) + 1, squeeze=False)
-    for line, (name, (truth, looks)) in zip(panels, rows.items(), strict=True):
+    for row, (name, (truth, reconstructions)) in zip(panels, rows.items(), strict=True):
         first = name == next(iter(rows))
-        _show(line[0], truth, "truth" if first else "")
-        line[0].set_ylabel(name, fontsize=8)
-        for panel, look, title in zip(line[1:], looks, titles, strict=True):
-            if look is None:
+        _show(row[0], truth, "truth" if first else "")
+        row[0].set_ylabel(name, fontsize=8)
+        for panel, reconstruction, title in zip(row[1:], reconstructions, titles, strict=True):
+            if reconstruction is None:
                 panel.set_axis_off()
                 continue
-            picture, psnr = look
+            picture, psnr = reconstruction
             _show(panel, picture, f"{title}\n{psnr:.2f} dB" if first else f"{psnr:.2f} dB")
     return figure
 

@@ -1,4 +1,4 @@
-"""What the figures of many runs share: colours, room for labels, axes that fit."""
+"""Common parts of the figures of many runs: colours, room for labels, scales."""
 
 import textwrap
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter
 
-# The best lines bear a colour and stand in the legend: more couldn't be told apart.
+# Only the best lines have colours and legend entries: more colours are hard to distinguish.
 _NAMES = ("blue", "orange", "green", "red", "purple", "brown", "pink", "olive", "cyan")
 COLOURS = [f"tab:{name}" for name in _NAMES]
 MOST = len(COLOURS)
@@ -16,20 +16,20 @@ _WRAP = 44  # letters in a line of the legend
 
 
 def legend_width(texts: Sequence[str]) -> float:
-    """Of a legend, in inches."""
+    """Return the width of a legend in inches."""
     return 0.6 + 0.07 * max(len(line) for text in texts for line in text.split("\n"))
 
 
 def wrapped(label: str) -> str:
-    """A label in lines that the legend has room for."""
+    """Return a label, wrapped to the width of the legend."""
     return textwrap.fill(label, _WRAP, break_on_hyphens=False)
 
 
 def scale(axis: Axis, values: Sequence[float], metric: str, *, from_zero: bool = True) -> None:
-    """Make the vertical axis fit the values of a metric."""
+    """Set scale, lower limit and number format of a vertical axis for values of a metric."""
     if spans_decades(values):
         axis.axes.set_yscale("log")
-        # Not from what lies below: a band may reach down to zero.
+        # Ignores bands, which may extend down to zero.
         axis.axes.set_ylim(bottom=0.8 * min(values))
     elif from_zero:
         axis.axes.set_ylim(bottom=0)
@@ -38,5 +38,5 @@ def scale(axis: Axis, values: Sequence[float], metric: str, *, from_zero: bool =
 
 
 def spans_decades(values: Sequence[float]) -> bool:
-    """Whether numbers are better told apart on a logarithmic axis."""
+    """Return whether a logarithmic axis suits the values."""
     return len(values) > 0 and min(values) > 0 and max(values) / min(values) >= 30

@@ -1,4 +1,4 @@
-"""What was reached over the values of swept keys."""
+"""A metric over the values of swept keys."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ from mlp_lab.sweeps.comparison.figures.styles import (
     wrapped,
 )
 
-# A swept value; the mean of what it reached, and the standard deviation (nan: of a single one).
+# A swept value, mean and standard deviation of the metric (nan: of a single run).
 Point = tuple[float | str, float, float]
 
 _MARKS: dict[str, dict[str, Any]] = {
@@ -29,8 +29,8 @@ _MARKS: dict[str, dict[str, Any]] = {
     "validation": {"marker": "o", "ls": "-"},
     "test": {"marker": "*", "ms": 13, "ls": "none"},
 }
-_TOLD = {"test": "test: the chosen job alone;\nvalidation stands for it"}
-_LETTERS = 40  # that fit below a panel
+_LABELS = {"test": "test: only of the chosen job"}
+_LETTERS = 40  # number of letters that fit below a panel
 
 
 def metric_against(
@@ -39,36 +39,34 @@ def metric_against(
     metric: str,
     legend: str | None = None,
 ) -> Figure:
-    """A metric on training and on validation data over the values of one swept key.
+    """Draw a metric on training and on validation data over the values of one swept key.
 
-    Validation data stand for test data, of which nobody sees more than the chosen job's value.
-    Numbers have a place of their own on the axis, which is logarithmic where they are spread by
-    factors; words stand side by side.
+    The test set is evaluated only for the chosen job. The axis is logarithmic if the values grow by
+    factors. Texts have equal distances.
 
     Args:
-        lines: by label, then by split: a point a setting. Each line runs through the means of its
-            points; training data have a dashed one, ``test`` a star.
-        key: what was swept.
-        metric: what was reached.
-        legend: what the labels are values of; None: there is a single pair of lines, without a
-            label.
+        lines: one point per setting, by label and split. A line connects the means of its points.
+            It is dashed for training data; ``test`` is a star.
+        key: the swept key.
+        metric: name of the metric.
+        legend: the key whose values are the labels; None: there is one label, which is not shown.
     """
     points = [point for pair in lines.values() for points in pair.values() for point in points]
     values = sorted({value for value, *_ in points}, key=order)
-    words = isinstance(values[-1], str)
-    across = 6 + 0.3 * max(0, len(values) - 2 * MOST) * words
+    are_texts = isinstance(values[-1], str)
+    across = 6 + 0.3 * max(0, len(values) - 2 * MOST) * are_texts
     beside = 0 if legend is None else legend_width([legend, *map(wrapped, lines)])
     figure = Figure(figsize=(across + beside, 4), layout="constrained")
     panel = figure.subplots()
     places = _places(panel, values)
     notes: set[str] = set()
     for pair, colour in zip(lines.values(), COLOURS, strict=False):
-        for split, own in pair.items():
-            placed = np.array([(places[value], *reached) for value, *reached in own])
-            notes |= _line(panel, placed.T, colour, split, bars=words)
+        for split, of_split in pair.items():
+            placed = np.array([(places[value], *values) for value, *values in of_split])
+            notes |= _line(panel, placed.T, colour, split, bars=are_texts)
     scale(panel.yaxis, [mean for _, mean, _ in points], metric, from_zero=False)
-    told = [f"{with_unit(metric)}, best epoch by validation", *sorted(notes)]
-    panel.set(xlabel=key, ylabel="\n".join(told))
+    label = [f"{with_unit(metric)}, best epoch by validation", *sorted(notes)]
+    panel.set(xlabel=key, ylabel="\n".join(label))
     panel.grid(alpha=0.3)
     splits = dict.fromkeys(split for pair in lines.values() for split in pair)
     _legends(figure, panel, splits, lines, legend)
@@ -83,9 +81,15 @@ def heat_map(
     metric: str,
     label: str | None = None,
 ) -> Figure:
-    """A metric over two swept keys, ``[rows, columns]``; nan (no job) stays blank.
+    """Draw a metric over two swept keys.
 
-    ``label`` says what is shown of the metric; None: the best values on validation data.
+    Args:
+        rows: names of the rows.
+        columns: names of the columns.
+        values: values of the metric, ``[rows, columns]``; nan: no job, left blank.
+        keys: keys of the rows and of the columns.
+        metric: name of the metric.
+        label: label of the colour bar; None: the best values on validation data.
     """
     beside, below = (max(map(len, names)) for names in (rows, columns))
     size = (2.5 + 0.8 * len(columns) + 0.07 * beside, 2.2 + 0.4 * len(rows) + 0.07 * below)
@@ -99,10 +103,10 @@ def heat_map(
         bar.ax.yaxis.set_major_formatter(PER_CENT)
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
-            told = f"{100 * value:.3g}%" if metric == "error" else f"{value:.3g}"
+            text = f"{100 * value:.3g}%" if metric == "error" else f"{value:.3g}"
             dark = known.min() < known.max() and norm(value) > 0.5
             colour = "white" if dark else "black"
-            panel.text(column, row, told, ha="center", va="center", color=colour, fontsize=9)
+            panel.text(column, row, text, ha="center", va="center", color=colour, fontsize=9)
     panel.set_xticks(range(len(columns)), list(columns))
     panel.set_yticks(range(len(rows)), list(rows))
     tilt_long_names(panel, columns, room=8)
@@ -111,17 +115,16 @@ def heat_map(
 
 
 def order(value: float | str) -> tuple[bool, float, str]:
-    """The key that sorts swept values: numbers by their size, then words."""
+    """Return a sort key of swept values: numbers first, then texts."""
     return (True, 0.0, value) if isinstance(value, str) else (False, value, "")
 
 
 def _line(panel: Axes, points: np.ndarray, colour: str, split: str, *, bars: bool) -> set[str]:
     """Draw points ``[3, points]`` (place, mean, standard deviation) and a line through them.
 
-    The deviations are a band, or ``bars`` where there is no way from one place to the next.
-    Returns what is to be noted of them.
+    The deviations are shown as a band, or as error bars with ``bars``. Returns notes for the label.
     """
-    at, means, spreads = points[:, points[0].argsort()]  # a band goes from place to place
+    at, means, spreads = points[:, points[0].argsort()]  # a band needs sorted places
     line, known = np.unique(at), np.isfinite(spreads)
     marks, notes = _MARKS[split], set()
     panel.plot(at, means, color=colour, **marks | {"ls": "none"})
@@ -133,7 +136,7 @@ def _line(panel: Axes, points: np.ndarray, colour: str, split: str, *, bars: boo
         else:
             low, high = means - spreads, means + spreads
             panel.fill_between(at, low, high, color=colour, alpha=0.15, lw=0)
-    if len(line) <= 2 * MOST:  # through more places it would only follow the scatter
+    if len(line) <= 2 * MOST:  # with more places it would follow the scatter
         through = [means[at == place].mean() for place in line]
         panel.plot(line, through, color=colour, ls=marks["ls"], alpha=0.6)
     if len(line) < len(at):
@@ -144,10 +147,10 @@ def _line(panel: Axes, points: np.ndarray, colour: str, split: str, *, bars: boo
 def _legends(
     figure: Figure, panel: Axes, splits: Iterable[str], labels: Iterable[str], title: str | None
 ) -> None:
-    """What the marks mean, in the panel; what the colours mean, beside it, under a ``title``."""
+    """Draw the legend of marks in the panel, and that of colours beside it with a ``title``."""
     ink = COLOURS[0] if title is None else "black"
     marks = [
-        Line2D([], [], color=ink, label=_TOLD.get(split, split), **_MARKS[split])
+        Line2D([], [], color=ink, label=_LABELS.get(split, split), **_MARKS[split])
         for split in splits
     ]
     panel.legend(handles=marks, fontsize=8)
@@ -162,10 +165,10 @@ def _legends(
 
 
 def _places(panel: Axes, values: Sequence[float | str]) -> dict[float | str, float]:
-    """Give swept values, sorted, their places on the horizontal axis."""
+    """Return the places of sorted swept values on the horizontal axis; set scale and ticks."""
     names = [format_value(value) for value in values]
     numbers = [value for value in values if not isinstance(value, str)]
-    # A zero has no place among factors.
+    # A logarithmic axis has no place for zero.
     in_order = len(numbers) < len(values) or (numbers[0] == 0 and _by_factors(numbers[1:]))
     places = np.arange(len(values), dtype=float) if in_order else np.array(numbers, float)
     logarithmic = not in_order and _by_factors(numbers)
@@ -181,7 +184,7 @@ def _places(panel: Axes, values: Sequence[float | str]) -> dict[float | str, flo
 
 
 def _by_factors(numbers: Sequence[float]) -> bool:
-    """Whether ascending numbers lie more evenly on a logarithmic axis than on a linear one."""
+    """Return whether ascending numbers are more even on a logarithmic axis than on a linear one."""
     if len(numbers) < 2 or numbers[0] <= 0:
         return False
     widest = [np.diff(v).max() / np.ptp(v) for v in (np.log(numbers), np.array(numbers))]

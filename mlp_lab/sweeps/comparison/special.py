@@ -1,0 +1,41 @@
+"""The list of special tables and figures: those that only some comparisons have.
+
+To add one: a function from arrays to a figure, a module with ``draw`` or ``tables`` that calls it,
+and an entry in ``SPECIAL``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from mlp_lab.sweeps.comparison import (
+    boolean_cost,
+    encoding_table,
+    layer_curves,
+    network_sizes,
+    reconstructions,
+)
+from mlp_lab.sweeps.comparison.comparison import Comparison, Table
+
+
+@dataclass(frozen=True)
+class Special:
+    """The tables and figures on one topic.
+
+    Attributes:
+        draw: returns figures by name; none for a comparison that does not concern the topic.
+        tables: returns tables; none for a comparison that does not concern the topic.
+    """
+
+    draw: Callable[[Comparison], dict[str, Figure]] = lambda _: {}
+    tables: Callable[[Comparison], list[Table]] = lambda _: []
+
+
+SPECIAL = (
+    Special(draw=layer_curves.draw),
+    Special(draw=network_sizes.draw),
+    Special(draw=boolean_cost.draw, tables=boolean_cost.tables),
+    Special(tables=encoding_table.tables),
+    Special(draw=reconstructions.draw),
+)

@@ -1,0 +1,210 @@
+"""Train groups of jobs in one process."""
+
+import time
+import traceback
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from mlp_lab.errors import UserError
+from mlp_lab.formatting import console, metric
+from mlp_lab.lightning import callbacks_of
+from mlp_lab.nn.encodings import fingerprint
+from mlp_lab.nn.probes import describe
+from mlp_lab.runs.callbacks.progress_bar import Progress
+from mlp_lab.runs.train import Result, Training, fit, fit_alone
+from mlp_lab.runs.trainer import build_group_trainer
+from mlp_lab.storage.run_folder import Run
+from mlp_lab.sweeps.groups import Job, TrainingGroup
+from mlp_lab.sweeps.progress import JobEnded, SweepProgress
+from mlp_lab.sweeps.workers import Send
+from mlp_lab.tasks.stack import Member, Stack
+
+Results = dict[Path, Result]  # by run folder
+
+
+class GroupTrainer:
+    """Trains one group after another, until a job ends the sweep.
+
+    Args:
+        report: receives progress messages and one line for each job that ends.
+        fail_fast: train no further group after a job that failed.
+
+    Attributes:
+        results: results of the jobs so far, by run folder.
+    """
+
+    def __init__(self, report: Send, fail_fast: bool) -> None:
+        self.results: Results = {}
+        self._report = report
+        self._fail_fast = fail_fast
+        self._latest: Training | None = None
+
+    def train(self, group: TrainingGroup) -> None:
+        """Train the jobs of a group, each in its run folder, which is locked in the meantime."""
+        if self._is_over:
+            return
+        stack_failed = False
+        with ExitStack() as stack:
+            trainings = []
+            for job in group.jobs:
+                started = _start(job, stack)
+                if isinstance(started, Result):
+                    self._record(started)
+                else:
+                    trainings.append(started)
+            if trainings:
+                self._share_data(trainings[0])
+            if len(trainings) == 1:
+                self._train_alone(trainings[0], group.reason_alone)
+            elif trainings:
+                stack_failed = not self._train_stack(trainings)
+        if stack_failed:  # perhaps because of only one of the jobs
+            for job in group.jobs:
+                if job.folder not in self.results:
+                    self.train(TrainingGroup([job], "the stack failed"))
+
+    @property
+    def _is_over(self) -> bool:
+        ends = {"interrupted"} | ({"failed", "diverged"} if self._fail_fast else set())
+        return any(result.status in ends for result in self.results.values())
+
+    def _share_data(self, training: Training) -> None:
+        """Give ``training`` the data of the latest one, if they are the same."""
+        if self._latest is not None and _data_key(self._latest) == _data_key(training):
+            training.data.splits = self._latest.data.splits
+        self._latest = training
+
+    def _train_alone(self, training: Training, reason: str) -> None:
+        network = describe(training.task.network)
+        self._report(f"{training.run.folder.name} trains alone ({reason}): {network}")
+        _replace_progress([training], self._report)
+        try:
+            result = fit_alone(training, test=False, terminal=False)
+        except Exception as error:
+            result = failed_result(training.run, training.cfg, error)
+        self._record(result)
+
+    def _train_stack(self, trainings: Sequence[Training]) -> bool:
+        """Train several runs as one network; return whether this succeeded."""
+        names = ", ".join(training.run.folder.name for training in trainings)
+        network = describe(trainings[0].task.network)
+        self._report(f"{len(trainings)} jobs train as one network ({network}): {names}")
+        start = time.perf_counter()
+
+        def conclude(training: Training, status: str, reason: str | None) -> None:
+            seconds = time.perf_counter() - start
+            self._record(_conclude(training, status, reason, seconds))
+
+        members = [Member(t.task, t.trainer, t.checkpoint, partial(conclude, t)) for t in trainings]
+        try:
+            self._fit(members, trainings)
+        except Exception as error:
+            for training in trainings:
+                if training.run.folder not in self.results:
+                    _write_traceback(training.run, error)
+            name = type(error).__name__
+            self._report(f"the stack failed ({name}); its jobs now train one by one")
+            return False
+        return True
+
+    def _fit(self, members: Sequence[Member], trainings: Sequence[Training]) -> None:
+        for training in trainings:
+            with console(training.run.log, terminal=False):
+                training.introduce()
+        first, progress = trainings[0], _replace_progress(trainings, self._report)
+        trainer = build_group_trainer(first.cfg, progress)
+        status, reason = fit(trainer, Stack(members, self._fail_fast), first.data)
+        if status == "diverged":
+            reason = "stopped, since another job diverged"
+        for member in members:
+            if member.present:
+                member.fail("interrupted", KeyboardInterrupt(reason))
+
+    def _record(self, result: Result) -> None:
+        self.results[Path(result.folder)] = result
+        line = result_line(result)
+        self._report(line if result.status == "interrupted" else JobEnded(line))
+
+
+def _start(job: Job, stack: ExitStack) -> Training | Result:
+    """Start or resume a job; return its training, or its result if it can't be started.
+
+    The run folder is locked, and its files are open, until ``stack`` is closed.
+    """
+    run = Run(job.folder)
+    try:
+        stack.enter_context(run.in_training())
+    except UserError as error:  # another process trains here: leave its files alone
+        return Result(str(job.folder), "failed", str(error))
+    try:
+        if run.last_checkpoint is not None:
+            training = Training.going_on(job.folder, {})
+        else:
+            run.clear()
+            training = Training.new(job.cfg, job.overrides, job.folder)
+    except Exception as error:
+        return failed_result(run, job.cfg, error)
+    stack.callback(training.close)
+    return training
+
+
+def _data_key(training: Training) -> dict[str, Any]:
+    """Return everything that the data in memory depend on."""
+    cfg = training.cfg
+    data = {key: value for key, value in cfg.data.items() if key != "batch_size"}
+    data |= {key: cfg.trainer[key] for key in ("accelerator", "devices", "precision")}
+    return data | {"encoding": fingerprint(training.task.encoding)}
+
+
+def _conclude(training: Training, status: str, reason: str | None, seconds: float) -> Result:
+    with console(training.run.log, terminal=False):
+        try:
+            return training.conclude(status, reason, seconds)
+        except Exception as error:
+            return failed_result(training.run, training.cfg, error)
+
+
+def failed_result(run: Run, cfg: DictConfig, error: Exception) -> Result:
+    """Write config, traceback and result of a failed job; return the result."""
+    run.write_config(cfg)
+    _write_traceback(run, error)
+    name = [] if isinstance(error, UserError) else [type(error).__name__]
+    reason = ": ".join([*name, *filter(None, [str(error)])])
+    failure = {"folder": str(run.folder), "status": "failed", "reason": reason}
+    result = Result(**(run.result | failure))
+    run.write_result(asdict(result))
+    return result
+
+
+def _write_traceback(run: Run, error: Exception) -> None:
+    with run.log.open("a") as file:
+        file.writelines(traceback.format_exception(error))
+
+
+def _replace_progress(trainings: Sequence[Training], report: Send) -> list[SweepProgress]:
+    """Replace the progress bars of the runs by the sweep's; return its callbacks for a stack."""
+    progress = SweepProgress(report)
+    has_bar = False
+    for training in trainings:
+        callbacks = callbacks_of(training.trainer)
+        for bar in [callback for callback in callbacks if isinstance(callback, Progress)]:
+            callbacks.remove(bar)
+            has_bar = True
+        if len(trainings) == 1 and has_bar:
+            callbacks.insert(0, progress)
+    return [progress] if has_bar else []
+
+
+def result_line(result: Result) -> str:
+    """Return one line for the terminal."""
+    best = result.best or {}
+    values = [f"{k} {metric(k, v)}" for k, v in sorted(best.items()) if k.endswith("/validation")]
+    epoch = [f"best epoch {best['epoch']:.0f}"] if best else []
+    name = Path(result.folder).name
+    return f"{name}: {', '.join([result.status, *epoch, *values])}"
