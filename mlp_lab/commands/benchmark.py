@@ -75,7 +75,7 @@ def _tables(subject: str | None, rounds: int) -> Iterable[str]:
     data.prepare_data()
     data.setup()
     if subject == "augmentation":
-        pictures = data.pictures(data.splits["train"][0]).unsqueeze(1)
+        pictures = data.images(data.splits["train"][0]).unsqueeze(1)
         yield augmentation_speed.compare(rounds, pictures, Path("logs/augmentation"))
     elif subject == "stacked":
         torch.set_num_threads(1)  # as in loops and worker processes by default

@@ -5,19 +5,19 @@ from mlp_lab.data.datamodule import DataModule
 from mlp_lab.lightning import pl
 
 
-def datamodule_of(trainer: pl.Trainer) -> DataModule:
+def data_of(trainer: pl.Trainer) -> DataModule:
     """Return the data module that a trainer fits."""
     return trainer.datamodule  # type: ignore[attr-defined]  # Lightning sets it elsewhere
 
 
-def train_loader_of(trainer: pl.Trainer) -> ChunkLoader:
+def training_loader(trainer: pl.Trainer) -> ChunkLoader:
     """Return the loader of the training data that a trainer fits."""
     loader = trainer.train_dataloader
     assert isinstance(loader, ChunkLoader)
     return loader
 
 
-def validation_loader_of(trainer: pl.Trainer) -> ChunkLoader:
+def validation_loader(trainer: pl.Trainer) -> ChunkLoader:
     """Return the loader of the validation data of a trainer."""
     loader = trainer.val_dataloaders
     assert isinstance(loader, ChunkLoader)

@@ -1,8 +1,8 @@
-"""Minibatches of tensors in memory, handed to Lightning a chunk at a time.
+"""Minibatches of tensors in memory, passed to Lightning in chunks.
 
-Lightning's loop costs about half a millisecond a step, more than the mathematics of a small
-network. Its step is therefore a chunk of minibatches here. A minibatch is one gather of rows;
-no loop over examples happens in Python.
+Lightning's loop takes about half a millisecond per step, more than the computation of a small
+network. A step of the loop is therefore a chunk of minibatches. A minibatch is gathered by one
+indexing operation, without a Python loop over examples.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,20 +12,20 @@ from torch import Tensor
 
 from mlp_lab.nn.seeds import epoch_seed
 
-# Minibatches in one step of Lightning's loop: enough to make its cost vanish, few enough for the
-# progress bar to move. The result doesn't depend on it.
+# Minibatches in one step of Lightning's loop: enough to make its cost negligible, few enough for
+# the progress bar to move. The result does not depend on it.
 CHUNK = 50
 
 
 class EpochOrder:
-    """A fresh permutation of ``size`` examples for each epoch, a function of (seed, epoch).
+    """A new permutation of ``size`` examples for each epoch, determined by (seed, epoch).
 
-    Lightning calls ``set_epoch`` on what it finds under a loader's name ``sampler``.
+    Lightning calls ``set_epoch`` on a loader's attribute ``sampler``.
 
     Args:
         size: number of examples.
-        seed: one, or several for as many orders at a time.
-        device: where the permutations shall lie.
+        seed: a seed, or several seeds, which give as many permutations at a time.
+        device: device of the permutations.
     """
 
     def __init__(
@@ -40,9 +40,9 @@ class EpochOrder:
         self.epoch = epoch
 
     def permutation(self, nth: int = 0) -> Tensor:
-        """The order of the examples in the ``nth`` pass of the current epoch.
+        """Return the order of the examples in the ``nth`` pass of the current epoch.
 
-        int64 ``[size]`` or, of several seeds, ``[seeds, size]``.
+        Its shape is ``[size]`` or, for several seeds, ``[seeds, size]``; it is int64.
         """
         if isinstance(self.seed, int):
             return self._permutation(self.seed, nth).to(self.device)
@@ -55,9 +55,13 @@ class EpochOrder:
 
 
 class Chunk:
-    """Consecutive minibatches; each is gathered when the iteration comes to it.
+    """Consecutive minibatches; the iteration gathers each one when it is needed.
 
-    Gathered one by one, a minibatch still lies in the processor's cache when it is used.
+    A minibatch is then still in the processor's cache when it is used.
+
+    Args:
+        tensors: tensors ``[examples, ...]``, such as inputs and targets.
+        rows: row numbers or a slice of rows for each minibatch.
     """
 
     def __init__(self, tensors: Sequence[Tensor], rows: Sequence[Tensor | slice]) -> None:
@@ -75,7 +79,7 @@ class Chunk:
 def _gather(tensor: Tensor, rows: Tensor | slice) -> Tensor:
     if isinstance(rows, slice):
         return tensor[rows]
-    # Up to five times as fast as tensor[rows].
+    # Up to five times faster than tensor[rows].
     return tensor.index_select(0, rows.flatten()).view(*rows.shape, *tensor.shape[1:])
 
 
@@ -83,11 +87,11 @@ class ChunkLoader:
     """Chunks of minibatches of ``tensors``, which agree in their first dimension.
 
     Args:
-        tensors: inputs ``[examples, ...]``, targets ``[examples, ...]`` ...
-        batch_size: examples in a minibatch; the last one of a pass holds what is left.
-        sampler: the order of the examples; None keeps them as they lie.
-        limit: at most so many minibatches an epoch.
-        passes: over the examples in an epoch, each in an order of its own if there is a sampler.
+        tensors: inputs ``[examples, ...]``, targets ``[examples, ...]``.
+        batch_size: number of examples in a minibatch; the last one of a pass has the rest.
+        sampler: order of the examples; None: their stored order.
+        limit: maximum number of minibatches per epoch; None: no limit.
+        passes: number of passes over the examples per epoch; with a sampler, each has a new order.
     """
 
     def __init__(
@@ -101,26 +105,26 @@ class ChunkLoader:
         self.tensors = tensors
         self.batch_size = batch_size
         self.sampler = sampler
-        self.batch_sampler = None  # Lightning asks what has a sampler for this as well
+        self.batch_sampler = None  # Lightning expects this of a loader with a sampler
         self.limit = limit
         self.passes = passes
         self.rank, self.shares = 0, 1
 
     def share(self, rank: int, shares: int) -> "ChunkLoader":
-        """Hand out only the share ``rank`` of ``shares`` of each minibatch; returns itself."""
+        """Restrict each minibatch to the share ``rank`` of ``shares``; return the loader itself."""
         self.rank, self.shares = rank, shares
         return self
 
     @property
     def batches(self) -> int:
-        """Minibatches in an epoch."""
-        batches = self.passes * self._batches_of_a_pass
+        """The number of minibatches per epoch."""
+        batches = self.passes * self._batches_per_pass
         return batches if self.limit is None else min(self.limit, batches)
 
     @property
-    def _batches_of_a_pass(self) -> int:
+    def _batches_per_pass(self) -> int:
         whole, rest = divmod(len(self.tensors[0]), self.batch_size)
-        # In training each share needs an example; in evaluation, which sums, none does.
+        # In training, each process needs an example; in evaluation, sums may be over none.
         return whole + (rest >= self.shares if self.sampler else rest > 0)
 
     def __len__(self) -> int:
@@ -132,7 +136,7 @@ class ChunkLoader:
             yield Chunk(self.tensors, rows[start : start + CHUNK])
 
     def _rows(self) -> Sequence[Tensor | slice]:
-        """The rows of each minibatch of an epoch."""
+        """Return the rows of each minibatch of an epoch."""
         size, step = len(self.tensors[0]), self.batch_size
         if self.sampler is None:
             ends = [(start, min(start + step, size)) for start in range(0, size, step)]
@@ -141,11 +145,11 @@ class ChunkLoader:
         minibatches = [
             rows
             for nth in range(self.passes)
-            for rows in self.sampler.permutation(nth).split(step, -1)[: self._batches_of_a_pass]
+            for rows in self.sampler.permutation(nth).split(step, -1)[: self._batches_per_pass]
         ][: self.batches]
         if self.shares == 1:
             return minibatches
-        # Equal shares: else the mean of their gradients would not be that of the minibatch.
+        # Equal shares, so that the mean of their gradients is that of the minibatch.
         return [
             rows[: len(rows) // self.shares * self.shares][self.rank :: self.shares]
             for rows in minibatches

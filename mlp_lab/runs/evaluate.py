@@ -1,122 +1,138 @@
-"""Evaluate a run on a whole split: its metrics and, of a classifier, what lies behind them."""
+"""Evaluate a run on a whole split: its metrics and, depending on the task, diagnostics."""
 
 import logging
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from omegaconf import DictConfig
 
 from mlp_lab.data.datamodule import DataModule
-from mlp_lab.data.image import Image
+from mlp_lab.errors import UserError
 from mlp_lab.formatting import console, markdown, metric, table
-from mlp_lab.images.similarity import SMALLEST, ssim
+from mlp_lab.nn.probes import linear_layers
 from mlp_lab.runs.build import build_task
-from mlp_lab.runs.diagnostics.diagnostic import Finding, Seen
-from mlp_lab.runs.diagnostics.embeddings import embed
-from mlp_lab.runs.diagnostics.selection import looks
 from mlp_lab.storage.checkpoints import load_network, trained_epochs
 from mlp_lab.storage.run_folder import Run, metrics_of
 from mlp_lab.storage.tensorboard import write_event_file
 from mlp_lab.tasks.base import Task
-from mlp_lab.tasks.classification import Classifier
-from mlp_lab.tasks.regression import Regression
+from mlp_lab.tasks.diagnostics.diagnostic import Diagnostic
+from mlp_lab.tasks.diagnostics.embeddings import write_embeddings
+from mlp_lab.tasks.diagnostics.reliability import fit_temperature
+from mlp_lab.tasks.diagnostics.robustness import robustness
+from mlp_lab.tasks.diagnostics.split_predictions import SplitPredictions
 
 log = logging.getLogger(__name__)
 
 
 def evaluate(cfg: DictConfig) -> dict[str, Any]:
-    """Evaluate as ``cfg`` says (``schemas.Evaluate``); return the entry for the run's record.
+    """Evaluate a run as ``cfg`` (``schemas.Evaluate``) specifies; return the entry of the result.
 
-    The run is known by its folder alone. Figures, tables and the entry go into it.
-    Raises UserError: no run there, no such checkpoint, or one that is damaged, or what doesn't go
-    with the run; the split isn't touched then.
+    Figures, tables and the entry are written to the run folder, which is the only input. The keys
+    of the entry are ``split``, ``checkpoint`` (``best`` or ``last``), ``epoch`` (of the checkpoint,
+    from 1), the metrics of ``Task.evaluate_split`` and, for each diagnostic, its name with its
+    rows.
+
+    Raises:
+        UserError: there is no such run or checkpoint, it is damaged, or an option is unsuitable for
+            the run; the split is not evaluated then.
     """
     with console(None):
         run = Run.open(str(cfg.run))
-        data, task, epoch = _ready(run, cfg.checkpoint)
-        chosen = looks(
-            data,
-            task,
-            temperature=cfg.temperature,
-            robustness=cfg.robustness,
-            embeddings=cfg.embeddings > 0,
-        )
+        data, task, epoch = _load(run, cfg.checkpoint)
+        check_options(cfg, data, task)
+        temperature = _temperature(data, task) if cfg.temperature else None
         entry = assess(data, task, cfg.split, cfg.checkpoint, epoch)
         log.info("%s: %s checkpoint", run.folder, cfg.checkpoint)
         metrics = metrics_of(entry)
         values = [metric(name, value) for name, value in metrics.items()]
         log.info("\n%s\n", table([f"epoch {entry['epoch']}", *metrics], [[cfg.split, *values]]))
         name = cfg.split if cfg.checkpoint == "best" else f"{cfg.split}_{cfg.checkpoint}"
-        findings: list[Finding] = []
-        if isinstance(task, Classifier):
-            seen = Seen.of(data, task, cfg.split)
-            findings = [look(seen) for look in chosen]
-        entry |= {finding.name: finding.rows for finding in findings}
+        predictions = SplitPredictions(data, task, cfg.split, temperature)
+        diagnostics = task.diagnostics(predictions)
+        if cfg.robustness:
+            diagnostics.append(robustness(predictions))
+        entry |= {diagnostic.name: diagnostic.rows for diagnostic in diagnostics}
         run.add_evaluation(entry)
-        if findings:
-            _tell(run, name, findings)
+        if diagnostics:
+            _report(run, name, diagnostics)
         if cfg.embeddings > 0:
-            count = embed(seen, cfg.embeddings, run.folder, name)
+            count = write_embeddings(predictions, cfg.embeddings, run.folder, name)
             log.info("TensorBoard's projector: %s examples of %s", f"{count:,}", name)
     return entry
 
 
 def measure(run: Run, split: str, which: str) -> tuple[dict[str, Any], DataModule, Task]:
-    """The metrics of a checkpoint (``best``, ``last``) on a whole split.
+    """Evaluate the metrics of a checkpoint (``best``, ``last``) on a split.
 
-    Returns the entry, which is added to the run's record, and what it was made with.
+    Return the entry, which is also added to the run's result, and the data module and task.
     """
-    data, task, epoch = _ready(run, which)
+    data, task, epoch = _load(run, which)
     entry = assess(data, task, split, which, epoch)
     run.add_evaluation(entry)
     return entry, data, task
 
 
 def assess(data: DataModule, task: Task, split: str, which: str, epoch: int) -> dict[str, Any]:
-    """The entry of a checkpoint, which ``task`` has and was made after ``epoch``, on a split."""
-    metrics = task.evaluate(data.loader(split))
-    if isinstance(data, Image) and isinstance(task, Regression):
-        metrics |= _structure(data, task, split)
+    """Return the entry for a split, without diagnostics.
+
+    Args:
+        data: data module that has been set up.
+        task: task with the weights of a checkpoint.
+        split: name of the split.
+        which: name of the checkpoint, ``best`` or ``last``.
+        epoch: epoch of the checkpoint, from 1.
+    """
+    metrics = task.evaluate_split(data, split)
     return {"split": split, "checkpoint": which, "epoch": epoch, **metrics}
 
 
-def _structure(data: Image, task: Regression, split: str) -> dict[str, float]:
-    """The structural similarity of a split's pixels as a picture of their own, if large enough."""
-    truth = torch.from_numpy(data.pixels[data.parts[split]])
-    if min(truth.shape[:2]) < SMALLEST:
-        return {}
-    outputs, _ = task.outputs(data.loader(split))
-    return {"ssim": ssim(task.values(outputs).float().cpu().view_as(truth), truth)}
-
-
-def _ready(run: Run, which: str) -> tuple[DataModule, Task, int]:
-    """The data of a run, its task with the weights of a checkpoint, and the checkpoint's epoch."""
-    path = run.checkpoint(which)  # nothing is fetched for a run that has none
+def _load(run: Run, which: str) -> tuple[DataModule, Task, int]:
+    """Return the data of a run, its task with the weights of a checkpoint, and their epoch."""
+    path = run.checkpoint(which)  # first, since without it the data need not be downloaded
     data, task = build_task(run.config)
-    content = load_network(task, path)  # with the encoding by which the data are encoded
+    content = load_network(task, path)  # includes the encoding, which the data need
     data.prepare_data()
     data.setup()
     return data, task, trained_epochs(content)
 
 
-def _tell(run: Run, name: str, findings: Sequence[Finding]) -> None:
-    """Print and write down findings: ``<name>_*.csv``, ``figures/<name>_*.png``, TensorBoard."""
+def check_options(cfg: DictConfig, data: DataModule, task: Task) -> None:
+    """Raise UserError for options of ``cfg`` that are unsuitable for the data or the task."""
+    if cfg.temperature and not task.predicts_probabilities():
+        raise UserError("temperature=true: needs a run that learns probabilities of classes")
+    if cfg.temperature and data.refit:
+        raise UserError("temperature=true: data.refit=true leaves no validation data to fit it to")
+    if cfg.robustness and data.image_side is None:
+        raise UserError("robustness=true: needs a run whose inputs are images")
+    hidden = len(linear_layers(task.network)) > 1
+    if cfg.embeddings > 0 and not (data.class_names and hidden):
+        raise UserError("embeddings: need a run that learns classes, with a hidden layer")
+
+
+def _temperature(data: DataModule, task: Task) -> float:
+    """Return the temperature that fits the validation data best."""
+    outputs, targets = task.outputs(data.loader("validation"))
+    return fit_temperature(task.negative_log_likelihood, outputs, targets)
+
+
+def _report(run: Run, name: str, diagnostics: Sequence[Diagnostic]) -> None:
+    """Print diagnostics; write ``<name>_*.csv``, ``figures/<name>_*.png`` and an event file."""
     run.remove_figures(f"{name}_errors_*")
-    texts, pictures = [], {}
-    for finding in findings:
-        columns = list(finding.rows[0])
-        cells = [[_cell(column, row[column]) for column in columns] for row in finding.rows]
+    texts, figures = [], {}
+    for diagnostic in diagnostics:
+        columns = list(diagnostic.rows[0])
+        cells = [[_cell(column, row[column]) for column in columns] for row in diagnostic.rows]
         log.info("%s\n", table(columns, cells))
         texts.append(markdown(columns, cells))
-        run.write_table(f"{name}_{finding.name}", columns, finding.rows)
-        for figure, draw in finding.figures.items():
-            pictures[figure] = run.save_figure(f"{name}_{figure}", draw())
-    write_event_file(run.folder, "\n\n".join(texts), pictures, name)
+        run.write_table(f"{name}_{diagnostic.name}", columns, diagnostic.rows)
+        for figure, draw in diagnostic.figures.items():
+            figures[figure] = run.save_figure(f"{name}_{figure}", draw())
+    write_event_file(run.folder, "\n\n".join(texts), figures, name)
     log.info("figures: %s", run.folder / "figures" / f"{name}_*.png")
 
 
 def _cell(column: str, value: Any) -> str:
+    """Return a value of a diagnostic as text."""
     if isinstance(value, str):
         return value
     if isinstance(value, int) or column == "strength":

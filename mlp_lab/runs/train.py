@@ -13,20 +13,18 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab.data.datamodule import DataModule
-from mlp_lab.data.image import Image
 from mlp_lab.errors import UserError
 from mlp_lab.formatting import console
 from mlp_lab.lightning import callbacks_of, is_first_process, pl
-from mlp_lab.nn.encodings import aliasing_hint
 from mlp_lab.nn.probes import count_parameters, describe
 from mlp_lab.runs import report
 from mlp_lab.runs.build import build_task
-from mlp_lab.runs.callbacks.keeper import Keeper
+from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
 from mlp_lab.runs.evaluate import assess
 from mlp_lab.runs.logger import TensorBoard
 from mlp_lab.runs.threads import busy_hint
 from mlp_lab.runs.trainer import build_trainer
-from mlp_lab.storage.checkpoints import load_network, trained_epochs
+from mlp_lab.storage.checkpoints import load_network, stopped_early, trained_epochs
 from mlp_lab.storage.run_folder import Run, is_refit
 from mlp_lab.tasks.base import Diverged, Task
 
@@ -135,9 +133,7 @@ class Training:
         """Say what is about to be trained."""
         log.info("%s: %s", self.cfg.name, describe(self.task.network))
         log.info("run folder: %s", self.run.folder)
-        if isinstance(self.data, Image) and (
-            hint := aliasing_hint(self.task.encoding, self.data.nyquist)
-        ):
+        if hint := self.data.encoding_hint(self.task.encoding):
             log.warning("%s", hint)
         report.show_config(self.trainer.logger, self.cfg)
 
@@ -171,17 +167,16 @@ class Training:
 
     def _collect(self, seconds: float) -> Result:
         """What is known after a fit, with what the run's folder knows of earlier ones."""
-        keeper = self.trainer.checkpoint_callback
-        assert isinstance(keeper, Keeper)
+        checkpoint = EpochCheckpoint.of(self.trainer)
         before = self.run.result
-        last = keeper.history[-1] if keeper.history else None
+        last = checkpoint.history[-1] if checkpoint.history else None
         return Result(
             str(self.run.folder),
             refit=is_refit(self.cfg),
             parameters=count_parameters(self.task.network),
-            epochs=len(keeper.history),
+            epochs=len(checkpoint.history),
             steps=0 if last is None else int(last["step"]),
-            best=keeper.best,
+            best=checkpoint.best,
             last=last,
             seconds=[*before.get("seconds", []), seconds],
             evaluations=before.get("evaluations", []),
@@ -247,7 +242,7 @@ def _new_run(cfg: DictConfig, folder: str | Path | None) -> Run:
 def _refuse_done(run: Run, cfg: DictConfig, checkpoint: Mapping[str, Any]) -> None:
     """Raise UserError if the run has trained all that ``cfg`` asks for."""
     finished = run.result.get("status") == "finished"
-    if finished and checkpoint["callbacks"]["Keeper"]["stopped"]:
+    if finished and stopped_early(checkpoint):
         raise UserError(f"{run.folder}: stopped early; it has no more epochs to train")
     limits = {"max_epochs": trained_epochs(checkpoint), "max_steps": checkpoint["global_step"]}
     for name, trained in limits.items():

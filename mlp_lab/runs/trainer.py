@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from mlp_lab.errors import UserError
 from mlp_lab.lightning import pl
 from mlp_lab.runs.build import build
-from mlp_lab.runs.callbacks.keeper import Keeper
+from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
 from mlp_lab.storage.checkpoints import AtomicCheckpoints
 from mlp_lab.storage.run_folder import Run, is_refit
 
@@ -25,11 +25,11 @@ def build_trainer(cfg: DictConfig, run: Run) -> pl.Trainer:
     if profiler is not None:
         profiler = _PROFILERS[profiler](dirpath=str(run.folder), filename="profile")
     by = (f"{cfg.select.metric}/validation", cfg.select.mode)
-    keeper = Keeper(run, *(("epoch", "max") if is_refit(cfg) else by))
+    checkpoint = EpochCheckpoint(run, *(("epoch", "max") if is_refit(cfg) else by))
     return _trainer(
         cfg,
         default_root_dir=str(run.folder),
-        callbacks=[keeper, *map(build, cfg.callbacks.values())],
+        callbacks=[checkpoint, *map(build, cfg.callbacks.values())],
         logger=build(cfg.logger, folder=str(run.folder)) if cfg.logger else False,
         profiler=profiler,
     )

@@ -16,6 +16,15 @@ from mlp_lab.storage.files import write_whole
 
 # Checkpoints in memory, by the files that they are to be written to.
 Checkpoints = dict[Path, dict[str, Any]]
+# The callback that records the history, see ``runs/callbacks/epoch_checkpoint.py``.
+_HISTORY = "EpochCheckpoint"
+# Names of callbacks in checkpoints of earlier versions, and their present names.
+_RENAMED_CALLBACKS = {
+    "Keeper": _HISTORY,
+    "Layers": "LayerRecorder",
+    "Pictures": "ImageProgress",
+    "Weights": "FirstLayerWeights",
+}
 
 
 class AtomicCheckpoints(pl.plugins.TorchCheckpointIO):
@@ -57,6 +66,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
     if not isinstance(content, dict) or "state_dict" not in content:
         raise UserError(f"{path}: damaged: not a checkpoint of a run")
+    states = content.get("callbacks", {})
+    content["callbacks"] = {_RENAMED_CALLBACKS.get(name, name): states[name] for name in states}
     return content
 
 
@@ -78,4 +89,9 @@ def trained_epochs(checkpoint: Mapping[str, Any]) -> int:
     Lightning's entry ``epoch`` counts from 0 and has the same value before and after the first
     epoch.
     """
-    return len(checkpoint["callbacks"]["Keeper"]["history"])
+    return len(checkpoint["callbacks"][_HISTORY]["history"])
+
+
+def stopped_early(checkpoint: Mapping[str, Any]) -> bool:
+    """Return whether a callback stopped the run in the last epoch of the checkpoint."""
+    return bool(checkpoint["callbacks"][_HISTORY]["stopped"])

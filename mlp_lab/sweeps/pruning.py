@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from mlp_lab.lightning import pl
-from mlp_lab.runs.callbacks.keeper import Keeper
+from mlp_lab.runs.callbacks.access import task_of
+from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
 from mlp_lab.sweeps.study import find_study
-from mlp_lab.tasks.base import Task
 
 
 class Pruning(pl.callbacks.Callback):
@@ -29,14 +29,12 @@ class Pruning(pl.callbacks.Callback):
         self.after = after
         self.ended: str | None = None
 
-    def on_validation_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        assert isinstance(task, Task)
-        keeper = trainer.checkpoint_callback
-        assert isinstance(keeper, Keeper)
-        study = find_study(Path(trainer.default_root_dir).parent, keeper.mode, self.after)
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        task, checkpoint = task_of(module), EpochCheckpoint.of(trainer)
+        study = find_study(Path(trainer.default_root_dir).parent, checkpoint.mode, self.after)
         if study is None:
             return
-        epoch, value = trainer.current_epoch + 1, task.means[keeper.key]
+        epoch, value = trainer.current_epoch + 1, task.means[checkpoint.key]
         study.report(self.trial, task.seed, self.seeds, epoch, value)
         if study.is_pruned(self.trial):
             self.ended = f"pruned after epoch {epoch}"

@@ -1,197 +1,140 @@
-"""What all tasks share: optimization a chunk of minibatches at a time, and metrics by epoch."""
+"""The base class of all tasks: what other modules ask of a task, and metrics by epoch."""
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor
 
-from mlp_lab.data.attached import train_loader_of
 from mlp_lab.data.batches import Chunk
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
-from mlp_lab.images.augmentations import Augmentation
-from mlp_lab.lightning import pl
-from mlp_lab.nn.microbatches import microbatch_size, microbatches
-from mlp_lab.nn.schedules import Cooldown, Schedule
-from mlp_lab.nn.seeds import epoch_seed
+from mlp_lab.tasks.chunked_training import ChunkedTraining
 from mlp_lab.tasks.metric_sums import Sums
+
+if TYPE_CHECKING:  # these modules import this one
+    from mlp_lab.tasks.diagnostics.diagnostic import Diagnostic
+    from mlp_lab.tasks.diagnostics.split_predictions import SplitPredictions
 
 
 class Diverged(UserError):
-    """The loss is not finite any more."""
+    """The loss is no longer finite."""
 
 
-class Task(pl.LightningModule):
-    """A network, what it minimizes, and how.
+class Task(ChunkedTraining):
+    """A network with a loss and metrics.
 
-    A step of Lightning's loop is a chunk of minibatches (see ``data/batches.py``). The optimizer
-    steps once for each minibatch; ``global_step`` and the schedule count minibatches. A metric is
-    summed over the examples of an epoch and logged as their mean, ``<metric>/<split>``; one of
-    ``maxima`` as their largest value.
+    The task logs each metric's mean over the examples of an epoch as ``<metric>/<split>``; for the
+    metrics in ``maxima``, it logs the largest value.
 
-    Calling it gives the network's outputs for inputs as they are. Loaders hand out what is encoded
-    already, once for all epochs.
-
-    With an average of the weights, this is what is validated, evaluated and called; the weights
-    themselves go on training. It is exponential, with one update a step,
-
-        average <- average_decay average + (1 - average_decay) weights
-
-    (Polyak averaging with a forgetting factor; Kingma and Ba 2015, section 7.2), and begins with
-    the weights after the first step. Means and variances of batch normalization are averaged alike.
-    Checkpoints hold both, so that a run goes on with the same average.
+    A subclass defines ``target_kind``, ``metrics``, ``loss`` and ``measure``. It can override
+    ``derived``, ``begin``, ``predictions``, ``probabilities``, ``negative_log_likelihood``,
+    ``evaluate_split`` and ``diagnostics``. The rest of the package calls these methods, and never
+    depends on the class.
 
     Args:
-        network: maps encoded inputs ``[batch, ...]`` to outputs ``[batch, ...]``.
-        optimizer: makes the optimizer of given parameters.
-        schedule: factor of the learning rate by time.
-        seed: of all that is random while the network trains.
-        augmentation: makes training inputs ``[batch, ...]`` into others, in each epoch with the
-            strength that its schedule has for the epoch's start; None: they are as they are.
-        log_every_n_steps: log the loss of every n-th minibatch; 0: means of epochs only.
-        encoding: makes inputs into what the network sees; None: they are as they are. It isn't
-            trained.
-        average_decay: of the weights' average, a step; 0: the weights themselves.
+        training: arguments of ``ChunkedTraining``.
     """
 
-    #: Names of what ``measure`` and ``derived`` return, beside ``loss``.
+    #: What the targets are, ``classes`` or ``numbers``: the ``target_kind`` of suitable data.
+    target_kind: str = "numbers"
+    #: Names of the metrics that ``measure`` and ``derived`` return; ``loss`` is not listed.
     metrics: tuple[str, ...] = ()
-    #: Those of them, never negative, that tell of the worst example instead of the average one.
+    #: The metrics, never negative, of which the maximum over the examples counts, not the mean.
     maxima: tuple[str, ...] = ()
-    #: Names of the numbers in the loss; tasks that train as one may differ in them.
+    #: Attributes that are numbers in the loss; tasks that differ only in them can train stacked.
     loss_numbers: tuple[str, ...] = ()
 
-    def __init__(
-        self,
-        network: nn.Module,
-        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
-        schedule: Schedule,
-        seed: int,
-        augmentation: Augmentation | None = None,
-        log_every_n_steps: int = 0,
-        encoding: nn.Module | None = None,
-        average_decay: float = 0.0,
-    ) -> None:
-        super().__init__()
-        self.automatic_optimization = False
-        self.encoding = encoding or nn.Identity()
-        self.network = network
-        self.average = _average_of(network, average_decay) if average_decay > 0 else None
-        self.make_optimizer = optimizer
-        self.schedule = schedule
-        self.augmentation = augmentation
-        self.seed = seed
-        self.log_every_n_steps = log_every_n_steps
+    def __init__(self, **training: Any) -> None:
+        super().__init__(**training)
         #: The latest epoch's means, by ``<metric>/<split>``.
         self.means: dict[str, float] = {}
         self._sums: dict[str, Sums] = {}
 
     @abstractmethod
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """What is minimized: the mean over a batch, a scalar."""
+        """Return the loss, the mean over a batch: a scalar tensor with shape ``[]``.
+
+        Args:
+            output: the network's outputs, ``[batch, outputs]``.
+            target: the data module's targets, ``[batch, ...]``: for classes int64 ``[batch]``, for
+                numbers float32 ``[batch, outputs]`` or, for a single output, ``[batch]``.
+        """
 
     @abstractmethod
     def measure(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """The metrics of each example of a batch: ``[batch]`` each."""
+        """Return the metrics of each example of a batch.
+
+        The keys are the names in ``metrics``, without those that ``derived`` returns. Each value is
+        a float tensor ``[batch]``. The mean over the examples of a split, or the largest value for
+        the names in ``maxima``, is the metric of the split.
+
+        Args:
+            output: the network's outputs, ``[batch, outputs]``, as for ``loss``.
+            target: the data module's targets, ``[batch, ...]``, as for ``loss``.
+        """
 
     def derived(self, means: Mapping[str, float]) -> dict[str, float]:
-        """Metrics of a whole split that follow from the means of others over it."""
+        """Return the metrics of a whole split that are functions of other metrics of the split.
+
+        Args:
+            means: ``loss`` and the metrics that ``measure`` returns, each a number for the split.
+        """
         return {}
 
     def begin(self, data: DataModule) -> None:
-        """Get ready to train on data that have been fetched; called once, for a new run."""
+        """Prepare a new run; called once, after ``data.prepare_data`` and before training."""
 
-    @property
-    def evaluated(self) -> nn.Module:
-        """The network that is validated and evaluated: with averaged weights, where there are."""
-        return self.network if self.average is None else self.average.module
+    def predictions(self, output: Tensor) -> Tensor:
+        """Return the predicted targets, given the network's outputs ``[batch, outputs]``.
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.evaluated(self.encoding(x))
+        For classes, these are their numbers, int64 ``[batch]``; for numbers, values of the shape
+        and type of the outputs.
+        """
+        return output
 
-    def update_average(self) -> None:
-        """Take the weights that a step has left into their average, if there is one."""
-        if self.average is not None:
-            self.average.update_parameters(self.network)
+    def probabilities(self, output: Tensor) -> Tensor | None:
+        """Return the probabilities of the classes ``[batch, classes]``, given the outputs.
 
-    def configure_optimizers(self) -> Optimizer:
-        optimizer = self.make_optimizer(self.network.parameters())
-        self._base_learning_rate = float(optimizer.defaults["lr"])
-        return optimizer
+        Return None if the task predicts no probabilities.
+        """
+        return None
 
-    def on_train_start(self) -> None:
-        self._microbatch_size = microbatch_size(self.network, self.device)
+    @classmethod
+    def predicts_probabilities(cls) -> bool:
+        """Return whether the class overrides ``probabilities``."""
+        return cls.probabilities is not Task.probabilities
+
+    def negative_log_likelihood(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return the mean negative log-likelihood of the targets of a batch, a scalar tensor.
+
+        Only tasks that predict probabilities have this.
+        """
+        raise NotImplementedError
+
+    def evaluate_split(self, data: DataModule, split: str) -> dict[str, float]:
+        """Return all metrics of a split, which become an entry of a run's evaluations.
+
+        The keys are ``loss``, the names in ``metrics`` and, in a subclass, further metrics that
+        need the whole split.
+        """
+        return self.evaluate(data.loader(split))
+
+    def diagnostics(self, predictions: "SplitPredictions") -> "list[Diagnostic]":
+        """Return tables and figures that an evaluation adds, given the predictions for a split."""
+        return []
 
     def on_train_epoch_start(self) -> None:
-        seed = partial(epoch_seed, self.seed, self.current_epoch)
-        torch.manual_seed(seed("network"))
-        self._noise = torch.Generator(self.device).manual_seed(seed("augmentation"))
-        if self.augmentation is not None:
-            cooldown = Cooldown(self.augmentation.cooldown)
-            self._strength = cooldown(self.current_epoch, self._epochs)
+        super().on_train_epoch_start()
         self.means = {}
         self._sums["train"] = self._new_sums()
-
-    def training_step(self, chunk: Chunk, index: int) -> None:
-        optimizer = self.optimizers(use_pl_optimizer=False)
-        assert isinstance(optimizer, Optimizer)
-        # What is looked up here isn't looked up for each minibatch, which may take microseconds.
-        augmented, differentiate, first = self.augmented, self.differentiate, self.global_step
-        losses, outputs, targets = [], [], []
-        for (x, y), rate in zip(chunk, self.learning_rates(first, len(chunk)), strict=False):
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            optimizer.zero_grad()
-            loss, output = differentiate(augmented(x), y)
-            optimizer.step()
-            self.update_average()
-            losses.append(loss.detach())
-            outputs.append(output.detach())
-            targets.append(y)
-        self.count_steps(len(losses))
-        self.log_steps(losses, first)
-        self.record_training(losses, outputs, targets)
-
-    def differentiate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss and the outputs for a minibatch; its parameters' gradients are left in them."""
-        if len(x) <= self._microbatch_size:
-            return self._differentiate_microbatch(x, y, 1.0)
-        loss, outputs = torch.zeros((), device=x.device), []
-        for part, truth, share in microbatches(x, y, self._microbatch_size):
-            own, output = self._differentiate_microbatch(part, truth, share)
-            loss += share * own.detach()
-            outputs.append(output.detach())
-        return loss, torch.cat(outputs)
-
-    def _differentiate_microbatch(
-        self, x: Tensor, y: Tensor, share: float
-    ) -> tuple[Tensor, Tensor]:
-        """Loss and outputs of a microbatch; ``share`` of its gradients is added to those so far."""
-        output = self.network(x)
-        loss = self.loss(output, y)
-        weight = torch.full_like(loss, share)
-        # Only several processes need Lightning's help: their gradients have to be averaged.
-        if self.trainer.world_size == 1:
-            loss.backward(weight)
-        else:
-            self.manual_backward(loss, weight)
-        return loss, output
-
-    def augmented(self, x: Tensor) -> Tensor:
-        """The inputs of the epoch's next training minibatch, as the network is to see them."""
-        if self.augmentation is None:
-            return x
-        return self.augmentation(x, self._noise, self._strength)
 
     def record_training(
         self, losses: list[Tensor], outputs: list[Tensor], targets: list[Tensor]
     ) -> None:
-        """Take minibatches into the epoch's means. Raises Diverged if these aren't finite."""
+        """Add minibatches to the epoch's means. Raises Diverged if the mean loss is not finite."""
         sums = self._sums["train"]
         sums.add(losses, outputs, targets)
         if not sums.finite:
@@ -217,7 +160,10 @@ class Task(pl.LightningModule):
 
     @torch.inference_mode()
     def evaluate(self, loader: Iterable[Iterable[list[Tensor]]]) -> dict[str, float]:
-        """The loss and the metrics, means over all examples that ``loader`` hands out."""
+        """Return the loss and the metrics over all examples of ``loader``, by name.
+
+        The keys are ``loss`` and the names in ``metrics``.
+        """
         self.eval()
         sums = self._new_sums()
         for chunk in loader:
@@ -226,56 +172,17 @@ class Task(pl.LightningModule):
 
     @torch.inference_mode()
     def outputs(self, loader: Iterable[Chunk]) -> tuple[Tensor, Tensor]:
-        """The network's outputs and the targets, ``[examples, ...]`` both, as ``loader`` has them.
+        """Return the network's outputs and the targets, ``[examples, ...]`` each.
 
-        No dropout, and normalization by what was learnt, as in ``evaluate``.
+        The network is in evaluation mode, as in ``evaluate``.
         """
         self.eval()
         pairs = [(self.evaluated(x), y) for chunk in loader for x, y in chunk]
         outputs, targets = zip(*pairs, strict=True)
         return torch.cat(outputs), torch.cat(targets)
 
-    def learning_rate(self) -> float:
-        """The learning rate of the last step."""
-        optimizer = self.optimizers(use_pl_optimizer=False)
-        assert isinstance(optimizer, Optimizer)
-        return float(optimizer.param_groups[0]["lr"])
-
-    def learning_rates(self, first: int, count: int) -> list[float]:
-        """Learning rates of up to ``count`` steps from ``first`` on, as many as may be made."""
-        base, per_epoch, epochs = self._base_learning_rate, self._steps_per_epoch, self._epochs
-        most = self.trainer.max_steps
-        last = first + count if most < 0 else min(first + count, most)
-        return [base * self.schedule(step / per_epoch, epochs) for step in range(first, last)]
-
-    @property
-    def _steps_per_epoch(self) -> int:
-        return train_loader_of(self.trainer).batches
-
-    @property
-    def _epochs(self) -> float:
-        """The length of the whole training in epochs."""
-        epochs, steps = float(self.trainer.max_epochs or math.inf), self.trainer.max_steps
-        return epochs if steps < 0 else min(epochs, steps / self._steps_per_epoch)
-
-    def count_steps(self, steps: int) -> None:
-        """Add ``steps`` to Lightning's ``global_step``, which it has no public way to change."""
-        progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
-        for tracker in (progress.total, progress.current):
-            tracker.ready += steps
-            tracker.completed += steps
-
-    def log_steps(self, losses: list[Tensor], first: int) -> None:
-        """Log the losses of the steps after ``first`` that ``log_every_n_steps`` asks for."""
-        every = self.log_every_n_steps
-        if every == 0 or self.logger is None:
-            return
-        for step, loss in enumerate(losses, first + 1):
-            if step % every == 0:
-                self.logger.log_metrics({"loss/minibatch": float(loss)}, step)
-
     def record_validation(self, outputs: list[Tensor], targets: list[Tensor]) -> None:
-        """Take the outputs for batches of validation data into the epoch's means."""
+        """Add the outputs for batches of validation data to the epoch's means."""
         self._record(self._sums["validation"], outputs, targets)
 
     def _evaluate(self, chunk: Iterable[list[Tensor]], sums: Sums) -> None:
@@ -283,7 +190,7 @@ class Task(pl.LightningModule):
         self._record(sums, list(outputs), list(targets))
 
     def _record(self, sums: Sums, outputs: list[Tensor], targets: list[Tensor]) -> None:
-        # The mean over no examples, a small batch's share, would be nan.
+        # A share of a small batch may have no examples; their mean would be nan.
         losses = [
             self.loss(output, y) if len(y) else output.new_zeros(())
             for output, y in zip(outputs, targets, strict=True)
@@ -297,8 +204,8 @@ class Task(pl.LightningModule):
         means = self._means(sums)
         latest = {f"{name}/{split}": mean for name, mean in means.items()}
         self.means |= latest
-        # Where callbacks such as early stopping look. self.log would put it there, too, but takes
-        # half a millisecond for each.
+        # Callbacks such as early stopping read these. self.log would set them as well, but takes
+        # half a millisecond per metric.
         metrics = {name: torch.tensor(value) for name, value in latest.items()}
         self.trainer.callback_metrics.update(metrics)
 
@@ -308,8 +215,3 @@ class Task(pl.LightningModule):
     def _means(self, sums: Sums) -> dict[str, float]:
         means = sums.means()
         return means | self.derived(means)
-
-
-def _average_of(network: nn.Module, decay: float) -> AveragedModel:
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
-    return average.requires_grad_(False)

@@ -1,4 +1,4 @@
-"""Classification: one of several classes for each example."""
+"""Classification: each example has one of several classes."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -9,39 +9,51 @@ from torch import Tensor
 
 from mlp_lab.errors import UserError
 from mlp_lab.tasks.base import Task
+from mlp_lab.tasks.diagnostics.calibration import calibration
+from mlp_lab.tasks.diagnostics.class_errors import class_errors
+from mlp_lab.tasks.diagnostics.diagnostic import Diagnostic
+from mlp_lab.tasks.diagnostics.split_predictions import SplitPredictions
 
 
 class Classifier(Task):
     """A task whose targets are the numbers of classes, int64 ``[batch]``.
 
-    The network has an output for each class or, of two classes, a single one, which is positive
-    for the second. The metric ``error`` is the part of the examples that are taken for a class
-    which isn't theirs.
+    The network has one output for each class. For two classes, a single output is sufficient, which
+    is positive for the second class. The metric ``error`` is the fraction of the examples whose
+    predicted class is wrong.
     """
 
-    metrics = ("error",)
+    target_kind = "classes"
+    metrics: tuple[str, ...] = ("error",)
 
     @abstractmethod
     def loss(self, output: Tensor, target: Tensor) -> Tensor: ...
 
     def predictions(self, output: Tensor) -> Tensor:
-        """The class that each of the network's outputs stands for: int64 ``[batch]``."""
-        return _an_output_a_class(output).argmax(1)
+        """Return the number of the predicted class of each example: int64 ``[batch]``.
+
+        It is that of the largest output, since different outputs may have equal probabilities
+        after rounding.
+        """
+        return _output_per_class(output).argmax(1)
 
     def measure(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         return {"error": (self.predictions(output) != target).float()}
+
+    def diagnostics(self, predictions: SplitPredictions) -> list[Diagnostic]:
+        return [*super().diagnostics(predictions), class_errors(predictions)]
 
 
 class Classification(Classifier):
     """Learn the probabilities of the classes of each example.
 
-    The network's outputs ``[batch, classes]`` become probabilities by ``output``:
+    ``output`` names the function from the network's outputs ``[batch, classes]`` to probabilities:
 
-    - ``softmax``: one class excludes the others;
-    - ``sigmoid``: each class for itself.
+    - ``softmax``: exactly one class is true;
+    - ``sigmoid``: each class is true or false independently.
 
-    Of two classes a single output z ``[batch, 1]`` suffices: the probability of the second is
-    sigmoid(z), which is the softmax over the outputs 0 and z.
+    For two classes, a single output z ``[batch, 1]`` is sufficient: the probability of the second
+    class is sigmoid(z), which is the softmax over the outputs 0 and z.
 
     The ``loss``, summed over the classes and averaged over the batch, is
 
@@ -49,14 +61,15 @@ class Classification(Classifier):
       + (1 - y_k) log(1 - p_k)) (Bishop 2006, equations 5.24 and 5.22);
     - ``squared_error``: sum_k (p_k - y_k)^2,
 
-    where y is 1 for the true class and 0 for the others. The sums for sigmoid outputs are over
-    the outputs there are, that of a single one over the second class.
+    where y is 1 for the true class and 0 for the others. For sigmoid outputs, the sum is over the
+    outputs; a single output stands for the second class.
 
-    With ``label_smoothing`` e, the cross-entropy of softmax outputs over K classes is minimized
-    for y' = (1 - e) y + e / K in place of y (Szegedy et al. 2016, section 7). As dropout it acts in
-    training only: what is evaluated, and chosen by, is the cross-entropy with y itself.
+    With ``label_smoothing`` e, the training minimizes the cross-entropy of softmax outputs over K
+    classes for y' = (1 - e) y + e / K instead of y (Szegedy et al. 2016, section 7). Like dropout,
+    smoothing is used in training only: validation and evaluation use the cross-entropy with y.
 
-    Raises UserError for a smoothing of other outputs or another loss.
+    Raises:
+        UserError: ``label_smoothing`` is positive for other outputs or another loss.
     """
 
     loss_numbers = ("label_smoothing",)
@@ -76,7 +89,10 @@ class Classification(Classifier):
             )
 
     def probabilities(self, output: Tensor) -> Tensor:
-        """Probabilities ``[batch, classes]`` of the classes from the network's outputs."""
+        """Return the probabilities of the classes ``[batch, classes]``, given the outputs.
+
+        For a single output, they are those of both classes: ``[batch, 2]``.
+        """
         several = output.shape[1] > 1
         return self._probabilities(output) if several else _softmax(output)
 
@@ -86,29 +102,32 @@ class Classification(Classifier):
         return self._loss(output, target)
 
     def negative_log_likelihood(self, output: Tensor, target: Tensor) -> Tensor:
-        """The mean over a batch, whatever the loss: the cross-entropy of these probabilities."""
+        """Return the mean cross-entropy of the probabilities over a batch, for any ``loss``."""
         return self._cross_entropy(output, target)
+
+    def diagnostics(self, predictions: SplitPredictions) -> list[Diagnostic]:
+        return [*super().diagnostics(predictions), calibration(predictions)]
 
 
 def membership(output: Tensor, target: Tensor) -> Tensor:
-    """What the network's outputs say, if they are right: 1 for the true class, 0 for the others.
+    """Return 1 for the true class and 0 for the others, in the shape of the network's outputs.
 
     Args:
-        output: ``[batch, outputs]``: the shape and the dtype of what is returned.
-        target: numbers of classes, int64 ``[batch]``.
+        output: the network's outputs ``[batch, outputs]``; the result has their shape and dtype.
+        target: numbers of the classes, int64 ``[batch]``.
     """
     several = output.shape[1] > 1
     truth = F.one_hot(target, output.shape[1]) if several else target.unsqueeze(1)
     return truth.to(output.dtype)
 
 
-def _an_output_a_class(output: Tensor) -> Tensor:
-    """Outputs ``[batch, classes]``: beside a single one, which speaks of the second class, a 0."""
+def _output_per_class(output: Tensor) -> Tensor:
+    """Return outputs ``[batch, classes]``: a single output becomes the outputs 0 and z."""
     return output if output.shape[1] > 1 else F.pad(output, (1, 0))
 
 
 def _cross_entropy(output: Tensor, target: Tensor, smoothing: float = 0.0) -> Tensor:
-    return F.cross_entropy(_an_output_a_class(output), target, label_smoothing=smoothing)
+    return F.cross_entropy(_output_per_class(output), target, label_smoothing=smoothing)
 
 
 def _sigmoid_cross_entropy(output: Tensor, target: Tensor) -> Tensor:
@@ -125,7 +144,7 @@ def _squared_error(probabilities: Callable[[Tensor], Tensor]) -> Callable[[Tenso
 
 
 def _softmax(output: Tensor) -> Tensor:
-    return _an_output_a_class(output).softmax(1)
+    return _output_per_class(output).softmax(1)
 
 
 _PROBABILITIES: dict[str, Callable[[Tensor], Tensor]] = {

@@ -1,4 +1,4 @@
-"""Classification whose gradients are written out."""
+"""Classification with gradients by the formulas of back-propagation."""
 
 from typing import Any
 
@@ -12,10 +12,11 @@ from mlp_lab.tasks.classification import Classification
 
 
 class ClassificationByHand(Classification):
-    """The same as ``Classification``, with the formulas of back-propagation in autograd's place.
+    """``Classification`` with the formulas of back-propagation instead of autograd.
 
-    Raises UserError for a network whose gradients aren't written out (see
-    ``backprop_matrix.layers``), and for one that has a single output for two classes.
+    Raises:
+        UserError: there are no formulas for the network (see ``nn.backpropagation.split_layers``),
+            or it has a single output for two classes.
     """
 
     def __init__(self, *, output: str, loss: str, **task: Any) -> None:
@@ -29,10 +30,10 @@ class ClassificationByHand(Classification):
     def differentiate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         truth = F.one_hot(y, self._classes).to(x.dtype)
         truth = torch.lerp(truth, torch.full_like(truth, 1 / self._classes), self.label_smoothing)
-        output, found = outputs_and_gradients(self.network, x, truth, self._output_delta)
-        for parameter, gradient in zip(self.network.parameters(), found, strict=True):
-            # Mixed precision has gradients of another type than weights.
+        output, computed = outputs_and_gradients(self.network, x, truth, self._output_delta)
+        for parameter, gradient in zip(self.network.parameters(), computed, strict=True):
+            # In mixed precision, gradients and weights have different types.
             gradient = gradient.to(parameter.dtype)
-            # Each of several processes has seen a share of the minibatch.
+            # Each of several processes has a share of the minibatch.
             parameter.grad = self.trainer.strategy.reduce(gradient, reduce_op="mean")
         return self.loss(output, y), output

@@ -1,4 +1,4 @@
-"""The perceptron: what a thresholded linear prediction learns from its mistakes."""
+"""The learning rules of the perceptron, a linear prediction with a threshold."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,18 +9,18 @@ from torch import Tensor
 from mlp_lab.tasks.classification import Classifier, membership
 
 
-class Perceptron(Classifier):
+class PerceptronRule(Classifier):
     """Learn the weights of sgn(z), z = w.x + b, from targets y = -1 and +1.
 
     With ``optimizer=sgd``, a step changes each weight by - eta times the mean over the batch of
 
     - ``lecture``: (sgn(z) - y) x, with sgn(0) = 0;
-    - ``rosenblatt``: - y x for each mistake, y z <= 0, and nothing for the others
+    - ``rosenblatt``: - y x for each mistake, y z <= 0, and 0 for the other examples
       (Rosenblatt 1958; Bishop 2006, equation 4.55, for batches of one example).
 
-    Both are gradients, which is how they are computed: of |z| - y z and of max(0, - y z). The bias
-    is the weight of a constant 1. Several outputs learn one class against all others each; their
-    losses are summed, and the class with the largest output is the prediction.
+    Both are computed as gradients, of |z| - y z and of max(0, - y z). The bias is the weight of a
+    constant 1. Each of several outputs learns one class against all others; the loss is the sum of
+    their losses, and the predicted class is that of the largest output.
     """
 
     def __init__(self, *, rule: str, **task: Any) -> None:
@@ -37,7 +37,7 @@ def _lecture(z: Tensor, y: Tensor) -> Tensor:
 
 
 def _rosenblatt(z: Tensor, y: Tensor) -> Tensor:
-    # Not by clamping, whose gradient at the boundary itself is none.
+    # clamp would have the gradient 0 at the boundary.
     return torch.where(y * z <= 0, -y * z, 0)
 
 

@@ -1,4 +1,4 @@
-"""Regression: real numbers for each example."""
+"""Regression: each example has one or more real numbers as target."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mlp_lab.data.datamodule import DataModule
-from mlp_lab.images.similarity import psnr
+from mlp_lab.images.similarity import SMALLEST, psnr, ssim
 from mlp_lab.nn.probes import linear_layers
 from mlp_lab.tasks.base import Task
 
@@ -16,24 +16,27 @@ from mlp_lab.tasks.base import Task
 class Regression(Task):
     """Learn the values of a function.
 
-    ``output`` is what turns the network's outputs into values f: ``identity``, or ``sigmoid``, for
-    values in (0, 1). With y the targets, the ``loss``, a mean over values and batch, is
+    ``output`` names the function from the network's outputs to values f: ``identity``, or
+    ``sigmoid`` for values in (0, 1). With targets y, the ``loss``, a mean over values and batch, is
 
     - ``half_squared_error``: (f - y)^2 / 2, whose gradient is f - y (Bishop 2006, equation 5.14);
     - ``squared_error``: (f - y)^2.
 
-    With ``output_bias="mean"`` the last layer's biases start where the values are the training
-    targets' means, else where the network has them. A sigmoid that starts at 1/2 for targets near
-    1, such as white paper, is driven to where it has no gradient by the first steps of Adam, which
-    all agree (Lin et al. 2017, arXiv 1708.02002, section 3.3, start classes at their frequency).
+    With ``output_bias="mean"``, the initial biases of the last layer are such that the values for
+    outputs without weights are the means of the training targets; with None, the network's initial
+    biases are kept. A sigmoid that starts at 1/2 for targets near 1, such as white paper, is moved
+    to where its gradient vanishes by the first steps of Adam, which all have the same sign (Lin et
+    al. 2017, arXiv 1708.02002, section 3.3, initialize classes with their frequency).
 
-    Metrics are ``squared_error``, ``largest_error``, the largest |f - y| of all examples, and, of
-    targets that can't exceed ``peak``, the peak signal-to-noise ratio ``psnr`` of a whole split,
-    in dB.
+    Metrics are ``squared_error``, ``largest_error``, which is the largest |f - y| of all examples,
+    and, for targets with a maximum ``peak``, the peak signal-to-noise ratio ``psnr`` of a whole
+    split in dB. For targets that are the pixels of an image, an evaluation also has the structural
+    similarity ``ssim``, if the pixels of the split have at least 11 rows and columns.
 
     Shapes: outputs ``[batch, outputs]``, targets the same or, for a single output, ``[batch]``.
     """
 
+    target_kind = "numbers"
     metrics: tuple[str, ...] = ("squared_error", "largest_error")
     maxima = ("largest_error",)
 
@@ -41,7 +44,7 @@ class Regression(Task):
         self, *, output: str, loss: str, peak: float | None, output_bias: str | None, **task: Any
     ) -> None:
         super().__init__(**task)
-        self.values, self._output_of = _OUTPUTS[output]
+        self._values_of, self._output_of = _OUTPUTS[output]
         self._output_bias = output_bias
         self._loss = _LOSSES[loss]
         self._peak = peak
@@ -65,14 +68,29 @@ class Regression(Task):
     def derived(self, means: Mapping[str, float]) -> dict[str, float]:
         return {} if self._peak is None else {"psnr": psnr(means["squared_error"], self._peak)}
 
+    def predictions(self, output: Tensor) -> Tensor:
+        """Return the values f for the network's outputs, both ``[batch, outputs]``."""
+        return self._values_of(output)
+
+    def evaluate_split(self, data: DataModule, split: str) -> dict[str, float]:
+        metrics = super().evaluate_split(data, split)
+        if data.target_image is None:
+            return metrics
+        truth = torch.from_numpy(data.target_image[data.target_parts[split]])
+        if min(truth.shape[:2]) >= SMALLEST:
+            outputs, _ = self.outputs(data.loader(split))
+            values = self.predictions(outputs).float().cpu().view_as(truth)
+            metrics["ssim"] = ssim(values, truth)
+        return metrics
+
     def _error(self, output: Tensor, target: Tensor) -> Tensor:
-        return self.values(output) - target.view_as(output)
+        return self._values_of(output) - target.view_as(output)
 
 
-# What makes values of outputs, and the outputs that have given values.
+# For each kind of output, the function from outputs to values and its inverse.
 _OUTPUTS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
     "identity": (lambda output: output, lambda values: values),
-    # Not quite at 0 and 1, which no output has.
+    # Limited by eps, since no output has the values 0 and 1.
     "sigmoid": (torch.sigmoid, partial(torch.logit, eps=1e-3)),
 }
 _LOSSES: dict[str, Callable[[Tensor], Tensor]] = {

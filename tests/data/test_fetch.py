@@ -176,7 +176,7 @@ def test_a_server_of_something_else_does_not_answer():
 
 def test_impatience_ends():
     before = socket.getdefaulttimeout()
-    with suppress(KeyError), fetch.impatient(3.0):
+    with suppress(KeyError), fetch.connection_timeout(3.0):
         assert socket.getdefaulttimeout() == 3.0
         raise KeyError
     assert socket.getdefaulttimeout() == before
@@ -212,7 +212,7 @@ def test_a_wheel_of_the_index_is_an_open_archive(fake_sha256):
 
 def test_a_wheel_with_another_checksum_is_refused(fake_sha256):
     wrong = fake_sha256[::-1]
-    refused = pytest.raises(UserError, match=f"^fake-data==1.0: .* another sha256 than {wrong}$")
+    refused = pytest.raises(UserError, match=f"^fake-data==1.0: .* must have the sha256 {wrong}$")
     with refused, fetch.wheel("fake-data==1.0", wrong):
         pytest.fail("opened")
 
@@ -222,7 +222,7 @@ def test_a_wheel_with_another_checksum_is_refused(fake_sha256):
 def test_a_package_that_does_not_exist_is_told_in_a_line(requirement):
     with pytest.raises(UserError) as caught, fetch.wheel(requirement, ""):
         pytest.fail("opened")
-    assert str(caught.value).startswith(f"{requirement}: not to be had from the package index: ")
+    assert str(caught.value).startswith(f"{requirement}: the package index does not have it: ")
     assert f"No matching distribution found for {requirement}" in str(caught.value)
     assert "\n" not in str(caught.value)
 

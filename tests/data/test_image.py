@@ -216,7 +216,7 @@ def test_to_fit_is_to_see_all_pixels(size: int, grey: bool) -> None:
         expected = [(j / size, i / size) for i in range(size) for j in range(size)]
         np.testing.assert_allclose(x, expected, atol=1e-7)
         assert y.shape == (size**2, 1 if grey else 3)
-        assert np.array_equal(y.view(size, size, -1), made.pixels)
+        assert np.array_equal(y.view(size, size, -1), made.target_image)
 
 
 @given(st.integers(2, 20))
@@ -226,7 +226,7 @@ def test_to_upsample_is_to_see_a_quarter(size: int) -> None:
     for split, (x, y) in made.read(CPU).items():
         columns, rows = (x * size).round().int().T.tolist()
         places[split] = set(zip(rows, columns, strict=True))
-        assert np.array_equal(y, made.pixels[rows, columns])
+        assert np.array_equal(y, made.target_image[rows, columns])
     for split, (row, column) in {"train": (0, 0), "validation": (0, 1), "test": (1, 1)}.items():
         span = range(size)
         assert places[split] == {(i, j) for i in span[row::2] for j in span[column::2]}
@@ -241,7 +241,7 @@ def test_the_places_are_those_of_the_published_code() -> None:
 
 
 def test_a_crop_of_text_is_refused() -> None:
-    with pytest.raises(UserError, match=r"data\.crop=3: a text has data\.size alone; must be null"):
+    with pytest.raises(UserError, match=r"data\.crop=3: must be null for a text"):
         data(crop=3)
 
 
@@ -272,7 +272,7 @@ def test_a_run_measures_psnr_on_each_split(small: Callable[..., Training]) -> No
     assert isinstance(made, Image)
     with torch.no_grad():
         values = torch.sigmoid(training.task(grid(axis(16), axis(16)))).view(16, 16, 3).numpy()
-    error = (values - made.pixels) ** 2
+    error = (values - made.target_image) ** 2
     assert result.best is not None
     for found, part in (
         (result.best["psnr/validation"], error[::2, 1::2]),
@@ -294,7 +294,7 @@ def test_a_split_is_evaluated_as_a_picture(
     with torch.no_grad():
         values = torch.sigmoid(training.task(grid(axis(24), axis(24)))).view(24, 24, 3).numpy()
     expected = structural_similarity(
-        values[part], made.pixels[part], channel_axis=2, data_range=1.0,
+        values[part], made.target_image[part], channel_axis=2, data_range=1.0,
         gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
     )  # fmt: skip
     assert test["ssim"] == pytest.approx(expected, abs=1e-4)
@@ -315,7 +315,7 @@ def test_a_frequency_above_nyquist_looks_like_one_below(
     protocol: str, size: int, beyond: float
 ) -> None:
     made = data(size=size, protocol=protocol)
-    x = np.arange(size)[made.parts["train"][1]] / size
+    x = np.arange(size)[made.target_parts["train"][1]] / size
     low, high = (np.cos(2 * np.pi * (made.nyquist + sign * beyond) * x) for sign in (-1, 1))
     np.testing.assert_allclose(low, high, atol=1e-9)
     alternating = (-1.0) ** np.arange(len(x))

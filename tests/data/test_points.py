@@ -126,7 +126,7 @@ def test_train_size_takes_the_first() -> None:
     for one, other in zip(whole.splits["train"], part.splits["train"], strict=True):
         assert torch.equal(one[:30], other)
     assert torch.equal(whole.splits["test"][0], part.splits["test"][0])
-    with pytest.raises(UserError, match=r"data\.train_size=201: there are 200 examples only"):
+    with pytest.raises(UserError, match=r"data\.train_size=201: must be at most 200"):
         points("moons", train_size=201)
 
 
@@ -217,7 +217,7 @@ GOOD = "1,2,a\n3,4,b\n" * 5
         (GOOD + "1e39,1,a\n", r"line 11: '1e39' is not a finite number"),
         (GOOD + ",1,a\n", r"line 11: '' is not a finite number"),
         (GOOD + "1,1,\n", r"line 11: the label is missing"),
-        (GOOD.encode() + b"1,1,\xff\n", r"points\.csv: not a text in UTF-8"),
+        (GOOD.encode() + b"1,1,\xff\n", r"points\.csv: not a text file in UTF-8"),
         ("PNG\0\0\0", r"points\.csv: line 1: columns: 1"),
         ('1,2,"' + "a" * 200_000, r"points\.csv: line 1: field larger than field limit"),
     ],
@@ -236,5 +236,5 @@ def test_no_file_is_told(tmp_path: Path) -> None:
 
 def test_train_size_is_at_most_what_the_file_leaves_for_training(tmp_path: Path) -> None:
     assert from_file(tmp_path, FLOWERS, train_size=12)
-    with pytest.raises(UserError, match=r"data\.train_size=13: there are 12 examples only"):
+    with pytest.raises(UserError, match=r"data\.train_size=13: must be at most 12"):
         from_file(tmp_path, FLOWERS, train_size=13)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mlp_lab.figures import confusion, image_grid
-from mlp_lab.runs.diagnostics.class_errors import confusion_counts
+from mlp_lab.tasks.diagnostics.class_errors import confusion_counts
 
 
 def test_confusion_counts_are_those_of_a_loop() -> None:

@@ -135,7 +135,7 @@ def test_a_run_shows_its_encoding(
     def keep(trainer: object, name: str, figure: object) -> None:
         drawn[name] = figure
 
-    monkeypatch.setattr("mlp_lab.runs.callbacks.encoding_features.show", keep)
+    monkeypatch.setattr("mlp_lab.runs.callbacks.encoding_features.log_figure", keep)
     words = ["data.image=text", "data.size=8", "data.passes=1", "trainer.max_epochs=1",
              "network.width=4", "trainer.accelerator=cpu", "logger=none"]  # fmt: skip
     train(compose("experiment=image_hw", f"encoding={encoding}", *words, f"logs='{tmp_path}'"))

@@ -305,7 +305,7 @@ def test_jobs_that_see_the_same_features_train_as_one(curve: Callable, tmp_path:
     [
         (
             ["experiment=mnist_hw4", "encoding=basic"],
-            "encoding: needs data that are no pictures; or encoding=identity",
+            "encoding: must be identity for data whose inputs are images",
         ),
         (
             ["experiment=parity", "encoding=positional", "encoding.frequencies=255"],
@@ -317,7 +317,7 @@ def test_jobs_that_see_the_same_features_train_as_one(curve: Callable, tmp_path:
         ),
         (
             [*USUAL, "encoding=basic", "trainer.precision=bf16-true"],
-            "trainer.precision=bf16-true: too coarse to encode; or bf16-mixed",
+            "trainer.precision=bf16-true: too coarse to encode; must be bf16-mixed",
         ),
     ],
 )
@@ -336,6 +336,6 @@ def test_splits_that_share_inputs_share_features() -> None:
 
 def test_features_that_would_fill_the_memory_are_refused_with_their_size() -> None:
     many = torch.empty(1, 2).expand(2**22 + 2**20, 2)
-    told = "the features of 5,242,880 inputs take 10.0 GiB, and at most 8"
+    told = "the features of 5,242,880 inputs take 10.0 GiB; must be at most 8"
     with pytest.raises(UserError, match=told):
         encoded({"train": (many, many)}, gaussian(2, 256))

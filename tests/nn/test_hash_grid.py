@@ -163,7 +163,7 @@ def test_a_grid_is_trained_saved_and_asked(
     run = Run(result.folder)
     load_network(task, run.checkpoint("best"))
     with torch.no_grad():
-        values = task.values(task(grid(axis(16), axis(16)))).view(16, 16, 3)
+        values = task.predictions(task(grid(axis(16), axis(16)))).view(16, 16, 3)
     shown = np.asarray(Pillow.open(path)) / 255
     assert np.abs(shown - values.numpy()).max() < 0.51 / 255
 
@@ -197,7 +197,7 @@ def test_grids_train_alone_and_say_why(picture: Callable[..., DictConfig], tmp_p
         ([*USUAL, "encoding.coarsest=17"], "encoding.finest=16: must be at least coarsest=17"),
         (
             [*USUAL, "trainer.precision=bf16-true"],
-            "trainer.precision=bf16-true: too coarse to encode; or bf16-mixed",
+            "trainer.precision=bf16-true: too coarse to encode; must be bf16-mixed",
         ),
     ],
 )

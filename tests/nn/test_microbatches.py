@@ -14,7 +14,7 @@ from mlp_lab.nn.mlp import MLP
 from mlp_lab.nn.schedules import Constant
 from mlp_lab.tasks.base import Task
 from mlp_lab.tasks.classification import Classification
-from mlp_lab.tasks.perceptron_rules import Perceptron
+from mlp_lab.tasks.perceptron_rules import PerceptronRule
 from mlp_lab.tasks.regression import Regression
 
 CPU = torch.device("cpu")
@@ -57,8 +57,8 @@ TASKS = {
         {"output": "softmax", "loss": "cross_entropy", "label_smoothing": 0.1},
     ),
     "squared error of classes": (Classification, {"output": "sigmoid", "loss": "squared_error"}),
-    "lecture": (Perceptron, {"rule": "lecture"}),
-    "rosenblatt": (Perceptron, {"rule": "rosenblatt"}),
+    "lecture": (PerceptronRule, {"rule": "lecture"}),
+    "rosenblatt": (PerceptronRule, {"rule": "rosenblatt"}),
     "half": (
         Regression,
         {"output": "identity", "loss": "half_squared_error", "peak": None, "output_bias": None},

@@ -40,7 +40,7 @@ def folder(run_folder: Path, tmp_path: Path, tiny_mnist: Path) -> Path:
         weight = content["state_dict"]["network.2.weight"]
         weight += 0.3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(seed))
         if which == "best":
-            del content["callbacks"]["Keeper"]["history"][1:]
+            del content["callbacks"]["EpochCheckpoint"]["history"][1:]
         torch.save(content, path)
     return copy
 
@@ -48,7 +48,7 @@ def folder(run_folder: Path, tmp_path: Path, tiny_mnist: Path) -> Path:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures take most of an evaluation's time."""
-    monkeypatch.setattr(evaluation, "_tell", lambda *_: None)
+    monkeypatch.setattr(evaluation, "_report", lambda *_: None)
 
 
 @pytest.fixture

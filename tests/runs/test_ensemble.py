@@ -182,7 +182,12 @@ def change(folder: Path, **keys: object) -> None:
         ({"task__output": "sigmoid"}, "task.output=sigmoid doesn't go with task.output=softmax"),
         ({"data__train_size": 100}, "data.train_size=100 doesn't go with data.train_size=null"),
         (
-            {"task": {"_target_": "mlp_lab.tasks.perceptron_rules.Perceptron", "rule": "lecture"}},
+            {
+                "task": {
+                    "_target_": "mlp_lab.tasks.perceptron_rules.PerceptronRule",
+                    "rule": "lecture",
+                }
+            },
             "has no probab",
         ),
     ],

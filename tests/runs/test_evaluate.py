@@ -18,12 +18,11 @@ from mlp_lab.figures import confusion, image_grid
 from mlp_lab.nn.mlp import MLP
 from mlp_lab.nn.schedules import Constant
 from mlp_lab.runs.build import build_task
-from mlp_lab.runs.diagnostics.class_errors import look_at_classes
-from mlp_lab.runs.diagnostics.diagnostic import Seen
-from mlp_lab.runs.diagnostics.selection import looks
 from mlp_lab.runs.train import train
 from mlp_lab.storage.run_folder import Run
-from mlp_lab.tasks.classification import Classification, Classifier
+from mlp_lab.tasks.classification import Classification
+from mlp_lab.tasks.diagnostics.class_errors import class_errors
+from mlp_lab.tasks.diagnostics.split_predictions import SplitPredictions
 
 FIGURES = {"confusion_matrix", "class_errors", "calibration"}
 
@@ -65,7 +64,7 @@ def test_entry_repeats_what_training_wrote(
 def test_epoch_of_a_run_that_was_killed_in_its_first(folder: Path, evaluated: Evaluate) -> None:
     path = folder / "checkpoints" / "last.ckpt"
     content = torch.load(path, weights_only=True)
-    content["callbacks"]["Keeper"]["history"] = []
+    content["callbacks"]["EpochCheckpoint"]["history"] = []
     torch.save(content, path)
     assert evaluated(folder, "checkpoint=last")["epoch"] == 0
 
@@ -183,16 +182,14 @@ def test_a_classifier_without_probabilities_has_errors_without_confidence(
         compose("experiment=perceptron", "data=mnist", f"data.root='{tiny_mnist}'")
     )
     data.setup()
-    assert isinstance(task, Classifier)
-    finding = look_at_classes(Seen.of(data, task, "test"))
+    predictions = SplitPredictions(data, task, "test")
+    finding = class_errors(predictions)
     page = finding.figures["errors_01"]()
     captions = [text.get_text() for text in page.axes[0].texts[1:]]
     wrong = sum(row["wrong"] for row in finding.rows)
     assert len(captions) == min(wrong, 100)
     assert all(re.fullmatch(r"\d → \d", caption) for caption in captions)
-    assert looks(data, task, temperature=False, robustness=False, embeddings=False) == [
-        look_at_classes
-    ]
+    assert [diagnostic.name for diagnostic in task.diagnostics(predictions)] == ["classes"]
 
 
 def test_classes_of_points_have_no_pages(

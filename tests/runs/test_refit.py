@@ -93,7 +93,7 @@ def test_a_refit_is_evaluated_on_the_splits_there_are(cfg: Callable, compose: Ca
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["data.train_size=100"], "data.train_size=100: data.refit=true trains on all"),
+        (["data.train_size=100"], "data.train_size=100: must be null with data.refit=true"),
         (["callbacks=early_stopping"], "callbacks.early_stopping: data.refit=true leaves no"),
     ],
 )
@@ -124,7 +124,9 @@ def test_a_sweep_of_refits(cfg: Callable, compose: Callable, tmp_path: Path) -> 
     assert "no run is chosen: there are no validation data (data.refit=true)" in told
     assert not any(Run(job.folder).result["evaluations"] for job in jobs["stacked"])
     folder = jobs["stacked"][0].folder
-    with pytest.raises(UserError, match=r"^split=validation: data\.refit=true leaves none"):
+    with pytest.raises(
+        UserError, match=r"^split=validation: data\.refit=true trains on these data"
+    ):
         evaluate(compose(f"run='{folder}'", "split=validation", root="evaluate"))
     plain = train(cfg("data.refit=false", "callbacks=none", "logger=none"))
     both = f"run=['{folder}','{plain.folder}']"

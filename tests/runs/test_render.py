@@ -47,7 +47,7 @@ def test_what_is_rendered_are_the_values_at_a_grid(width: int, height: int, chun
     same = nn.Linear(2, 2)
     same.load_state_dict({"weight": torch.eye(2), "bias": torch.zeros(2)})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rendering, "_AT_ONCE", chunk)
+        patch.setattr(rendering, "_MAX_POINTS", chunk)
         found = render(task(same), width, height, (-1.0, 0.5, 0.0, 2.0))
     x = -1 + np.arange(width) / width
     y = 0.5 + 1.5 * np.arange(height) / height
@@ -122,7 +122,7 @@ def test_a_run_leaves_what_it_saw(compose: Callable, tmp_path: Path) -> None:
         features = training.data.splits["train"][0]
         values = torch.sigmoid(training.task.network(features)).view(16, 16, 3).numpy()
     assert np.abs(looks(run.folder)[-1] - np.rint(255 * values)).max() <= 1
-    assert rows[-1]["ssim"] == pytest.approx(structure(values, data.pixels), abs=1e-4)
+    assert rows[-1]["ssim"] == pytest.approx(structure(values, data.target_image), abs=1e-4)
     assert result.evaluations == []
     with Pillow.open(run.folder / "figures" / "pictures.gif") as image:
         assert image.n_frames == 4
@@ -142,7 +142,7 @@ def test_looks_tell_of_each_split_that_is_a_picture_of_its_own(
     for row, epoch in zip(rows[1:], training.run.history, strict=True):
         assert row["psnr/validation"] == pytest.approx(epoch["psnr/validation"], abs=1e-4)
     assert isinstance(training.data, Image)
-    truth, seen = training.data.pixels, render(training.task, 24, 24).numpy()
+    truth, seen = training.data.target_image, render(training.task, 24, 24).numpy()
     for split, columns in (("train", slice(0, None, 2)), ("validation", slice(1, None, 2))):
         pair = truth[::2, columns], seen[::2, columns]
         psnr = peak_signal_noise_ratio(*pair, data_range=1)
@@ -237,7 +237,7 @@ def test_a_picture_is_drawn_as_it_was_learnt_where_nothing_is_said(known: Path) 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["images=a.png"], r"images=a\.png: .* knows one picture only; must be null"),
+        (["images=a.png"], r"images=a\.png: must be null: .* has learned one image"),
         (["region=[0.5,0,0.5,1]"], r"region=\[0\.5, 0\.0, 0\.5, 1\.0\]: must be left, top, right"),
         (
             ["size=[100000,50000]"],
@@ -252,9 +252,9 @@ def test_what_cant_be_drawn_is_told(words: list[str], told: str, known: Path) ->
 
 def test_a_run_that_knows_classes_draws_nothing(run_folder: Path, tiny_mnist: Path) -> None:
     for words, told in (
-        (["size=[4,4]"], "size: .* knows classes and no picture; must be null"),
-        (["region=[0,0,1,1]"], "region: .* knows classes and no picture; must be null"),
-        ([], "images: a value is needed: pictures whose classes to predict"),
+        (["size=[4,4]"], "size: must be null: .* has learned classes of images"),
+        (["region=[0,0,1,1]"], "region: must be null: .* has learned classes of images"),
+        ([], "images: a value is needed: the images to classify"),
     ):
         with pytest.raises(UserError, match=told):
             predict(composed(f"run='{run_folder}'", *words, root="predict"))

@@ -19,7 +19,7 @@ from mlp_lab.data import batches
 from mlp_lab.errors import UserError
 from mlp_lab.nn.seeds import epoch_seed
 from mlp_lab.runs.build import build_task
-from mlp_lab.runs.callbacks import keeper
+from mlp_lab.runs.callbacks import epoch_checkpoint
 from mlp_lab.runs.train import resume
 from mlp_lab.storage import files
 from mlp_lab.storage.checkpoints import read_checkpoint, trained_epochs
@@ -113,7 +113,7 @@ def test_microbatches_make_the_step_of_their_minibatch(
         return original(self, x, *others)
 
     monkeypatch.setattr(Task, "_differentiate_microbatch", watched)
-    monkeypatch.setattr("mlp_lab.tasks.base.microbatch_size", lambda *_: 14)
+    monkeypatch.setattr("mlp_lab.tasks.chunked_training.microbatch_size", lambda *_: 14)
     result = experiment(*overrides)
     assert seen == {13, 12}  # four microbatches of 50
     for name, value in weights(expected).items():
@@ -246,7 +246,7 @@ def test_a_full_disk_ends_the_run_and_spares_the_checkpoint(
         replace(source, target)
 
     monkeypatch.setattr(files.os, "replace", full)
-    monkeypatch.setattr(keeper, "_BETWEEN", 0)
+    monkeypatch.setattr(epoch_checkpoint, "_INTERVAL", 0)
     with pytest.raises(OSError, match=r"No space left on device: .*last\.ckpt"):
         experiment("logger=none")
     monkeypatch.undo()
@@ -287,9 +287,7 @@ def test_early_stopping(experiment: Experiment) -> None:
 def test_a_task_is_told_what_the_data_ask_for(
     words: list[str], targets: str, compose: Callable
 ) -> None:
-    with pytest.raises(
-        UserError, match=f"doesn't learn what these data ask for, which is {targets}"
-    ):
+    with pytest.raises(UserError, match=f"but the targets of these data are {targets}"):
         build_task(compose(*words))
 
 
@@ -304,7 +302,7 @@ def test_short_epochs_share_a_checkpoint(
         replace(source, target)
 
     monkeypatch.setattr(files.os, "replace", watched)
-    monkeypatch.setattr(keeper, "_BETWEEN", 1e9)
+    monkeypatch.setattr(epoch_checkpoint, "_INTERVAL", 1e9)
     result = experiment("trainer.max_epochs=4", "callbacks=none")
     checkpoints = [name for name in written if name.endswith(".ckpt")]
     assert checkpoints == ["last.ckpt", "best.ckpt", "last.ckpt"]

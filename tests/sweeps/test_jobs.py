@@ -97,7 +97,7 @@ def test_microbatches_in_a_stack(
         return original(self, x, *others)
 
     monkeypatch.setattr(Stack, "_differentiate_microbatch", watched)
-    for module in ("base", "stack"):
+    for module in ("chunked_training", "stack"):
         monkeypatch.setattr(f"mlp_lab.tasks.{module}.microbatch_size", lambda *_: 14)
     own = [[f"seed={s}", f"task.label_smoothing={0.1 * i}"] for i, s in enumerate(seeds)]
     # Two layers of dropout draw in another order than for whole minibatches.

@@ -19,7 +19,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import FrozenTrial, TrialState
 
 from mlp_lab.errors import UserError
-from mlp_lab.runs.callbacks.keeper import Keeper
+from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
 from mlp_lab.storage.run_folder import Run
 from mlp_lab.sweeps.overrides import last_by_key
 from mlp_lab.sweeps.pruning import Pruning
@@ -251,7 +251,7 @@ def test_a_pruned_run_says_so(tmp_path: Path) -> None:
         study.tell({trial.number: [3]})
     study.batch(space, 5, 7, seed=0)
     for trial, value, ended in [(5, 2.0, None), (6, 9.0, "pruned after epoch 1")]:
-        keeper = Mock(Keeper, key="loss/validation", mode="min")
+        keeper = Mock(EpochCheckpoint, key="loss/validation", mode="min")
         trainer = SimpleNamespace(
             checkpoint_callback=keeper, current_epoch=0, should_stop=False,
             default_root_dir=tmp_path / str(trial),

@@ -81,7 +81,9 @@ def test_gradients_by_hand_are_not_stacked(cfg, tmp_path, capsys):
         for seed in (0, 1)
     ]
     assert [result.status for result in train_jobs(jobs)] == ["finished"] * 2
-    assert capsys.readouterr().out.count("trains alone (its gradients are written out)") == 2
+    assert (
+        capsys.readouterr().out.count("trains alone (its task has explicit gradient formulas)") == 2
+    )
 
 
 @pytest.mark.slow

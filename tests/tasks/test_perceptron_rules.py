@@ -23,7 +23,7 @@ from mlp_lab.runs.train import Result, train
 from mlp_lab.storage.run_folder import Run
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
-from mlp_lab.tasks.perceptron_rules import Perceptron
+from mlp_lab.tasks.perceptron_rules import PerceptronRule
 
 Configure = Callable[..., DictConfig]
 
@@ -145,8 +145,8 @@ def test_every_weight_after_every_batch_is_that_of_a_plain_loop(
 # --- the rules ----------------------------------------------------------------------------------
 
 
-def task(rule: str) -> Perceptron:
-    return make_task(Perceptron, rule=rule)
+def task(rule: str) -> PerceptronRule:
+    return make_task(PerceptronRule, rule=rule)
 
 
 def gradient(rule: str, z: torch.Tensor, target: torch.Tensor) -> np.ndarray:

@@ -95,8 +95,8 @@ def test_a_sigmoid_comes_before_all_that_is_measured(shape: tuple[int, int], see
     f, y = example(*shape, seed)
     squashed, bare = task(output="sigmoid"), task()
     values = 1 / (1 + np.exp(-f.numpy()))
-    np.testing.assert_allclose(squashed.values(f), values, rtol=1e-12)
-    assert torch.equal(bare.values(f), f)
+    np.testing.assert_allclose(squashed.predictions(f), values, rtol=1e-12)
+    assert torch.equal(bare.predictions(f), f)
     loader, expected = ChunkLoader((f, y), 7), ChunkLoader((torch.tensor(values), y), 7)
     assert squashed.evaluate(loader) == pytest.approx(bare.evaluate(expected), rel=1e-6)
 
@@ -112,7 +112,7 @@ def test_values_start_around_the_mean_of_the_training_targets(
     training = Training.new(compose(*words))
     with torch.no_grad():
         training.task.network[-1].weight.zero_()
-        values = training.task.values(training.task(torch.rand(5, 2)))
+        values = training.task.predictions(training.task(torch.rand(5, 2)))
     training.data.setup()
     mean = training.data.splits["train"][1].mean(0)
     np.testing.assert_allclose(values, mean.clamp(1e-3, 1 - 1e-3).expand(5, -1), rtol=1e-5)

@@ -18,7 +18,7 @@ class LossCurves:
 
 @schema
 class Layers:
-    _target_: str = "mlp_lab.runs.callbacks.layer_statistics.Layers"
+    _target_: str = "mlp_lab.runs.callbacks.layer_statistics.LayerRecorder"
     examples: int = limited(minimum=1)
 
 
@@ -34,24 +34,24 @@ class DecisionRegions:
 
 @schema
 class Weights:
-    _target_: str = "mlp_lab.runs.callbacks.first_layer.Weights"
+    _target_: str = "mlp_lab.runs.callbacks.first_layer.FirstLayerWeights"
 
 
 @schema
 class ImageProgress:
-    _target_: str = "mlp_lab.runs.callbacks.image_progress.Pictures"
+    _target_: str = "mlp_lab.runs.callbacks.image_progress.ImageProgress"
     every: int = limited(minimum=1)
 
 
 @schema
 class AugmentedExamples:
-    _target_: str = "mlp_lab.runs.callbacks.augmented_examples.Variants"
+    _target_: str = "mlp_lab.runs.callbacks.augmented_examples.AugmentedExamples"
     count: int = limited(minimum=1, maximum=1_000)
 
 
 @schema
 class EncodingFeatures:
-    _target_: str = "mlp_lab.runs.callbacks.encoding_features.Features"
+    _target_: str = "mlp_lab.runs.callbacks.encoding_features.EncodingFeatures"
 
 
 @schema

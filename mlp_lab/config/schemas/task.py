@@ -27,6 +27,6 @@ class Regression:
 
 
 @schema
-class PerceptronTask:
-    _target_: str = "mlp_lab.tasks.perceptron_rules.Perceptron"
+class PerceptronRule:
+    _target_: str = "mlp_lab.tasks.perceptron_rules.PerceptronRule"
     rule: str = limited(one_of=("lecture", "rosenblatt"))

@@ -1,39 +1,38 @@
-"""What the augmentation makes of a picture."""
+"""Draw augmented copies of a training example."""
 
 import torch
 
-from mlp_lab.data.attached import datamodule_of
-from mlp_lab.data.mnist import IdxImages
+from mlp_lab.data.attached import data_of
 from mlp_lab.figures import image_grid
 from mlp_lab.lightning import pl
 from mlp_lab.nn.seeds import epoch_seed
-from mlp_lab.runs.callbacks.show_figure import show
-from mlp_lab.tasks.base import Task
+from mlp_lab.runs.callbacks.access import task_of
+from mlp_lab.runs.callbacks.log_figure import log_figure
 
 
-class Variants(pl.callbacks.Callback):
-    """``variants.png``: the first training picture, as it is and in variants of full strength.
+class AugmentedExamples(pl.callbacks.Callback):
+    """``variants.png``: the first training image, and copies augmented with full strength.
 
-    Drawn when a training begins; not where there is no augmentation. The variants are a function of
-    the run's seed, and no random number of the training is used.
+    Drawn at the start of a training with augmentation. The copies depend on the run's seed and use
+    no random numbers of the training.
 
     Args:
-        count: of variants.
+        count: number of augmented copies.
     """
 
     def __init__(self, count: int) -> None:
         self.count = count
 
-    def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        assert isinstance(task, Task)
-        data = datamodule_of(trainer)
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        task, data = task_of(module), data_of(trainer)
         if task.augmentation is None or trainer.current_epoch > 0 or not trainer.is_global_zero:
             return
-        assert isinstance(data, IdxImages)  # no other data can be augmented
         original = data.splits["train"][0][:1]
         seed = epoch_seed(task.seed, 0, "variants")
         generator = torch.Generator(original.device).manual_seed(seed)
-        variants = task.augmentation(original.expand(self.count, -1), generator)
-        images = data.pictures(torch.cat([original, variants])).float().cpu().numpy()
-        captions = ["as it is", *[""] * self.count]
-        show(trainer, "variants", image_grid.image_grid(images, captions, columns=7))
+        copies = task.augmentation(original.expand(self.count, -1), generator)
+        images = data.images(torch.cat([original, copies]))
+        assert images is not None  # only images have an augmentation
+        captions = ["original", *[""] * self.count]
+        figure = image_grid.image_grid(images.float().cpu().numpy(), captions, columns=7)
+        log_figure(trainer, "variants", figure)

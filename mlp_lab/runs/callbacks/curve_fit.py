@@ -1,43 +1,40 @@
-"""What a network makes of a curve."""
+"""Draw the fit of a curve."""
 
 import torch
 
-from mlp_lab.data.attached import train_loader_of, validation_loader_of
+from mlp_lab.data.attached import training_loader, validation_loader
 from mlp_lab.errors import UserError
 from mlp_lab.figures import fitted_curve
 from mlp_lab.lightning import pl
-from mlp_lab.runs.callbacks.drawing import Drawing
-from mlp_lab.runs.callbacks.keeper import Keeper
-from mlp_lab.runs.callbacks.show_figure import show
-from mlp_lab.tasks.regression import Regression
+from mlp_lab.runs.callbacks.access import task_of
+from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
+from mlp_lab.runs.callbacks.figure_callback import FigureCallback
+from mlp_lab.runs.callbacks.log_figure import log_figure
 
 
-class CurveFit(Drawing):
+class CurveFit(FigureCallback):
     """``curve_fit.png``: the curve, the training points, the fit and its error.
 
-    Drawn with the last weights when the training ends, however it ends.
+    Drawn with the last weights when the training ends, also after an error.
 
     Raises:
-        UserError: the data are not numbers by one number.
+        UserError: inputs or targets are not single numbers.
     """
 
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        x, y = train_loader_of(trainer).tensors
+        x, y = training_loader(trainer).tensors
         if not x.shape[1:] == y.shape[1:] == (1,):
             raise UserError(
                 "callbacks.curve_fit: needs data=curve and encoding=identity; or callbacks=default"
             )
 
     @torch.no_grad()
-    def draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        keeper = trainer.checkpoint_callback
-        assert isinstance(keeper, Keeper)
-        if not keeper.history:
+    def draw(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if not EpochCheckpoint.of(trainer).history:
             return
-        assert isinstance(task, Regression)
-        points = train_loader_of(trainer).tensors
-        curve = validation_loader_of(trainer).tensors
+        task = task_of(module)
+        points, curve = training_loader(trainer).tensors, validation_loader(trainer).tensors
         task.eval()
-        columns = [*points, *curve, task.values(task.evaluated(curve[0]))]
+        columns = [*points, *curve, task.predictions(task.evaluated(curve[0]))]
         px, py, x, y, fit = (column[:, 0].float().cpu().numpy() for column in columns)
-        show(trainer, "curve_fit", fitted_curve.fitted_curve((px, py), (x, y), fit))
+        log_figure(trainer, "curve_fit", fitted_curve.fitted_curve((px, py), (x, y), fit))

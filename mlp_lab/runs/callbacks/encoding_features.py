@@ -1,57 +1,61 @@
-"""What a network sees in place of a point of a picture."""
+"""Draw the features and the kernel of an encoding of image coordinates."""
 
 import torch
 from torch import nn
 
-from mlp_lab.data.attached import datamodule_of
-from mlp_lab.data.image import Image, axis, grid
+from mlp_lab.data.attached import data_of
+from mlp_lab.data.image import axis, grid
 from mlp_lab.figures import feature_maps, kernel_maps
 from mlp_lab.lightning import pl
 from mlp_lab.nn.encoding_kernels import kernel_by_distance, kernel_map
 from mlp_lab.nn.encodings import FourierFeatures
-from mlp_lab.runs.callbacks.drawing import Drawing
-from mlp_lab.runs.callbacks.show_figure import show
-from mlp_lab.tasks.base import Task
+from mlp_lab.runs.callbacks.access import task_of
+from mlp_lab.runs.callbacks.figure_callback import FigureCallback
+from mlp_lab.runs.callbacks.log_figure import log_figure
 
-_SIDE = 128  # points of the square
-_MOST = 16  # features
+_SIDE = 128  # grid points along each side of the unit square
+_MAX_FEATURES = 16
 
 
-class Features(Drawing):
-    """``features.png``: what the encoding gives to the network, over the unit square; if that is
-    many features, some. ``kernel.png``: how much alike it makes the centre and the points around.
+class EncodingFeatures(FigureCallback):
+    """``features.png``: up to 16 features of the encoding over the unit square.
 
-    Drawn when the training ends, however it ends; not for data that are no picture.
+    ``kernel.png``: the scalar products of the features of the centre and of the points around it.
+
+    Drawn when the training ends, also after an error. For data whose targets are not the pixels of
+    an image, nothing is drawn.
     """
 
     @torch.no_grad()
-    def draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        data = datamodule_of(trainer)
-        if not isinstance(data, Image):
+    def draw(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        data, encoding = data_of(trainer), task_of(module).encoding
+        if data.target_size is None or data.nyquist is None:
             return
-        assert isinstance(task, Task)
-        encoding = task.encoding
         like = next(iter(encoding.state_dict().values()), torch.empty(0))
-        along = axis(_SIDE)
-        values = encoding(grid(along, along).to(like)).T.float().cpu()
-        shown = torch.linspace(0, len(values) - 1, min(_MOST, len(values))).round().int().tolist()
-        pictures = values[shown].view(-1, _SIDE, _SIDE).numpy()
-        captions = [_caption(encoding, feature) for feature in shown]
-        show(trainer, "features", feature_maps.feature_maps(pictures, captions))
+        self._draw_features(trainer, encoding, like)
         centre, distances = torch.full((2,), 0.5).to(like), torch.logspace(-3, -0.3, 150).to(like)
         name = type(encoding).__name__.lower()
         square = kernel_map(encoding, centre, _SIDE + 1)
-        around = kernel_by_distance(encoding, centre, distances)
+        kernel = kernel_by_distance(encoding, centre, distances)
         line = kernel_maps.KernelProfile(
-            *(found.float().cpu().numpy() for found in (distances, around))
+            *(values.float().cpu().numpy() for values in (distances, kernel))
         )
         marks = {"neighbouring\ntraining pixels": 0.5 / data.nyquist}
         maps = {name: square.float().cpu().numpy()}
-        show(trainer, "kernel", kernel_maps.kernel_maps(maps, {name: line}, marks))
+        log_figure(trainer, "kernel", kernel_maps.kernel_maps(maps, {name: line}, marks))
+
+    def _draw_features(self, trainer: pl.Trainer, encoding: nn.Module, like: torch.Tensor) -> None:
+        along = axis(_SIDE)
+        values = encoding(grid(along, along).to(like)).T.float().cpu()
+        count = min(_MAX_FEATURES, len(values))
+        drawn = torch.linspace(0, len(values) - 1, count).round().int().tolist()
+        images = values[drawn].view(-1, _SIDE, _SIDE).numpy()
+        captions = [_caption(encoding, feature) for feature in drawn]
+        log_figure(trainer, "features", feature_maps.feature_maps(images, captions))
 
 
 def _caption(encoding: nn.Module, feature: int) -> str:
-    """A feature's number and, of a Fourier feature, the wave that it is."""
+    """Return a feature's number and, for a Fourier feature, its formula."""
     if not isinstance(encoding, FourierFeatures):
         return f"feature {feature + 1}"
     wave = "cos" if feature >= len(encoding.frequencies) else "sin"

@@ -1,25 +1,22 @@
-"""The course's picture of a training."""
+"""Draw loss and error by epoch."""
 
 from mlp_lab.figures import training_curves
 from mlp_lab.lightning import pl
-from mlp_lab.runs.callbacks.drawing import Drawing
-from mlp_lab.runs.callbacks.keeper import Keeper
-from mlp_lab.runs.callbacks.show_figure import show
+from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
+from mlp_lab.runs.callbacks.figure_callback import FigureCallback
+from mlp_lab.runs.callbacks.log_figure import log_figure
 
 
-class LossCurves(Drawing):
+class LossCurves(FigureCallback):
     """``loss_curves.png``: loss and error of training and validation data by epoch.
 
-    Drawn when the training ends, however it ends.
+    Drawn when the training ends, also after an error.
     """
 
     def draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        keeper = trainer.checkpoint_callback
-        assert isinstance(keeper, Keeper)
-        if not keeper.history:
+        checkpoint = EpochCheckpoint.of(trainer)
+        if not checkpoint.history:
             return
-        best = keeper.best
-        figure = training_curves.loss_curves(
-            keeper.history, None if best is None else int(best["epoch"])
-        )
-        show(trainer, "loss_curves", figure)
+        best = None if checkpoint.best is None else int(checkpoint.best["epoch"])
+        figure = training_curves.loss_curves(checkpoint.history, best)
+        log_figure(trainer, "loss_curves", figure)

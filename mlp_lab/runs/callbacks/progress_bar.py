@@ -1,22 +1,21 @@
-"""One progress bar for a whole training."""
+"""A progress bar for the whole training."""
 
 from typing import Any
 
 from tqdm import tqdm
 
-from mlp_lab.data.attached import train_loader_of
+from mlp_lab.data.attached import training_loader
 from mlp_lab.lightning import pl
-from mlp_lab.tasks.base import Task
+from mlp_lab.runs.callbacks.access import task_of
 
 _FORMAT = "{desc} {percentage:3.0f}%|{bar:24}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 
 
 class Progress(pl.callbacks.Callback):
-    """Minibatches done and to do, and the latest epoch's metrics, on standard error."""
+    """The number of minibatches, done and in all, and the latest metrics, on standard error."""
 
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        per_epoch = train_loader_of(trainer).batches
-        total = (trainer.max_epochs or 1) * per_epoch
+        total = (trainer.max_epochs or 1) * training_loader(trainer).batches
         if trainer.max_steps >= 0:
             total = min(total, trainer.max_steps)
         self.bar = tqdm(
@@ -36,8 +35,7 @@ class Progress(pl.callbacks.Callback):
         self._describe(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        assert isinstance(task, Task)
-        means = sorted(task.means.items())
+        means = sorted(task_of(task).means.items())
         shown = {key: f"{value:.4f}" for key, value in means if key.endswith("/validation")}
         self.bar.set_postfix(shown, refresh=False)
 

@@ -50,7 +50,7 @@ def test_the_digit_and_its_variants(drawn: Drawn, cfg: Callable, tiny_mnist: Pat
     raw = (tiny_mnist / "MNIST" / "raw" / "train-images-idx3-ubyte").read_bytes()
     first = np.frombuffer(raw, np.uint8, 784, offset=16).reshape(28, 28) / 255
     for images, captions in drawn:
-        assert captions == ["as it is", "", "", "", "", ""]
+        assert captions == ["original", "", "", "", "", ""]
         np.testing.assert_allclose(images[0], first, atol=1e-6)
         assert images.min() > -1e-6
         assert images.max() < 1 + 1e-6

@@ -20,7 +20,7 @@ from mlp_lab.lightning import pl
 from mlp_lab.runs import trainer
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.callbacks.decision_regions import DecisionRegions
-from mlp_lab.runs.callbacks.first_layer import Weights
+from mlp_lab.runs.callbacks.first_layer import FirstLayerWeights
 from mlp_lab.runs.train import Result, resume, train
 from mlp_lab.storage.checkpoints import load_network, read_checkpoint
 from mlp_lab.storage.run_folder import Run
@@ -169,7 +169,7 @@ def test_a_resumed_run_shows_what_one_shows_that_was_not_interrupted(
         assert panel.title == other.title
         assert np.array_equal(panel.classes, other.classes)
         assert np.array_equal(panel.wrong, other.wrong)
-    assert kept(resumed, "Weights") == kept(whole, "Weights")
+    assert kept(resumed, "FirstLayerWeights") == kept(whole, "FirstLayerWeights")
 
 
 def with_stop(trainer: pl.Trainer) -> pl.Trainer:
@@ -189,7 +189,9 @@ def test_members_of_a_stack_leave_what_single_runs_leave(
         alone = train(configure(*words))
         assert kept(member, "DecisionRegions")["seen"].keys() == {0, 1, 2, 3, 5, 7}
         np.testing.assert_allclose(
-            kept(member, "Weights")["history"], kept(alone, "Weights")["history"], rtol=1e-4
+            kept(member, "FirstLayerWeights")["history"],
+            kept(alone, "FirstLayerWeights")["history"],
+            rtol=1e-4,
         )
         names = {path.name for path in (Path(alone.folder) / "figures").iterdir()}
         assert {path.name for path in (Path(member.folder) / "figures").iterdir()} == names
@@ -214,7 +216,7 @@ def test_other_data_have_no_such_figures(
     result = train(compose(*words, f"data.root='{tiny_mnist}'", "trainer.accelerator=cpu"))
     figures_there = {path.name for path in (Path(result.folder) / "figures").iterdir()}
     assert figures_there == {"loss_curves.png", "weights.png"}
-    assert kept(result, "Weights") == {"history": []}
+    assert kept(result, "FirstLayerWeights") == {"history": []}
 
 
 # --- the figure ---------------------------------------------------------------------------------
@@ -312,14 +314,14 @@ def test_curves_of_weights_bear_their_names() -> None:
 def test_weights_are_those_of_one_small_layer(network: nn.Module, noted: int) -> None:
     task = pl.LightningModule()
     task.network = network
-    callback = Weights()
+    callback = FirstLayerWeights()
     callback.on_train_epoch_end(pl.Trainer(logger=False), task)
     assert sum(map(len, callback.history)) == noted
 
 
 def test_callbacks_give_back_what_they_are_given() -> None:
     for callback, state in (
-        (Weights(), {"history": [[1.0, 2.0]]}),
+        (FirstLayerWeights(), {"history": [[1.0, 2.0]]}),
         (DecisionRegions(), {"seen": {0: (b"a", b"b")}}),
     ):
         callback.load_state_dict(state)

@@ -1,30 +1,30 @@
-"""Keep what an epoch leaves: its metrics, its checkpoint, and which epoch was the best."""
+"""Record each epoch's metrics, write checkpoints, and select the best epoch."""
 
 import time
-from typing import Any
+from typing import Any, cast
 
 from mlp_lab.config.names import EPOCH_SPLITS
 from mlp_lab.lightning import pl
+from mlp_lab.runs.callbacks.access import task_of
 from mlp_lab.storage.checkpoints import Checkpoints
 from mlp_lab.storage.run_folder import Run, best_row
-from mlp_lab.tasks.base import Task
 
 Row = dict[str, float]
 
-# Seconds between checkpoints: epochs of a few points take milliseconds, as writing a file does.
-_BETWEEN = 1.0
+# Minimum seconds between checkpoints: writing a file takes as long as an epoch of few examples.
+_INTERVAL = 1.0
 
 
-class Keeper(pl.callbacks.Checkpoint):
-    """After each epoch: a row of ``history``; after a second or more, and at the end: the files
-    ``best.ckpt`` and ``last.ckpt``.
+class EpochCheckpoint(pl.callbacks.Checkpoint):
+    """Writes the history and the checkpoints ``best.ckpt`` and ``last.ckpt`` of a run.
 
-    ``history`` has a row an epoch: epoch (from 1), step, lr, ``<metric>/<split>``, and the seconds
-    since the last row. It travels in the checkpoints, so that a resumed run has the whole of it.
+    ``history`` has a row for each epoch: epoch (from 1), step, lr, ``<metric>/<split>``, and the
+    seconds since the previous row. Checkpoints contain the history, so that a resumed run has all
+    of it. Checkpoints are written at most once per second, and at the end.
 
     Args:
-        run: where the checkpoints and the history go.
-        key: what the best epoch is best in: a column of the history.
+        run: run folder for the history and the checkpoints.
+        key: column of the history by which the best epoch is selected.
         mode: ``min`` or ``max``.
     """
 
@@ -36,24 +36,29 @@ class Keeper(pl.callbacks.Checkpoint):
         self.stopped = False
         self._unwritten: Checkpoints = {}
 
+    @staticmethod
+    def of(trainer: pl.Trainer) -> "EpochCheckpoint":
+        """Return the callback of a run's trainer."""
+        return cast(EpochCheckpoint, trainer.checkpoint_callback)
+
     @property
     def best(self) -> Row | None:
-        """The row of the best epoch, the first among equals; None before the first validation."""
+        """The row of the best epoch, the first of equal ones; None before the first validation."""
         return best_row(self.history, self.key, self.mode)
 
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        assert isinstance(task, Task)
         self.clock = self._written = time.perf_counter()
         if trainer.is_global_zero:
-            means = sorted(f"{m}/{s}" for m in ("loss", *task.metrics) for s in EPOCH_SPLITS)
+            metrics = ("loss", *task_of(task).metrics)
+            means = sorted(f"{metric}/{split}" for metric in metrics for split in EPOCH_SPLITS)
             self.run.write_history(["epoch", "step", "lr", *means, "seconds"], self.history)
-        if self.stopped:  # and killed before anybody wrote down that it was the end
+        if self.stopped:  # early, and then killed before the result was written
             trainer.should_stop = True
-        if not self.history:  # an interrupted first epoch leaves something to resume, too
+        if not self.history:  # a run can then be resumed even in the first epoch
             trainer.save_checkpoint(self.run.checkpoints / "last.ckpt")
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        assert isinstance(task, Task)
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        task = task_of(module)
         before, self.clock = self.clock, time.perf_counter()
         row = {
             "epoch": trainer.current_epoch + 1,
@@ -74,7 +79,7 @@ class Keeper(pl.callbacks.Checkpoint):
         self.run.append_history(row)
         if self.best is row:
             self._unwritten[best] = self._unwritten[last]
-        if self.clock - self._written > _BETWEEN:
+        if self.clock - self._written > _INTERVAL:
             self._write(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:

@@ -1,4 +1,4 @@
-"""What callbacks that draw have in common."""
+"""The base class of callbacks that draw figures at the end of the training."""
 
 from abc import abstractmethod
 from contextlib import suppress
@@ -6,8 +6,8 @@ from contextlib import suppress
 from mlp_lab.lightning import pl
 
 
-class Drawing(pl.callbacks.Callback):
-    """Draws when the training ends, however it ends, in the first of several processes."""
+class FigureCallback(pl.callbacks.Callback):
+    """Draws figures when the training ends, also after an error, in the first process only."""
 
     def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         if trainer.is_global_zero:
@@ -17,9 +17,9 @@ class Drawing(pl.callbacks.Callback):
         self, trainer: pl.Trainer, task: pl.LightningModule, exception: BaseException
     ) -> None:
         if trainer.is_global_zero:
-            with suppress(OSError):  # a full disk may be what ended the training, and is to be told
+            with suppress(OSError):  # such as a full disk, which may be the exception to report
                 self.draw(trainer, task)
 
     @abstractmethod
     def draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        """Draw what is known, which may be nothing yet."""
+        """Draw the figures, or nothing if the training has not yet recorded anything."""

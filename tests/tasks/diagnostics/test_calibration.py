@@ -15,8 +15,8 @@ from mlp_lab.errors import UserError
 from mlp_lab.figures import reliability_diagram
 from mlp_lab.nn.mlp import MLP
 from mlp_lab.nn.schedules import Constant
-from mlp_lab.runs.diagnostics.reliability import fit_temperature, reliability
 from mlp_lab.tasks.classification import Classification
+from mlp_lab.tasks.diagnostics.reliability import fit_temperature, reliability
 
 seeds = st.integers(0, 2**32)
 
@@ -127,7 +127,7 @@ def test_other_outputs_have_a_likelihood_of_their_own(output, outputs):
 def test_without_any_error_or_any_sense_there_is_no_temperature(sign):
     targets = torch.arange(30) % 3
     logits = sign * torch.eye(3)[targets]
-    with pytest.raises(UserError, match=r"^temperature=true: no temperature fits"):
+    with pytest.raises(UserError, match=r"^temperature=true: no temperature has the highest"):
         fit_temperature(cross_entropy, logits, targets)
 
 

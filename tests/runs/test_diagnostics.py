@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import Evaluate, log_probabilities
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 from scipy.optimize import minimize_scalar
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
@@ -23,7 +23,7 @@ from mlp_lab.images.corruptions import CORRUPTIONS
 from mlp_lab.nn.seeds import epoch_seed
 from mlp_lab.runs import ensemble
 from mlp_lab.runs.build import build_task
-from mlp_lab.runs.diagnostics.selection import looks
+from mlp_lab.runs.evaluate import check_options
 from mlp_lab.storage.checkpoints import load_network
 from mlp_lab.storage.run_folder import Run
 
@@ -137,12 +137,12 @@ def projector(logs: Path) -> Callable[..., Any]:
         (
             ["experiment=points_mlp"],
             "robustness",
-            "robustness=true: needs a run that learns classes",
+            "robustness=true: needs a run whose inputs are images",
         ),
         (
             ["experiment=curve_fit"],
             "robustness",
-            "robustness=true: needs a run that learns classes",
+            "robustness=true: needs a run whose inputs are images",
         ),
         (
             ["experiment=perceptron"],
@@ -162,7 +162,7 @@ def test_what_does_not_go_with_a_run_is_refused(
     data, task = build_task(compose(*words))
     options = {name: name == asked for name in ("temperature", "robustness", "embeddings")}
     with pytest.raises(UserError, match=f"^{message}"):
-        looks(data, task, **options)
+        check_options(OmegaConf.create(options), data, task)
 
 
 @pytest.mark.parametrize("word", ["temperature=true", "robustness=true", "embeddings=5"])

@@ -1,1 +1,0 @@
-"""Diagnostics of a classifier on a split: class errors, calibration, robustness, embeddings."""

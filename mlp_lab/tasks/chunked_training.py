@@ -1,0 +1,209 @@
+"""Optimization in chunks of minibatches, with schedule, augmentation and averaged weights."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from mlp_lab.data.attached import training_loader
+from mlp_lab.data.batches import Chunk
+from mlp_lab.images.augmentations import Augmentation
+from mlp_lab.lightning import pl
+from mlp_lab.nn.microbatches import microbatch_size, microbatches
+from mlp_lab.nn.schedules import Cooldown, Schedule
+from mlp_lab.nn.seeds import epoch_seed
+
+
+class ChunkedTraining(pl.LightningModule):
+    """Trains a network with manual optimization.
+
+    A step of Lightning's loop is a chunk of minibatches (see ``data/batches.py``). The optimizer
+    steps once for each minibatch; ``global_step`` and the schedule count minibatches.
+
+    ``module(x)`` returns the network's outputs for inputs that are not encoded. Loaders return
+    inputs that are already encoded, once for all epochs.
+
+    If weights are averaged, the average is validated, evaluated and called, and the weights
+    themselves are trained. The average is exponential, with one update per step,
+
+        average <- average_decay average + (1 - average_decay) weights
+
+    (Polyak averaging with a forgetting factor; Kingma and Ba 2015, section 7.2), and begins with
+    the weights after the first step. It includes the means and variances of batch normalization.
+    Checkpoints contain the weights and the average.
+
+    Args:
+        network: module from encoded inputs ``[batch, ...]`` to outputs ``[batch, ...]``.
+        optimizer: function from parameters to their optimizer.
+        schedule: factor of the learning rate by time.
+        seed: seed of all random numbers during training.
+        augmentation: function from training inputs ``[batch, ...]`` to changed inputs of the same
+            shape; its strength is that of its schedule at the start of each epoch; None: none.
+        log_every_n_steps: log the loss of every n-th minibatch; 0: only the means of epochs.
+        encoding: module from inputs to encoded inputs, which is not trained; None: the identity.
+        average_decay: factor of the average of the weights per step; 0: no average.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        schedule: Schedule,
+        seed: int,
+        augmentation: Augmentation | None = None,
+        log_every_n_steps: int = 0,
+        encoding: nn.Module | None = None,
+        average_decay: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.encoding = encoding or nn.Identity()
+        self.network = network
+        self.average = _average_of(network, average_decay) if average_decay > 0 else None
+        self.make_optimizer = optimizer
+        self.schedule = schedule
+        self.augmentation = augmentation
+        self.seed = seed
+        self.log_every_n_steps = log_every_n_steps
+
+    @abstractmethod
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of a batch, a scalar tensor."""
+
+    @abstractmethod
+    def record_training(
+        self, losses: list[Tensor], outputs: list[Tensor], targets: list[Tensor]
+    ) -> None:
+        """Record the losses and outputs of a chunk of training minibatches."""
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The network that is validated and evaluated: with the averaged weights, if any."""
+        return self.network if self.average is None else self.average.module
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.evaluated(self.encoding(x))
+
+    def update_average(self) -> None:
+        """Add the weights after a step to their average, if there is one."""
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+
+    def configure_optimizers(self) -> Optimizer:
+        optimizer = self.make_optimizer(self.network.parameters())
+        self._base_learning_rate = float(optimizer.defaults["lr"])
+        return optimizer
+
+    def on_train_start(self) -> None:
+        self._microbatch_size = microbatch_size(self.network, self.device)
+
+    def on_train_epoch_start(self) -> None:
+        seed = partial(epoch_seed, self.seed, self.current_epoch)
+        torch.manual_seed(seed("network"))
+        self._noise = torch.Generator(self.device).manual_seed(seed("augmentation"))
+        if self.augmentation is not None:
+            cooldown = Cooldown(self.augmentation.cooldown)
+            self._strength = cooldown(self.current_epoch, self._epochs)
+
+    def training_step(self, chunk: Chunk, index: int) -> None:
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        assert isinstance(optimizer, Optimizer)
+        # Attributes are looked up here, since a minibatch may take only microseconds.
+        augmented, differentiate, first = self.augmented, self.differentiate, self.global_step
+        losses, outputs, targets = [], [], []
+        for (x, y), rate in zip(chunk, self.learning_rates(first, len(chunk)), strict=False):
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.zero_grad()
+            loss, output = differentiate(augmented(x), y)
+            optimizer.step()
+            self.update_average()
+            losses.append(loss.detach())
+            outputs.append(output.detach())
+            targets.append(y)
+        self.count_steps(len(losses))
+        self.log_steps(losses, first)
+        self.record_training(losses, outputs, targets)
+
+    def differentiate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the gradients for a minibatch; return its loss and outputs.
+
+        The gradients are stored in the attribute ``grad`` of the parameters.
+        """
+        if len(x) <= self._microbatch_size:
+            return self._differentiate_microbatch(x, y, 1.0)
+        loss, outputs = torch.zeros((), device=x.device), []
+        for part, truth, share in microbatches(x, y, self._microbatch_size):
+            part_loss, output = self._differentiate_microbatch(part, truth, share)
+            loss += share * part_loss.detach()
+            outputs.append(output.detach())
+        return loss, torch.cat(outputs)
+
+    def _differentiate_microbatch(
+        self, x: Tensor, y: Tensor, share: float
+    ) -> tuple[Tensor, Tensor]:
+        """Add ``share`` times the gradients for a microbatch; return its loss and outputs."""
+        output = self.network(x)
+        loss = self.loss(output, y)
+        weight = torch.full_like(loss, share)
+        # Only the gradients of several processes have to be averaged by Lightning.
+        if self.trainer.world_size == 1:
+            loss.backward(weight)
+        else:
+            self.manual_backward(loss, weight)
+        return loss, output
+
+    def augmented(self, x: Tensor) -> Tensor:
+        """Return the inputs of the epoch's next training minibatch, augmented."""
+        if self.augmentation is None:
+            return x
+        return self.augmentation(x, self._noise, self._strength)
+
+    def learning_rate(self) -> float:
+        """Return the learning rate of the last step."""
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        assert isinstance(optimizer, Optimizer)
+        return float(optimizer.param_groups[0]["lr"])
+
+    def learning_rates(self, first: int, count: int) -> list[float]:
+        """Return the learning rates of ``count`` steps from ``first``, fewer at ``max_steps``."""
+        base, per_epoch, epochs = self._base_learning_rate, self._steps_per_epoch, self._epochs
+        most = self.trainer.max_steps
+        last = first + count if most < 0 else min(first + count, most)
+        return [base * self.schedule(step / per_epoch, epochs) for step in range(first, last)]
+
+    @property
+    def _steps_per_epoch(self) -> int:
+        return training_loader(self.trainer).batches
+
+    @property
+    def _epochs(self) -> float:
+        """The length of the whole training in epochs."""
+        epochs, steps = float(self.trainer.max_epochs or math.inf), self.trainer.max_steps
+        return epochs if steps < 0 else min(epochs, steps / self._steps_per_epoch)
+
+    def count_steps(self, steps: int) -> None:
+        """Add ``steps`` to Lightning's number of steps, which does not count minibatches."""
+        progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
+        for tracker in (progress.total, progress.current):
+            tracker.ready += steps
+            tracker.completed += steps
+
+    def log_steps(self, losses: list[Tensor], first: int) -> None:
+        """Log the loss of each ``log_every_n_steps``-th step, counted from the start of the run."""
+        every = self.log_every_n_steps
+        if every == 0 or self.logger is None:
+            return
+        for step, loss in enumerate(losses, first + 1):
+            if step % every == 0:
+                self.logger.log_metrics({"loss/minibatch": float(loss)}, step)
+
+
+def _average_of(network: nn.Module, decay: float) -> AveragedModel:
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+    return average.requires_grad_(False)

@@ -1,0 +1,1 @@
+"""Tables and figures of a task's predictions for a split."""
