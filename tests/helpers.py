@@ -24,15 +24,15 @@ from mlp_lab.config.compose import CONFIG_FOLDER, ROOTS
 from mlp_lab.nn.mlp import MLP
 from mlp_lab.nn.schedules import Constant
 from mlp_lab.runs.build import build_task
-from mlp_lab.runs.train import Result
 from mlp_lab.storage.checkpoints import read_checkpoint
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.results import Evaluation, Result
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.tasks.base import Task
 
 CHECKOUT = Path(__file__).parents[1]
 SCRIPT = CHECKOUT / "scripts" / "train.py"
 Experiment = Callable[..., Result]
-Evaluate = Callable[..., dict]
+Evaluate = Callable[..., Evaluation]
 Start = Callable[..., subprocess.Popen]
 forks = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes aren't forked")
 
@@ -78,7 +78,7 @@ def make_task(cls: type[Task], **arguments: Any) -> Task:
 def weights(run: Result | Path | str, which: str = "last") -> dict[str, Tensor]:
     """Return the state of the task in a checkpoint of a run."""
     folder = run.folder if isinstance(run, Result) else run
-    return read_checkpoint(Run(folder).checkpoint(which))["state_dict"]
+    return read_checkpoint(RunFolder(folder).checkpoint(which))["state_dict"]
 
 
 def assert_equal_weights(first: Result | Path | str, second: Result | Path | str) -> None:
@@ -155,10 +155,10 @@ def curves(folder: str) -> dict[str, list[tuple[int, float]]]:
 def assert_same_runs(apart: list[Result], stacked: list[Result]) -> None:
     """Whatever they leave in their folders is the same: results, curves, checkpoints."""
     for one, other in zip(apart, stacked, strict=True):
-        assert_alike(vars(one), vars(other))
-        a, b = Run(one.folder), Run(other.folder)
+        assert_alike(one.to_json(), other.to_json())
+        a, b = RunFolder(one.folder), RunFolder(other.folder)
         assert_alike(a.history, b.history)
-        assert_alike(a.result, b.result)
+        assert_alike(a.result.to_json(), b.result.to_json())
         assert_alike(curves(one.folder), curves(other.folder))
         for which in ("best", "last"):
             assert_alike(read_checkpoint(a.checkpoint(which)), read_checkpoint(b.checkpoint(which)))
@@ -169,7 +169,7 @@ def assert_same_runs(apart: list[Result], stacked: list[Result]) -> None:
 
 def log_probabilities(folder: Path, split: str, which: str) -> tuple[Tensor, Tensor]:
     """Logarithms of the probabilities, and the targets, with nothing but torch."""
-    data, _ = build_task(Run.open(str(folder)).config)
+    data, _ = build_task(RunFolder.open(str(folder)).config)
     data.setup()
     network = MLP(784, 10, width=64)
     content = torch.load(folder / "checkpoints" / f"{which}.ckpt", weights_only=True)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mlp_lab.benchmark.timing import TimedRun
 from mlp_lab.config.compose import compose
 from mlp_lab.runs.train import train
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.run_folder import RunFolder
 
 NETWORKS = ((64, 256), (30, 10))  # width and batch size
 LEARNING_RATE = 0.1
@@ -29,7 +29,7 @@ def epoch_seconds(folder: str | Path) -> float:
     one epoch. Few of the times include a checkpoint, which takes 2 ms and is written once per
     second.
     """
-    return statistics.median(row["seconds"] for row in Run(folder).history[1:])
+    return statistics.median(row["seconds"] for row in RunFolder(folder).history[1:])
 
 
 def mlp_lab_epoch(*overrides: str) -> TimedRun:

@@ -15,7 +15,7 @@ def compare() -> None:
     add = parser.arguments.add_argument
     add("folders", nargs="+", help="run folders, or folders that contain run folders")
     add("--metric", default="loss", help="metric on validation data (default: %(default)s)")
-    add("--mode", default="min", choices=MODES, help="whether lower or higher values are better")
+    add("--mode", choices=MODES, help="which values are better (default: that of the metric)")
     add("--output", help="folder of the summary (default: the common parent folder)")
     run_command(parser, _compare)
 

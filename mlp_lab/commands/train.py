@@ -18,6 +18,7 @@ from mlp_lab.commands.application import (
 from mlp_lab.config import schemas
 from mlp_lab.errors import UserError
 from mlp_lab.runs.threads import set_threads
+from mlp_lab.storage.results import Status
 
 
 def train() -> None:
@@ -43,9 +44,9 @@ def _train_run(cfg: DictConfig) -> object:
         keys = [override.partition("=")[0] for override in overrides]
         changes = {key: OmegaConf.select(cfg, key) for key in keys if key != "resume"}
         result = resume(cfg.resume, changes)
-    if result.status == "interrupted":
+    if result.status is Status.INTERRUPTED:
         raise KeyboardInterrupt
-    if result.status != "finished":
+    if result.status is not Status.FINISHED:
         raise UserError(result.reason)
     return result.best
 
@@ -69,9 +70,9 @@ def _threads(cfg: DictConfig) -> int | None:
     """Return the number of threads; a resumed run keeps its number, which affects rounding."""
     if cfg.resume is None or cfg.threads is not None:
         return cfg.threads
-    from mlp_lab.storage.run_folder import Run
+    from mlp_lab.storage.run_folder import RunFolder
 
-    return Run.open(cfg.resume).config.threads
+    return RunFolder.open(cfg.resume).config.threads
 
 
 def _resumed_sweep(args: Namespace) -> str | None:

@@ -13,7 +13,7 @@ from mlp_lab.config.schemas.backprop import NUMBER
 from mlp_lab.course.lecture_networks import EXAMPLES, Example
 from mlp_lab.errors import UserError
 from mlp_lab.figures import network_graph
-from mlp_lab.formatting import console, table
+from mlp_lab.formatting import table
 from mlp_lab.nn.scalar_backpropagation import (
     Gradients,
     deltas,
@@ -24,6 +24,7 @@ from mlp_lab.nn.scalar_backpropagation import (
     gradients_by_paths,
 )
 from mlp_lab.storage.files import csv_text, write_png, write_whole
+from mlp_lab.storage.log import console
 from mlp_lab.storage.run_folder import new_folder
 from mlp_lab.storage.tensorboard import write_event_file
 

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import FuncFormatter
 
-_UNITS = {"psnr": "dB"}
+from mlp_lab.config.metrics import Metric
 
 
-def with_unit(metric: str) -> str:
-    """Return the name of a metric, followed by its unit if it has one."""
-    return f"{metric} ({_UNITS[metric]})" if metric in _UNITS else metric
+def format_ticks(axis: Axis, metric: Metric) -> None:
+    """Show the values of a metric on an axis in per cent, if it is a fraction."""
+    if metric.percent:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: metric.short_text(value)))
 
 
 def tilt_long_names(panel: Axes, names: Sequence[str], room: int = 3) -> None:

@@ -4,7 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, LogLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
+
+from mlp_lab.config.metrics import get_metric
+from mlp_lab.figures.axes import format_ticks
 
 # Number of parameters, mean and standard deviation of a metric over several runs (nan for a single
 # run), and name of the network.
@@ -37,8 +40,8 @@ def metric_by_parameters(
     panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     panel.xaxis.set_minor_locator(NullLocator())
     panel.xaxis.set_major_formatter(EngFormatter(sep=""))
-    if metric == "error":
-        panel.yaxis.set_major_formatter(PercentFormatter(1.0))
+    if get_metric(metric).percent:
+        format_ticks(panel.yaxis, get_metric(metric))
     elif all(mean > 0 for points in lines.values() for _, mean, *_ in points):
         panel.set_yscale("log")
     panel.set(xlabel=f"number of parameters (labels at the points: {key})")

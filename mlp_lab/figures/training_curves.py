@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
-from mlp_lab.figures.axes import with_unit
+from mlp_lab.config.metrics import get_metric, metric_order
+from mlp_lab.figures.axes import format_ticks
 
 _COLOURS = {"train": "tab:blue", "validation": "tab:orange"}
 
@@ -19,24 +20,21 @@ def loss_curves(history: Sequence[Mapping[str, float]], best: int | None) -> Fig
         best: best epoch, marked by a vertical line; None for no mark.
     """
     names = {k.split("/")[0]: None for row in history for k in row if "/" in k}
-    metrics = sorted(names, key=lambda name: (name != "loss", name))
+    metrics = sorted(names, key=metric_order)
     figure = Figure(figsize=(5.5 * len(metrics), 4), layout="constrained")
-    for panel, metric in zip(
-        figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True
-    ):
+    panels = figure.subplots(1, len(metrics), squeeze=False)[0]
+    for panel, name in zip(panels, metrics, strict=True):
         for split, colour in _COLOURS.items():
-            points = [
-                (r["epoch"], r[f"{metric}/{split}"]) for r in history if f"{metric}/{split}" in r
-            ]
+            key = f"{name}/{split}"
+            points = [(row["epoch"], row[key]) for row in history if key in row]
             # A line needs two points: show a single one with a marker.
             marker = "o" if len(points) == 1 else None
             panel.plot(*zip(*points, strict=True), color=colour, marker=marker, label=split)
         if best is not None:
             panel.axvline(best, color="grey", linestyle=":", label=f"best epoch: {best}")
-        panel.set(xlabel="epoch", ylabel=with_unit(metric))
+        panel.set(xlabel="epoch", ylabel=get_metric(name).label)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if metric == "error":
-            panel.yaxis.set_major_formatter(PercentFormatter(1.0))
+        format_ticks(panel.yaxis, get_metric(name))
         panel.set_ylim(bottom=0)
         panel.grid(alpha=0.3)
         panel.legend()

@@ -12,13 +12,16 @@ from omegaconf import DictConfig, ListConfig
 from torch import Tensor
 
 from mlp_lab.config.flatten import flatten, format_value, is_within
+from mlp_lab.config.metrics import get_metric
 from mlp_lab.errors import UserError
-from mlp_lab.formatting import console, percent, table
+from mlp_lab.formatting import table
 from mlp_lab.runs.build import target_of
 from mlp_lab.runs.evaluate import measure
 from mlp_lab.storage.files import json_text, read_json, write_whole
-from mlp_lab.storage.run_folder import Run
-from mlp_lab.storage.sweep_folder import Sweep
+from mlp_lab.storage.log import console
+from mlp_lab.storage.results import EnsembleEvaluation
+from mlp_lab.storage.run_folder import RunFolder
+from mlp_lab.storage.sweep_folder import SweepFolder
 from mlp_lab.tasks.base import Task
 
 log = logging.getLogger(__name__)
@@ -36,14 +39,14 @@ _OF_OTHERS = {
 
 def is_committee(run: Any) -> bool:
     """Whether ``run``, as the user typed it, names a list of runs or the folder of a sweep."""
-    return isinstance(run, ListConfig) or Sweep.lies_in(str(run))
+    return isinstance(run, ListConfig) or SweepFolder.lies_in(str(run))
 
 
-def evaluate(cfg: DictConfig) -> dict[str, Any]:
-    """Evaluate a committee as ``cfg`` says (``schemas.Evaluate``); return its entry in the record.
+def evaluate(cfg: DictConfig) -> EnsembleEvaluation:
+    """Evaluate a committee as ``cfg`` says (``schemas.Evaluate``).
 
     Its members are the runs that ``cfg.run`` lists, and the finished jobs of sweeps among them.
-    Each is evaluated, and has an entry of its own, as if it were alone. The committee's entry is
+    Each one is also evaluated alone, which is added to its result. The committee's evaluation is
     appended to ``committee.json`` in the folder that holds all members, that of a sweep for its
     jobs; there their names are paths from this folder.
 
@@ -57,30 +60,30 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         _refuse_strangers(runs, cfg.split)
         folder = Path(os.path.commonpath([run.folder.resolve().parent for run in runs]))
         _recorded(folder / _RECORD)  # a damaged one is refused before anything is evaluated
-        entries, outputs = [], []
+        errors, outputs = [], []
         for run in runs:
-            entry, data, task = measure(run, cfg.split, cfg.checkpoint)
+            alone, data, task = measure(run, cfg.split, cfg.checkpoint)
             output, targets = task.outputs(data.loader(cfg.split))
-            entries.append(entry)
+            errors.append(alone.metrics["error"])
             outputs.append(output)
         wrong = decide(task, torch.stack(outputs), cfg.average) != targets
         names = [run.folder.resolve().relative_to(folder).as_posix() for run in runs]
-        errors = [entry["error"] for entry in entries]
-        entry = {
-            "split": cfg.split,
-            "checkpoint": cfg.checkpoint,
-            "average": cfg.average,
-            "error": float(wrong.double().mean()),
-            "members": dict(zip(names, errors, strict=True)),
-        }
-        _append(folder / _RECORD, entry)
-        rows = [[name, percent(error)] for name, error in entry["members"].items()]
-        rows += [["mean of the members", percent(sum(errors) / len(errors))]]
-        rows += [[f"committee of {len(runs)} ({cfg.average})", percent(entry["error"])]]
+        evaluation = EnsembleEvaluation(
+            cfg.split,
+            cfg.checkpoint,
+            cfg.average,
+            float(wrong.double().mean()),
+            dict(zip(names, errors, strict=True)),
+        )
+        _append(folder / _RECORD, evaluation)
+        text = get_metric("error").text
+        rows = [[name, text(error)] for name, error in evaluation.members.items()]
+        rows += [["mean of the members", text(sum(errors) / len(errors))]]
+        rows += [[f"committee of {len(runs)} ({cfg.average})", text(evaluation.error)]]
         log.info("%s: %s checkpoints", folder, cfg.checkpoint)
         log.info("\n%s\n", table(["member", f"{cfg.split} error"], rows))
         log.info("record: %s", folder / _RECORD)
-    return entry
+    return evaluation
 
 
 def decide(task: Task, outputs: Tensor, average: str) -> Tensor:
@@ -107,18 +110,22 @@ def decide(task: Task, outputs: Tensor, average: str) -> Tensor:
     return mean.argmax(1)
 
 
-def _members(named: Any) -> list[Run]:
+def _members(named: Any) -> list[RunFolder]:
     """The runs of a committee, each once. Raises UserError if there are none."""
-    runs: dict[Path, Run] = {}
+    runs: dict[Path, RunFolder] = {}
     for folder in map(str, named if isinstance(named, ListConfig) else [named]):
-        for run in _finished(Sweep.open(folder)) if Sweep.lies_in(folder) else [Run.open(folder)]:
+        for run in (
+            _finished(SweepFolder.open(folder))
+            if SweepFolder.lies_in(folder)
+            else [RunFolder.open(folder)]
+        ):
             runs.setdefault(run.folder.resolve(), run)
     if not runs:
         raise UserError("run=[]: must name one run at least")
     return list(runs.values())
 
 
-def _finished(sweep: Sweep) -> list[Run]:
+def _finished(sweep: SweepFolder) -> list[RunFolder]:
     """The jobs of a sweep that have finished; says how many have not."""
     finished, begun = sweep.finished, len(sweep.runs())
     if not finished:
@@ -128,7 +135,7 @@ def _finished(sweep: Sweep) -> list[Run]:
     return finished
 
 
-def _refuse_strangers(runs: Sequence[Run], split: str) -> None:
+def _refuse_strangers(runs: Sequence[RunFolder], split: str) -> None:
     """Raise UserError for a run that doesn't learn classes, or learns others than the first."""
     first, *others = (_learnt(run, split) for run in runs)
     for run, own in zip(runs[1:], others, strict=True):
@@ -140,7 +147,7 @@ def _refuse_strangers(runs: Sequence[Run], split: str) -> None:
                 )
 
 
-def _learnt(run: Run, split: str) -> dict[str, Any]:
+def _learnt(run: RunFolder, split: str) -> dict[str, Any]:
     """What members have to agree in: the examples of a split, and how probabilities are made."""
     task: type[Task] = target_of(run.config.task)
     if not task.predicts_probabilities():
@@ -162,7 +169,7 @@ def _recorded(record: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def _append(record: Path, entry: dict[str, Any]) -> None:
-    """Add an entry to the list in a file."""
+def _append(record: Path, evaluation: EnsembleEvaluation) -> None:
+    """Append an evaluation to the list in a file."""
     with filelock.FileLock(record.with_name(".lock")):  # two at once would lose one's entry
-        write_whole(record, json_text([*_recorded(record), entry]).encode())
+        write_whole(record, json_text([*_recorded(record), evaluation.to_json()]).encode())

@@ -2,17 +2,21 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from omegaconf import DictConfig
 
+from mlp_lab.config.metrics import get_metric
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
-from mlp_lab.formatting import console, markdown, metric, table
+from mlp_lab.formatting import markdown, table
 from mlp_lab.nn.probes import linear_layers
 from mlp_lab.runs.build import build_task
 from mlp_lab.storage.checkpoints import load_network, trained_epochs
-from mlp_lab.storage.run_folder import Run, metrics_of
+from mlp_lab.storage.log import console
+from mlp_lab.storage.results import Evaluation
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.storage.tensorboard import write_event_file
 from mlp_lab.tasks.base import Task
 from mlp_lab.tasks.diagnostics.diagnostic import Diagnostic
@@ -24,56 +28,54 @@ from mlp_lab.tasks.diagnostics.split_predictions import SplitPredictions
 log = logging.getLogger(__name__)
 
 
-def evaluate(cfg: DictConfig) -> dict[str, Any]:
-    """Evaluate a run as ``cfg`` (``schemas.Evaluate``) specifies; return the entry of the result.
+def evaluate(cfg: DictConfig) -> Evaluation:
+    """Evaluate a run as ``cfg`` (``schemas.Evaluate``) specifies; return the evaluation.
 
-    Figures, tables and the entry are written to the run folder, which is the only input. The keys
-    of the entry are ``split``, ``checkpoint`` (``best`` or ``last``), ``epoch`` (of the checkpoint,
-    from 1), the metrics of ``Task.evaluate_split`` and, for each diagnostic, its name with its
-    rows.
+    Figures, tables and the evaluation are written to the run folder, which is the only input.
 
     Raises:
         UserError: there is no such run or checkpoint, it is damaged, or an option is unsuitable for
             the run; the split is not evaluated then.
     """
     with console(None):
-        run = Run.open(str(cfg.run))
+        run = RunFolder.open(str(cfg.run))
         data, task, epoch = _load(run, cfg.checkpoint)
         check_options(cfg, data, task)
         temperature = _temperature(data, task) if cfg.temperature else None
-        entry = assess(data, task, cfg.split, cfg.checkpoint, epoch)
+        evaluation = assess(data, task, cfg.split, cfg.checkpoint, epoch)
         log.info("%s: %s checkpoint", run.folder, cfg.checkpoint)
-        metrics = metrics_of(entry)
-        values = [metric(name, value) for name, value in metrics.items()]
-        log.info("\n%s\n", table([f"epoch {entry['epoch']}", *metrics], [[cfg.split, *values]]))
+        metrics = evaluation.metrics
+        values = [get_metric(name).text(value) for name, value in metrics.items()]
+        log.info("\n%s\n", table([f"epoch {epoch}", *metrics], [[cfg.split, *values]]))
         name = cfg.split if cfg.checkpoint == "best" else f"{cfg.split}_{cfg.checkpoint}"
         predictions = SplitPredictions(data, task, cfg.split, temperature)
         diagnostics = task.diagnostics(predictions)
         if cfg.robustness:
             diagnostics.append(robustness(predictions))
-        entry |= {diagnostic.name: diagnostic.rows for diagnostic in diagnostics}
-        run.add_evaluation(entry)
+        tables = {diagnostic.name: diagnostic.rows for diagnostic in diagnostics}
+        evaluation = replace(evaluation, tables=tables)
+        run.add_evaluation(evaluation)
         if diagnostics:
             _report(run, name, diagnostics)
         if cfg.embeddings > 0:
             count = write_embeddings(predictions, cfg.embeddings, run.folder, name)
             log.info("TensorBoard's projector: %s examples of %s", f"{count:,}", name)
-    return entry
+    return evaluation
 
 
-def measure(run: Run, split: str, which: str) -> tuple[dict[str, Any], DataModule, Task]:
+def measure(run: RunFolder, split: str, which: str) -> tuple[Evaluation, DataModule, Task]:
     """Evaluate the metrics of a checkpoint (``best``, ``last``) on a split.
 
-    Return the entry, which is also added to the run's result, and the data module and task.
+    Return the evaluation, which is also added to the run's result, and the data module and task.
     """
     data, task, epoch = _load(run, which)
-    entry = assess(data, task, split, which, epoch)
-    run.add_evaluation(entry)
-    return entry, data, task
+    evaluation = assess(data, task, split, which, epoch)
+    run.add_evaluation(evaluation)
+    return evaluation, data, task
 
 
-def assess(data: DataModule, task: Task, split: str, which: str, epoch: int) -> dict[str, Any]:
-    """Return the entry for a split, without diagnostics.
+def assess(data: DataModule, task: Task, split: str, which: str, epoch: int) -> Evaluation:
+    """Return the evaluation of a split, without diagnostics.
 
     Args:
         data: data module that has been set up.
@@ -82,11 +84,10 @@ def assess(data: DataModule, task: Task, split: str, which: str, epoch: int) -> 
         which: name of the checkpoint, ``best`` or ``last``.
         epoch: epoch of the checkpoint, from 1.
     """
-    metrics = task.evaluate_split(data, split)
-    return {"split": split, "checkpoint": which, "epoch": epoch, **metrics}
+    return Evaluation(split, which, epoch, task.evaluate_split(data, split))
 
 
-def _load(run: Run, which: str) -> tuple[DataModule, Task, int]:
+def _load(run: RunFolder, which: str) -> tuple[DataModule, Task, int]:
     """Return the data of a run, its task with the weights of a checkpoint, and their epoch."""
     path = run.checkpoint(which)  # first, since without it the data need not be downloaded
     data, task = build_task(run.config)
@@ -115,7 +116,7 @@ def _temperature(data: DataModule, task: Task) -> float:
     return fit_temperature(task.negative_log_likelihood, outputs, targets)
 
 
-def _report(run: Run, name: str, diagnostics: Sequence[Diagnostic]) -> None:
+def _report(run: RunFolder, name: str, diagnostics: Sequence[Diagnostic]) -> None:
     """Print diagnostics; write ``<name>_*.csv``, ``figures/<name>_*.png`` and an event file."""
     run.remove_figures(f"{name}_errors_*")
     texts, figures = [], {}
@@ -137,4 +138,4 @@ def _cell(column: str, value: Any) -> str:
         return value
     if isinstance(value, int) or column == "strength":
         return f"{value:,g}"
-    return metric(column, value)
+    return get_metric(column).text(value)

@@ -9,14 +9,15 @@ from omegaconf import DictConfig
 
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
-from mlp_lab.formatting import console, table
+from mlp_lab.formatting import table
 from mlp_lab.images.codecs import encode_png, to_uint8
 from mlp_lab.images.digit_files import light_on_dark, read_digits
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.render import render
 from mlp_lab.storage.checkpoints import load_network
 from mlp_lab.storage.files import csv_text, write_whole
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.log import console
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.tasks.base import Task
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def predict(cfg: DictConfig) -> list[Prediction] | Path:
         UserError: there is no such run or image, or the run cannot predict it.
     """
     with console(None):
-        run = Run.open(cfg.run)
+        run = RunFolder.open(cfg.run)
         path = run.checkpoint(cfg.checkpoint)
         data, task = build_task(run.config)
         load_network(task, path)
@@ -50,7 +51,7 @@ def predict(cfg: DictConfig) -> list[Prediction] | Path:
         raise UserError(f"{run.folder}: needs a run that learned an image, or classes of images")
 
 
-def _render(cfg: DictConfig, run: Run, data: DataModule, task: Task) -> Path:
+def _render(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task) -> Path:
     """Render the image that the run has learned."""
     if cfg.images is not None:
         raise UserError(f"images={cfg.images}: must be null: {run.folder} has learned one image")
@@ -74,7 +75,7 @@ def _render(cfg: DictConfig, run: Run, data: DataModule, task: Task) -> Path:
     return output
 
 
-def _classify(cfg: DictConfig, run: Run, data: DataModule, task: Task) -> list[Prediction]:
+def _classify(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task) -> list[Prediction]:
     """Predict the classes of the images ``cfg.images``."""
     for key in ("size", "region"):
         if cfg[key] is not None:

@@ -1,16 +1,16 @@
 """What a run tells of itself: a table on the terminal, text and HPARAMS in TensorBoard."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab.config.flatten import flatten, is_within
+from mlp_lab.config.metrics import get_metric, metric_order
 from mlp_lab.config.names import SPLITS
-from mlp_lab.formatting import metric, table
+from mlp_lab.formatting import table
 from mlp_lab.runs.logger import TensorBoard
-from mlp_lab.storage.run_folder import metrics_of
+from mlp_lab.storage.results import Result, Status
 
 # What makes a difference between runs.
 _SETTINGS = (
@@ -29,37 +29,35 @@ _SETTINGS = (
 )
 
 
-def outcome(result: Mapping[str, Any]) -> str:
-    """The result table of a run, and how to go on from it. ``result`` is that of result.json."""
-    folder = Path(result["folder"])
-    fitted = result["seconds"][-1]
-    lines = [
-        f"{result['status']}: {result['epochs']} epochs, {result['steps']:,} steps, {fitted:.1f} s"
-    ]
-    if result["reason"] is not None:
-        lines.append(result["reason"])
-    if result["refit"]:
+def outcome(result: Result) -> str:
+    """Return the result table of a run, and the commands to resume and to look at it."""
+    folder, fitted = Path(result.folder), result.seconds[-1]
+    lines = [f"{result.status}: {result.epochs} epochs, {result.steps:,} steps, {fitted:.1f} s"]
+    if result.reason is not None:
+        lines.append(result.reason)
+    if result.refit:
         lines.append("a refit: it trained on the validation data as well; the last epoch counts")
-    if result["best"] is not None:
+    if result.best is not None:
         columns = final_metrics(result)
-        names = sorted({key.split("/")[0] for key in columns}, key=lambda n: (n != "loss", n))
+        names = sorted({key.split("/")[0] for key in columns}, key=metric_order)
         rows = [
-            [split, *(metric(name, columns.get(f"{name}/{split}")) for name in names)]
+            [split, *(get_metric(name).text(columns.get(f"{name}/{split}")) for name in names)]
             for split in SPLITS
         ]
-        lines += ["", table([f"epoch {result['best']['epoch']}", *names], rows), ""]
-    if result["status"] == "interrupted":
+        lines += ["", table([f"epoch {result.best['epoch']}", *names], rows), ""]
+    if result.status is Status.INTERRUPTED:
         lines.append(f"go on:  python scripts/train.py resume={folder}")
     lines.append(f"look:   tensorboard --logdir {folder.parent}")
     return "\n".join(lines)
 
 
-def final_metrics(result: Mapping[str, Any]) -> dict[str, float]:
-    """The chosen epoch's metrics as ``<metric>/<split>``, with those of the first test."""
-    chosen = {key: value for key, value in (result["best"] or {}).items() if "/" in key}
-    for entry in result["evaluations"]:
-        if entry["split"] == "test" and entry["epoch"] == result["best"]["epoch"]:
-            chosen |= {f"{name}/test": value for name, value in metrics_of(entry).items()}
+def final_metrics(result: Result) -> dict[str, float]:
+    """Return the metrics of the chosen epoch as ``<metric>/<split>``, those of its test too."""
+    best = result.best or {}
+    chosen = {key: value for key, value in best.items() if "/" in key}
+    for entry in result.evaluations:
+        if entry.split == "test" and entry.epoch == best.get("epoch"):
+            chosen |= {f"{name}/test": value for name, value in entry.metrics.items()}
     return chosen
 
 
@@ -69,7 +67,7 @@ def show_config(logger: Any, cfg: DictConfig) -> None:
         logger.log_text("config", OmegaConf.to_yaml(cfg))
 
 
-def show_outcome(logger: Any, cfg: DictConfig, result: Mapping[str, Any]) -> None:
+def show_outcome(logger: Any, cfg: DictConfig, result: Result) -> None:
     """The run's row in TensorBoard's HPARAMS: its settings and the chosen epoch's metrics.
 
     These are called ``best/...``: TensorBoard orders the columns by their names, and shows five.

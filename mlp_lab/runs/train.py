@@ -6,15 +6,15 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from mlp_lab.config.schemas.data import is_refit
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
-from mlp_lab.formatting import console
 from mlp_lab.lightning import callbacks_of, is_first_process, pl
 from mlp_lab.nn.probes import count_parameters, describe
 from mlp_lab.runs import report
@@ -25,7 +25,9 @@ from mlp_lab.runs.logger import TensorBoard
 from mlp_lab.runs.threads import busy_hint
 from mlp_lab.runs.trainer import build_trainer
 from mlp_lab.storage.checkpoints import load_network, stopped_early, trained_epochs
-from mlp_lab.storage.run_folder import Run, is_refit
+from mlp_lab.storage.log import console
+from mlp_lab.storage.results import Result, Status
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.tasks.base import Diverged, Task
 
 log = logging.getLogger(__name__)
@@ -34,38 +36,6 @@ log = logging.getLogger(__name__)
 RESUMABLE = ("trainer.max_epochs", "trainer.max_steps", "threads")
 
 _FOLDER_VARIABLE = "MLP_LAB_RUN_FOLDER"
-
-
-@dataclass
-class Result:
-    """What came out of a run; ``result.json`` holds the same.
-
-    Attributes:
-        folder: of the run.
-        status: ``finished``, ``interrupted``, ``diverged`` or, in a sweep, ``failed``.
-        reason: why it did not finish, or did before its time.
-        refit: whether it trained on the validation data as well; then ``best`` is the last epoch.
-        parameters: of the network.
-        epochs: trained, in all.
-        steps: of the optimizer, in all.
-        best: row of the history: the epoch that was chosen on validation data.
-        last: row of the history: the last epoch.
-        seconds: of wall time until the fit's end, an entry each time that the run went on. Jobs
-            that train as one network share theirs.
-        evaluations: metrics on a whole split, an entry each time that somebody looked.
-    """
-
-    folder: str
-    status: str = "finished"
-    reason: str | None = None
-    refit: bool = False
-    parameters: int = 0
-    epochs: int = 0
-    steps: int = 0
-    best: dict[str, float] | None = None
-    last: dict[str, float] | None = None
-    seconds: list[float] = field(default_factory=list)
-    evaluations: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass
@@ -80,7 +50,7 @@ class Training:
 
     cfg: DictConfig
     overrides: Sequence[str]
-    run: Run
+    run: RunFolder
     data: DataModule
     task: Task
     trainer: pl.Trainer
@@ -114,7 +84,7 @@ class Training:
                 raise UserError(
                     f"{key}: can't be changed when a run goes on (these can: {allowed})"
                 )
-        run = Run.open(str(folder))
+        run = RunFolder.open(str(folder))
         cfg = OmegaConf.create(OmegaConf.to_container(run.config))
         assert isinstance(cfg, DictConfig)
         for key, value in changes.items():
@@ -138,21 +108,20 @@ class Training:
         report.show_config(self.trainer.logger, self.cfg)
 
     def conclude(
-        self, status: str, reason: str | None, seconds: float, *, test: bool = False
+        self, status: Status, reason: str | None, seconds: float, *, test: bool = False
     ) -> Result:
         """Write down what came out of a fit, and say it; ``test``: touch the test set for it."""
         result = self._collect(seconds)
         result.status, result.reason = status, reason or self._stopped_by()
         if self.trainer.is_global_zero:
-            if test and status == "finished" and result.best is not None:
+            if test and status is Status.FINISHED and result.best is not None:
                 # Where the data are; Lightning took it away.
                 self.task.to(self.trainer.strategy.root_device)
                 epoch = trained_epochs(load_network(self.task, self.run.checkpoint("best")))
-                entry = assess(self.data, self.task, "test", "best", epoch)
-                result.evaluations.append(entry)
-            self.run.write_result(asdict(result))
-            report.show_outcome(self.trainer.logger, self.cfg, asdict(result))
-            log.info("%s", report.outcome(asdict(result)))
+                result.evaluations.append(assess(self.data, self.task, "test", "best", epoch))
+            self.run.write_result(result)
+            report.show_outcome(self.trainer.logger, self.cfg, result)
+            log.info("%s", report.outcome(result))
         return result
 
     def close(self) -> None:
@@ -178,8 +147,8 @@ class Training:
             steps=0 if last is None else int(last["step"]),
             best=checkpoint.best,
             last=last,
-            seconds=[*before.get("seconds", []), seconds],
-            evaluations=before.get("evaluations", []),
+            seconds=[*before.seconds, seconds],
+            evaluations=before.evaluations,
         )
 
 
@@ -215,33 +184,33 @@ def fit_alone(training: Training, *, test: bool, terminal: bool = True) -> Resul
 
 def fit(
     trainer: pl.Trainer, task: pl.LightningModule, data: DataModule, checkpoint: Path | None = None
-) -> tuple[str, str | None]:
+) -> tuple[Status, str | None]:
     """Train; return how it ended and, if early, why."""
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(task, data, ckpt_path=checkpoint)
     except Diverged as error:
-        return "diverged", str(error)
+        return Status.DIVERGED, str(error)
     except SystemExit:
         # Lightning turns Ctrl-C into an exit, and leaves the process deaf to the next.
         signal.signal(signal.SIGINT, on_interrupt)
         if not trainer.interrupted:
             raise
-        return "interrupted", f"interrupted in epoch {trainer.current_epoch + 1}"
-    return "finished", None
+        return Status.INTERRUPTED, f"interrupted in epoch {trainer.current_epoch + 1}"
+    return Status.FINISHED, None
 
 
-def _new_run(cfg: DictConfig, folder: str | Path | None) -> Run:
+def _new_run(cfg: DictConfig, folder: str | Path | None) -> RunFolder:
     """A new folder; the processes that a distributed run starts join that of the first."""
     if is_first_process():
-        run = Run.create(cfg.logs, cfg.name) if folder is None else Run.claim(folder)
+        run = RunFolder.create(cfg.logs, cfg.name) if folder is None else RunFolder.claim(folder)
         os.environ[_FOLDER_VARIABLE] = str(run.folder)
-    return Run(os.environ[_FOLDER_VARIABLE])
+    return RunFolder(os.environ[_FOLDER_VARIABLE])
 
 
-def _refuse_done(run: Run, cfg: DictConfig, checkpoint: Mapping[str, Any]) -> None:
+def _refuse_done(run: RunFolder, cfg: DictConfig, checkpoint: Mapping[str, Any]) -> None:
     """Raise UserError if the run has trained all that ``cfg`` asks for."""
-    finished = run.result.get("status") == "finished"
+    finished = run.result.status is Status.FINISHED
     if finished and stopped_early(checkpoint):
         raise UserError(f"{run.folder}: stopped early; it has no more epochs to train")
     limits = {"max_epochs": trained_epochs(checkpoint), "max_steps": checkpoint["global_step"]}

@@ -5,12 +5,13 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from mlp_lab.config.schemas.data import is_refit
 from mlp_lab.errors import UserError
 from mlp_lab.lightning import pl
 from mlp_lab.runs.build import build
 from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
 from mlp_lab.storage.checkpoints import AtomicCheckpoints
-from mlp_lab.storage.run_folder import Run, is_refit
+from mlp_lab.storage.run_folder import RunFolder
 
 _PROFILERS = {
     "simple": pl.profilers.SimpleProfiler,
@@ -19,7 +20,7 @@ _PROFILERS = {
 }
 
 
-def build_trainer(cfg: DictConfig, run: Run) -> pl.Trainer:
+def build_trainer(cfg: DictConfig, run: RunFolder) -> pl.Trainer:
     """Return a Trainer that writes everything to the folder of ``run``."""
     profiler = cfg.trainer.profiler
     if profiler is not None:

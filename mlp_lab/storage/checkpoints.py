@@ -13,18 +13,12 @@ from torch import Tensor, nn
 from mlp_lab.errors import UserError
 from mlp_lab.lightning import pl
 from mlp_lab.storage.files import write_whole
+from mlp_lab.storage.migration import migrate_checkpoint
 
 # Checkpoints in memory, by the files that they are to be written to.
 Checkpoints = dict[Path, dict[str, Any]]
 # The callback that records the history, see ``runs/callbacks/epoch_checkpoint.py``.
 _HISTORY = "EpochCheckpoint"
-# Names of callbacks in checkpoints of earlier versions, and their present names.
-_RENAMED_CALLBACKS = {
-    "Keeper": _HISTORY,
-    "Layers": "LayerRecorder",
-    "Pictures": "ImageProgress",
-    "Weights": "FirstLayerWeights",
-}
 
 
 class AtomicCheckpoints(pl.plugins.TorchCheckpointIO):
@@ -66,9 +60,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
     if not isinstance(content, dict) or "state_dict" not in content:
         raise UserError(f"{path}: damaged: not a checkpoint of a run")
-    states = content.get("callbacks", {})
-    content["callbacks"] = {_RENAMED_CALLBACKS.get(name, name): states[name] for name in states}
-    return content
+    return migrate_checkpoint(content)
 
 
 def load_network(task: nn.Module, path: Path) -> dict[str, Any]:

@@ -17,42 +17,44 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import filelock
-from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
+import yaml
+from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab import __version__
 from mlp_lab.config import schemas
 from mlp_lab.config.check import check
 from mlp_lab.errors import UserError
 from mlp_lab.storage.files import csv_text, json_text, read_json, write_png, write_whole
+from mlp_lab.storage.migration import CONFIG_VERSION, migrate
+from mlp_lab.storage.results import Evaluation, Result
 
 if TYPE_CHECKING:  # a folder is opened before there is a need for a plotting library
     from matplotlib.figure import Figure
 
 _PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy")
-# What makes smaller values the better ones, by mode.
-SIGN = {"min": 1, "max": -1}
+# libyaml, if PyYAML was built with it: a comparison reads hundreds of configs.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _LOCK = ".training"
 _CHECKOUT = Path(__file__).parents[2]
 
 
-class Run:
+class RunFolder:
     """One run's folder. All other code knows a run only through this class."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.checkpoints = self.folder / "checkpoints"
         self.log = self.folder / "train.log"
+        self._config = self.folder / "config.yaml"
 
     @classmethod
-    def create(cls, logs: str, name: str) -> "Run":
+    def create(cls, logs: str, name: str) -> "RunFolder":
         """A new run in a folder ``<logs>/<name>/<date_time>`` of its own."""
         return cls(new_folder(Path(logs) / name))
 
     @classmethod
-    def claim(cls, folder: str | Path) -> "Run":
+    def claim(cls, folder: str | Path) -> "RunFolder":
         """A new run in a given folder. Raises UserError if anything lies there already."""
         run = cls(folder)
         run.folder.mkdir(parents=True, exist_ok=True)
@@ -61,44 +63,54 @@ class Run:
         return run
 
     @classmethod
-    def open(cls, folder: str) -> "Run":
+    def open(cls, folder: str) -> "RunFolder":
         """The run in an existing folder. Raises UserError if there is none."""
         run = cls(folder)
         if not run.folder.is_dir():
             raise UserError(f"{folder}: no such folder")
-        if not (run.folder / "config.yaml").is_file():
+        if not run._config.is_file():
             raise UserError(f"{folder}: not the folder of a run: it has no config.yaml")
         return run
 
     @cached_property
     def config(self) -> DictConfig:
-        """The config that the run was made with."""
-        path = self.folder / "config.yaml"
-        loaded = _load(path)
-        if not isinstance(loaded, DictConfig):
-            raise UserError(f"{path}: damaged: not a config")
+        """The checked config of the run. Raises UserError if its file is damaged."""
+        plain = self.read_config()
         try:
-            return check(loaded, schemas.Train)
+            return check(OmegaConf.create(plain), schemas.Train)
         except UserError as error:
-            raise UserError(f"{path}: {error}") from error
+            raise UserError(f"{self._config}: {error}") from error
+
+    def read_config(self) -> dict[str, Any]:
+        """Return the config of the run with today's names of classes and keys, unchecked.
+
+        A check takes twenty times as long. Raises UserError if the file is damaged.
+        """
+        plain = _read_yaml(self._config)
+        if not isinstance(plain, dict):
+            raise UserError(f"{self._config}: damaged: not a config")
+        try:
+            return migrate(plain)
+        except UserError as error:
+            raise UserError(f"{self._config}: {error}") from error
 
     @property
     def overrides(self) -> list[str]:
-        """What was typed to start the run; nothing where that isn't known."""
+        """The overrides of the command that started the run; empty if they are not known."""
         path = self.folder / "overrides.yaml"
-        return [str(word) for word in _load(path)] if path.is_file() else []
+        return [str(override) for override in _read_yaml(path)] if path.is_file() else []
 
     @property
-    def result(self) -> dict[str, Any]:
-        """What came out so far; empty while the run goes on."""
+    def result(self) -> Result:
+        """The result so far; one without content, and unfinished, before ``result.json`` exists."""
         path = self.folder / "result.json"
         if not path.is_file():
-            return {}
-        result = read_json(path)
-        lists = ("seconds", "evaluations")
-        if not isinstance(result, dict) or not all(isinstance(result.get(k), list) for k in lists):
-            raise UserError(f"{path}: damaged: not the result of a run")
-        return result
+            return Result(str(self.folder))
+        content = read_json(path)
+        try:
+            return Result.from_json(str(self.folder), content)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{path}: damaged: not the result of a run") from error
 
     def checkpoint(self, which: str) -> Path:
         """The checkpoint ``best`` or ``last``. Raises UserError if it isn't there."""
@@ -120,10 +132,12 @@ class Run:
         self._write("environment.json", json_text(environment()))
 
     def write_config(self, cfg: DictConfig) -> None:
-        self._write("config.yaml", OmegaConf.to_yaml(cfg))
+        """Write ``config.yaml``: the version of its format, and the config."""
+        self._write("config.yaml", f"version: {CONFIG_VERSION}\n{OmegaConf.to_yaml(cfg)}")
 
-    def write_result(self, result: Mapping[str, Any]) -> None:
-        self._write("result.json", json_text(result))
+    def write_result(self, result: Result) -> None:
+        """Write ``result.json``."""
+        self._write("result.json", json_text(result.to_json()))
 
     @contextmanager
     def in_training(self) -> Iterator[None]:
@@ -137,11 +151,12 @@ class Run:
         except filelock.Timeout as error:
             raise UserError(f"{self.folder}: another process is training here") from error
 
-    def add_evaluation(self, entry: Mapping[str, Any]) -> None:
-        """Append to the evaluations of ``result.json``, also to those of a run that was killed."""
-        with filelock.FileLock(self.folder / ".lock"):  # two at once would lose one's entry
-            before = self.result or {"status": "unfinished", "seconds": [], "evaluations": []}
-            self.write_result(before | {"evaluations": [*before["evaluations"], entry]})
+    def add_evaluation(self, evaluation: Evaluation) -> None:
+        """Append to the evaluations in ``result.json``, also if the run was killed before it."""
+        with filelock.FileLock(self.folder / ".lock"):  # two processes would lose an entry
+            result = self.result
+            result.evaluations.append(evaluation)
+            self.write_result(result)
 
     def write_history(self, columns: Sequence[str], rows: Sequence[Mapping[str, float]]) -> None:
         """Write ``history.csv``: a row an epoch."""
@@ -232,27 +247,12 @@ def new_folder(parent: Path) -> Path:
             return folder
 
 
-def _load(path: Path) -> DictConfig | ListConfig:
+def _read_yaml(path: Path) -> Any:
+    """Return the content of a YAML file. Raises UserError if it is damaged."""
     try:
-        return OmegaConf.load(path)
-    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+        return yaml.load(path.read_text(encoding="utf-8"), _LOADER)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
-
-
-def best_row(history: Sequence[dict[str, float]], key: str, mode: str) -> dict[str, float] | None:
-    """The row with the best value of ``key``, the first among equals; None where none has it."""
-    rows = [row for row in history if key in row]
-    return min(rows, key=lambda row: SIGN[mode] * row[key], default=None)
-
-
-def is_refit(cfg: DictConfig) -> bool:
-    """Whether a run trains on the validation data as well, and takes its last epoch."""
-    return bool(cfg.data.get("refit", False))
-
-
-def metrics_of(entry: Mapping[str, Any]) -> dict[str, float]:
-    """The metrics of an evaluation's entry, without what it says of the split and checkpoint."""
-    return {name: value for name, value in entry.items() if isinstance(value, float)}
 
 
 def environment() -> dict[str, Any]:

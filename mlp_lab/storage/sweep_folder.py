@@ -13,13 +13,14 @@ import yaml
 
 from mlp_lab.errors import UserError
 from mlp_lab.storage.files import write_whole
-from mlp_lab.storage.run_folder import Run, new_folder
+from mlp_lab.storage.results import Status
+from mlp_lab.storage.run_folder import RunFolder, new_folder
 
 _FILE = "sweep.yaml"
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SweepFolder:
     """One sweep's folder, in a form that travels to other processes and machines.
 
     Attributes:
@@ -37,7 +38,9 @@ class Sweep:
     directory: str
 
     @classmethod
-    def create(cls, logs: str, name: str, words: Sequence[str], varied: Sequence[str]) -> "Sweep":
+    def create(
+        cls, logs: str, name: str, words: Sequence[str], varied: Sequence[str]
+    ) -> "SweepFolder":
         """A new sweep in a folder ``<logs>/<name>/sweeps/<date_time>`` of its own."""
         folder = new_folder(Path(logs).absolute() / name / "sweeps")
         started = datetime.now().astimezone().isoformat(timespec="seconds")
@@ -48,7 +51,7 @@ class Sweep:
         return sweep
 
     @classmethod
-    def open(cls, folder: str | Path) -> "Sweep":
+    def open(cls, folder: str | Path) -> "SweepFolder":
         """The sweep in an existing folder. Raises UserError if there is none."""
         path = Path(folder).absolute() / _FILE
         if not cls.lies_in(folder):
@@ -70,24 +73,24 @@ class Sweep:
         label = re.sub(r"[^\w=.,+-]+", "-", ",".join(varied))[:100]
         return self.folder / (f"{number}_{label}" if label else str(number))
 
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[RunFolder]:
         """The jobs that have begun, by their numbers."""
         found = {path: re.fullmatch(r"(\d+)(_.*)?", path.name) for path in self.folder.iterdir()}
         jobs = [(int(match[1]), path) for path, match in found.items() if match and path.is_dir()]
-        return [Run(path) for _, path in sorted(jobs)]
+        return [RunFolder(path) for _, path in sorted(jobs)]
 
     @property
-    def finished(self) -> list[Run]:
+    def finished(self) -> list[RunFolder]:
         """The jobs that have finished so far, in all processes."""
-        return [run for run in self.runs() if run.result.get("status") == "finished"]
+        return [run for run in self.runs() if run.result.status is Status.FINISHED]
 
     def failures(self) -> dict[str, str]:
-        """Why the jobs that have begun and are not finished are not, by the folders' names."""
+        """Return the reasons of the jobs that have begun and not finished, by folder name."""
         results = {run.folder.name: run.result for run in self.runs()}
         return {
-            name: result.get("reason") or result.get("status", "ended before its result")
+            name: result.reason or _reason(result.status)
             for name, result in results.items()
-            if result.get("status") != "finished"
+            if result.status is not Status.FINISHED
         }
 
     @contextmanager
@@ -112,3 +115,8 @@ class Sweep:
     @property
     def _stopped(self) -> Path:
         return self.folder / ".stopped"
+
+
+def _reason(status: Status) -> str:
+    """Return why a job did not finish, if only its status is known."""
+    return "ended before its result" if status is Status.UNFINISHED else status

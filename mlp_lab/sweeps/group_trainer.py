@@ -4,22 +4,24 @@ import time
 import traceback
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
+from mlp_lab.config.metrics import get_metric, metric_order
 from mlp_lab.errors import UserError
-from mlp_lab.formatting import console, metric
 from mlp_lab.lightning import callbacks_of
 from mlp_lab.nn.encodings import fingerprint
 from mlp_lab.nn.probes import describe
 from mlp_lab.runs.callbacks.progress_bar import Progress
-from mlp_lab.runs.train import Result, Training, fit, fit_alone
+from mlp_lab.runs.train import Training, fit, fit_alone
 from mlp_lab.runs.trainer import build_group_trainer
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.log import console
+from mlp_lab.storage.results import Result, Status
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.groups import Job, TrainingGroup
 from mlp_lab.sweeps.progress import JobEnded, SweepProgress
 from mlp_lab.sweeps.workers import Send
@@ -71,7 +73,9 @@ class GroupTrainer:
 
     @property
     def _is_over(self) -> bool:
-        ends = {"interrupted"} | ({"failed", "diverged"} if self._fail_fast else set())
+        ends = {Status.INTERRUPTED}
+        if self._fail_fast:
+            ends |= {Status.FAILED, Status.DIVERGED}
         return any(result.status in ends for result in self.results.values())
 
     def _share_data(self, training: Training) -> None:
@@ -97,7 +101,7 @@ class GroupTrainer:
         self._report(f"{len(trainings)} jobs train as one network ({network}): {names}")
         start = time.perf_counter()
 
-        def conclude(training: Training, status: str, reason: str | None) -> None:
+        def conclude(training: Training, status: Status, reason: str | None) -> None:
             seconds = time.perf_counter() - start
             self._record(_conclude(training, status, reason, seconds))
 
@@ -120,16 +124,16 @@ class GroupTrainer:
         first, progress = trainings[0], _replace_progress(trainings, self._report)
         trainer = build_group_trainer(first.cfg, progress)
         status, reason = fit(trainer, Stack(members, self._fail_fast), first.data)
-        if status == "diverged":
+        if status is Status.DIVERGED:
             reason = "stopped, since another job diverged"
         for member in members:
             if member.present:
-                member.fail("interrupted", KeyboardInterrupt(reason))
+                member.fail(Status.INTERRUPTED, KeyboardInterrupt(reason))
 
     def _record(self, result: Result) -> None:
         self.results[Path(result.folder)] = result
         line = result_line(result)
-        self._report(line if result.status == "interrupted" else JobEnded(line))
+        self._report(line if result.status is Status.INTERRUPTED else JobEnded(line))
 
 
 def _start(job: Job, stack: ExitStack) -> Training | Result:
@@ -137,11 +141,11 @@ def _start(job: Job, stack: ExitStack) -> Training | Result:
 
     The run folder is locked, and its files are open, until ``stack`` is closed.
     """
-    run = Run(job.folder)
+    run = RunFolder(job.folder)
     try:
         stack.enter_context(run.in_training())
     except UserError as error:  # another process trains here: leave its files alone
-        return Result(str(job.folder), "failed", str(error))
+        return Result(str(job.folder), Status.FAILED, str(error))
     try:
         if run.last_checkpoint is not None:
             training = Training.going_on(job.folder, {})
@@ -162,7 +166,7 @@ def _data_key(training: Training) -> dict[str, Any]:
     return data | {"encoding": fingerprint(training.task.encoding)}
 
 
-def _conclude(training: Training, status: str, reason: str | None, seconds: float) -> Result:
+def _conclude(training: Training, status: Status, reason: str | None, seconds: float) -> Result:
     with console(training.run.log, terminal=False):
         try:
             return training.conclude(status, reason, seconds)
@@ -170,19 +174,18 @@ def _conclude(training: Training, status: str, reason: str | None, seconds: floa
             return failed_result(training.run, training.cfg, error)
 
 
-def failed_result(run: Run, cfg: DictConfig, error: Exception) -> Result:
+def failed_result(run: RunFolder, cfg: DictConfig, error: Exception) -> Result:
     """Write config, traceback and result of a failed job; return the result."""
     run.write_config(cfg)
     _write_traceback(run, error)
     name = [] if isinstance(error, UserError) else [type(error).__name__]
     reason = ": ".join([*name, *filter(None, [str(error)])])
-    failure = {"folder": str(run.folder), "status": "failed", "reason": reason}
-    result = Result(**(run.result | failure))
-    run.write_result(asdict(result))
+    result = replace(run.result, folder=str(run.folder), status=Status.FAILED, reason=reason)
+    run.write_result(result)
     return result
 
 
-def _write_traceback(run: Run, error: Exception) -> None:
+def _write_traceback(run: RunFolder, error: Exception) -> None:
     with run.log.open("a") as file:
         file.writelines(traceback.format_exception(error))
 
@@ -204,7 +207,8 @@ def _replace_progress(trainings: Sequence[Training], report: Send) -> list[Sweep
 def result_line(result: Result) -> str:
     """Return one line for the terminal."""
     best = result.best or {}
-    values = [f"{k} {metric(k, v)}" for k, v in sorted(best.items()) if k.endswith("/validation")]
+    keys = sorted((key for key in best if key.endswith("/validation")), key=metric_order)
+    values = [f"{key} {get_metric(key).text(best[key])}" for key in keys]
     epoch = [f"best epoch {best['epoch']:.0f}"] if best else []
     name = Path(result.folder).name
     return f"{name}: {', '.join([result.status, *epoch, *values])}"

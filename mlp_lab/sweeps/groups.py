@@ -12,7 +12,7 @@ from mlp_lab.nn.encodings import fingerprint
 from mlp_lab.nn.stacking import UnstackableError, shape
 from mlp_lab.runs.build import build_task
 from mlp_lab.storage.checkpoints import read_checkpoint
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.tasks.base import Task
 
 # Maximum number of members of a stack. More save no time, and need all their memory at once.
@@ -85,7 +85,7 @@ def _parts(jobs: Sequence[Job], number: int) -> list[Sequence[Job]]:
 
 def _stacking_key(job: Job) -> Hashable:
     """Return what the jobs of a stack have in common. Raises UnstackableError."""
-    cfg, last = job.cfg, Run(job.folder).last_checkpoint
+    cfg, last = job.cfg, RunFolder(job.folder).last_checkpoint
     if cfg.trainer.profiler is not None:
         raise UnstackableError("trainer.profiler is set")
     _, task = build_task(cfg, initialize=False)

@@ -14,12 +14,12 @@ from omegaconf import DictConfig
 
 from mlp_lab.config.check import check
 from mlp_lab.config.compose import ROOTS
+from mlp_lab.config.metrics import SIGN
 from mlp_lab.runs.threads import processes_for, set_threads, threads_from_environment
-from mlp_lab.storage.run_folder import SIGN
-from mlp_lab.storage.sweep_folder import Sweep
+from mlp_lab.storage.results import Result, Status
+from mlp_lab.storage.sweep_folder import SweepFolder
 
 if TYPE_CHECKING:
-    from mlp_lab.runs.train import Result
     from mlp_lab.sweeps.plan import Plan
     from mlp_lab.sweeps.progress import SweepBar
 
@@ -44,7 +44,7 @@ class JobRunner:
         reported: folder names of failed jobs that have been reported.
     """
 
-    def __init__(self, sweep: Sweep, plan: "Plan | None" = None) -> None:
+    def __init__(self, sweep: SweepFolder, plan: "Plan | None" = None) -> None:
         self.sweep = sweep
         self.plan = plan
         self.jobs: int | None = None
@@ -88,12 +88,12 @@ class JobRunner:
         failures = {
             os.path.basename(result.folder): result.reason or result.status
             for result in results
-            if result.status not in ("finished", "interrupted")
+            if result.status not in (Status.FINISHED, Status.INTERRUPTED)
         }
         self._report(failures)
         if failures and configs[0].sweep.fail_fast:
             self.sweep.stop()
-        elif any(result.status == "interrupted" for result in results):
+        elif any(result.status is Status.INTERRUPTED for result in results):
             raise KeyboardInterrupt
         return [_value(cfg.select, result) for cfg, result in zip(configs, results, strict=True)]
 
@@ -109,7 +109,7 @@ class JobRunner:
                 print(f"mlp_lab: {name}: {' '.join(reason.split())}", file=sys.stderr, flush=True)
         self.reported |= failures.keys()
 
-    def _train(self, jobs: Sequence[NumberedJob], processes: int | None) -> list["Result"]:
+    def _train(self, jobs: Sequence[NumberedJob], processes: int | None) -> list[Result]:
         _, shared, _ = jobs[0]
         fail_fast = shared.sweep.fail_fast
         available = processes_for(processes, shared.threads or self._threads)
@@ -140,7 +140,7 @@ class JobRunner:
         return os.getpid() == self._process
 
 
-def _value(select: DictConfig, result: "Result") -> float:
+def _value(select: DictConfig, result: Result) -> float:
     # A run that diverged is infinitely bad; one that failed gives no information on its config.
-    worst = SIGN[select.mode] * math.inf if result.status == "diverged" else math.nan
+    worst = SIGN[select.mode] * math.inf if result.status is Status.DIVERGED else math.nan
     return (result.best or {}).get(f"{select.metric}/validation", worst)

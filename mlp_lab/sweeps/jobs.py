@@ -5,16 +5,17 @@ from collections.abc import Callable, Sequence
 import torch
 
 from mlp_lab.errors import UserError
-from mlp_lab.formatting import console
-from mlp_lab.runs.train import Result
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.log import console
+from mlp_lab.storage.results import Result, Status
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.group_trainer import GroupTrainer, Results, failed_result, result_line
 from mlp_lab.sweeps.groups import Job, TrainingGroup, training_groups
 from mlp_lab.sweeps.progress import JobEnded, SweepBar
 from mlp_lab.sweeps.workers import Send, run_in_processes
 
-_NOT_STARTED = Result("", "interrupted", "not started, since another job ended the sweep")
-_FINAL = ("finished", "diverged")  # if trained again, a job that diverged would diverge again
+_NOT_STARTED = Result("", Status.INTERRUPTED, "not started, since another job ended the sweep")
+# If trained again, a job that diverged would diverge again.
+_FINAL = (Status.FINISHED, Status.DIVERGED)
 
 
 def train_jobs(
@@ -86,7 +87,7 @@ def _train_in_processes(groups: Sequence[TrainingGroup], processes: int, bar: Sw
         run_in_processes(groups, processes, begin, bar.listener, on_done)
     except KeyboardInterrupt:
         every = [results.get(job.folder, _NOT_STARTED) for group in groups for job in group.jobs]
-        if not any(result.status == "interrupted" for result in every):
+        if not any(result.status is Status.INTERRUPTED for result in every):
             raise  # otherwise the results show the interrupt, and the failures before it
     return results
 
@@ -94,11 +95,11 @@ def _train_in_processes(groups: Sequence[TrainingGroup], processes: int, bar: Sw
 def _final_result(job: Job) -> Result | None:
     """Return the result of a job that needs no training; None if it does."""
     try:
-        before = Run(job.folder).result
+        before = RunFolder(job.folder).result
     except UserError as error:  # keep the damaged file: the user may repair it
-        return Result(str(job.folder), "failed", str(error))
-    return Result(**before) if before.get("status") in _FINAL else None
+        return Result(str(job.folder), Status.FAILED, str(error))
+    return before if before.status in _FINAL else None
 
 
 def _lost_result(job: Job, reason: str) -> Result:
-    return failed_result(Run(job.folder), job.cfg, UserError(reason))
+    return failed_result(RunFolder(job.folder), job.cfg, UserError(reason))

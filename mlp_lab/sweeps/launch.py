@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from mlp_lab.config.compose import CONFIG_FOLDER
 from mlp_lab.errors import UserError
 from mlp_lab.runs.threads import set_threads
-from mlp_lab.storage.sweep_folder import Sweep
+from mlp_lab.storage.sweep_folder import SweepFolder
 from mlp_lab.sweeps.job_runner import JobRunner
 from mlp_lab.sweeps.overrides import text_of
 from mlp_lab.sweeps.plan import Plan, plan
@@ -37,7 +37,7 @@ def start(overrides: Sequence[str]) -> bool:
     Raises UserError for a wrong value before anything is written.
     """
     planned = plan(overrides)
-    sweep = Sweep.create(planned.cfg.logs, planned.cfg.name, overrides, planned.varied)
+    sweep = SweepFolder.create(planned.cfg.logs, planned.cfg.name, overrides, planned.varied)
     return _run(sweep, planned)
 
 
@@ -47,7 +47,7 @@ def resume(folder: str, overrides: Sequence[str]) -> bool:
     Finished jobs are kept, the others are resumed or started. ``overrides`` may change what does
     not affect a job's result: where jobs run, how many at a time, how many trials.
     """
-    sweep = Sweep.open(folder)
+    sweep = SweepFolder.open(folder)
     if not os.path.isdir(sweep.directory):  # the folder was copied from elsewhere
         sweep = replace(sweep, directory=os.getcwd())
     changes = OverridesParser.create().parse_overrides(list(overrides))
@@ -68,7 +68,7 @@ def _is_of_launcher(override: Override) -> bool:
     return override.key_or_group.startswith(("hydra/launcher", "hydra.launcher."))
 
 
-def _run(sweep: Sweep, planned: Plan) -> bool:
+def _run(sweep: SweepFolder, planned: Plan) -> bool:
     """Let Hydra run the sweep, then print failures and summary.
 
     If the sweep ends early, for example since a process died, the error is raised after the summary
@@ -103,11 +103,11 @@ def _launch(runner: JobRunner, overrides: Sequence[str]) -> None:
         runner.close()
 
 
-def _print_command(sweep: Sweep) -> None:
+def _print_command(sweep: SweepFolder) -> None:
     print(f"resume:  python scripts/train.py resume={sweep.folder}", flush=True)
 
 
-def _print_summary(sweep: Sweep, cfg: DictConfig, *, final: bool = True) -> None:
+def _print_summary(sweep: SweepFolder, cfg: DictConfig, *, final: bool = True) -> None:
     """Print the summary. The test set is evaluated only if it is ``final``."""
     set_threads(cfg.threads)  # not set yet if all jobs ran in other processes
     from mlp_lab.sweeps.comparison.answer import compare, conclude

@@ -15,8 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 from mlp_lab.config import schemas
 from mlp_lab.config.check import check
 from mlp_lab.config.compose import ROOTS, config_loader
+from mlp_lab.config.schemas.data import is_refit
 from mlp_lab.errors import UserError
-from mlp_lab.storage.run_folder import is_refit
 from mlp_lab.sweeps.overrides import Axis, grid_axes, last_by_key, text_of
 from mlp_lab.sweeps.plugins import register
 from mlp_lab.sweeps.search import SearchSpace, search_space

@@ -18,6 +18,7 @@ from mlp_lab.nn.microbatches import microbatch_size, microbatches
 from mlp_lab.nn.seeds import epoch_seed
 from mlp_lab.nn.stacked_optimizers import Gradients, Steps
 from mlp_lab.nn.stacking import stack
+from mlp_lab.storage.results import Status
 from mlp_lab.tasks.base import Diverged, Task
 
 
@@ -30,15 +31,14 @@ class Member:
         trainer: doesn't fit itself; its callbacks, logger and checkpoints are shown all that they
             would see of a training of its own.
         checkpoint: what the run goes on from, if it does.
-        conclude: called once, when the run has ended, be it before the others: with how
-            (``finished``, ``diverged``, ``interrupted``) and why.
+        conclude: called once, when the run has ended, be it before the others: with how and why.
         present: whether it still trains.
     """
 
     task: Task
     trainer: pl.Trainer
     checkpoint: Path | None
-    conclude: Callable[[str, str | None], None]
+    conclude: Callable[[Status, str | None], None]
     present: bool = True
 
     def join(self, group: pl.Trainer, optimizer: Optimizer) -> None:
@@ -77,9 +77,9 @@ class Member:
         """End as a run that has trained enough."""
         self.present = False
         self.show("on_train_end")
-        self.conclude("finished", None)
+        self.conclude(Status.FINISHED, None)
 
-    def fail(self, status: str, error: BaseException) -> None:
+    def fail(self, status: Status, error: BaseException) -> None:
         """End as a run that ``error`` ended."""
         self.present = False
         self.show("on_exception", error)
@@ -203,7 +203,7 @@ class Stack(pl.LightningModule):
             member.show(hook, *args)
 
     def _fail(self, member: Member, error: Diverged) -> None:
-        member.fail("diverged", error)
+        member.fail(Status.DIVERGED, error)
         if self.fail_fast:
             raise error
 

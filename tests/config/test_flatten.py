@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from mlp_lab.config.flatten import flatten, format_value, is_within, override_keys
-from mlp_lab.formatting import metric, percent
 
 
 @pytest.mark.parametrize("words", [[], ["optimizer=adam", "callbacks=early_stopping"]])
@@ -71,18 +70,3 @@ def test_formatted_values_are_parsed_as_the_same_values(value: object) -> None:
 )  # fmt: skip
 def test_format_value(value: object, text: str) -> None:
     assert format_value(value) == text
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "text"),
-    [
-        ("error", 0.01234, "1.23 %"), ("error/validation", 1.0, "100.00 %"),
-        ("loss", 0.01234, "0.0123"), ("loss/train", 123456.0, "1.235e+05"), ("loss", None, "-"),
-    ],
-)  # fmt: skip
-def test_numbers(name: str, value: float | None, text: str) -> None:
-    assert metric(name, value) == text
-
-
-def test_percent() -> None:
-    assert percent(1 / 3) == "33.33 %"

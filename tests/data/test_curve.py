@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from mlp_lab.data.curve import FUNCTIONS, Curve
 from mlp_lab.errors import UserError
 from mlp_lab.figures import fitted_curve
-from mlp_lab.runs.train import Result, Training, fit_alone, train
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.runs.train import Training, fit_alone, train
+from mlp_lab.storage.results import Result
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.comparison.comparison import Comparison, find_runs
 from mlp_lab.sweeps.comparison.drawing import draw
 
@@ -148,7 +149,7 @@ def test_one_hidden_layer_of_sigmoids_fits_a_curve(compose: Callable, tmp_path: 
     assert result.best["largest_error/validation"] < 0.1
     # The best line leaves more than half of the amplitude.
     assert line.best["largest_error/validation"] > 0.5
-    rows = Run(result.folder).history
+    rows = RunFolder(result.folder).history
     chosen = min(rows, key=lambda row: row["largest_error/validation"])
     assert result.best["epoch"] == chosen["epoch"]
 
@@ -167,7 +168,7 @@ def test_a_sweep_shows_what_more_parameters_gain(compose: Callable, tmp_path: Pa
     panel = drawn["largest_error_against_parameters"].axes[0]
     expected = {
         f"depth={depth}": sorted(
-            (job.run.result["parameters"], job.best["largest_error/validation"])
+            (job.run.result.parameters, job.best["largest_error/validation"])
             for job in comparison.jobs
             if job.best is not None and job.settings["network.depth"] == depth
         )

@@ -276,7 +276,7 @@ def test_a_run_measures_psnr_on_each_split(small: Callable[..., Training]) -> No
     assert result.best is not None
     for found, part in (
         (result.best["psnr/validation"], error[::2, 1::2]),
-        (result.evaluations[0]["psnr"], error[1::2, 1::2]),
+        (result.evaluations[0].metrics["psnr"], error[1::2, 1::2]),
     ):
         assert found == pytest.approx(-10 * np.log10(part.mean()), abs=1e-3)
 
@@ -297,9 +297,9 @@ def test_a_split_is_evaluated_as_a_picture(
         values[part], made.target_image[part], channel_axis=2, data_range=1.0,
         gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
     )  # fmt: skip
-    assert test["ssim"] == pytest.approx(expected, abs=1e-4)
+    assert test.metrics["ssim"] == pytest.approx(expected, abs=1e-4)
     entry, *_ = measure(training.run, "test", "best")
-    assert entry == pytest.approx(test)
+    assert entry.metrics == pytest.approx(test.metrics)
 
 
 def test_a_split_too_small_for_windows_has_no_structure(small: Callable[..., Training]) -> None:

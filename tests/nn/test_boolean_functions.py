@@ -20,7 +20,8 @@ from mlp_lab.errors import UserError
 from mlp_lab.figures.unit_counts import parity_units, units_and_steps
 from mlp_lab.nn.boolean_functions import input_rows, truth_table, truth_table_network
 from mlp_lab.runs.train import train
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.results import Result, Status
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.comparison import boolean_cost as sweep
 from mlp_lab.sweeps.comparison import summary
 from mlp_lab.sweeps.comparison.comparison import Comparison, find_runs
@@ -145,12 +146,12 @@ def test_the_training_ends_when_no_row_is_wrong(
 ) -> None:
     usual = ["experiment=parity", "trainer.accelerator=cpu", f"logs='{tmp_path}'"]
     result = train(compose(*usual, *overrides))
-    errors = [row["error/validation"] for row in Run(result.folder).history]
+    errors = [row["error/validation"] for row in RunFolder(result.folder).history]
     assert errors[-1] == 0 < min(errors[:-1], default=1)
     assert result.best is not None
     assert result.best["epoch"] == result.epochs == len(errors) < 100
     assert result.steps == 10 * result.epochs
-    assert result.evaluations[0]["error"] == 0
+    assert result.evaluations[0].metrics["error"] == 0
 
 
 def test_no_line_computes_the_exclusive_or(compose: Callable, tmp_path: Path) -> None:
@@ -158,7 +159,7 @@ def test_no_line_computes_the_exclusive_or(compose: Callable, tmp_path: Path) ->
     few = ["data.bits=2", "network.depth=0", "trainer.max_epochs=20", "callbacks=none"]
     result = train(compose(*usual, *few))
     # One of the four rows is wrong at least, whichever line it is.
-    assert min(row["error/validation"] for row in Run(result.folder).history) >= 0.25
+    assert min(row["error/validation"] for row in RunFolder(result.folder).history) >= 0.25
 
 
 # --- units and steps ----------------------------------------------------------------------------
@@ -171,7 +172,7 @@ def swept(compose: Callable, tmp_path: Path) -> Callable[..., Comparison]:
     def make(solved: dict[tuple[int, int, int], int | None], *common: str) -> Comparison:
         plain = OmegaConf.to_container(compose("experiment=parity", *common))
         for (bits, width, seed), first in solved.items():
-            run = Run.create(str(tmp_path), "parity")
+            run = RunFolder.create(str(tmp_path), "parity")
             cfg = OmegaConf.create(plain)
             cfg.data.bits, cfg.network.width, cfg.seed = bits, width, seed
             run.write_start(cfg, [])
@@ -179,7 +180,7 @@ def swept(compose: Callable, tmp_path: Path) -> Callable[..., Comparison]:
             columns = ["epoch", "step", "error/validation", "error/train"]
             cells = [[i, 10.0 * i, error, error] for i, error in enumerate(errors, 1)]
             run.write_history(columns, [dict(zip(columns, c, strict=True)) for c in cells])
-            run.write_result({"status": "finished", "seconds": [], "evaluations": []})
+            run.write_result(Result(str(run.folder), Status.FINISHED))
         return Comparison(find_runs([str(tmp_path)]), "error")
 
     return make

@@ -25,7 +25,7 @@ from mlp_lab.runs.evaluate import evaluate
 from mlp_lab.runs.predict import predict
 from mlp_lab.runs.train import Training, fit_alone, resume, train
 from mlp_lab.storage.checkpoints import load_network, read_checkpoint
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.groups import Job, training_groups
 
 dimensions = st.sampled_from([1, 2, 3])
@@ -160,7 +160,7 @@ def test_a_grid_is_trained_saved_and_asked(
     )
     assert evaluate(compose(f"run='{result.folder}'", root="evaluate")) == result.evaluations[0]
     path = predict(compose(f"run='{result.folder}'", root="predict"))
-    run = Run(result.folder)
+    run = RunFolder(result.folder)
     load_network(task, run.checkpoint("best"))
     with torch.no_grad():
         values = task.predictions(task(grid(axis(16), axis(16)))).view(16, 16, 3)
@@ -172,7 +172,7 @@ def test_a_grid_goes_on_as_if_it_had_not_stopped(picture: Callable[..., DictConf
     short, long = train(picture()), train(picture("trainer.max_epochs=3"))
     resume(short.folder, {"trainer.max_epochs": 3})
     one, other = (
-        read_checkpoint(Run(result.folder).checkpoint("last"))["state_dict"]
+        read_checkpoint(RunFolder(result.folder).checkpoint("last"))["state_dict"]
         for result in (short, long)
     )
     assert {name for name in one if "table" in name} == {"network.encoding.table"}

@@ -15,9 +15,10 @@ from mlp_lab.errors import UserError
 from mlp_lab.nn.seeds import epoch_seed
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.evaluate import evaluate
-from mlp_lab.runs.train import Result, resume, train
+from mlp_lab.runs.train import resume, train
 from mlp_lab.storage.checkpoints import load_network
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.results import Result
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
 
@@ -75,7 +76,7 @@ def test_the_average_is_that_of_a_plain_loop(cfg: Callable) -> None:
         torch.testing.assert_close(found[name], averaged[name])
         torch.testing.assert_close(raw[name], taken[-1][name])
     assert not torch.allclose(found["0.weight"], raw["0.weight"], rtol=1e-3)
-    history = [row["loss/validation"] for row in Run(result.folder).history]
+    history = [row["loss/validation"] for row in RunFolder(result.folder).history]
     assert history == pytest.approx(losses)
 
 
@@ -84,7 +85,7 @@ def test_the_training_itself_does_not_notice(cfg: Callable) -> None:
     one, other = part_of_weights(averaged, "network."), part_of_weights(plain, "network.")
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert not part_of_weights(plain, "average.")
-    rows = [Run(result.folder).history[-1] for result in (averaged, plain)]
+    rows = [RunFolder(result.folder).history[-1] for result in (averaged, plain)]
     assert rows[0]["loss/train"] == rows[1]["loss/train"]
     assert rows[0]["loss/validation"] != rows[1]["loss/validation"]
 
@@ -92,16 +93,16 @@ def test_the_training_itself_does_not_notice(cfg: Callable) -> None:
 def test_whoever_evaluates_uses_the_average(cfg: Callable, compose: Callable) -> None:
     result = train(cfg())
     data, task = build_task(cfg())
-    load_network(task, Run(result.folder).checkpoint("best"))
+    load_network(task, RunFolder(result.folder).checkpoint("best"))
     data.setup()
     x, y = data.splits["test"]
     network = copy.deepcopy(task.network)
     network.load_state_dict(part_of_weights(result, "average.module.", "best"))
     output = network.eval()(x)
     expected = F.cross_entropy(output, y).item()
-    assert result.evaluations[0]["loss"] == pytest.approx(expected)
+    assert result.evaluations[0].metrics["loss"] == pytest.approx(expected)
     entry = evaluate(compose(f"run='{result.folder}'", root="evaluate"))
-    assert entry["loss"] == pytest.approx(expected)
+    assert entry.metrics["loss"] == pytest.approx(expected)
     torch.testing.assert_close(task.eval()(x), output)
     torch.testing.assert_close(task.outputs(data.loader("test"))[0], output)
 

@@ -25,12 +25,12 @@ from mlp_lab.runs import ensemble
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.evaluate import check_options
 from mlp_lab.storage.checkpoints import load_network
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.run_folder import RunFolder
 
 
 def test_calibration_before_and_after_a_temperature(folder: Path, evaluated: Evaluate) -> None:
     entry = evaluated(folder, "temperature=true")
-    before, after = entry["calibration"]
+    before, after = entry.tables["calibration"]
     logs, targets = (t.numpy() for t in log_probabilities(folder, "validation", "best"))
 
     def nll(
@@ -47,7 +47,7 @@ def test_calibration_before_and_after_a_temperature(folder: Path, evaluated: Eva
     assert before["temperature"] == 1
     assert before["nll"] == pytest.approx(nll(0, *tested), rel=1e-5)
     assert after["nll"] == pytest.approx(nll(best, *tested), rel=1e-4)
-    assert before["error"] == after["error"] == pytest.approx(entry["error"])
+    assert before["error"] == after["error"] == pytest.approx(entry.metrics["error"])
     table = (folder / "test_calibration.csv").read_text().splitlines()
     assert table[0] == "temperature,error,nll,ece"
     assert float(table[2].split(",")[0]) == after["temperature"]
@@ -57,11 +57,11 @@ def test_robustness_is_that_of_a_plain_network_on_spoilt_pictures(
     folder: Path, evaluated: Evaluate
 ) -> None:
     entry = evaluated(folder, "robustness=true")
-    clean, *spoilt = entry["robustness"]
-    assert (clean["corruption"], clean["error"]) == ("none", pytest.approx(entry["error"]))
+    clean, *spoilt = entry.tables["robustness"]
+    assert (clean["corruption"], clean["error"]) == ("none", pytest.approx(entry.metrics["error"]))
     told = [(row["corruption"], row["strength"], row["unit"]) for row in spoilt]
     assert told == [(n, s, c.unit) for n, c in CORRUPTIONS.items() for s in c.strengths]
-    data, task = build_task(Run(folder).config)
+    data, task = build_task(RunFolder(folder).config)
     load_network(task, folder / "checkpoints" / "best.ckpt")
     data.setup()
     x, y = data.splits["test"]
@@ -91,7 +91,7 @@ def test_the_projector_shows_the_last_hidden_layer(folder: Path, evaluated: Eval
     assert told["test"]["tensorShape"] == [40, 64]
     assert told["validation"]["tensorShape"] == [7, 64]
     assert told["test"]["sprite"]["singleImageDim"] == [28, 28]
-    data, task = build_task(Run(folder).config)
+    data, task = build_task(RunFolder(folder).config)
     load_network(task, folder / "checkpoints" / "best.ckpt")
     data.setup()
     x, y = data.splits["test"]
@@ -169,7 +169,7 @@ def test_what_does_not_go_with_a_run_is_refused(
 def test_a_committee_is_not_looked_into(
     compose: Callable[..., DictConfig], folder: Path, word: str
 ) -> None:
-    before = Run(str(folder)).result
+    before = RunFolder(str(folder)).result
     with pytest.raises(UserError, match=f"^{word.partition('=')[0]}: a committee"):
         ensemble.evaluate(compose(f"run=['{folder}','{folder}']", word, root="evaluate"))
-    assert Run(str(folder)).result == before
+    assert RunFolder(str(folder)).result == before

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,13 @@ from mlp_lab.errors import UserError
 from mlp_lab.runs import ensemble
 from mlp_lab.runs.build import build_task
 from mlp_lab.storage.checkpoints import load_network
-from mlp_lab.storage.run_folder import Run
-from mlp_lab.storage.sweep_folder import Sweep
+from mlp_lab.storage.results import EnsembleEvaluation, Status
+from mlp_lab.storage.run_folder import RunFolder
+from mlp_lab.storage.sweep_folder import SweepFolder
 from mlp_lab.tasks.classification import Classification
 
 AVERAGES = ("probabilities", "logits", "votes")
-Evaluate = Callable[..., dict]
+Evaluate = Callable[..., EnsembleEvaluation]
 
 
 def task(output: str = "softmax") -> Classification:
@@ -104,7 +106,7 @@ def folders(run_folder: Path, tmp_path: Path, tiny_mnist: Path) -> list[Path]:
 def evaluated(compose: Callable[..., DictConfig]) -> Evaluate:
     """``evaluated(folders, ...)``: the entry of a committee."""
 
-    def run(folders: list[Path], *rest: str) -> dict:
+    def run(folders: list[Path], *rest: str) -> EnsembleEvaluation:
         named = ",".join(f"'{folder}'" for folder in folders)
         return ensemble.evaluate(compose(f"run=[{named}]", *rest, root="evaluate"))
 
@@ -118,7 +120,7 @@ def test_a_committee_of_runs(
     entry = evaluated(folders, f"average={average}", "split=validation")
     outputs, errors = [], []
     for folder in folders:
-        data, own = build_task(Run.open(str(folder)).config)
+        data, own = build_task(RunFolder.open(str(folder)).config)
         load_network(own, folder / "checkpoints" / "best.ckpt")
         data.setup()
         x, y = data.splits["validation"]
@@ -126,43 +128,41 @@ def test_a_committee_of_runs(
             outputs.append(own.network(x).double().numpy())
         errors.append(float(np.mean(outputs[-1].argmax(1) != y.numpy())))
     classes = decided(np.stack(outputs), average, "softmax")
-    assert entry["error"] == pytest.approx(np.mean(np.array(classes) != y.numpy()))
-    assert entry["error"] < min(errors), "nothing gained"
+    assert entry.error == pytest.approx(np.mean(np.array(classes) != y.numpy()))
+    assert entry.error < min(errors), "nothing gained"
     members = {f"run_{i}": pytest.approx(error) for i, error in enumerate(errors)}
-    assert entry["members"] == members
-    assert [entry[key] for key in ("split", "checkpoint", "average")] == [
-        "validation", "best", average,
-    ]  # fmt: skip
+    assert entry.members == members
+    assert (entry.split, entry.checkpoint, entry.average) == ("validation", "best", average)
     said = capsys.readouterr().out
-    for error in (*errors, np.mean(errors), entry["error"]):
+    for error in (*errors, np.mean(errors), entry.error):
         assert f"{100 * error:.2f} %" in said
 
 
 def test_every_evaluation_is_recorded(folders: list[Path], evaluated: Evaluate) -> None:
-    before = [len(Run(folder).result["evaluations"]) for folder in folders]
+    before = [len(RunFolder(folder).result.evaluations) for folder in folders]
     entries = [evaluated(folders), evaluated(folders[:2], "average=votes", "checkpoint=last")]
     record = json.loads((folders[0].parent / "committee.json").read_text())
-    assert record == entries
-    after = [Run(folder).result["evaluations"] for folder in folders]
+    assert record == [entry.to_json() for entry in entries]
+    after = [RunFolder(folder).result.evaluations for folder in folders]
     assert [len(own) - n for own, n in zip(after, before, strict=True)] == [2, 2, 1]
-    assert [own[-1]["error"] for own in after[:2]] == list(entries[1]["members"].values())
+    assert [own[-1].metrics["error"] for own in after[:2]] == list(entries[1].members.values())
 
 
 def test_a_sweeps_folder_names_its_finished_jobs(
     folders: list[Path], compose: Callable, evaluated: Evaluate
 ) -> None:
-    sweep = Sweep.create(str(folders[0].parent), "mnist_hw4", [], ["seed"])
+    sweep = SweepFolder.create(str(folders[0].parent), "mnist_hw4", [], ["seed"])
     for number, folder in enumerate(folders):
         shutil.move(folder, sweep.folder / f"{number}_seed={number}")
-    run = Run(sweep.folder / "1_seed=1")
-    run.write_result(run.result | {"status": "diverged"})
+    run = RunFolder(sweep.folder / "1_seed=1")
+    run.write_result(replace(run.result, status=Status.DIVERGED))
     cfg = compose(f"run='{sweep.folder}'", root="evaluate")
     assert ensemble.is_committee(cfg.run)
     entry = ensemble.evaluate(cfg)
-    assert list(entry["members"]) == ["0_seed=0", "2_seed=2"]
-    assert json.loads((sweep.folder / "committee.json").read_text()) == [entry]
+    assert list(entry.members) == ["0_seed=0", "2_seed=2"]
+    assert json.loads((sweep.folder / "committee.json").read_text()) == [entry.to_json()]
     again = evaluated([sweep.folder, sweep.folder / "1_seed=1", sweep.folder / "2_seed=2"])
-    assert list(again["members"]) == ["0_seed=0", "2_seed=2", "1_seed=1"], "each once"
+    assert list(again.members) == ["0_seed=0", "2_seed=2", "1_seed=1"], "each once"
 
 
 def change(folder: Path, **keys: object) -> None:
@@ -204,7 +204,7 @@ def test_strangers_are_refused_before_anything_is_evaluated(
         evaluated(folders, "split=train")
     assert str(caught.value).startswith(f"{folders[1]}: {told}")
     assert "\n" not in str(caught.value)
-    assert Run(folders[0]).result == Run(folders[2]).result
+    assert RunFolder(folders[0]).result == RunFolder(folders[2]).result
     assert not (folders[0].parent / "committee.json").exists()
 
 
@@ -214,21 +214,21 @@ def test_a_damaged_record_is_not_thrown_away(
 ) -> None:
     record = folders[0].parent / "committee.json"
     record.write_text(text)
-    before = [Run(folder).result for folder in folders]
+    before = [RunFolder(folder).result for folder in folders]
     with pytest.raises(UserError, match=f"{record}: damaged"):
         evaluated(folders)
     assert record.read_text() == text
-    assert [Run(folder).result for folder in folders] == before
+    assert [RunFolder(folder).result for folder in folders] == before
 
 
 def test_how_examples_are_seen_may_differ(folders: list[Path], evaluated: Evaluate) -> None:
     change(folders[1], data__batch_size=7, data__standardize=False, data__train_size=100)
-    assert len(evaluated(folders)["members"]) == 3
+    assert len(evaluated(folders).members) == 3
 
 
 def test_no_members(folders: list[Path], evaluated: Evaluate) -> None:
     with pytest.raises(UserError, match=r"run=\[\]: must name one run at least"):
         evaluated([])
-    sweep = Sweep.create(str(folders[0].parent), "mnist_hw4", [], ["seed"])
+    sweep = SweepFolder.create(str(folders[0].parent), "mnist_hw4", [], ["seed"])
     with pytest.raises(UserError, match="none of its jobs has finished"):
         evaluated([sweep.folder])

@@ -19,7 +19,7 @@ from mlp_lab.nn.mlp import MLP
 from mlp_lab.nn.schedules import Constant
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.train import train
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.tasks.classification import Classification
 from mlp_lab.tasks.diagnostics.class_errors import class_errors
 from mlp_lab.tasks.diagnostics.split_predictions import SplitPredictions
@@ -40,11 +40,11 @@ def test_entry_is_that_of_a_plain_loop(
         error += int(log.argmax()) != int(target)
     entry = evaluated(folder, f"split={split}", f"checkpoint={which}")
     told = ["split", "checkpoint", "epoch", "loss", "error", "classes", "calibration"]
-    assert list(entry) == told
-    assert (entry["split"], entry["checkpoint"], entry["epoch"]) == (split, which, epoch)
-    assert entry["loss"] == pytest.approx(loss / len(targets), rel=1e-5)
-    assert entry["error"] == error / len(targets)
-    assert 0.05 < entry["error"] < 0.95, "nothing to tell apart"
+    assert list(entry.to_json()) == told
+    assert (entry.split, entry.checkpoint, entry.epoch) == (split, which, epoch)
+    assert entry.metrics["loss"] == pytest.approx(loss / len(targets), rel=1e-5)
+    assert entry.metrics["error"] == error / len(targets)
+    assert 0.05 < entry.metrics["error"] < 0.95, "nothing to tell apart"
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -53,7 +53,7 @@ def test_entry_repeats_what_training_wrote(
 ) -> None:
     folder = shutil.copytree(run_folder, tmp_path / "run")
     before = json.loads((folder / "result.json").read_text())
-    entry = evaluated(folder)
+    entry = evaluated(folder).to_json()
     after = json.loads((folder / "result.json").read_text())
     [trained] = before["evaluations"]
     assert {key: entry[key] for key in trained} == trained
@@ -66,7 +66,7 @@ def test_epoch_of_a_run_that_was_killed_in_its_first(folder: Path, evaluated: Ev
     content = torch.load(path, weights_only=True)
     content["callbacks"]["EpochCheckpoint"]["history"] = []
     torch.save(content, path)
-    assert evaluated(folder, "checkpoint=last")["epoch"] == 0
+    assert evaluated(folder, "checkpoint=last").epoch == 0
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -75,8 +75,8 @@ def test_a_killed_run_keeps_its_entries_and_stays_unfinished(
 ) -> None:
     (folder / "result.json").unlink()
     entries = [evaluated(folder), evaluated(folder, "split=validation", "checkpoint=last")]
-    assert Run(folder).result["status"] == "unfinished"
-    assert Run(folder).result["evaluations"] == entries
+    assert RunFolder(folder).result.status == "unfinished"
+    assert RunFolder(folder).result.evaluations == entries
 
 
 def test_figures_bear_the_split_and_the_checkpoint(folder: Path, evaluated: Evaluate) -> None:
@@ -87,7 +87,8 @@ def test_figures_bear_the_split_and_the_checkpoint(folder: Path, evaluated: Eval
         own = {name for name in written if name.startswith(f"{prefix}_")}
         pages = {name for name in own if name.startswith(f"{prefix}_errors_")}
         assert own - pages == {f"{prefix}_{name}.png" for name in FIGURES}
-        wrong = sum(row["wrong"] for row in Run(folder).result["evaluations"][-2]["classes"])
+        classes = RunFolder(folder).result.evaluations[-2].tables["classes"]
+        wrong = sum(row["wrong"] for row in classes)
         if prefix == "test":
             assert len(pages) == -(-wrong // 100) > 1
     for name in written:
@@ -126,18 +127,19 @@ def test_what_was_measured_is_written_down_before_anything_is_drawn(
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    before = Run(folder).result["evaluations"]
+    before = RunFolder(folder).result.evaluations
     monkeypatch.setattr(confusion, "confusion_matrix", fail)
     with pytest.raises(OSError, match="disk full"):
         evaluated(folder)
-    assert len(Run(folder).result["evaluations"]) == len(before) + 1
+    assert len(RunFolder(folder).result.evaluations) == len(before) + 1
 
 
 def test_tables(folder: Path, evaluated: Evaluate, capsys: pytest.CaptureFixture[str]) -> None:
     entry = evaluated(folder)
     logs, targets = log_probabilities(folder, "test", "best")
     words = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["test", f"{entry['loss']:.4f}", f"{100 * entry['error']:.2f}", "%"] in words
+    loss, error = entry.metrics["loss"], entry.metrics["error"]
+    assert ["test", f"{loss:.4f}", f"{100 * error:.2f}", "%"] in words
     for digit in range(10):
         own = logs[targets == digit]
         wrong = sum(int(log.argmax()) != digit for log in own)
@@ -198,7 +200,7 @@ def test_classes_of_points_have_no_pages(
     words = ["data.size=40", "trainer.max_epochs=2", "trainer.accelerator=cpu", "callbacks=none"]
     result = train(compose("experiment=points_mlp", *words, f"logs='{tmp_path}'"))
     entry = evaluated(Path(result.folder), "embeddings=9", "split=train")
-    assert [row["class"] for row in entry["classes"]] == ["0", "1"]
+    assert [row["class"] for row in entry.tables["classes"]] == ["0", "1"]
     written = {path.stem for path in (Path(result.folder) / "figures").iterdir()}
     assert written == {f"train_{name}" for name in FIGURES}
     projected = Path(result.folder) / "projector" / "train"

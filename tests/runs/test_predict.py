@@ -15,7 +15,7 @@ from mlp_lab.errors import UserError
 from mlp_lab.images.digit_files import light_on_dark, read_digit, read_digits
 from mlp_lab.nn.mlp import MLP
 from mlp_lab.runs.predict import predict
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.run_folder import RunFolder
 
 Predict = Callable[..., list[tuple[str, str, float]]]
 
@@ -135,7 +135,7 @@ def test_dropout_is_for_training(
     torch.save(content, path)
     save_npz(tmp_path / "x.npz", images=pictures)
     cfg = compose(f"run='{folder}'", f"images='{tmp_path / 'x.npz'}'", root="predict")
-    assert Run.open(str(folder)).config.network.dropout == 0.5
+    assert RunFolder.open(str(folder)).config.network.dropout == 0.5
     agree(predict(cfg), expected)
 
 

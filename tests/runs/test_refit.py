@@ -7,6 +7,7 @@ import math
 import re
 import statistics
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from mlp_lab.runs.build import build, build_task
 from mlp_lab.runs.evaluate import evaluate
 from mlp_lab.runs.train import Training, fit_alone, resume, train
 from mlp_lab.storage.checkpoints import read_checkpoint
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.results import Status
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps import launch as sweeps
 from mlp_lab.sweeps.comparison import answer
 from mlp_lab.sweeps.groups import Job
@@ -53,7 +55,7 @@ def test_the_training_split_is_the_whole_file(cfg: Callable, tiny_mnist: Path) -
 def test_the_last_epoch_counts(cfg: Callable, capsys: pytest.CaptureFixture[str]) -> None:
     # The second epoch spoils what the first has learnt.
     result = train(cfg("schedule=step", "schedule.step_size=1", "optimizer.lr=0.5"))
-    run = Run(result.folder)
+    run = RunFolder(result.folder)
     assert result.status == "finished"
     assert result.best == result.last == run.history[-1]
     assert result.best["epoch"] == 2
@@ -62,7 +64,7 @@ def test_the_last_epoch_counts(cfg: Callable, capsys: pytest.CaptureFixture[str]
     best, last = (read_checkpoint(run.checkpoint(which)) for which in ("best", "last"))
     assert all(torch.equal(best["state_dict"][k], v) for k, v in last["state_dict"].items())
     [entry] = result.evaluations
-    assert (entry["split"], entry["epoch"]) == ("test", 2)
+    assert (entry.split, entry.epoch) == ("test", 2)
     assert json.loads((run.folder / "result.json").read_text())["refit"] is True
     said = capsys.readouterr().out
     assert "a refit: it trained on the validation data as well; the last epoch counts" in said
@@ -74,7 +76,7 @@ def test_a_refit_goes_on(cfg: Callable) -> None:
     whole = train(cfg(*lean))
     part = resume(train(cfg("trainer.max_epochs=1", *lean)).folder, {"trainer.max_epochs": 2})
     one, other = (
-        read_checkpoint(Run(result.folder).checkpoint("best"))["state_dict"]
+        read_checkpoint(RunFolder(result.folder).checkpoint("best"))["state_dict"]
         for result in (whole, part)
     )
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -85,9 +87,9 @@ def test_a_refit_is_evaluated_on_the_splits_there_are(cfg: Callable, compose: Ca
     [tested] = result.evaluations
     for split in ("test", "train"):
         entry = evaluate(compose(f"run='{result.folder}'", f"split={split}", root="evaluate"))
-        assert entry["calibration"][0]["error"] == pytest.approx(entry["error"])
+        assert entry.tables["calibration"][0]["error"] == pytest.approx(entry.metrics["error"])
         if split == "test":
-            assert entry["error"] == tested["error"]
+            assert entry.metrics["error"] == tested.metrics["error"]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +124,7 @@ def test_a_sweep_of_refits(cfg: Callable, compose: Callable, tmp_path: Path) -> 
     assert_same_runs(apart, train_jobs(jobs["stacked"]))
     told = answer.conclude(str(tmp_path / "stacked"))
     assert "no run is chosen: there are no validation data (data.refit=true)" in told
-    assert not any(Run(job.folder).result["evaluations"] for job in jobs["stacked"])
+    assert not any(RunFolder(job.folder).result.evaluations for job in jobs["stacked"])
     folder = jobs["stacked"][0].folder
     with pytest.raises(
         UserError, match=r"^split=validation: data\.refit=true trains on these data"
@@ -130,7 +132,7 @@ def test_a_sweep_of_refits(cfg: Callable, compose: Callable, tmp_path: Path) -> 
         evaluate(compose(f"run='{folder}'", "split=validation", root="evaluate"))
     plain = train(cfg("data.refit=false", "callbacks=none", "logger=none"))
     both = f"run=['{folder}','{plain.folder}']"
-    assert len(ensemble.evaluate(compose(both, root="evaluate"))["members"]) == 2
+    assert len(ensemble.evaluate(compose(both, root="evaluate")).members) == 2
     with pytest.raises(UserError, match=r"data\.refit=false doesn't go with data\.refit=true"):
         ensemble.evaluate(compose(both, "split=validation", root="evaluate"))
 
@@ -151,11 +153,13 @@ def test_a_sweep_tests_all_its_refits(
     assert sweeps.start([*words, "trainer.accelerator=cpu", "callbacks=none"])
     assert "no run is chosen" in capsys.readouterr().out
     [folder] = tmp_path.glob("mnist_hw4/sweeps/*")
-    evaluations = [Run(path.parent).result["evaluations"] for path in folder.glob("*/result.json")]
-    assert [[(e["split"], e["epoch"]) for e in own] for own in evaluations] == [[("test", 2)]] * 4
+    evaluations = [
+        RunFolder(path.parent).result.evaluations for path in folder.glob("*/result.json")
+    ]
+    assert [[(e.split, e.epoch) for e in own] for own in evaluations] == [[("test", 2)]] * 4
     reached = list(csv.DictReader((folder / "summary.csv").read_text().splitlines()))
     written = sorted(float(row["error/test"]) for row in reached)
-    assert written == sorted(entry["error"] for [entry] in evaluations)
+    assert written == sorted(entry.metrics["error"] for [entry] in evaluations)
     told = (folder / "summary.md").read_text()
     for width in "34":
         own = [float(row["error/test"]) for row in reached if row["network.width"] == width]
@@ -170,9 +174,9 @@ def test_refits_are_compared_with_others(cfg: Callable, tmp_path: Path) -> None:
     told = answer.compare([str(tmp_path)], "error", output=str(tmp_path / "comparison"))
     [chosen] = re.findall("chosen by validation error: .*", told)
     assert "refit=false" in chosen
-    for run in map(Run, tmp_path.glob("mnist_hw4/*")):
-        if not run.result["refit"]:
-            run.write_result(run.result | {"status": "interrupted"})
+    for run in map(RunFolder, tmp_path.glob("mnist_hw4/*")):
+        if not run.result.refit:
+            run.write_result(replace(run.result, status=Status.INTERRUPTED))
     told = answer.compare([str(tmp_path / "mnist_hw4")], "error", output=str(tmp_path / "later"))
     assert "no run is chosen: there are no validation data" in told
 
@@ -185,7 +189,7 @@ def test_the_ladders_committee_has_seen_all_digits(
     assert sweeps.start([*words, "trainer.accelerator=cpu", "trainer.precision=32-true"])
     assert "no run is chosen" in capsys.readouterr().out
     [folder] = tmp_path.glob("mnist_fast/sweeps/*")
-    assert not any(Run(path).result["evaluations"] for path in folder.glob("?_seed=?"))
+    assert not any(RunFolder(path).result.evaluations for path in folder.glob("?_seed=?"))
     entry = ensemble.evaluate(compose(f"run='{folder}'", root="evaluate"))
-    assert list(entry["members"]) == [f"{seed}_seed={seed}" for seed in range(6)]
-    assert all(Run(folder / name).result["refit"] for name in entry["members"])
+    assert list(entry.members) == [f"{seed}_seed={seed}" for seed in range(6)]
+    assert all(RunFolder(folder / name).result.refit for name in entry.members)

@@ -24,14 +24,14 @@ from mlp_lab.runs.predict import predict
 from mlp_lab.runs.render import render
 from mlp_lab.runs.train import Training, fit_alone, resume, train
 from mlp_lab.storage.checkpoints import read_checkpoint
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps import jobs
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.tasks.regression import Regression
 
 SMALL = ["experiment=image_hw", "data.image=text", "data.size=16", "data.passes=3",
          "trainer.max_epochs=3", "network.width=8", "trainer.accelerator=cpu"]  # fmt: skip
-SHORT = [*SMALL, "callbacks.features=null"]
+SHORT = [*SMALL, "callbacks.encoding_features=null"]
 
 
 def task(network: nn.Module) -> Regression:
@@ -95,7 +95,7 @@ def test_an_animation_shows_all_pictures_and_stays_at_the_last(tmp_path: Path) -
 
 
 def looks(folder: str | Path) -> list[np.ndarray]:
-    run = Run(folder)
+    run = RunFolder(folder)
     return [read_png(run.picture(int(row["epoch"]))) for row in run.table("pictures")]
 
 
@@ -158,7 +158,7 @@ def test_looks_tell_of_each_split_that_is_a_picture_of_its_own(
 def test_greys_and_pictures_too_small_for_ssim(compose: Callable, tmp_path: Path) -> None:
     words = ["data.grey=true", "data.size=8", "callbacks.image_progress.every=2", "logger=none"]
     result = train(compose(*SHORT, *words, f"logs='{tmp_path}'"))
-    rows = Run(result.folder).table("pictures")
+    rows = RunFolder(result.folder).table("pictures")
     assert [sorted(row) for row in rows] == [["epoch", "psnr", "step"]] * 2
     assert [look.shape for look in looks(result.folder)] == [(8, 8, 1)] * 2
 
@@ -168,7 +168,7 @@ def test_a_resumed_run_has_all_looks(compose: Callable, tmp_path: Path) -> None:
     whole = train(compose(*words))
     part = train(compose(*words, "trainer.max_epochs=1"))
     resume(part.folder, {"trainer.max_epochs": 3})
-    assert Run(part.folder).table("pictures") == Run(whole.folder).table("pictures")
+    assert RunFolder(part.folder).table("pictures") == RunFolder(whole.folder).table("pictures")
     assert all(map(np.array_equal, looks(part.folder), looks(whole.folder)))
 
 
@@ -213,7 +213,7 @@ def predicted(known: Path, *words: str) -> np.ndarray:
 
 def test_a_picture_is_drawn_from_the_run_alone(known: Path, tmp_path: Path) -> None:
     network = MLP(512, 3, width=8, depth=3)
-    state = read_checkpoint(Run(known).checkpoint("best"))["state_dict"]
+    state = read_checkpoint(RunFolder(known).checkpoint("best"))["state_dict"]
     weights = {k: v for k, v in state.items() if k.startswith("network.")}
     network.load_state_dict({k.removeprefix("network."): v for k, v in weights.items()})
     y, x = np.mgrid[:5, :9]

@@ -15,7 +15,7 @@ from mlp_lab.lightning import pl
 from mlp_lab.runs import build
 from mlp_lab.runs.train import resume
 from mlp_lab.storage.checkpoints import read_checkpoint
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.run_folder import RunFolder
 
 
 class Killed(BaseException):
@@ -93,12 +93,12 @@ def test_a_finished_run_goes_on_with_more_epochs_and_nothing_else(experiment: Ex
     with pytest.raises(UserError, match=r"network\.width: can't be changed"):
         resume(brief.folder, {"network.width": 3})
     assert_equal_weights(resume(brief.folder, {"trainer.max_epochs": 3}), long)
-    assert Run(brief.folder).config.trainer.max_epochs == 3
+    assert RunFolder(brief.folder).config.trainer.max_epochs == 3
 
 
 def test_a_damaged_checkpoint_is_told_in_one_line(experiment: Experiment) -> None:
     result = experiment("trainer.max_epochs=1")
-    path = Run(result.folder).checkpoint("last")
+    path = RunFolder(result.folder).checkpoint("last")
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(UserError, match=r"last\.ckpt: damaged"):
         resume(result.folder, {"trainer.max_epochs": 2})
@@ -153,7 +153,7 @@ def test_a_folder_is_trained_in_by_one_process(experiment: Experiment) -> None:
 
 @pytest.mark.parametrize("content", ["[]", "3", "{", '{"status": "finished"}'])
 def test_a_damaged_result_is_told(content: str, experiment: Experiment) -> None:
-    run = Run(experiment("trainer.max_epochs=1").folder)
+    run = RunFolder(experiment("trainer.max_epochs=1").folder)
     (run.folder / "result.json").write_text(content)
     with pytest.raises(UserError, match=r"result\.json: damaged"):
         resume(str(run.folder), {"trainer.max_epochs": 2})

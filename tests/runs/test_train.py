@@ -23,7 +23,7 @@ from mlp_lab.runs.callbacks import epoch_checkpoint
 from mlp_lab.runs.train import resume
 from mlp_lab.storage import files
 from mlp_lab.storage.checkpoints import read_checkpoint, trained_epochs
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.tasks.base import Task
 
 OPTIMIZERS: dict[str, Callable] = {
@@ -159,7 +159,7 @@ def test_the_test_set_is_touched_once_for_the_epoch_of_lowest_validation_loss(
     with torch.no_grad():
         output = task.network(x)
     [entry] = result.evaluations
-    assert entry == {
+    assert entry.to_json() == {
         "split": "test",
         "checkpoint": "best",
         "epoch": best["epoch"],
@@ -177,8 +177,8 @@ def test_selection_by_another_metric(experiment: Experiment) -> None:
 
 def test_result_json_is_the_result(experiment: Experiment) -> None:
     result = experiment()
-    assert json.loads((Path(result.folder) / "result.json").read_text()) == vars(result)
-    assert Run(result.folder).result == vars(result)
+    assert json.loads((Path(result.folder) / "result.json").read_text()) == result.to_json()
+    assert RunFolder(result.folder).result == result
 
 
 def test_a_folder_holds_what_the_plan_says(experiment: Experiment) -> None:
@@ -193,11 +193,11 @@ def test_a_folder_holds_what_the_plan_says(experiment: Experiment) -> None:
         "train.log", "checkpoints/best.ckpt", "checkpoints/last.ckpt", "figures/loss_curves.png",
         "figures/weights.png",
     }  # fmt: skip
-    assert Run.open(result.folder).config.network.width == 5
+    assert RunFolder.open(result.folder).config.network.width == 5
 
 
 def test_runs_of_one_second_have_folders_of_their_own(tmp_path: Path) -> None:
-    folders = {Run.create(str(tmp_path), "name").folder for _ in range(20)}
+    folders = {RunFolder.create(str(tmp_path), "name").folder for _ in range(20)}
     assert len(folders) == 20
 
 
@@ -214,7 +214,7 @@ def test_tensorboard_shows_curves_config_and_true_hparams(experiment: Experiment
     assert "hp_metric" not in events.Tags()["scalars"]
     [entry] = result.evaluations
     [chosen] = events.Scalars("best/error/test")
-    assert chosen.value == pytest.approx(entry["error"])
+    assert chosen.value == pytest.approx(entry.metrics["error"])
 
 
 def test_curves_over_steps(experiment: Experiment) -> None:
@@ -226,7 +226,7 @@ def test_a_diverging_run_stops_and_keeps_what_it_has(experiment: Experiment) -> 
     result = experiment("optimizer.lr=1e30", "network.activation=identity")
     assert result.status == "diverged"
     assert "not finite in epoch 1" in str(result.reason)
-    assert Run(result.folder).result["status"] == "diverged"
+    assert RunFolder(result.folder).result.status == "diverged"
     assert all(value.isfinite().all() for value in weights(result).values())
     assert result.evaluations == []
 
@@ -308,7 +308,7 @@ def test_short_epochs_share_a_checkpoint(
     assert checkpoints == ["last.ckpt", "best.ckpt", "last.ckpt"]
     assert result.best is not None
     for which, epoch in (("last", 4), ("best", result.best["epoch"])):
-        assert trained_epochs(read_checkpoint(Run(result.folder).checkpoint(which))) == epoch
+        assert trained_epochs(read_checkpoint(RunFolder(result.folder).checkpoint(which))) == epoch
 
 
 @pytest.mark.parametrize("activation", ["identity", "sigmoid", "tanh", "gelu"])

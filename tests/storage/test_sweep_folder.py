@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from mlp_lab.errors import UserError
-from mlp_lab.storage.run_folder import Run, new_folder
-from mlp_lab.storage.sweep_folder import Sweep
+from mlp_lab.storage.results import Result, Status
+from mlp_lab.storage.run_folder import RunFolder, new_folder
+from mlp_lab.storage.sweep_folder import SweepFolder
 
 
 def test_no_two_get_the_same_folder(tmp_path: Path) -> None:
@@ -20,9 +21,9 @@ def test_no_two_get_the_same_folder(tmp_path: Path) -> None:
 
 def test_what_a_sweep_writes_it_reads(tmp_path: Path) -> None:
     words = ["name='ü ${x}'", "seed=0,1", "a: b", "#"]
-    sweep = Sweep.create(str(tmp_path), "fit", words, ["seed"])
+    sweep = SweepFolder.create(str(tmp_path), "fit", words, ["seed"])
     assert sweep.folder.parent == tmp_path / "fit" / "sweeps"
-    assert Sweep.open(sweep.folder) == sweep
+    assert SweepFolder.open(sweep.folder) == sweep
     assert (sweep.words, sweep.varied, sweep.directory) == (words, ["seed"], os.getcwd())
 
 
@@ -30,12 +31,12 @@ def test_what_a_sweep_writes_it_reads(tmp_path: Path) -> None:
 def test_a_damaged_file_is_told(text: str, tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(text)
     with pytest.raises(UserError, match=r"sweep\.yaml: damaged: "):
-        Sweep.open(tmp_path)
+        SweepFolder.open(tmp_path)
 
 
 def test_no_sweep_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"not the folder of a sweep: it has no sweep\.yaml"):
-        Sweep.open(tmp_path)
+        SweepFolder.open(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -51,17 +52,16 @@ def test_no_sweep_is_told(tmp_path: Path) -> None:
 def test_jobs_are_called_by_what_varies(
     varied: list[str], overrides: list[str], name: str, tmp_path: Path
 ) -> None:
-    sweep = Sweep(tmp_path, [], varied, "", "")
+    sweep = SweepFolder(tmp_path, [], varied, "", "")
     assert sweep.job_folder(7, overrides) == tmp_path / name
 
 
 def test_failures_are_those_that_began_and_did_not_finish(tmp_path: Path) -> None:
-    sweep = Sweep(tmp_path, [], [], "", "")
+    sweep = SweepFolder(tmp_path, [], [], "", "")
     results = {"0_a": ("finished", None), "10_c": ("diverged", "nan"), "2_b": ("interrupted", None)}
     for name, (status, reason) in results.items():
         (tmp_path / name).mkdir()
-        result = {"status": status, "reason": reason, "seconds": [], "evaluations": []}
-        Run(tmp_path / name).write_result(result)
+        RunFolder(tmp_path / name).write_result(Result(name, Status(status), reason))
     for other in ("3_killed", "figures", ".submitit"):
         (tmp_path / other).mkdir()
     expected = {"2_b": "interrupted", "3_killed": "ended before its result", "10_c": "nan"}
@@ -69,7 +69,7 @@ def test_failures_are_those_that_began_and_did_not_finish(tmp_path: Path) -> Non
 
 
 def test_one_process_runs_a_sweep(tmp_path: Path) -> None:
-    sweep = Sweep(tmp_path, [], [], "", "")
+    sweep = SweepFolder(tmp_path, [], [], "", "")
     sweep.stop()
     with sweep.running():
         assert not sweep.stopped  # that was another time

@@ -5,6 +5,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from helpers import assert_alike, assert_equal_weights, assert_same_runs, forks
 from omegaconf import OmegaConf
 
 from mlp_lab.data.mnist import MNIST
-from mlp_lab.runs.train import Result, Training, fit_alone
+from mlp_lab.runs.train import Training, fit_alone
 from mlp_lab.storage.checkpoints import read_checkpoint
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.results import Result, Status
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps import group_trainer, groups
 from mlp_lab.sweeps.groups import Job, training_groups
 from mlp_lab.sweeps.jobs import train_jobs
@@ -207,7 +209,7 @@ def test_a_member_that_leaves_has_its_result_at_once(
     begins = Stack.on_train_epoch_start
 
     def watched(self: Stack) -> None:
-        found.append([Run(job.folder).result.get("status") for job in sweep])
+        found.append([RunFolder(job.folder).result.status for job in sweep])
         if self.current_epoch == 2:
             raise KeyboardInterrupt
         begins(self)
@@ -215,7 +217,10 @@ def test_a_member_that_leaves_has_its_result_at_once(
     with monkeypatch.context() as patch:
         patch.setattr(Stack, "on_train_epoch_start", watched)
         results = train_jobs(sweep)
-    assert found[1:] == [[None, None, "diverged"], ["finished", None, "diverged"]]
+    assert found[1:] == [
+        ["unfinished", "unfinished", "diverged"],
+        ["finished", "unfinished", "diverged"],
+    ]
     assert [result.status for result in results] == ["finished", "interrupted", "diverged"]
     again = train_jobs(sweep)
     assert [again[0], again[2]] == [results[0], results[2]]
@@ -230,7 +235,10 @@ def test_a_member_that_stopped_and_was_killed_trains_no_further(jobs: Jobs) -> N
     before = together(sweep)
     for job in sweep:
         (job.folder / "result.json").unlink()
-    assert_alike(list(map(vars, before)), [vars(result) for result in together(sweep)])
+    assert_alike(
+        [result.to_json() for result in before],
+        [result.to_json() for result in together(sweep)],
+    )
 
 
 def test_a_member_that_diverges_leaves_the_others_unharmed(jobs: Jobs) -> None:
@@ -241,7 +249,7 @@ def test_a_member_that_diverges_leaves_the_others_unharmed(jobs: Jobs) -> None:
     assert stacked[1].reason == apart[1].reason
     assert_same_runs(apart[::2], stacked[::2])
     assert stacked[1].epochs == 0
-    assert read_checkpoint(Run(stacked[1].folder).checkpoint("last"))["global_step"] == 0
+    assert read_checkpoint(RunFolder(stacked[1].folder).checkpoint("last"))["global_step"] == 0
 
 
 def test_fail_fast_leaves_the_others_to_go_on(jobs: Jobs) -> None:
@@ -251,7 +259,8 @@ def test_fail_fast_leaves_the_others_to_go_on(jobs: Jobs) -> None:
     assert [result.status for result in stopped] == ["interrupted", "diverged", "interrupted"]
     done = train_jobs(jobs("sweep", *own))
     assert [result.status for result in done] == ["finished", "diverged", "finished"]
-    assert_alike(vars(alone(jobs("apart", own[0]))[0]), vars(done[0]) | {"seconds": []})
+    [apart] = alone(jobs("apart", own[0]))
+    assert_alike(apart.to_json(), done[0].to_json() | {"seconds": []})
 
 
 def test_a_stack_goes_on_where_it_was_interrupted(
@@ -317,11 +326,11 @@ def test_a_job_that_fails_later_keeps_its_numbers(
 
     sweep = jobs("sweep", ["seed=1"])
     [before] = train_jobs(sweep)
-    Run(before.folder).write_result(vars(before) | {"status": "interrupted"})
+    RunFolder(before.folder).write_result(replace(before, status=Status.INTERRUPTED))
     monkeypatch.setattr(Training, "going_on", fails)
     [after] = train_jobs(sweep)
-    assert vars(after) == vars(before) | {"status": "failed", "reason": "ZeroDivisionError"}
-    assert Run(before.folder).result == vars(after)
+    assert after == replace(before, status=Status.FAILED, reason="ZeroDivisionError")
+    assert RunFolder(before.folder).result == after
 
 
 @pytest.mark.parametrize("augmentation", ["none", "affine"])
@@ -346,7 +355,7 @@ def test_stacks_in_bfloat16(own: str, jobs: Jobs) -> None:
     apart = alone(jobs("apart", ["optimizer.lr=0.1"], ["optimizer.lr=0.01"], common=common))
     both = together(jobs("both", ["optimizer.lr=0.1"], ["optimizer.lr=0.01"], common=common))
     for one, other in zip(apart, both, strict=True):
-        first, second = (Run(result.folder).history[0] for result in (one, other))
+        first, second = (RunFolder(result.folder).history[0] for result in (one, other))
         assert first["loss/train"] == pytest.approx(second["loss/train"], rel=0.05)
 
 
@@ -371,7 +380,7 @@ def test_a_job_that_fails_leaves_its_traceback(jobs: Jobs, monkeypatch: pytest.M
         patch.setattr("mlp_lab.tasks.base.Task.record_training", broken)
         failed, _ = train_jobs(jobs("sweep", *own))
     assert (failed.status, failed.reason) == ("failed", "ZeroDivisionError: of the test's")
-    log = Run(failed.folder).log.read_text()
+    log = RunFolder(failed.folder).log.read_text()
     assert "Traceback (most recent call last)" in log
     assert "in broken" in log
     assert {result.status for result in train_jobs(jobs("sweep", *own))} == {"finished"}
@@ -397,13 +406,13 @@ def test_a_job_that_makes_its_stack_fail_fails_alone(
     )
     apart = alone(jobs("apart", *own[::2]))
     for one, other in zip(apart, results[::2], strict=True):
-        assert_alike(Run(one.folder).history, Run(other.folder).history)
+        assert_alike(RunFolder(one.folder).history, RunFolder(other.folder).history)
 
 
 def test_a_checkpoint_of_a_stack_holds_one_network(jobs: Jobs) -> None:
     results = together(jobs("sweep", ["seed=1"], ["seed=2"], ["seed=3"]))
     single = alone(jobs("apart", ["seed=1"]))
-    sizes = [Run(r.folder).checkpoint("best").stat().st_size for r in (*results, *single)]
+    sizes = [RunFolder(r.folder).checkpoint("best").stat().st_size for r in (*results, *single)]
     assert max(sizes) < 1.01 * min(sizes)
 
 

@@ -22,9 +22,9 @@ from mlp_lab.config.compose import CONFIG_FOLDER
 from mlp_lab.config.error_messages import explain
 from mlp_lab.errors import UserError
 from mlp_lab.runs import threads
-from mlp_lab.runs.train import Result
-from mlp_lab.storage.run_folder import Run
-from mlp_lab.storage.sweep_folder import Sweep
+from mlp_lab.storage.results import Result, Status
+from mlp_lab.storage.run_folder import RunFolder
+from mlp_lab.storage.sweep_folder import SweepFolder
 from mlp_lab.sweeps import jobs, plan
 from mlp_lab.sweeps import launch as sweeps
 from mlp_lab.sweeps.comparison import answer
@@ -57,11 +57,12 @@ class Trained:
 
     def _end(self, job: Job) -> Result:
         number = int(job.folder.name.partition("_")[0])
-        status = self.endings.get(number, "finished")
+        status = Status(self.endings.get(number, "finished"))
         job.folder.mkdir(exist_ok=True)
-        result = Result(str(job.folder), status, None if status == "finished" else "it\nhad to")
+        reason = None if status is Status.FINISHED else "it\nhad to"
+        result = Result(str(job.folder), status, reason)
         result.best = {"loss/validation": 10.0 + number, "error/validation": number / 10}
-        Run(job.folder).write_result(vars(result))
+        RunFolder(job.folder).write_result(result)
         return result
 
     @property
@@ -410,7 +411,7 @@ def test_a_combination_that_can_not_be_leaves_no_job(trained: Trained) -> None:
 
 
 def test_a_job_answers_with_its_best_value(trained: Trained, tmp_path: Path) -> None:
-    sweep = Sweep.create(str(tmp_path), "fit", [], ["seed"])
+    sweep = SweepFolder.create(str(tmp_path), "fit", [], ["seed"])
     cfgs = [composed(f"select.metric={metric}") for metric in ("loss", "error", "accuracy")]
     values = JobRunner(sweep).train([(i, cfg, [f"seed={i}"]) for i, cfg in enumerate(cfgs, 4)])
     assert values[:2] == [14.0, 0.5]
@@ -443,8 +444,11 @@ def test_ctrl_c_ends_a_sweep_that_can_be_resumed(
         status, out, err = command(f"resume={sweep}")
         assert status == 0, err
         assert "chosen by validation loss" in out
-        assert [run.folder.name for run in Sweep.open(sweep).runs()] == ["0_width=8", "1_width=9"]
-        assert {run.result["epochs"] for run in Sweep.open(sweep).runs()} == {40}
+        assert [run.folder.name for run in SweepFolder.open(sweep).runs()] == [
+            "0_width=8",
+            "1_width=9",
+        ]
+        assert {run.result.epochs for run in SweepFolder.open(sweep).runs()} == {40}
     assert (sweep / "0_width=8" / "checkpoints" / "last.ckpt").stat().st_mtime_ns == first
 
 

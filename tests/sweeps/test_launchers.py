@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from helpers import SCRIPT, Start, forks, wait_for
 
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.run_folder import RunFolder
 
-Sweep = Callable[..., list[Run]]
+Sweep = Callable[..., list[RunFolder]]
 
 # Slurm in three commands: a job array whose jobs run one after another, on this machine. As
 # Slurm's own, sbatch copies the script: submitit moves it as soon as sbatch has answered.
@@ -42,7 +42,7 @@ def sweep(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Swee
     """``sweep(word, ...)``: the runs of a sweep of three jobs, of which one diverges."""
     monkeypatch.setenv("OMP_NUM_THREADS", "3")  # of the command; its jobs decide for themselves
 
-    def run(*words: str) -> list[Run]:
+    def run(*words: str) -> list[RunFolder]:
         common = ["trainer.max_epochs=2", "callbacks=none", "logger=none"]
         process = start("-m", *words, "optimizer.lr=0.01,1e30,0.1", *common)
         out, err = process.communicate(timeout=300)
@@ -53,9 +53,9 @@ def sweep(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Swee
         assert "Traceback" not in out + err
         [folder] = tmp_path.glob("mnist_hw4/sweeps/*")
         assert (folder / "summary.md").is_file()
-        runs = {path.parent.name: Run(path.parent) for path in folder.glob("*/config.yaml")}
+        runs = {path.parent.name: RunFolder(path.parent) for path in folder.glob("*/config.yaml")}
         assert set(runs) == {"0_lr=0.01", "1_lr=1e+30", "2_lr=0.1"}
-        statuses = {name[0]: run.result["status"] for name, run in runs.items()}
+        statuses = {name[0]: run.result.status for name, run in runs.items()}
         assert statuses == {"0": "finished", "1": "diverged", "2": "finished"}
         assert "chosen by validation loss: lr=0.1" in out
         return list(runs.values())
@@ -63,7 +63,7 @@ def sweep(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Swee
     return run
 
 
-def threads(run: Run) -> str:
+def threads(run: RunFolder) -> str:
     return json.loads((run.folder / "environment.json").read_text())["omp"]["OMP_NUM_THREADS"]
 
 
@@ -123,7 +123,7 @@ def test_a_forked_process_that_dies_fails_its_own_jobs(
     [folder] = tmp_path.glob("mnist_hw4/sweeps/*")
     status, _, err = command(f"resume={folder}")
     assert status == 0, err
-    assert [Run(path).result["epochs"] for path in sorted(folder.glob("?_*"))] == [200, 200]
+    assert [RunFolder(path).result.epochs for path in sorted(folder.glob("?_*"))] == [200, 200]
 
 
 @forks
@@ -155,7 +155,7 @@ def test_a_signal_reaches_forked_processes(
     [folder] = tmp_path.glob("mnist_hw4/sweeps/*")
     assert f"resume:  python scripts/train.py resume={folder}" in out
     for path in folder.glob("[13]_*"):
-        assert Run(path).result["status"] == "interrupted"
+        assert RunFolder(path).result.status == "interrupted"
         assert f"{path.name}: interrupted" in out
 
 
@@ -207,6 +207,8 @@ def test_relative_paths_are_those_of_the_command(tmp_path: Path, tiny_mnist: Pat
     command = [sys.executable, SCRIPT, "-m", *words]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    runs = [Run(path.parent) for path in tmp_path.glob("logs/mnist_hw4/sweeps/*/*/config.yaml")]
+    runs = [
+        RunFolder(path.parent) for path in tmp_path.glob("logs/mnist_hw4/sweeps/*/*/config.yaml")
+    ]
     assert sorted(run.folder.name for run in runs) == ["0_seed=1", "1_seed=2"]
     assert {run.config.data.root for run in runs} == {"data"}

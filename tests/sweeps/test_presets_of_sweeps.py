@@ -9,7 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from mlp_lab.config.compose import CONFIG_FOLDER
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.run_folder import RunFolder
 
 
 @pytest.mark.parametrize(
@@ -44,4 +44,4 @@ def test_a_preset_names_its_jobs_by_what_it_varies(command: Callable, tmp_path: 
     assert status == 0, err
     folders = [path for path in tmp_path.glob("mnist_hw4/sweeps/*/*_*") if path.is_dir()]
     assert {path.name for path in folders} == {"0_lr=0.01", "1_lr=0.1", "2_lr=1"}
-    assert {Run(path).config.optimizer.lr for path in folders} == {0.01, 0.1, 1}
+    assert {RunFolder(path).config.optimizer.lr for path in folders} == {0.01, 0.1, 1}

@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mlp_lab.errors import UserError
 from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.overrides import last_by_key
 from mlp_lab.sweeps.pruning import Pruning
 from mlp_lab.sweeps.search import Search, distribution, search_space
@@ -273,7 +273,7 @@ def test_a_search_of_real_runs(command: Callable, tmp_path: Path) -> None:
     [folder] = tmp_path.glob("mnist_hw4/sweeps/*")
     trials = Study(folder, "min", 1).trials
     runs = {
-        int(path.parent.name.split("_")[0]): Run(path.parent)
+        int(path.parent.name.split("_")[0]): RunFolder(path.parent)
         for path in folder.glob("*/config.yaml")
     }
     assert sorted(runs) == list(range(12))

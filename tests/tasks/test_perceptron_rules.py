@@ -19,8 +19,9 @@ from mlp_lab.nn.perceptron import Perceptron as Network
 from mlp_lab.nn.seeds import epoch_seed
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.evaluate import measure
-from mlp_lab.runs.train import Result, train
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.runs.train import train
+from mlp_lab.storage.results import Result
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
 from mlp_lab.tasks.perceptron_rules import PerceptronRule
@@ -198,8 +199,8 @@ def test_weights_and_biases_start_as_normal_random_numbers() -> None:
 
 def error_at_the_end(result: Result) -> float:
     """The part of the training points that the last network takes for the other class."""
-    entry, _, _ = measure(Run(result.folder), "train", "last")
-    return entry["error"]
+    entry, _, _ = measure(RunFolder(result.folder), "train", "last")
+    return entry.metrics["error"]
 
 
 @pytest.mark.parametrize("name", ["perceptron", "perceptron_rosenblatt"])
@@ -219,7 +220,7 @@ def test_a_perceptron_fits_what_a_line_separates(
 def test_no_line_fits_the_others(name: str, data: str, configure: Configure) -> None:
     words = [f"data.set={data}", "data.size=60", "trainer.max_epochs=20"]
     result = train(configure(f"experiment={name}", *words))
-    assert min(row["error/train"] for row in Run(result.folder).history) > 0.1
+    assert min(row["error/train"] for row in RunFolder(result.folder).history) > 0.1
     assert error_at_the_end(result) > 0.2
 
 

@@ -1,6 +1,6 @@
 """The options of conf/data/."""
 
-from omegaconf import MISSING
+from omegaconf import MISSING, DictConfig
 
 from mlp_lab.config.limits import limited, schema
 from mlp_lab.config.names import CURVE_FUNCTIONS, IMAGE_PROTOCOLS, POINT_SETS
@@ -77,3 +77,8 @@ class Image:
     protocol: str = limited(one_of=IMAGE_PROTOCOLS)
     batch_size: int = limited(minimum=1, maximum=1_000_000_000)
     passes: int = limited(minimum=1, maximum=1_000_000)
+
+
+def is_refit(cfg: DictConfig) -> bool:
+    """Whether a run also trains on the validation data, so that its last epoch counts."""
+    return bool(cfg.data.get("refit", False))

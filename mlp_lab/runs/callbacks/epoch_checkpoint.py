@@ -3,11 +3,12 @@
 import time
 from typing import Any, cast
 
+from mlp_lab.config.metrics import best_row
 from mlp_lab.config.names import EPOCH_SPLITS
 from mlp_lab.lightning import pl
 from mlp_lab.runs.callbacks.access import task_of
 from mlp_lab.storage.checkpoints import Checkpoints
-from mlp_lab.storage.run_folder import Run, best_row
+from mlp_lab.storage.run_folder import RunFolder
 
 Row = dict[str, float]
 
@@ -28,7 +29,7 @@ class EpochCheckpoint(pl.callbacks.Checkpoint):
         mode: ``min`` or ``max``.
     """
 
-    def __init__(self, run: Run, key: str, mode: str) -> None:
+    def __init__(self, run: RunFolder, key: str, mode: str) -> None:
         self.run = run
         self.key = key
         self.mode = mode

@@ -19,7 +19,7 @@ from mlp_lab.runs.callbacks.figure_callback import FigureCallback
 from mlp_lab.runs.callbacks.log_figure import log_figure
 from mlp_lab.runs.render import render
 from mlp_lab.storage.files import write_whole
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.run_folder import RunFolder
 
 _SECONDS = 0.15  # of each image in the animation
 
@@ -62,7 +62,7 @@ class ImageProgress(FigureCallback):
         self._parts = {"": (slice(None), slice(None))} | by_split
         if trainer.is_global_zero:
             metrics = [f"{name}{part}" for part in self._parts for name in ("psnr", "ssim")]
-            run = Run(trainer.default_root_dir)
+            run = RunFolder(trainer.default_root_dir)
             run.write_table("pictures", ["epoch", "step", *metrics], self.rows)
             write_whole(run.truth, encode_png(to_uint8(self._truth)))
         if not self.rows:
@@ -92,7 +92,7 @@ class ImageProgress(FigureCallback):
         at = {"epoch": epoch, "step": trainer.global_step}
         self.rows.append(at | {f"{name}{part}": value for (name, part), value in metrics.items()})
         self._last = image.numpy()
-        content, run = encode_png(to_uint8(self._last)), Run(trainer.default_root_dir)
+        content, run = encode_png(to_uint8(self._last)), RunFolder(trainer.default_root_dir)
         run.append_to_table("pictures", [self.rows[-1]])
         write_whole(run.picture(epoch), content)
         if tensorboard := tensorboard_of(trainer):
@@ -103,7 +103,7 @@ class ImageProgress(FigureCallback):
     def draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         if not self.rows:
             return
-        run = Run(trainer.default_root_dir)
+        run = RunFolder(trainer.default_root_dir)
         images = [read_png(run.picture(int(row["epoch"]))) for row in self.rows]
         run.save_animation("pictures", encode_gif(images, _SECONDS))
         # Powers of two, since the first images differ more than the last.

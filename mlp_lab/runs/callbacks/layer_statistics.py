@@ -9,7 +9,7 @@ from mlp_lab.nn.probes import LayerStatistics, inspect_layers
 from mlp_lab.runs.callbacks.access import task_of, tensorboard_of
 from mlp_lab.runs.callbacks.figure_callback import FigureCallback
 from mlp_lab.runs.callbacks.log_figure import log_figure
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.run_folder import RunFolder
 
 _QUANTITIES = ("gradient norm", "sparsity")
 
@@ -37,7 +37,7 @@ class LayerRecorder(FigureCallback):
 
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         if trainer.is_global_zero:
-            Run(trainer.default_root_dir).write_table(
+            RunFolder(trainer.default_root_dir).write_table(
                 "layers", ["epoch", "layer", *_QUANTITIES], self.rows
             )
         if not self.rows:
@@ -63,7 +63,7 @@ class LayerRecorder(FigureCallback):
             for number, layer in enumerate(layers, 1)
         ]
         self.rows += rows
-        Run(trainer.default_root_dir).append_to_table("layers", rows)
+        RunFolder(trainer.default_root_dir).append_to_table("layers", rows)
         if tensorboard := tensorboard_of(trainer):
             at = {"epoch": epoch, "step": trainer.global_step}
             tensorboard.log_metrics(

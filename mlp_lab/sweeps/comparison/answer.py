@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlp_lab.errors import UserError
 from mlp_lab.storage.files import write_png, write_whole
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.storage.tensorboard import write_event_file
 from mlp_lab.sweeps.comparison import summary
 from mlp_lab.sweeps.comparison.comparison import Comparison, find_runs
@@ -14,7 +14,7 @@ from mlp_lab.sweeps.comparison.drawing import draw
 
 
 def compare(
-    places: Sequence[str], metric: str = "loss", mode: str = "min", output: str | None = None
+    places: Sequence[str], metric: str = "loss", mode: str | None = None, output: str | None = None
 ) -> str:
     """Compare all runs in ``places``; write the summary to files and return it as text.
 
@@ -30,7 +30,7 @@ def compare(
     return _summarize(Comparison(find_runs(places), metric, mode), folder)
 
 
-def conclude(folder: str, metric: str = "loss", mode: str = "min") -> str:
+def conclude(folder: str, metric: str = "loss", mode: str | None = None) -> str:
     """Evaluate the chosen run of a finished sweep on the test set; then summarize as ``compare``.
 
     Only the chosen run is evaluated, and only once. With ``sweep.test=each`` the best epoch of each
@@ -46,7 +46,7 @@ def conclude(folder: str, metric: str = "loss", mode: str = "min") -> str:
     return _summarize(comparison, Path(folder))
 
 
-def _untested(comparison: Comparison) -> list[tuple[Run, str]]:
+def _untested(comparison: Comparison) -> list[tuple[RunFolder, str]]:
     """Return runs and checkpoints that remain to be evaluated on the test set."""
     jobs = [job for job in comparison.jobs if job.finished]
     if comparison.tested == "chosen":

@@ -3,16 +3,18 @@
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mlp_lab.config.metrics import SIGN, best_row, get_metric
 from mlp_lab.config.names import EPOCH_SPLITS
 from mlp_lab.errors import UserError
-from mlp_lab.storage.run_folder import SIGN, Run, best_row, metrics_of
+from mlp_lab.storage.results import Evaluation, Result, Status
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.comparison.differences import differences, flat_config, label_of
 
 # 97.5 % quantiles of Student's t distribution for 1, 2, ... degrees of freedom.
@@ -37,46 +39,45 @@ class ComparedRun:
         label: the settings in short; the folder's name if there are none.
         history: one row per epoch, without values that are not finite.
         best: row with the best value of the metric on validation data, if any.
-        status: ``finished``, ``interrupted``, ``diverged``, ``failed`` or ``unfinished``.
-        reason: why it did not finish, or ended early.
-        parameters: number of parameters of its network; None: unknown.
+        result: content of its ``result.json``.
         seconds: wall time of its epochs; for a member of a stack, that of the whole stack.
-        tests: evaluations on the test set.
     """
 
-    run: Run
+    run: RunFolder
     config: dict[str, Any]
     settings: dict[str, Any]
     label: str
     history: list[Row]
     best: Row | None
-    status: str
-    reason: str | None
-    parameters: int | None
+    result: Result
     seconds: float
-    tests: list[dict[str, Any]]
 
     def last(self, key: str) -> float | None:
         """Return a value of the last epoch, which need not be the best one."""
         return self.history[-1].get(key) if self.history else None
 
     @property
-    def test(self) -> dict[str, Any] | None:
+    def tests(self) -> list[Evaluation]:
+        """All evaluations on the test set."""
+        return [entry for entry in self.result.evaluations if entry.split == "test"]
+
+    @property
+    def test(self) -> Evaluation | None:
         """First evaluation of the best epoch on the test set, if there is one."""
         return self._test_after((self.best or {}).get("epoch"))
 
     @property
-    def last_test(self) -> dict[str, Any] | None:
+    def last_test(self) -> Evaluation | None:
         """First evaluation of the last epoch on the test set, if there is one."""
         return self._test_after(self.last("epoch"))
 
     @property
     def finished(self) -> bool:
         """Whether it trained to its end, or ended early as configured."""
-        return self.status == "finished"
+        return self.result.status is Status.FINISHED
 
-    def _test_after(self, epoch: float | None) -> dict[str, Any] | None:
-        return next((entry for entry in self.tests if entry["epoch"] == epoch), None)
+    def _test_after(self, epoch: float | None) -> Evaluation | None:
+        return next((entry for entry in self.tests if entry.epoch == epoch), None)
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ class Comparison:
     Args:
         runs: at least one run.
         metric: the metric that is compared, such as ``loss``.
-        mode: ``min`` or ``max``: which values are better.
+        mode: ``min`` or ``max``: which values are better; None: the direction of the metric.
 
     Attributes:
         jobs: the runs, best first.
@@ -161,10 +162,12 @@ class Comparison:
             epoch of each run, and no run is chosen.
     """
 
-    def __init__(self, runs: Sequence[Run], metric: str = "loss", mode: str = "min") -> None:
+    def __init__(
+        self, runs: Sequence[RunFolder], metric: str = "loss", mode: str | None = None
+    ) -> None:
         self.metric = metric
         self.key = f"{metric}/validation"
-        self.mode = mode
+        self.mode = mode or get_metric(metric).direction
         configs = [flat_config(run) for run in runs]
         tested = {config.get("sweep.test") for config in configs}
         self.tested = str(tested.pop()) if len(tested) == 1 else "chosen"
@@ -186,7 +189,7 @@ class Comparison:
         can_choose = first.finished and first.best is not None and self.tested != "last"
         return first if can_choose else None
 
-    def test_of(self, job: ComparedRun) -> dict[str, Any] | None:
+    def test_of(self, job: ComparedRun) -> Evaluation | None:
         """Return the relevant evaluation of a run on the test set, if there is one.
 
         This is the evaluation of the last epoch for ``sweep.test=last`` and for runs without
@@ -194,9 +197,14 @@ class Comparison:
         """
         return job.last_test if self.tested == "last" or job.best is None else job.test
 
+    def test_metrics(self, job: ComparedRun) -> Mapping[str, float]:
+        """Return the metrics of ``test_of``; none if the run was not tested."""
+        test = self.test_of(job)
+        return {} if test is None else test.metrics
+
     def read_tests(self) -> None:
-        """Read the evaluations on the test set again, after some were added."""
-        self.jobs = [replace(job, tests=_tests_in(job.run.result)) for job in self.jobs]
+        """Read the results again, after evaluations on the test set were added."""
+        self.jobs = [replace(job, result=job.run.result) for job in self.jobs]
 
     def groups(self) -> list[SeedGroup]:
         """Return groups of runs that differ only in the seed; best mean first.
@@ -231,13 +239,14 @@ class Comparison:
     def _tests(self, jobs: Sequence[ComparedRun]) -> dict[str, Interval]:
         if self.tested == "chosen":
             return {}
-        tests = [metrics_of(self.test_of(job) or {}) for job in jobs]
+        tests = [self.test_metrics(job) for job in jobs]
         names = [name for name in tests[0] if all(name in test for test in tests)]
         return {name: Interval.of([test[name] for test in tests]) for name in names}
 
-    def _compared(self, run: Run, config: dict[str, Any], settings: dict[str, Any]) -> ComparedRun:
+    def _compared(
+        self, run: RunFolder, config: dict[str, Any], settings: dict[str, Any]
+    ) -> ComparedRun:
         history = [{k: v for k, v in row.items() if math.isfinite(v)} for row in run.history]
-        result = run.result
         return ComparedRun(
             run,
             config,
@@ -245,11 +254,8 @@ class Comparison:
             label_of(settings, self.swept) or run.folder.name,
             history,
             best_row(history, self.key, self.mode),
-            result.get("status", "unfinished"),
-            result.get("reason"),
-            result.get("parameters") or None,  # a failed job has none
+            run.result,
             sum(row.get("seconds", 0.0) for row in history),
-            _tests_in(result),
         )
 
     def _place(self, group: SeedGroup) -> float:
@@ -261,7 +267,7 @@ class Comparison:
         return not job.finished, value, str(job.run.folder)
 
 
-def find_runs(places: Sequence[str]) -> list[Run]:
+def find_runs(places: Sequence[str]) -> list[RunFolder]:
     """Return all runs in and below the given folders. Raises UserError if a folder has none."""
     folders: dict[Path, Path] = {}
     for place in places:
@@ -272,11 +278,7 @@ def find_runs(places: Sequence[str]) -> list[Run]:
             raise UserError(f"{place}: no runs in this folder")
         for folder in inside:
             folders.setdefault(folder.resolve(), folder)
-    return [Run(folder) for folder in folders.values()]
-
-
-def _tests_in(result: dict[str, Any]) -> list[dict[str, Any]]:
-    return [entry for entry in result.get("evaluations", []) if entry["split"] == "test"]
+    return [RunFolder(folder) for folder in folders.values()]
 
 
 def _without_seed(settings: dict[str, Any]) -> dict[str, Any]:

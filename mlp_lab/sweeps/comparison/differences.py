@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-import yaml
-
 from mlp_lab.config.check import unknown_key
 from mlp_lab.config.flatten import flatten_plain, format_value, is_within, override_keys
 from mlp_lab.config.schemas import Train
 from mlp_lab.errors import UserError
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.run_folder import RunFolder
 
 # Keys that do not affect what is learnt. They are shown only if somebody set them.
 _WITHOUT_EFFECT = ("resume", "threads", "data.root", "logger", "select")
@@ -18,12 +16,9 @@ _NEVER = ("logs", "sweep", "callbacks.pruning")
 # A callback with this key may end the training.
 _MONITOR = "monitor"
 
-# libyaml, where PyYAML was built with it.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
 
 def differences(
-    runs: Sequence[Run], configs: Sequence[dict[str, Any]]
+    runs: Sequence[RunFolder], configs: Sequence[dict[str, Any]]
 ) -> tuple[list[str], list[dict[str, Any]]]:
     """Return the keys in which runs differ, and for each run its values of them.
 
@@ -45,23 +40,16 @@ def differences(
     return swept, [{key: values[key] for key in swept if key in values} for values in configs]
 
 
-def flat_config(run: Run) -> dict[str, Any]:
+def flat_config(run: RunFolder) -> dict[str, Any]:
     """Return the run's config as ``flatten`` does; only its top-level keys are checked.
 
     A comparison reads hundreds of configs, and a full check takes twenty times as long. Raises
     UserError for a file that is damaged or that another program wrote.
     """
-    path = run.folder / "config.yaml"
-    try:
-        plain = yaml.load(path.read_text(encoding="utf-8"), _LOADER)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
-    if not isinstance(plain, dict):
-        raise UserError(f"{path}: damaged: not a config")
-    known = list(Train.__annotations__)
+    plain, known = run.read_config(), list(Train.__annotations__)
     for key in plain:
         if key not in known:
-            raise UserError(f"{path}: {unknown_key(str(key), known)}")
+            raise UserError(f"{run.folder / 'config.yaml'}: {unknown_key(str(key), known)}")
     return flatten_plain(plain)
 
 

@@ -40,7 +40,7 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
 
 
 def _curve_label(job: ComparedRun) -> str:
-    return job.label if job.finished else f"{job.label} ({job.status})"
+    return job.label if job.finished else f"{job.label} ({job.result.status})"
 
 
 def _heat_maps(groups: list[SeedGroup], keys: tuple[str, str], metric: str) -> dict[str, Figure]:
@@ -86,7 +86,7 @@ def _metric_against(
     if len(set(labels)) > styles.MOST:
         second, labels = None, [""] * len(groups)
     lines: dict[str, dict[str, list[swept_values.Point]]] = {}
-    test = None if chosen is None else (chosen.test or {}).get(metric)
+    test = chosen.test.metrics.get(metric) if chosen and chosen.test else None
     for value, group in sorted(
         zip(labels, groups, strict=True), key=lambda p: swept_values.order(p[0])
     ):

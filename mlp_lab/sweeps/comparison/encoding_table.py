@@ -45,7 +45,8 @@ def tables(comparison: Comparison) -> list[Table]:
 
 def _psnr(run: ComparedRun) -> float | None:
     """Return the PSNR of a finished run on the test set in its last epoch."""
-    return (run.last_test or {}).get("psnr") if run.finished else None
+    test = run.last_test
+    return test.metrics.get("psnr") if run.finished and test is not None else None
 
 
 def _rows(kind: str, reached: _Values) -> list[list[str]]:

@@ -1,10 +1,12 @@
 """The gain from larger networks: a metric against the number of parameters."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
 from mlp_lab.config.flatten import format_value
+from mlp_lab.config.metrics import METRICS
 from mlp_lab.figures import parameter_counts
 from mlp_lab.sweeps.comparison.comparison import Comparison, Interval, SeedGroup
 from mlp_lab.sweeps.comparison.differences import label_of
@@ -15,7 +17,8 @@ _MOST = 8  # lines
 def draw(comparison: Comparison) -> dict[str, Figure]:
     """Return ``<metric>_against_parameters`` of a sweep over networks of different sizes.
 
-    The metric is the error on validation data if all runs have it, otherwise the selected one.
+    The metric is one in per cent on validation data, such as the error, if all runs have it;
+    otherwise the selected one.
     """
     network = [key for key in comparison.swept if key.startswith("network.")]
     groups = [
@@ -26,7 +29,8 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
     if len({_parameters(group) for group in groups}) < 2:
         return {}
     first, others = network[0], [k for k in comparison.swept if k not in (network[0], "seed")]
-    metric = "error" if all(map(_has_error, groups)) else comparison.metric
+    percentages = (m.name for m in METRICS.values() if m.percent and _all_have(m.name, groups))
+    metric = next(percentages, comparison.metric)
     lines: dict[str, list[parameter_counts.NetworkResult]] = defaultdict(list)
     for group in sorted(groups, key=_parameters):
         settings = {key: group.settings[key] for key in others if key in group.settings}
@@ -42,8 +46,10 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
 
 def _parameters(group: SeedGroup) -> int:
     """Return the parameters of each network of a group; 0 if unknown."""
-    return int(group.jobs[0].run.result.get("parameters", 0))
+    return group.jobs[0].result.parameters
 
 
-def _has_error(group: SeedGroup) -> bool:
-    return all("error/validation" in (job.best or {}) for job in group.jobs)
+def _all_have(metric: str, groups: Sequence[SeedGroup]) -> bool:
+    """Return whether the best epoch of each run has a metric on validation data."""
+    bests = (job.best or {} for group in groups for job in group.jobs)
+    return all(f"{metric}/validation" in best for best in bests)

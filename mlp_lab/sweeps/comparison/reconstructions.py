@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mlp_lab.images.codecs import read_png
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.comparison.comparison import Comparison
 from mlp_lab.sweeps.comparison.differences import label_of
 from mlp_lab.sweeps.comparison.figures import image_rows
@@ -15,7 +15,7 @@ from mlp_lab.sweeps.comparison.figures import image_rows
 _MOST = 8  # images, and networks
 
 # A run, and the last row of its table of reconstructions.
-_Reconstruction = tuple[Run, dict[str, float]]
+_Reconstruction = tuple[RunFolder, dict[str, float]]
 
 
 def draw(comparison: Comparison) -> dict[str, Figure]:
@@ -50,6 +50,6 @@ def _row(reconstructions: dict[str, _Reconstruction], columns: list[str]) -> ima
     return read_png(run.truth), [shown.get(column) for column in columns]
 
 
-def _shown(run: Run, row: dict[str, float]) -> tuple[np.ndarray, float]:
+def _shown(run: RunFolder, row: dict[str, float]) -> tuple[np.ndarray, float]:
     """Return a reconstructed image and its PSNR."""
     return read_png(run.picture(int(row["epoch"]))), row["psnr"]

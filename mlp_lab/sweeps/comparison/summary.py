@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlp_lab.config.flatten import format_value
-from mlp_lab.formatting import markdown, metric, table
+from mlp_lab.config.metrics import get_metric, metric_order
+from mlp_lab.formatting import markdown, table
 from mlp_lab.storage.files import csv_text
-from mlp_lab.storage.run_folder import metrics_of
+from mlp_lab.storage.results import Status
 from mlp_lab.sweeps.comparison.comparison import (
     ComparedRun,
     Comparison,
@@ -18,13 +19,12 @@ from mlp_lab.sweeps.comparison.comparison import (
 )
 from mlp_lab.sweeps.comparison.special import SPECIAL
 
-_METRICS = ("loss/train", "loss/validation", "error/train", "error/validation")
 _SPLITS = {"train": "training", "validation": "validation"}
 
 
 def columns(comparison: Comparison) -> list[str]:
     """Return the columns of the table: swept keys first, then results."""
-    sizes = {job.parameters for job in comparison.jobs} - {None}
+    sizes = {job.result.parameters for job in comparison.jobs} - {0}  # a failed job has none
     return [
         *comparison.swept,
         *(["parameters"] if len(sizes) > 1 else []),
@@ -60,7 +60,7 @@ def as_csv(comparison: Comparison) -> str:
 
 def unfinished(comparison: Comparison) -> list[str]:
     """Return one line for each unfinished job, with the reason."""
-    return [f"{job.label}: {_why(job)}" for job in comparison.jobs if job.status != "finished"]
+    return [f"{job.label}: {_why(job)}" for job in comparison.jobs if not job.finished]
 
 
 def _lists(comparison: Comparison) -> list[list[str]]:
@@ -116,20 +116,20 @@ def _place(job: ComparedRun) -> str:
 def _metrics_of_best(job: ComparedRun) -> list[str]:
     """Return the metrics of the best epoch, those on the test set last."""
     best = job.best or {}
-    names = dict.fromkeys(key.partition("/")[0] for key in sorted(best, key=_order) if "/" in key)
+    names = sorted({key.partition("/")[0] for key in best if "/" in key}, key=metric_order)
     metrics = [
-        f"{shown} {name} {metric(name, best[f'{name}/{split}'])}"
+        f"{shown} {name} {get_metric(name).text(best[f'{name}/{split}'])}"
         for name in names
         for split, shown in _SPLITS.items()
         if f"{name}/{split}" in best
     ]
-    tests = metrics_of(job.test or {}).items()
-    return metrics + [f"test {name} {metric(name, value)}" for name, value in tests]
+    tests = job.test.metrics.items() if job.test is not None else ()
+    return metrics + [f"test {name} {get_metric(name).text(value)}" for name, value in tests]
 
 
 def _tested(jobs: Sequence[ComparedRun], chosen: ComparedRun) -> str:
     """Return a line on the test set, which should be evaluated only for the chosen run."""
-    networks = {(job.run.folder, entry["epoch"]) for job in jobs for entry in job.tests}
+    networks = {(job.run.folder, entry.epoch) for job in jobs for entry in job.tests}
     if not networks:
         return "the test set was not evaluated"
     others = len(networks) - (chosen.test is not None)
@@ -142,25 +142,23 @@ def _tested(jobs: Sequence[ComparedRun], chosen: ComparedRun) -> str:
 
 def _metrics(comparison: Comparison) -> list[str]:
     """Return the metrics of all best epochs, in the order of the table."""
-    return sorted({k for job in comparison.jobs for k in job.best or {} if "/" in k}, key=_order)
+    keys = {key for job in comparison.jobs for key in job.best or {} if "/" in key}
+    return sorted(keys, key=metric_order)
 
 
 def _tests(comparison: Comparison) -> list[str]:
     """Return the metrics of all evaluations on the test set."""
-    names = {name for job in comparison.jobs for name in metrics_of(comparison.test_of(job) or {})}
-    return sorted((f"{name}/test" for name in names), key=_order)
-
-
-def _order(key: str) -> tuple[int, str]:
-    return (_METRICS.index(key) if key in _METRICS else len(_METRICS)), key
+    names = {name for job in comparison.jobs for name in comparison.test_metrics(job)}
+    return [f"{name}/test" for name in sorted(names)]
 
 
 def _why(job: ComparedRun) -> str:
     """Return status and reason in one line: the last line of a traceback."""
-    if job.status == "unfinished":
+    status = job.result.status
+    if status is Status.UNFINISHED:
         return "unfinished: still running, or killed"
-    reason = (job.reason or job.status).strip().splitlines()[-1].strip()
-    return reason if reason.startswith(job.status) else f"{job.status}: {reason}"
+    reason = (job.result.reason or status).strip().splitlines()[-1].strip()
+    return reason if reason.startswith(status) else f"{status}: {reason}"
 
 
 def _tables(comparison: Comparison) -> list[Table]:
@@ -186,8 +184,9 @@ def _over_seeds(comparison: Comparison) -> list[Table]:
 
     def cells(group: SeedGroup, name: str, i: Interval) -> list[str]:
         settings = [_setting(group.settings, key) or "-" for key in keys]
-        spread = [metric(name, v) if math.isfinite(v) else "-" for v in (i.std, i.half_width)]
-        return [*settings, group.seeds, name, metric(name, i.mean), *spread]
+        text = get_metric(name).text
+        spread = [text(v) if math.isfinite(v) else "-" for v in (i.std, i.half_width)]
+        return [*settings, group.seeds, name, text(i.mean), *spread]
 
     header = [*keys, "seeds", "metric", "mean", "± sd", "± 95 % interval"]
     rows = []
@@ -201,16 +200,16 @@ def _over_seeds(comparison: Comparison) -> list[Table]:
 
 def _cell(comparison: Comparison, job: ComparedRun, column: str) -> Any:
     if column.endswith("/test"):
-        return (comparison.test_of(job) or {}).get(column.removesuffix("/test"))
+        return comparison.test_metrics(job).get(column.removesuffix("/test"))
     if column.startswith("last "):
         return job.last(column.removeprefix("last "))
     values = {
-        "parameters": job.parameters,
+        "parameters": job.result.parameters or None,
         "epochs": len(job.history),
         "best epoch": None if job.best is None else int(job.best["epoch"]),
         "seconds": job.seconds,
         # A job that ended early as configured has finished, too.
-        "status": job.reason if job.finished and job.reason else job.status,
+        "status": (job.result.reason if job.finished else None) or job.result.status,
         "folder": job.run.folder,
     }
     if column in values:
@@ -226,6 +225,6 @@ def _shown(column: str, value: Any) -> str:
     if value is None:
         return "-"
     if "/" in column:
-        return metric(column.removeprefix("last "), value)
+        return get_metric(column.removeprefix("last ")).text(value)
     formats = {"seconds": ".1f", "parameters": ","}
     return format(value, formats.get(column, ""))

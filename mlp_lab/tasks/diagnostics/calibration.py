@@ -5,8 +5,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from mlp_lab.config.metrics import get_metric
 from mlp_lab.figures import reliability_diagram
-from mlp_lab.formatting import percent
 from mlp_lab.tasks.diagnostics.diagnostic import Diagnostic
 from mlp_lab.tasks.diagnostics.reliability import Reliability, reliability
 from mlp_lab.tasks.diagnostics.split_predictions import SplitPredictions
@@ -28,7 +28,8 @@ def calibration(predictions: SplitPredictions) -> Diagnostic:
         row, bins = _calibration(predictions, outputs)
         rows.append({"temperature": temperature, **row})
         name = "as trained" if temperature == 1 else f"temperature {temperature:.3f}"
-        label = f"{name}: ECE {percent(row['ece'])}, NLL {row['nll']:.4f}"
+        ece, nll = (get_metric(metric).text(row[metric]) for metric in ("ece", "nll"))
+        label = f"{name}: ECE {ece}, NLL {nll}"
         curves[label] = bins.counts.numpy(), bins.confidence.numpy(), bins.accuracy.numpy()
     draw = partial(reliability_diagram.reliability_diagram, curves)
     return Diagnostic("calibration", rows, {"calibration": draw})

@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 from matplotlib.figure import Figure
 
+from mlp_lab.config.metrics import percent
 from mlp_lab.figures import confusion, image_grid
-from mlp_lab.formatting import percent
 from mlp_lab.tasks.diagnostics.diagnostic import Diagnostic
 from mlp_lab.tasks.diagnostics.split_predictions import SplitPredictions
 

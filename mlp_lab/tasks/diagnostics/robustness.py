@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mlp_lab.config.metrics import get_metric
 from mlp_lab.figures import image_grid
-from mlp_lab.formatting import metric
 from mlp_lab.images.corruptions import CORRUPTIONS
 from mlp_lab.nn.seeds import epoch_seed
 from mlp_lab.tasks.diagnostics.diagnostic import Diagnostic
@@ -25,12 +25,13 @@ def robustness(predictions: SplitPredictions) -> Diagnostic:
         predictions: those for data whose inputs are images.
     """
     name = (*predictions.task.metrics, "loss")[0]
+    text = get_metric(name).text
     clean, original = _corrupted(predictions, lambda images: images)
     rows: list[dict[str, Any]] = [{"corruption": "none", "strength": 0, "unit": "", **clean}]
     images, captions = [], []
     for kind, corruption in CORRUPTIONS.items():
         images.append(original)
-        captions.append(f"original\n\n{metric(name, clean[name])}")
+        captions.append(f"original\n\n{text(clean[name])}")
         for strength in corruption.strengths:
             seed = epoch_seed(_SEED, 0, f"{kind} {strength}")
             generator = torch.Generator().manual_seed(seed)
@@ -39,7 +40,7 @@ def robustness(predictions: SplitPredictions) -> Diagnostic:
             settings = {"corruption": kind, "strength": strength, "unit": corruption.unit}
             rows.append(settings | metrics)
             images.append(first)
-            captions.append(f"{kind}\n{strength} {corruption.unit}\n{metric(name, metrics[name])}")
+            captions.append(f"{kind}\n{strength} {corruption.unit}\n{text(metrics[name])}")
     title = f"{predictions.split}: the first image, and the {name} on all images"
     columns = len(captions) // len(CORRUPTIONS)
     draw = partial(image_grid.image_grid, np.stack(images), captions, title, columns)

@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from mlp_lab.figures import image_grid
 from mlp_lab.runs.train import resume, train
 from mlp_lab.storage.checkpoints import read_checkpoint
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.run_folder import RunFolder
 
 Drawn = list[tuple[np.ndarray, list[str]]]
 
@@ -65,7 +65,7 @@ def test_the_digit_and_its_variants(drawn: Drawn, cfg: Callable, tiny_mnist: Pat
 
 def test_the_training_does_not_notice(cfg: Callable) -> None:
     with_it, without = (
-        read_checkpoint(Run(train(cfg(*words)).folder).checkpoint("last"))["state_dict"]
+        read_checkpoint(RunFolder(train(cfg(*words)).folder).checkpoint("last"))["state_dict"]
         for words in ([], ["callbacks.augmented_examples=null"])
     )
     assert all(torch.equal(without[name], value) for name, value in with_it.items())

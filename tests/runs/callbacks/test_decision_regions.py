@@ -21,9 +21,10 @@ from mlp_lab.runs import trainer
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.callbacks.decision_regions import DecisionRegions
 from mlp_lab.runs.callbacks.first_layer import FirstLayerWeights
-from mlp_lab.runs.train import Result, resume, train
+from mlp_lab.runs.train import resume, train
 from mlp_lab.storage.checkpoints import load_network, read_checkpoint
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.results import Result
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
 
@@ -45,7 +46,7 @@ def configure(compose: Callable, tmp_path: Path) -> Configure:
 
 def kept(result: Result, name: str) -> dict[str, Any]:
     """What a callback left in the last checkpoint."""
-    return read_checkpoint(Run(result.folder).checkpoint("last"))["callbacks"][name]
+    return read_checkpoint(RunFolder(result.folder).checkpoint("last"))["callbacks"][name]
 
 
 # --- decision regions ---------------------------------------------------------------------------
@@ -87,7 +88,7 @@ def test_regions_and_errors_are_those_of_the_network(
     ]  # fmt: skip
     for (points, [panel]), checkpoint in ((frames[0], None), (frames[-1], "last")):
         if checkpoint:
-            load_network(task, Run(result.folder).checkpoint(checkpoint))
+            load_network(task, RunFolder(result.folder).checkpoint(checkpoint))
         task.eval()
         np.testing.assert_allclose(points.coordinates, x, rtol=1e-6)
         assert np.array_equal(points.classes, y)
@@ -135,7 +136,8 @@ def test_figures_do_not_touch_the_training(configure: Configure) -> None:
     words += ["trainer.max_epochs=2"]
     watched, plain = train(configure(*words)), train(configure(*words, callbacks="none"))
     one, other = (
-        read_checkpoint(Run(r.folder).checkpoint("last"))["state_dict"] for r in (watched, plain)
+        read_checkpoint(RunFolder(r.folder).checkpoint("last"))["state_dict"]
+        for r in (watched, plain)
     )
     assert all(torch.equal(one[name], other[name]) for name in other)
 
@@ -289,7 +291,7 @@ def test_weights_are_noted_at_the_start_and_after_each_epoch(
     start = torch.cat([p.detach().flatten() for p in task.network.parameters()])
     np.testing.assert_allclose(values[0], start)
     for which, epoch in (("best", int((result.best or {})["epoch"])), ("last", 8)):
-        load_network(task, Run(result.folder).checkpoint(which))
+        load_network(task, RunFolder(result.folder).checkpoint(which))
         now = torch.cat([p.detach().flatten() for p in task.network.parameters()])
         np.testing.assert_allclose(values[epoch], now)
 
@@ -344,7 +346,7 @@ def test_weights_that_see_a_picture_are_drawn_as_pictures(
     monkeypatch.setattr(weight_images, "weight_images", note)
     words = ["network.width=5", "trainer.max_epochs=1", f"logs='{tmp_path}'", "~callbacks.progress"]
     result = train(compose(*words, f"data.root='{tiny_mnist}'", "trainer.accelerator=cpu"))
-    weight = read_checkpoint(Run(result.folder).checkpoint("last"))["state_dict"][
+    weight = read_checkpoint(RunFolder(result.folder).checkpoint("last"))["state_dict"][
         "network.0.weight"
     ]
     np.testing.assert_array_equal(drawn[0], weight.view(5, 28, 28))

@@ -13,9 +13,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import nn
 
 from mlp_lab.runs.build import build_task
-from mlp_lab.runs.train import Result, resume, train
+from mlp_lab.runs.train import resume, train
 from mlp_lab.storage.checkpoints import load_network, read_checkpoint
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.results import Result
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
 
@@ -32,7 +33,7 @@ def config(mnist_config: Callable) -> Callable:
 def table(result: Result) -> np.ndarray:
     """Epoch, layer, gradient norm and sparsity: ``[rows, 4]``."""
     names = ("epoch", "layer", "gradient norm", "sparsity")
-    rows = Run(result.folder).table("layers")
+    rows = RunFolder(result.folder).table("layers")
     return np.array([[row.get(name, np.nan) for name in names] for row in rows])
 
 
@@ -63,14 +64,16 @@ def test_layers_csv_is_that_of_a_plain_loop(config: Callable) -> None:
     rows = table(result)
     assert rows[:, 0].tolist() == [epoch for epoch in range(4) for _ in range(4)]
     np.testing.assert_allclose(rows[:4], expected_rows(cfg, None, 0, 100), rtol=1e-5)
-    last = Run(result.folder).checkpoint("last")
+    last = RunFolder(result.folder).checkpoint("last")
     np.testing.assert_allclose(rows[-4:], expected_rows(cfg, last, 3, 100), rtol=1e-5)
 
 
 def test_training_ends_with_the_same_weights_as_without(config: Callable) -> None:
     own = ["network.dropout=0.2", "network.normalization=batch", "optimizer=adam"]
     states = [
-        read_checkpoint(Run(train(config(*own, word)).folder).checkpoint("last"))["state_dict"]
+        read_checkpoint(RunFolder(train(config(*own, word)).folder).checkpoint("last"))[
+            "state_dict"
+        ]
         for word in ("callbacks=layers", "callbacks=none")
     ]
     assert states[0].keys() == states[1].keys()
@@ -172,4 +175,4 @@ def test_one_process_looks_for_all(start: Start, tmp_path: Path) -> None:
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, out + err
     [folder] = (tmp_path / "two").iterdir()
-    assert [row["epoch"] for row in Run(folder).table("layers")] == [0, 0, 1, 1]
+    assert [row["epoch"] for row in RunFolder(folder).table("layers")] == [0, 0, 1, 1]

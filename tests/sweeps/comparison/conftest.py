@@ -1,11 +1,13 @@
 """Fixtures for tests of comparisons."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.results import Evaluation, Result, Status
+from mlp_lab.storage.run_folder import RunFolder
 
 COLUMNS = [
     "epoch",
@@ -30,7 +32,7 @@ def made_up(tmp_path: Path, compose: Callable) -> Callable[..., Path]:
         tested: Sequence[int] = (),
         parameters: int = 0,
     ) -> Path:
-        run = Run.create(str(tmp_path), "made_up")
+        run = RunFolder.create(str(tmp_path), "made_up")
         run.write_start(compose(*overrides), overrides)
         rows = [
             {"epoch": i, "step": 10 * i, "lr": 0.1, "seconds": 2.0}
@@ -45,12 +47,11 @@ def made_up(tmp_path: Path, compose: Callable) -> Callable[..., Path]:
         if status != "failed":
             run.write_history([*COLUMNS, "seconds"], rows)
         tests = [
-            {"split": "test", "checkpoint": "best", "epoch": epoch, "loss": 0.5, "error": 0.25}
-            for epoch in tested
+            Evaluation("test", "best", epoch, {"loss": 0.5, "error": 0.25}) for epoch in tested
         ]
         if status != "unfinished":
-            told = {"status": status, "reason": reason, "parameters": parameters}
-            run.write_result(told | {"seconds": [], "evaluations": tests})
+            result = Result(str(run.folder), Status(status), reason, parameters=parameters)
+            run.write_result(replace(result, evaluations=tests))
         return run.folder
 
     return make

@@ -17,7 +17,8 @@ from omegaconf import OmegaConf
 
 from mlp_lab.errors import UserError
 from mlp_lab.runs import evaluate
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.results import Evaluation
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.comparison import summary
 from mlp_lab.sweeps.comparison.answer import _common_folder, compare, conclude
 from mlp_lab.sweeps.comparison.comparison import (
@@ -145,9 +146,9 @@ def test_a_sweep_is_tested_once(
     ]
     asked = []
 
-    def measure(run: Run, split: str, which: str) -> None:
+    def measure(run: RunFolder, split: str, which: str) -> None:
         asked.append((run.folder, split, which))
-        run.add_evaluation({"split": split, "checkpoint": which, "epoch": 1, "loss": 2.0})
+        run.add_evaluation(Evaluation(split, which, 1, {"loss": 2.0}))
 
     monkeypatch.setattr(evaluate, "measure", measure)
     read = Mock(wraps=flat_config)
@@ -169,11 +170,10 @@ def test_each_job_is_tested_in_the_epoch_that_is_its_best(
     # Of its last epoch, which counts for the third alone.
     made_up([9.0], "seed=3", "sweep.test=each", status="diverged")
 
-    def measure(run: Run, split: str, which: str) -> None:
+    def measure(run: RunFolder, split: str, which: str) -> None:
         seed = run.config.seed
         epoch = 1 + losses[seed].index(min(losses[seed]))
-        entry = {"checkpoint": which, "epoch": epoch, "error": errors[seed]}
-        run.add_evaluation({"split": split} | entry)
+        run.add_evaluation(Evaluation(split, which, epoch, {"error": errors[seed]}))
 
     monkeypatch.setattr(evaluate, "measure", measure)
     texts = [conclude(str(tmp_path)) for _ in range(2)]
@@ -239,16 +239,18 @@ def test_a_sweep_ends_in_an_answer(command: Callable, tmp_path: Path) -> None:
     assert err.count("1_lr=1e+30: diverged: ") == 1
     assert "Traceback" not in err
     [sweep] = tmp_path.glob("mnist_hw4/sweeps/*")
-    jobs = {path.name: Run(path) for path in sweep.iterdir() if (path / "config.yaml").is_file()}
+    jobs = {
+        path.name: RunFolder(path) for path in sweep.iterdir() if (path / "config.yaml").is_file()
+    }
     assert set(jobs) == {"0_lr=0.01", "1_lr=1e+30", "2_lr=0.1"}
-    tested = [name for name, run in jobs.items() if run.result["evaluations"]]
+    tested = [name for name, run in jobs.items() if run.result.evaluations]
     losses = {name: run.history[-1]["loss/validation"] for name, run in jobs.items() if run.history}
     assert tested == [min(losses, key=losses.__getitem__)]
-    [entry] = jobs[tested[0]].result["evaluations"]
-    assert (entry["split"], entry["checkpoint"]) == ("test", "best")
+    [entry] = jobs[tested[0]].result.evaluations
+    assert (entry.split, entry.checkpoint) == ("test", "best")
     assert "chosen by validation loss" in out
     assert "the test set was evaluated for it only" in out
-    assert f"test error {100 * entry['error']:.2f} %" in out
+    assert f"test error {100 * entry.metrics['error']:.2f} %" in out
     assert "lr=1e+30: diverged: " in out
     header = (sweep / "summary.csv").read_text().splitlines()[0]
     assert header.startswith("optimizer.lr,epochs,")
@@ -279,4 +281,4 @@ def test_compare_as_a_command_needs_no_torch(made_up: Callable, tmp_path: Path) 
     assert len(list(tmp_path.glob("made_up/events.out.tfevents.*"))) == 1
     assert "chosen by validation loss: seed=1, epoch 1" in done.stdout
     for folder in Path(tmp_path / "made_up").glob("2*"):
-        assert Run(folder).result["evaluations"] == []
+        assert RunFolder(folder).result.evaluations == []

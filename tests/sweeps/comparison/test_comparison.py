@@ -5,6 +5,7 @@ import io
 import math
 import statistics
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 from mlp_lab.config.compose import CONFIG_FOLDER
 from mlp_lab.config.flatten import flatten
 from mlp_lab.errors import UserError
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.results import Result
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.comparison import summary
 from mlp_lab.sweeps.comparison.answer import compare
 from mlp_lab.sweeps.comparison.comparison import (
@@ -63,7 +65,7 @@ def test_parameters_are_told_where_they_differ(made_up: Callable, tmp_path: Path
     lines = summary.as_text(Comparison(find_runs(places))).splitlines()
     assert [line.split()[:2] for line in lines[1:4]] == [["16", "1,600"], ["8", "800"], ["32", "-"]]
     for run in find_runs(places):
-        run.write_result(run.result | {"parameters": 0 if run.folder == failed else 5})
+        run.write_result(replace(run.result, parameters=0 if run.folder == failed else 5))
     assert "parameters" not in summary.columns(Comparison(find_runs(places)))
 
 
@@ -134,7 +136,7 @@ def test_intervals_over_many_values(n: int, t: float) -> None:
 @given(st.lists(st.lists(st.floats(0, 10), min_size=1, max_size=5), min_size=1, max_size=4))
 def test_curve_of_a_group_is_that_of_a_loop(columns: list[list[float]]) -> None:
     jobs = [
-        ComparedRun(Run("."), {}, {}, "", rows, None, "", None, None, 0.0, [])
+        ComparedRun(RunFolder("."), {}, {}, "", rows, None, Result(""), 0.0)
         for column in columns
         for rows in [[{"epoch": i, "x": v} for i, v in enumerate(column, 1)]]
     ]  # fmt: skip
@@ -193,7 +195,7 @@ def test_only_callbacks_that_may_end_a_run_are_compared(
     name: str, made_up: Callable, tmp_path: Path
 ) -> None:
     made_up([1], "callbacks=none")
-    callbacks = Run(made_up([2], f"callbacks={name}")).config.callbacks
+    callbacks = RunFolder(made_up([2], f"callbacks={name}")).config.callbacks
     monitors = {f"callbacks.{key}" for key, callback in callbacks.items() if "monitor" in callback}
     assert set(Comparison(find_runs([str(tmp_path)])).swept) == monitors
 
@@ -216,7 +218,7 @@ def test_a_key_that_follows_the_seed_is_not_told(made_up: Callable, tmp_path: Pa
 
 def test_configs_are_read_as_they_were_written(made_up: Callable, tmp_path: Path) -> None:
     words = ["data.train_size=null", "network.widths=[12,8]", "optimizer.lr=1e-05", "seed=7"]
-    run = Run(made_up([1], *words, "optimizer=adam", "logs='1e3'"))
+    run = RunFolder(made_up([1], *words, "optimizer=adam", "logs='1e3'"))
     settings = flat_config(run)
     assert settings == flatten(run.config)
     assert list(settings) == list(flatten(run.config))

@@ -25,7 +25,7 @@ from tensorboard.plugins.hparams.backend_context import Context
 
 from mlp_lab.config.flatten import flatten, format_value
 from mlp_lab.runs.train import train
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.comparison.answer import compare
 from mlp_lab.sweeps.comparison.comparison import (
     Comparison,
@@ -126,7 +126,7 @@ def test_hparams_compare_several_runs_with_true_values(
         train(compose("trainer.max_epochs=1", *words), words, tmp_path / name)
     columns, rows = hparams(tmp_path)
     assert set(rows) == {"a/0", "a/1", "b/0"}
-    configs = {name: flatten(Run(tmp_path / name).config) for name in rows}
+    configs = {name: flatten(RunFolder(tmp_path / name).config) for name in rows}
     told = [column.name for column in columns.hparam_infos]
     parts = {"seed", "encoding", "network", "augmentation", "optimizer", "schedule", "task", "data"}
     keys = {key for config in configs.values() for key in config if key.partition(".")[0] in parts}
@@ -143,7 +143,7 @@ def test_hparams_compare_several_runs_with_true_values(
                 assert row.hparams[key].number_value == value
             else:
                 assert row.hparams[key].string_value == format_value(value)
-        history = Run(tmp_path / name).history
+        history = RunFolder(tmp_path / name).history
         best = min(history, key=lambda epoch: epoch["loss/validation"])
         reached = {metric.name.tag: metric.value for metric in row.metric_values}
         for key in ("loss/train", "loss/validation", "error/train", "error/validation"):

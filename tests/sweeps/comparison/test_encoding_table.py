@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from omegaconf import OmegaConf
 from PIL import Image as Pillow
 
 from mlp_lab.runs import evaluate
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.results import Evaluation, Result, Status
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps import launch
 from mlp_lab.sweeps.comparison import encoding_table, reconstructions, summary
 from mlp_lab.sweeps.comparison.answer import conclude
@@ -32,7 +34,7 @@ def tested(compose: Callable, tmp_path: Path) -> Callable[..., Comparison]:
 
     def make(jobs: list[tuple[list[str], float | None]], test: str = "last") -> Comparison:
         for words, psnr in jobs:
-            run = Run.create(str(tmp_path), "image_tancik")
+            run = RunFolder.create(str(tmp_path), "image_tancik")
             choices = [word for word in words if word.startswith("encoding=")]
             plain = OmegaConf.to_container(composed("experiment=image_tancik", *choices))
             values = [word for word in words if word not in choices]
@@ -41,11 +43,11 @@ def tested(compose: Callable, tmp_path: Path) -> Callable[..., Comparison]:
             rows = [{"epoch": epoch, "loss/validation": 1.0 + epoch} for epoch in (1, 2)]
             run.write_history(["epoch", "loss/validation"], rows)
             # That of the epoch which is best on validation data is another.
-            entries = [{"split": "test", "checkpoint": "best", "epoch": 1, "psnr": 99.0}]
+            entries = [Evaluation("test", "best", 1, {"psnr": 99.0})]
             if psnr is not None:
-                entries.append({"split": "test", "checkpoint": "last", "epoch": 2, "psnr": psnr})
-            status = "failed" if psnr is None else "finished"
-            run.write_result({"status": status, "seconds": [], "evaluations": entries})
+                entries.append(Evaluation("test", "last", 2, {"psnr": psnr}))
+            status = Status.FAILED if psnr is None else Status.FINISHED
+            run.write_result(Result(str(run.folder), status, evaluations=entries))
         return Comparison(find_runs([str(tmp_path)]))
 
     return make
@@ -113,12 +115,12 @@ def test_where_none_is_chosen_all_are_tested(
     jobs = sorted(comparison.jobs, key=lambda job: job.settings["seed"])
     for job in jobs[1:]:  # forget their tests, of which that of a failed job is never made up for
         result = job.run.result
-        job.run.write_result(result | {"evaluations": result["evaluations"][:1]})
+        job.run.write_result(replace(result, evaluations=result.evaluations[:1]))
     asked = []
 
-    def measure(run: Run, split: str, which: str) -> None:
+    def measure(run: RunFolder, split: str, which: str) -> None:
         asked.append((run.folder, split, which))
-        run.add_evaluation({"split": split, "checkpoint": which, "epoch": 2, "psnr": 3.0})
+        run.add_evaluation(Evaluation(split, which, 2, {"psnr": 3.0}))
 
     monkeypatch.setattr(evaluate, "measure", measure)
     texts = [conclude(str(tmp_path)) for _ in range(2)]
@@ -153,7 +155,7 @@ def test_the_papers_sweeps_end_in_its_table(
     assert (configs[2].encoding.scale, configs[3].encoding.sigma) == (scale, sigma)
     for job in jobs:
         assert job.last_test is not None
-        assert job.last_test["epoch"] == 2
+        assert job.last_test.epoch == 2
 
 
 def test_the_homeworks_pictures_stand_side_by_side(

@@ -9,7 +9,8 @@ from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mlp_lab.figures import layer_profiles
-from mlp_lab.storage.run_folder import Run
+from mlp_lab.storage.results import Result, Status
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.comparison.answer import compare
 from mlp_lab.sweeps.comparison.comparison import Comparison, find_runs
 from mlp_lab.sweeps.comparison.layer_curves import draw
@@ -20,11 +21,11 @@ def made_up(tmp_path: Path, compose: Callable) -> Callable[..., None]:
     """``made_up({0: norms, 1: norms}, "network.depth=1")``: a run with a layers.csv."""
 
     def make(norms: dict[int, list[float]], *overrides: str, loss: float = 1.0) -> None:
-        run = Run.create(str(tmp_path), "made_up")
+        run = RunFolder.create(str(tmp_path), "made_up")
         run.write_start(compose("callbacks=layers", *overrides), overrides)
         history = {"epoch": 1, "loss/train": loss, "loss/validation": loss}
         run.write_history(list(history), [history])
-        run.write_result({"status": "finished", "seconds": [], "evaluations": []})
+        run.write_result(Result(str(run.folder), Status.FINISHED))
         if norms:
             columns = ["epoch", "layer", "gradient norm", "sparsity"]
             run.write_table("layers", columns, layer_rows(norms))

@@ -4,13 +4,14 @@ import textwrap
 from collections.abc import Sequence
 
 from matplotlib.axis import Axis
-from matplotlib.ticker import FuncFormatter
+
+from mlp_lab.config.metrics import get_metric
+from mlp_lab.figures.axes import format_ticks
 
 # Only the best lines have colours and legend entries: more colours are hard to distinguish.
 _NAMES = ("blue", "orange", "green", "red", "purple", "brown", "pink", "olive", "cyan")
 COLOURS = [f"tab:{name}" for name in _NAMES]
 MOST = len(COLOURS)
-PER_CENT = FuncFormatter(lambda part, _: f"{100 * part:.3g}%")
 
 _WRAP = 44  # letters in a line of the legend
 
@@ -33,8 +34,7 @@ def scale(axis: Axis, values: Sequence[float], metric: str, *, from_zero: bool =
         axis.axes.set_ylim(bottom=0.8 * min(values))
     elif from_zero:
         axis.axes.set_ylim(bottom=0)
-    if metric == "error":
-        axis.set_major_formatter(PER_CENT)
+    format_ticks(axis, get_metric(metric))
 
 
 def spans_decades(values: Sequence[float]) -> bool:

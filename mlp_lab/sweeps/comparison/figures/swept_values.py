@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mlp_lab.config.flatten import format_value
-from mlp_lab.figures.axes import tilt_long_names, with_unit
+from mlp_lab.config.metrics import get_metric
+from mlp_lab.figures.axes import format_ticks, tilt_long_names
 from mlp_lab.sweeps.comparison.figures.styles import (
     COLOURS,
     MOST,
-    PER_CENT,
     legend_width,
     scale,
     spans_decades,
@@ -65,7 +65,7 @@ def metric_against(
             placed = np.array([(places[value], *values) for value, *values in of_split])
             notes |= _line(panel, placed.T, colour, split, bars=are_texts)
     scale(panel.yaxis, [mean for _, mean, _ in points], metric, from_zero=False)
-    label = [f"{with_unit(metric)}, best epoch by validation", *sorted(notes)]
+    label = [f"{get_metric(metric).label}, best epoch by validation", *sorted(notes)]
     panel.set(xlabel=key, ylabel="\n".join(label))
     panel.grid(alpha=0.3)
     splits = dict.fromkeys(split for pair in lines.values() for split in pair)
@@ -99,11 +99,10 @@ def heat_map(
     norm = (LogNorm if spans_decades(known) else Normalize)(known.min(), known.max())
     image = panel.imshow(values, cmap="viridis_r", norm=norm, aspect="auto")
     bar = figure.colorbar(image, label=label or _best_of(metric))
-    if metric == "error":
-        bar.ax.yaxis.set_major_formatter(PER_CENT)
+    format_ticks(bar.ax.yaxis, get_metric(metric))
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
-            text = f"{100 * value:.3g}%" if metric == "error" else f"{value:.3g}"
+            text = get_metric(metric).short_text(value)
             dark = known.min() < known.max() and norm(value) > 0.5
             colour = "white" if dark else "black"
             panel.text(column, row, text, ha="center", va="center", color=colour, fontsize=9)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlp_lab.formatting import console
+from mlp_lab.storage.log import console
 
 log = logging.getLogger("mlp_lab.anywhere")
 

@@ -1,0 +1,120 @@
+"""A run folder that version 0 wrote (with targets such as ``mlp_lab.tasks.Classification``) is read
+as one of today."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from mlp_lab.config.compose import compose as compose_config
+from mlp_lab.config.schemas import GROUPS
+from mlp_lab.errors import UserError
+from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
+from mlp_lab.runs.evaluate import evaluate
+from mlp_lab.runs.train import resume, train
+from mlp_lab.storage.checkpoints import read_checkpoint
+from mlp_lab.storage.migration import (
+    CONFIG_VERSION,
+    TARGETS_OF_VERSION_0,
+    migrate,
+    migrate_checkpoint,
+)
+from mlp_lab.storage.results import Status
+from mlp_lab.storage.run_folder import RunFolder
+from mlp_lab.sweeps.comparison.answer import compare
+from mlp_lab.sweeps.comparison.differences import flat_config
+
+VERSION_0 = Path(__file__).parent / "run_of_version_0"
+
+# The targets of all schemas of version 0.
+TARGETS = (Path(__file__).parent / "targets_of_version_0.txt").read_text().split()
+
+_CALLBACKS = {old: new for old, new in TARGETS_OF_VERSION_0.items() if "callbacks" in old}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return shutil.copytree(VERSION_0, tmp_path / "run")
+
+
+def test_every_target_of_version_0_has_a_schema_today() -> None:
+    today = {schema._target_ for schemas in GROUPS.values() for schema in schemas}
+    assert {TARGETS_OF_VERSION_0.get(target, target) for target in TARGETS} <= today
+    assert set(TARGETS_OF_VERSION_0) <= set(TARGETS)
+
+
+@pytest.mark.parametrize("group", ["task", "network", "logger", "callbacks.mine"])
+def test_targets_of_options_and_callbacks_are_renamed(group: str) -> None:
+    node = {"_target_": "mlp_lab.callbacks.Weights", "key": 1}
+    renamed = node | {"_target_": TARGETS_OF_VERSION_0["mlp_lab.callbacks.Weights"]}
+    parent, _, name = group.partition(".")
+    old, new = ({parent: {name: n} if name else n} for n in (node, renamed))
+    assert migrate(old) == new
+    assert migrate(old | {"version": CONFIG_VERSION}) == old
+
+
+def test_states_of_callbacks_are_found_by_their_classes_of_today() -> None:
+    names = {old.rpartition(".")[2]: new.rpartition(".")[2] for old, new in _CALLBACKS.items()}
+    names["Keeper"] = EpochCheckpoint.__qualname__
+    states = {"Keeper": 0, "EarlyStopping{'monitor': 'loss/validation'}": 1}
+    states |= {name: place for place, name in enumerate(names, 2) if name != "Keeper"}
+    found = migrate_checkpoint({"callbacks": states, "global_step": 3})
+    assert found["global_step"] == 3
+    assert found["callbacks"] == {names.get(name, name): states[name] for name in states}
+
+
+@pytest.mark.parametrize("version", [CONFIG_VERSION + 1, "x", None])
+def test_other_versions_are_refused(version: object, folder: Path) -> None:
+    path = folder / "config.yaml"
+    path.write_text(f"version: {version}\n{path.read_text()}")
+    for read in (lambda run: run.config, flat_config):
+        with pytest.raises(UserError, match=f"^{path}: version={version}: not a version"):
+            read(RunFolder(folder))
+
+
+def test_a_run_of_version_0_has_the_config_and_result_of_today(folder: Path) -> None:
+    run = RunFolder.open(str(folder))
+    overrides = [override for override in run.overrides if override != "callbacks=none"]
+    assert run.config == compose_config([*overrides, "callbacks=none"])
+    assert (run.result.status, run.result.epochs, run.result.parameters) == (Status.FINISHED, 2, 17)
+    assert run.result.best == run.history[-1]
+    run.write_result(run.result)
+    assert (folder / "result.json").read_text() == (VERSION_0 / "result.json").read_text()
+
+
+def test_a_run_of_version_0_is_evaluated(folder: Path) -> None:
+    before = RunFolder(folder).result.evaluations
+    entry = evaluate(compose_config([f"run='{folder}'"], "evaluate"))
+    assert entry.epoch == 2
+    assert entry.metrics == pytest.approx(before[0].metrics)
+    assert RunFolder(folder).result.evaluations == [*before, entry]
+
+
+def test_a_run_of_version_0_goes_on_as_one_of_today(
+    folder: Path, tmp_path: Path, compose: Callable
+) -> None:
+    resumed = resume(str(folder), {"trainer.max_epochs": 3})
+    assert (resumed.status, resumed.epochs, len(resumed.evaluations)) == (Status.FINISHED, 3, 2)
+    assert (folder / "config.yaml").read_text().startswith(f"version: {CONFIG_VERSION}\n")
+    overrides = [o for o in RunFolder(folder).overrides if not o.startswith(("logs=", "trainer"))]
+    logs = f"logs='{tmp_path / 'logs'}'"
+    short = train(compose(*overrides, "trainer.max_epochs=2", logs))
+    expected = resume(short.folder, {"trainer.max_epochs": 3})
+    one, other = (
+        read_checkpoint(RunFolder(result.folder).checkpoint("last"))["state_dict"]
+        for result in (resumed, expected)
+    )
+    for name in other:
+        torch.testing.assert_close(one[name], other[name], msg=name)
+
+
+def test_a_run_of_version_0_is_compared_with_one_of_today(
+    folder: Path, tmp_path: Path, compose: Callable
+) -> None:
+    overrides = [o for o in RunFolder(folder).overrides if not o.startswith("logs=")]
+    train(compose(*overrides, "network.width=5", f"logs='{tmp_path}'"))
+    told = compare([str(tmp_path)], output=str(tmp_path / "comparison"))
+    # They differ in their width alone, not in the names of their classes.
+    assert told.split()[:2] == ["network.width", "parameters"]
