@@ -6,7 +6,8 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,9 +22,12 @@ from torch import Tensor, nn
 
 from mlp_lab.config.check import check
 from mlp_lab.config.compose import CONFIG_FOLDER, ROOTS
+from mlp_lab.lightning import pl
 from mlp_lab.nn.mlp import MLP
 from mlp_lab.nn.schedules import Constant
+from mlp_lab.runs import threads
 from mlp_lab.runs.build import build_task
+from mlp_lab.runs.trainer import build_trainer
 from mlp_lab.storage.checkpoints import read_checkpoint
 from mlp_lab.storage.results import Evaluation, Result
 from mlp_lab.storage.run_folder import RunFolder
@@ -57,6 +61,8 @@ def composed(*overrides: str, root: str = "train") -> DictConfig:
         key = override.partition("=")[0]
         is_choice = key[0] in "+~" or "@" in key or (CONFIG_FOLDER / key).is_dir()
         (choices if is_choice or key.startswith("hydra") else values).append(override)
+    if any(choice[0] == "~" for choice in choices):  # of a key that may have values
+        values, choices = [], list(overrides)
     cfg = copy.deepcopy(_options(root, *choices))
     for override in OverridesParser.create().parse_overrides(values):
         OmegaConf.update(cfg, override.key_or_group, override.value())
@@ -104,6 +110,30 @@ def scalars(result: Result, name: str) -> list[tuple[float, int, float]]:
 def single_spaced(text: str) -> str:
     """Return a table's text without the spaces that align its columns."""
     return re.sub(" +", " ", text)
+
+
+def set_cores(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Let this process have so many cores."""
+    monkeypatch.setattr(threads, "_cores", lambda: number)
+
+
+@contextmanager
+def stopped_in(epoch: int, error: type[BaseException]) -> Iterator[None]:
+    """Raise ``error`` after the first minibatches of an epoch of all runs."""
+
+    class Stop(pl.Callback):
+        def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+            if trainer.current_epoch == epoch:
+                raise error
+
+    def with_stop(*args: Any) -> pl.Trainer:
+        trainer = build_trainer(*args)
+        trainer.callbacks.append(Stop())
+        return trainer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mlp_lab.runs.train.build_trainer", with_stop)
+        yield
 
 
 def soon(

@@ -1,18 +1,13 @@
 """Runs that were killed, interrupted, finished or damaged, and then resumed."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import filelock
 import pytest
 import torch
-from helpers import Experiment, assert_equal_weights, history, scalars
+from helpers import Experiment, assert_equal_weights, history, scalars, stopped_in
 
 from mlp_lab.errors import UserError
-from mlp_lab.lightning import pl
-from mlp_lab.runs import build
 from mlp_lab.runs.train import resume
 from mlp_lab.storage.checkpoints import read_checkpoint
 from mlp_lab.storage.run_folder import RunFolder
@@ -22,32 +17,9 @@ class Killed(BaseException):
     """As if the process had been killed."""
 
 
-@contextmanager
-def stopped_in(
-    epoch: int, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
-) -> Iterator[None]:
-    """Raise ``error`` in the midst of an epoch."""
-
-    class Stop(pl.Callback):
-        def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-            if trainer.current_epoch == epoch:
-                raise error
-
-    plain = build.build
-
-    def with_stop(node: Any, *args: Any, **given: Any) -> Any:
-        if node["_target_"] == "pytorch_lightning.Trainer":
-            given["callbacks"].append(Stop())
-        return plain(node, *args, **given)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(build, "build", with_stop)
-        yield
-
-
 @pytest.mark.parametrize("epochs_before", [0, 2])
 def test_a_killed_and_resumed_run_equals_one_that_was_not(
-    epochs_before: int, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+    epochs_before: int, experiment: Experiment
 ) -> None:
     overrides = [
         "network.dropout=0.5", "network.normalization=batch", "optimizer=adamw",
@@ -55,7 +27,7 @@ def test_a_killed_and_resumed_run_equals_one_that_was_not(
     ]  # fmt: skip
     expected = experiment(*overrides)
 
-    with stopped_in(epochs_before, monkeypatch, Killed), pytest.raises(Killed):
+    with stopped_in(epochs_before, Killed), pytest.raises(Killed):
         experiment(*overrides)
     killed = max(Path(expected.folder).parent.iterdir(), key=lambda folder: folder.stat().st_ctime)
     assert killed != Path(expected.folder)
@@ -73,10 +45,8 @@ def test_a_killed_and_resumed_run_equals_one_that_was_not(
     assert result.evaluations == expected.evaluations
 
 
-def test_a_run_that_was_interrupted_in_its_only_epoch_goes_on(
-    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with stopped_in(0, monkeypatch, KeyboardInterrupt):
+def test_a_run_that_was_interrupted_in_its_only_epoch_goes_on(experiment: Experiment) -> None:
+    with stopped_in(0, KeyboardInterrupt):
         result = experiment("trainer.max_epochs=1")
     assert (result.status, result.epochs, result.evaluations) == ("interrupted", 0, [])
     resumed = resume(result.folder, {})

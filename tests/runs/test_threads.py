@@ -1,6 +1,7 @@
 """The user's own settings stand; the default fills the gaps."""
 
 import pytest
+from helpers import set_cores
 
 from mlp_lab.runs import threads
 
@@ -29,7 +30,7 @@ def test_environment(
         monkeypatch.delenv(name, raising=False)
     for name, value in before.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(threads, "_cores", lambda: 8)
+    set_cores(monkeypatch, 8)
     threads.set_threads(asked)
     found = {name: threads.os.environ.get(name) for name in VARIABLES}
     for name in VARIABLES:  # known to monkeypatch, so that it is put back
@@ -44,7 +45,7 @@ def test_default_leaves_a_core_free(
     monkeypatch.setenv("OMP_NUM_THREADS", "")  # known to monkeypatch, so that it is put back
     monkeypatch.delenv("OMP_NUM_THREADS")
     monkeypatch.setenv("GOMP_SPINCOUNT", "1")
-    monkeypatch.setattr(threads, "_cores", lambda: cores)
+    set_cores(monkeypatch, cores)
     threads.set_threads(None)
     assert threads.os.environ["OMP_NUM_THREADS"] == threads_
 
@@ -56,7 +57,7 @@ def test_hint_of_a_busy_machine(
     count: str, load: float, hint: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", count)
-    monkeypatch.setattr(threads, "_cores", lambda: 2)
+    set_cores(monkeypatch, 2)
     monkeypatch.setattr(threads.os, "getloadavg", lambda: (load, 0.0, 0.0))
     assert (threads.busy_hint() is not None) == hint
 

@@ -334,7 +334,7 @@ def test_gradient_descent_in_bfloat16_moves_all_weights(experiment: Experiment) 
 def test_epochs_without_validation_have_no_values_of_it(experiment: Experiment) -> None:
     rows = history(experiment("trainer.check_val_every_n_epoch=2", "trainer.max_epochs=4"))
     assert ["loss/validation" in row for row in rows] == [False, True, False, True]
-    with pytest.raises(UserError, match="nothing to choose by"):
+    with pytest.raises(UserError, match="since validation selects the epoch"):
         experiment("trainer.check_val_every_n_epoch=5")
 
 

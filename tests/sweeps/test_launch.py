@@ -13,7 +13,7 @@ from unittest.mock import Mock
 import hydra
 import pytest
 import yaml
-from helpers import Start, composed, forks, wait_for
+from helpers import Start, composed, forks, set_cores, wait_for
 from omegaconf import DictConfig
 
 from mlp_lab.config import schemas
@@ -21,7 +21,6 @@ from mlp_lab.config.check import check
 from mlp_lab.config.compose import CONFIG_FOLDER
 from mlp_lab.config.error_messages import explain
 from mlp_lab.errors import UserError
-from mlp_lab.runs import threads
 from mlp_lab.storage.results import Result, Status
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.storage.sweep_folder import SweepFolder
@@ -182,7 +181,7 @@ def test_processes_have_one_thread_each(
     monkeypatch.delenv("OMP_NUM_THREADS")
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(threads, "_cores", lambda: 2)
+    set_cores(monkeypatch, 2)
     assert sweeps.start(["seed=range(3)", *words])
     assert trained.processes == processes
     if processes > 1:

@@ -14,9 +14,8 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from helpers import Start
+from helpers import Start, set_cores
 
-from mlp_lab.runs import threads
 from mlp_lab.sweeps import launch as sweeps
 from mlp_lab.sweeps.progress import EpochStarted, JobEnded, SweepBar, SweepProgress
 
@@ -47,7 +46,7 @@ def sweep(
     monkeypatch.setenv("GOMP_SPINCOUNT", "10000")  # known to monkeypatch, so that it is put back
     monkeypatch.chdir(tmp_path)
     usual = ["trainer.max_epochs=2", "trainer.accelerator=cpu", "logger=none"]
-    monkeypatch.setattr(threads, "_cores", lambda: 1)
+    set_cores(monkeypatch, 1)
 
     def run(*words: str) -> Terminal:
         with redirect_stderr(Terminal()) as terminal:

@@ -264,7 +264,7 @@ def test_a_pruned_run_says_so(tmp_path: Path) -> None:
 def test_a_search_of_real_runs(command: Callable, tmp_path: Path) -> None:
     status, out, err = command(
         "-m", "hydra/sweeper=search", "optimizer.lr=tag(log,interval(1e-5,0.3))",
-        "hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=2",
+        "hydra.sweeper.n_trials=8", "hydra.sweeper.n_jobs=2",
         "hydra.sweeper.prune_after=1", "trainer.max_epochs=4", "seed=0,1",
         "callbacks=none", "logger=none",
     )  # fmt: skip
@@ -276,7 +276,7 @@ def test_a_search_of_real_runs(command: Callable, tmp_path: Path) -> None:
         int(path.parent.name.split("_")[0]): RunFolder(path.parent)
         for path in folder.glob("*/config.yaml")
     }
-    assert sorted(runs) == list(range(12))
+    assert sorted(runs) == list(range(16))
     assert {t.state for t in trials} == {TrialState.COMPLETE, TrialState.PRUNED}
     for trial in trials:
         pair = [runs[2 * trial.number + i] for i in range(2)]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers import stopped_in
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from omegaconf import DictConfig
@@ -17,7 +18,6 @@ from torch import nn
 
 from mlp_lab.figures import class_regions, training_curves, weight_images
 from mlp_lab.lightning import pl
-from mlp_lab.runs import trainer
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.callbacks.decision_regions import DecisionRegions
 from mlp_lab.runs.callbacks.first_layer import FirstLayerWeights
@@ -142,24 +142,14 @@ def test_figures_do_not_touch_the_training(configure: Configure) -> None:
     assert all(torch.equal(one[name], other[name]) for name in other)
 
 
-class Stop(pl.Callback):
-    """Interrupt in the midst of the fourth epoch, as Ctrl-C does."""
-
-    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        if trainer.current_epoch == 3:
-            raise KeyboardInterrupt
-
-
 def test_a_resumed_run_shows_what_one_shows_that_was_not_interrupted(
-    configure: Configure, monkeypatch: pytest.MonkeyPatch, drawn: list
+    configure: Configure, drawn: list
 ) -> None:
     cfg = configure("experiment=perceptron", "data.set=xor", "logger=none")
     whole = train(cfg)
     expected = [panel for _, [panel] in drawn[1:]]
     drawn.clear()
-    with monkeypatch.context() as patch:
-        plain = trainer.build_trainer
-        patch.setattr("mlp_lab.runs.train.build_trainer", lambda *args: with_stop(plain(*args)))
+    with stopped_in(3, KeyboardInterrupt):
         interrupted = train(cfg)
     assert interrupted.status == "interrupted"
     assert [r.title.split("\n")[0] for _, [r] in drawn[1:]] == [
@@ -174,11 +164,7 @@ def test_a_resumed_run_shows_what_one_shows_that_was_not_interrupted(
     assert kept(resumed, "FirstLayerWeights") == kept(whole, "FirstLayerWeights")
 
 
-def with_stop(trainer: pl.Trainer) -> pl.Trainer:
-    trainer.callbacks.append(Stop())  # type: ignore[attr-defined]
-    return trainer
-
-
+@pytest.mark.usefixtures("drawn")
 def test_members_of_a_stack_leave_what_single_runs_leave(
     configure: Configure, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -246,7 +246,7 @@ def test_the_test_of_the_chosen_job_is_a_star_beside_the_lines() -> None:
     assert panel.get_xscale() == "log"
     assert panel.get_ylabel() == "psnr (dB), best epoch by validation"
     told = [text.get_text() for text in panel.get_legend().get_texts()]
-    assert told == ["validation", "test: the chosen job alone;\nvalidation stands for it"]
+    assert told == ["validation", "test: only of the chosen job"]
 
 
 def test_a_band_goes_from_place_to_place_whatever_the_order_of_the_points() -> None:

@@ -141,7 +141,7 @@ def test_the_papers_sweeps_end_in_its_table(
     words = ["experiment=image_tancik", f"sweep={sweep}", few, "seed=0", f"logs='{tmp_path}'"]
     assert launch.start([*words, *TINY, "callbacks=none"])
     out = capsys.readouterr().out
-    assert "in 4 of 4 finished jobs" in out
+    assert "for 4 of 4 finished jobs" in out
     jobs = Comparison(find_runs([str(tmp_path)])).jobs
     of_paper = {
         "tancik_photographs": (10, 6, [1e-2, 1e-2, 1e-3, 1e-3], None),
