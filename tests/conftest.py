@@ -23,15 +23,15 @@ hypothesis.settings.load_profile("mlp_lab")
 
 @pytest.fixture
 def compose() -> Callable[..., DictConfig]:
-    """``compose("network.width=3", ...)``: the checked config; ``root=`` names the command."""
+    """``compose("network.width=3", ...)``: return the checked config of the command ``root``."""
     return composed
 
 
 @pytest.fixture(scope="session")
 def tiny_mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A ``data.root`` with a small MNIST: 1,600 examples to train, 320 to validate, 400 to test.
+    """Return a ``data.root`` with a small MNIST: 1,600 training, 320 validation, 400 test images.
 
-    Each class is a random pattern with noise; a twentieth of the labels is random.
+    Each class is a random pattern with noise; 5 % of the labels are random.
     """
     root = tmp_path_factory.mktemp("data")
     raw = root / "MNIST" / "raw"
@@ -56,16 +56,16 @@ def tiny_mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def mnist_config(tiny_mnist: Path, tmp_path: Path) -> Callable[..., DictConfig]:
-    """``mnist_config("network.width=3", ...)``: the config of a run on the small MNIST."""
+    """``mnist_config("network.width=3", ...)``: return the config of a run on the small MNIST."""
     common = ["trainer.accelerator=cpu", f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'"]
     return lambda *overrides: composed(*common, *overrides)
 
 
 @pytest.fixture(scope="session")
 def run_folder(tiny_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished run of two epochs, of 100 minibatches each, on the small MNIST.
+    """Return the folder of a finished run of two epochs of 100 minibatches on the small MNIST.
 
-    Copy it before you change something.
+    Tests that change files must copy the folder first.
     """
     from mlp_lab.runs.train import train
 
@@ -84,7 +84,7 @@ def run_folder(tiny_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture
 def start(tiny_mnist: Path, tmp_path: Path) -> Iterator[Start]:
-    """``start("network.width=3", ...)``: a training process on the small MNIST."""
+    """``start("network.width=3", ...)``: start a training process on the small MNIST."""
     processes = []
 
     def run(*overrides: str, **options: object) -> subprocess.Popen:
@@ -110,7 +110,7 @@ def command(
     tiny_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Callable[..., Finished]:  # fmt: skip
-    """``command("-m", "seed=1,2", ...)``: scripts/train.py on the small MNIST, in this process."""
+    """``command("-m", "seed=1,2", ...)``: run scripts/train.py on the small MNIST here."""
     from mlp_lab.commands.train import train
 
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
@@ -127,7 +127,7 @@ def command(
         except SystemExit as stop:
             status = stop.code
         out, err = capsys.readouterr()
-        if isinstance(status, str):  # what Python itself prints at exit
+        if isinstance(status, str):  # Python prints this text at exit
             return Finished(1, out, f"{err}{status}\n")
         return Finished(int(status or 0), out, err)
 

@@ -32,6 +32,8 @@ from mlp_lab.storage.checkpoints import read_checkpoint
 from mlp_lab.storage.results import Evaluation, Result
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.tasks.base import Task
+from mlp_lab.tasks.classification import Classification
+from mlp_lab.tasks.regression import Regression
 
 CHECKOUT = Path(__file__).parents[1]
 SCRIPT = CHECKOUT / "scripts" / "train.py"
@@ -42,7 +44,7 @@ forks = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes 
 
 
 class Finished(NamedTuple):
-    """The exit status and the output of a command."""
+    """Exit status and output of a command."""
 
     returncode: int
     out: str
@@ -81,6 +83,26 @@ def make_task(cls: type[Task], **arguments: Any) -> Task:
     return cls(**(common | {"optimizer": torch.optim.SGD} | arguments))
 
 
+def classification_task(
+    output: str = "softmax", loss: str = "cross_entropy", label_smoothing: float = 0.0
+) -> Classification:
+    return make_task(Classification, output=output, loss=loss, label_smoothing=label_smoothing)
+
+
+def regression_task(
+    loss: str = "half_squared_error",
+    output: str = "identity",
+    peak: float | None = None,
+    **arguments: Any,
+) -> Regression:
+    arguments = {"output_bias": None} | arguments
+    return make_task(Regression, loss=loss, output=output, peak=peak, **arguments)
+
+
+def seeded_generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
 def weights(run: Result | Path | str, which: str = "last") -> dict[str, Tensor]:
     """Return the state of the task in a checkpoint of a run."""
     folder = run.folder if isinstance(run, Result) else run
@@ -113,7 +135,7 @@ def single_spaced(text: str) -> str:
 
 
 def set_cores(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """Let this process have so many cores."""
+    """Set the number of cores that this process sees."""
     monkeypatch.setattr(threads, "_cores", lambda: number)
 
 
@@ -136,38 +158,38 @@ def stopped_in(epoch: int, error: type[BaseException]) -> Iterator[None]:
         yield
 
 
-def soon(
-    true: Callable[[], Any], seconds: int = 120, process: subprocess.Popen | None = None
+def wait_until(
+    condition: Callable[[], Any], seconds: int = 120, process: subprocess.Popen | None = None
 ) -> Any:
-    """What ``true`` returns, as soon as it is true, in time and while ``process`` lives."""
+    """Return the first true value of ``condition``; fail at a timeout or when ``process`` ends."""
     for _ in range(20 * seconds):
-        if found := true():
-            return found
+        if value := condition():
+            return value
         assert process is None or process.poll() is None, process.communicate()
         time.sleep(0.05)
     raise AssertionError("waited in vain")
 
 
 def wait_for(pattern: str, folder: Path, process: subprocess.Popen) -> Path:
-    """The file that ``process`` writes."""
-    return soon(lambda: sorted(folder.glob(pattern)), process=process)[-1]
+    """Wait for a file that ``process`` writes and return its path."""
+    return wait_until(lambda: sorted(folder.glob(pattern)), process=process)[-1]
 
 
-def assert_alike(one: Any, other: Any, at: str = "") -> None:
-    """The same up to rounding; times may differ."""
+def assert_all_close(one: Any, other: Any, at: str = "") -> None:
+    """Assert that nested values are equal up to rounding; times may differ."""
     if isinstance(one, dict):
         assert list(one) == list(other), at
         for key in one:
             if key not in ("seconds", "folder", "pytorch-lightning_version"):
-                assert_alike(one[key], other[key], f"{at}.{key}")
+                assert_all_close(one[key], other[key], f"{at}.{key}")
     elif isinstance(one, (list, tuple)):
         assert len(one) == len(other), at
         for place, (a, b) in enumerate(zip(one, other, strict=True)):
-            assert_alike(a, b, f"{at}[{place}]")
+            assert_all_close(a, b, f"{at}[{place}]")
     elif isinstance(one, torch.Tensor):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=2e-5, msg=lambda m: f"{at}: {m}")
     elif isinstance(one, float):
-        # One image of the 320 may lie so near to a boundary that rounding decides.
+        # Rounding may change the class of one of the 320 images near a boundary.
         assert other == pytest.approx(one, rel=1e-3, abs=2 / 320 if "error" in at else 1e-5), at
     else:
         assert one == other, at
@@ -182,23 +204,25 @@ def curves(folder: str) -> dict[str, list[tuple[int, float]]]:
     }
 
 
-def assert_same_runs(apart: list[Result], stacked: list[Result]) -> None:
-    """Whatever they leave in their folders is the same: results, curves, checkpoints."""
-    for one, other in zip(apart, stacked, strict=True):
-        assert_alike(one.to_json(), other.to_json())
+def assert_same_runs(single: list[Result], stacked: list[Result]) -> None:
+    """Assert that the run folders have equal results, curves and checkpoints."""
+    for one, other in zip(single, stacked, strict=True):
+        assert_all_close(one.to_json(), other.to_json())
         a, b = RunFolder(one.folder), RunFolder(other.folder)
-        assert_alike(a.history, b.history)
-        assert_alike(a.result.to_json(), b.result.to_json())
-        assert_alike(curves(one.folder), curves(other.folder))
+        assert_all_close(a.history, b.history)
+        assert_all_close(a.result.to_json(), b.result.to_json())
+        assert_all_close(curves(one.folder), curves(other.folder))
         for which in ("best", "last"):
-            assert_alike(read_checkpoint(a.checkpoint(which)), read_checkpoint(b.checkpoint(which)))
+            assert_all_close(
+                read_checkpoint(a.checkpoint(which)), read_checkpoint(b.checkpoint(which))
+            )
         assert {
             p.relative_to(a.folder) for p in a.folder.rglob("*") if "tfevents" not in p.name
         } == {p.relative_to(b.folder) for p in b.folder.rglob("*") if "tfevents" not in p.name}
 
 
 def log_probabilities(folder: Path, split: str, which: str) -> tuple[Tensor, Tensor]:
-    """Logarithms of the probabilities, and the targets, with nothing but torch."""
+    """Return the log-probabilities and the targets, computed with plain torch."""
     data, _ = build_task(RunFolder.open(str(folder)).config)
     data.setup()
     network = MLP(784, 10, width=64)

@@ -1,4 +1,4 @@
-"""The READMEs: what they name exists, and the examples of the package's README work."""
+"""The READMEs: the paths and options in them exist, and the package's examples run."""
 
 import os
 import re
@@ -15,7 +15,7 @@ READMES = [
     for pattern in ("*.md", ".github/*.md", "logs/*.md", "conf/**/*.md", "mlp_lab/**/*.md")
     for path in sorted(CHECKOUT.glob(pattern))
 ]
-# A history names files and presets that are gone.
+# A history names removed files and presets.
 CURRENT = [path for path in READMES if path.name != "CHANGELOG.md"]
 PATH = re.compile(r"(?<![\w/])(?:mlp_lab|conf|scripts|tests|\.ci|\.github)/[\w./-]*\w")
 GROUPS = sorted(

@@ -1,4 +1,4 @@
-"""The wheel by itself: console commands that work outside of a checkout."""
+"""The wheel: its console commands run outside of a checkout."""
 
 import json
 import os
@@ -18,7 +18,7 @@ def test_the_wheel_trains_and_evaluates_in_a_new_environment(
 ) -> None:
     def run(*command: object) -> str:
         done = subprocess.run(
-            [str(word) for word in command], cwd=tmp_path, capture_output=True, text=True
+            [str(part) for part in command], cwd=tmp_path, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

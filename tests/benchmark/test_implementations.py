@@ -1,4 +1,4 @@
-"""The implementations that scripts/benchmark.py compares do the same work."""
+"""The implementations that scripts/benchmark.py compares give the same results."""
 
 import sys
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from mlp_lab.benchmark import augmentation_speed, image_speed
 from mlp_lab.errors import UserError
 from mlp_lab.runs.build import build_task
 
-# A ring and a bar: nothing that a turn, a shear or a bulge would leave as it is.
+# A ring and a bar: every rotation, shear or displacement changes them.
 PICTURE = torch.zeros(1, 28, 28)
 PICTURE[:, 6:22, 6:22] = 1
 PICTURE[:, 9:19, 9:19] = 0
@@ -21,38 +21,42 @@ PICTURE[:, 12:14, 4:24] = 1
 
 SETTINGS = ["rotation=40", "shear=40", "scale=40", "shift=5", "alpha=37"]
 CASES = [("kornia", setting) for setting in SETTINGS]
-CASES += [("torchvision", own) for own in SETTINGS if own != "scale=40"]  # both axes at once
+CASES += [
+    ("torchvision", setting) for setting in SETTINGS if setting != "scale=40"
+]  # both axes at once
 
 
 @pytest.mark.parametrize(("package", "setting"), CASES)
-def test_others_distort_alike(package: str, setting: str, compose: Callable) -> None:
+def test_other_packages_give_the_same_distortions(
+    package: str, setting: str, compose: Callable
+) -> None:
     pytest.importorskip(package)
     idle = [f"augmentation.{key}=0" for key in ("rotation", "shear", "scale", "shift", "alpha")]
-    words = ["augmentation=affine_elastic", *idle, f"augmentation.{setting}"]
-    node = compose(*words).augmentation
+    overrides = ["augmentation=affine_elastic", *idle, f"augmentation.{setting}"]
+    node = compose(*overrides).augmentation
     torch.manual_seed(0)
-    own, other = (
+    ours, other = (
         make(node, 28)(PICTURE.expand(400, 1, 28, 28)).mean(0)
         for make in (augmentation_speed.of_mlp_lab, getattr(augmentation_speed, f"of_{package}"))
     )
     # Of the means of all variants; half of a setting, or twice as much, makes 0.065 or more.
-    assert (own - other).square().mean().sqrt() < 0.04
+    assert (ours - other).square().mean().sqrt() < 0.04
 
 
-def test_without_kornia_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_kornia_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "kornia.augmentation", None)
     with pytest.raises(UserError, match=r"kornia: pip install -e"):
         augmentation_speed.compare(1, PICTURE.unsqueeze(0), tmp_path)
     assert not any(tmp_path.iterdir())
 
 
-def test_without_rff_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_rff_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rff", None)
     with pytest.raises(UserError, match=r"random-fourier-features-pytorch: pip install -e"):
         image_speed.compare(1)
 
 
-def test_the_limit_has_the_products_of_the_homeworks_network(compose: Callable) -> None:
+def test_the_limit_counts_the_products_of_the_homeworks_network(compose: Callable) -> None:
     _, task = build_task(compose("experiment=image_hw", "data.image=text"))
     shapes = [tuple(p.shape) for p in task.network.parameters() if p.ndim == 2]
     assert list(zip(image_speed._SIZES[1:], image_speed._SIZES, strict=False)) == shapes

@@ -53,7 +53,7 @@ def test_help_has_usage_and_description(run, command):
         ("benchmark", ["--cost", "--images"], "argument --images: not allowed with argument --c"),
     ],
 )
-def test_errors_end_in_one_line(run, command, arguments, message):
+def test_errors_are_reported_in_one_line(run, command, arguments, message):
     done = run(command, *arguments)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"mlp_lab: {message}")

@@ -1,4 +1,4 @@
-"""``scripts/backprop.py``: a worked example from its words to its table, file and drawing."""
+"""``scripts/backprop.py``: the table, the file and the figure of a worked example."""
 
 import csv
 import subprocess
@@ -21,13 +21,15 @@ Work = Callable[..., dict[str, Gradients]]
 
 @pytest.fixture
 def work(compose: Callable, tmp_path: Path) -> Work:
-    """``work("example=lecture_2_2_1", ...)``: what each way gives."""
-    return lambda *words: run_worked_example(compose(*words, f"logs='{tmp_path}'", root="backprop"))
+    """``work("example=lecture_2_2_1", ...)``: return the gradients by method."""
+    return lambda *overrides: run_worked_example(
+        compose(*overrides, f"logs='{tmp_path}'", root="backprop")
+    )
 
 
-def test_values_are_those_of_the_formulas(work: Work) -> None:
+def test_gradients_equal_the_formulas(work: Work) -> None:
     weights = "weights={w13:0.5,w14:1,w23:-2,w24:0.25,w35:3,w45:-1}"
-    found = work("example=lecture_2_2_1_relu", weights, "inputs=[4,0.5]", "target=2")
+    results = work("example=lecture_2_2_1_relu", weights, "inputs=[4,0.5]", "target=2")
     # f3 = 2 - 1 = 1, f4 = 4 + 0.125, g5 = 3 - 4.125 = -1.125, 2(g5-y) = -6.25
     expected = {
         "w13": -6.25 * 3 * 4,
@@ -37,19 +39,19 @@ def test_values_are_those_of_the_formulas(work: Work) -> None:
         "w35": -6.25 * 1,
         "w45": -6.25 * 4.125,
     }
-    assert list(found) == list(METHODS)
-    for gradients in found.values():
+    assert list(results) == list(METHODS)
+    for gradients in results.values():
         assert gradients == pytest.approx(expected, rel=1e-15)
 
 
-def test_a_relu_that_is_off(work: Work) -> None:
-    found = work("example=lecture_2_2_1_relu", "weights={w13:-5}")
-    for gradients in found.values():
+def test_gradients_of_an_inactive_relu_are_zero(work: Work) -> None:
+    results = work("example=lecture_2_2_1_relu", "weights={w13:-5}")
+    for gradients in results.values():
         assert gradients["w13"] == gradients["w23"] == gradients["w35"] == 0
         assert gradients["w14"] != 0
 
 
-def test_weights_by_name_and_in_order_are_the_same(work: Work) -> None:
+def test_weights_can_be_given_by_name_or_in_order(work: Work) -> None:
     by_name = "weights={w8:3,w0:7}"
     values = [*EXAMPLES["lecture_2_2_2_1"].weights.values()]
     values[8], values[0] = 3, 7
@@ -58,14 +60,16 @@ def test_weights_by_name_and_in_order_are_the_same(work: Work) -> None:
 
 
 def test_another_activation(work: Work) -> None:
-    found = work("activation=tanh")
-    assert found["by paths"] == pytest.approx(found["by autograd"], rel=1e-12)
-    assert found["by paths"] != work("activation=identity")["by paths"]
+    results = work("activation=tanh")
+    assert results["by paths"] == pytest.approx(results["by autograd"], rel=1e-12)
+    assert results["by paths"] != work("activation=identity")["by paths"]
     assert work("activation=identity") == work()
 
 
-def test_what_is_left(work: Work, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = work("example=lecture_2_2_2_1")
+def test_files_of_a_worked_example(
+    work: Work, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = work("example=lecture_2_2_2_1")
     [folder] = (tmp_path / "backprop" / "lecture_2_2_2_1").iterdir()
     out = capsys.readouterr().out
     assert f"folder: {folder} " in out
@@ -74,7 +78,7 @@ def test_what_is_left(work: Work, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert " ".join(line.split()) == printed
     with (folder / "gradients.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    for way, gradients in found.items():
+    for way, gradients in results.items():
         assert [float(row[way]) for row in rows] == list(gradients.values())
     assert rows[8]["gradient"] == "dE/dw8 = 2(g7-y) g5"
     with Image.open(folder / "network.png") as picture:
@@ -95,7 +99,7 @@ def test_values_and_gradients_are_drawn() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("overrides", "message"),
     [
         (["weights={w99:1}"], "weights.w99: no such weight (weights of the example: w13, w14, w23"),
         (["weights=[1,2]"], "weights=[1, 2]: must be 6 numbers: w13, w14, w23, w24, w35, w45"),
@@ -110,18 +114,24 @@ def test_values_and_gradients_are_drawn() -> None:
         (["inputs=[1,2,3]"], "inputs=[1.0, 2.0, 3.0]: must be 2 numbers: x1, x2"),
     ],
 )
-def test_mistakes_are_told(words: list[str], told: str, work: Work, tmp_path: Path) -> None:
+def test_wrong_options_are_reported(
+    overrides: list[str], message: str, work: Work, tmp_path: Path
+) -> None:
     with pytest.raises(UserError) as caught:
-        work(*words)
-    assert str(caught.value).startswith(told)
+        work(*overrides)
+    assert str(caught.value).startswith(message)
     assert not list(tmp_path.iterdir())
 
 
-def test_the_door(tmp_path: Path) -> None:
+def test_the_backprop_script(tmp_path: Path) -> None:
     script = CONFIG_FOLDER.parent / "scripts" / "backprop.py"
-    words = ["example=lecture_2_2_1", "weights={w13:0.5,w35:2}"]
+    overrides = ["example=lecture_2_2_1", "weights={w13:0.5,w35:2}"]
     done = subprocess.run(
-        [sys.executable, script, *words], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        [sys.executable, script, *overrides],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "dE/dw13 = 2(g5-y) w35 x1" in done.stdout

@@ -1,4 +1,4 @@
-"""What only whole processes show: signals, exit statuses, several processes as one run."""
+"""Signals, exit statuses, and runs of several processes."""
 
 import csv
 import json
@@ -16,7 +16,7 @@ from helpers import Finished, Start, wait_for, weights
 @pytest.mark.parametrize(
     "name", ["SIGINT", "SIGKILL", pytest.param("SIGTERM", marks=pytest.mark.slow)]
 )
-def test_a_signal_ends_a_run_that_can_be_resumed(
+def test_a_run_is_resumed_after_a_signal(
     name: str, start: Start, command: Callable, tmp_path: Path
 ) -> None:
     process = start("trainer.max_epochs=10000", "network.dropout=0.1")
@@ -39,13 +39,13 @@ def test_a_signal_ends_a_run_that_can_be_resumed(
         assert [int(row["epoch"]) for row in csv.DictReader(file)] == list(range(1, epochs + 1))
 
 
-def test_two_processes_train_as_one_and_leave_one_set_of_logs(
+def test_two_processes_train_one_network_and_write_one_set_of_logs(
     start: Start, command: Callable, tmp_path: Path
 ) -> None:
     results = {}
-    words = ["trainer.max_epochs=2", "data.batch_size=20"]
-    process = start("trainer=ddp", *words)
-    alone = command(*words)
+    overrides = ["trainer.max_epochs=2", "data.batch_size=20"]
+    process = start("trainer=ddp", *overrides)
+    alone = command(*overrides)
     out, err = process.communicate(timeout=200)
     outputs = {"default": alone, "ddp": Finished(process.returncode, out, err)}
     for trainer, (status, out, err) in outputs.items():

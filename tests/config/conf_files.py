@@ -1,4 +1,4 @@
-"""The files of conf/, the commands in their first lines, and a config for each schema."""
+"""Functions that list the files of conf/, their commands, and a config for each schema."""
 
 import re
 import shlex
@@ -16,12 +16,12 @@ FILES = sorted(CONFIG_FOLDER.rglob("*.yaml"))
 
 
 def group(option: Path) -> str:
-    """The choice that a file of conf/ is an option of."""
+    """Return the config group of a file of conf/."""
     return option.parent.relative_to(CONFIG_FOLDER).as_posix()
 
 
 def command_of(path: Path) -> tuple[str, list[str]]:
-    """The script and the words of the command that a file of conf/ opens with."""
+    """Return the script and the overrides of the command in the first line of a file of conf/."""
     first, second, *_ = path.read_text().splitlines()
     line = second if first == "# @package _global_" else first
     match = re.fullmatch(r"# python scripts/(\w+)\.py(?: (.*?))?(\s{2,}\(.*\))?", line)
@@ -34,7 +34,7 @@ PRUNING = "{_target_:mlp_lab.sweeps.pruning.Pruning,trial:0,seeds:1,after:0}"
 
 @cache
 def example_of(schema: type) -> tuple[dict, type, tuple[str, ...]]:
-    """A config that holds ``schema``, the schema of its root, and where it lies."""
+    """Return a config that contains ``schema``, the schema of its root, and the path to it."""
     for name, root in ROOTS.items():
         if schema is root:
             needed = {"evaluate": ["run=x"], "predict": ["run=x", "images=y"]}
@@ -43,9 +43,9 @@ def example_of(schema: type) -> tuple[dict, type, tuple[str, ...]]:
     line = f"_target_: {schema._target_}\n"
     options = [p for p in (CONFIG_FOLDER / group).glob("*.yaml") if line in p.read_text()]
     lean = [f"{name}=none" for name in ("callbacks", "logger") if name != group]
-    # A search adds what makes its runs report; there is no option for it.
-    words = command_of(options[0])[1] if options else [f"+callbacks.pruning={PRUNING}"]
-    cfg = OmegaConf.to_container(composed(*words, *lean))
+    # The pruning callback is added by a search; there is no option for it.
+    overrides = command_of(options[0])[1] if options else [f"+callbacks.pruning={PRUNING}"]
+    cfg = OmegaConf.to_container(composed(*overrides, *lean))
     nodes = {(group, name): node for name, node in cfg[group].items()}
     nodes = nodes if group == "callbacks" else {(group,): cfg[group]}
     where = next(path for path, node in nodes.items() if node["_target_"] == schema._target_)

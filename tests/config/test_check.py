@@ -25,7 +25,7 @@ SCRIPTS = CONFIG_FOLDER.parent / "scripts"
 
 
 def refusal(*overrides: str, root: str = "train") -> str:
-    """What the user is told of overrides that are wrong."""
+    """Return the error message for wrong overrides."""
     try:
         compose(overrides, root)
     except Exception as error:  # as the commands have it
@@ -47,8 +47,8 @@ def script(tmp_path, monkeypatch):
     folder = tmp_path / "empty"
     folder.mkdir()
 
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(SCRIPTS / "train.py"), *words]
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(SCRIPTS / "train.py"), *arguments]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
         assert os.listdir(folder) == []
         return done
@@ -70,7 +70,7 @@ def script(tmp_path, monkeypatch):
         ),
     ],
 )
-def test_a_mistake_ends_in_one_line_without_torch(script, override, answer):
+def test_wrong_options_are_reported_in_one_line_without_torch(script, override, answer):
     done = script(override)
     assert (done.returncode, done.stdout, done.stderr) == (1, "", f"mlp_lab: {answer}\n")
 
@@ -84,12 +84,12 @@ def test_help_and_config_need_no_torch(script):
     assert OmegaConf.create(done.stdout).network.width == 77
 
 
-def test_a_mistake_in_a_sweep_leaves_nothing(script):
+def test_wrong_options_of_a_sweep_leave_no_files(script):
     done = script("-m", "network.width=0,-1")
     assert done.returncode == 1
 
 
-# --- mistakes -----------------------------------------------------------------------------------
+# --- wrong options ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -200,9 +200,9 @@ def test_a_mistake_in_a_sweep_leaves_nothing(script):
     ],
 )
 def test_errors_of_single_overrides(override, answer):
-    told = refusal(override)
-    assert told.startswith(answer)
-    assert "\n" not in told
+    message = refusal(override)
+    assert message.startswith(answer)
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_errors_of_several_overrides(overrides, named):
     ("group", "old", "new"),
     [(group, *names) for group, options in RENAMED_OPTIONS.items() for names in options.items()],
 )
-def test_errors_for_old_names_give_the_new_names(group, old, new):
+def test_errors_for_old_names_suggest_the_new_names(group, old, new):
     assert refusal(f"{group}={old}") == f"{group}={old}: renamed to {group}={new}"
     assert (CONFIG_FOLDER / group / f"{new}.yaml").is_file()
 
@@ -275,7 +275,7 @@ limited_fields = pytest.mark.parametrize(
 
 
 def accepted(schema: type, field, value: object) -> bool:
-    """Whether a config may hold ``value``; what is refused must be named."""
+    """Return whether a config may contain ``value``; a refusal must name the field."""
     cfg, root, where = example_of(schema)
     cfg = deepcopy(cfg)
     node = reduce(getitem, where, cfg)
@@ -291,14 +291,14 @@ def accepted(schema: type, field, value: object) -> bool:
 
 
 def neighbours(field, edge: float) -> tuple[float, float]:
-    """The numbers next to ``edge``, below and above, that the field's type has."""
+    """Return the nearest numbers of the field's type below and above ``edge``."""
     if "int" in str(field.type):
         return int(edge) - 1, int(edge) + 1
     return math.nextafter(edge, -math.inf), math.nextafter(edge, math.inf)
 
 
 @limited_fields
-def test_limits_hold_at_their_edges(schema, field):
+def test_limits_are_enforced_at_their_bounds(schema, field):
     limits = field.metadata["limits"]
     whole = int if "int" in str(field.type) else float
     for name in BOUNDS:
@@ -340,7 +340,7 @@ def test_limits_hold_at_their_edges(schema, field):
         ("threads", (1, "null"), (0,)),
     ],
 )
-def test_ranges_of_what_users_type(key, inside, outside):
+def test_ranges_of_common_overrides(key, inside, outside):
     *choice, key = key.split()
     for value in inside:
         composed(*choice, f"{key}={value}")

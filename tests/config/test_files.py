@@ -23,19 +23,21 @@ from mlp_lab.errors import UserError
 from mlp_lab.runs.build import build
 
 
-def first_of_sweep(word: str) -> str:
-    [override] = OverridesParser.create().parse_overrides([word])
+def first_of_sweep(text: str) -> str:
+    [override] = OverridesParser.create().parse_overrides([text])
     if not override.is_sweep_override():
-        return word
+        return text
     if override.is_interval_sweep():
         return f"{override.key_or_group}={override.value().start}"
     return f"{override.key_or_group}={next(override.sweep_string_iterator())}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(CONFIG_FOLDER)))
-def test_files_open_with_the_command_that_uses_them(path):
-    root, words = command_of(path)
-    overrides = [first_of_sweep(w) for w in words if w != "-m"] if "-m" in words else words
+def test_files_start_with_the_command_that_uses_them(path):
+    root, arguments = command_of(path)
+    overrides = (
+        [first_of_sweep(w) for w in arguments if w != "-m"] if "-m" in arguments else arguments
+    )
     cfg = composed(*overrides, root=root)
     assert OmegaConf.is_readonly(cfg)
     assert group(path) != "experiment" or cfg.name == path.stem
@@ -57,19 +59,19 @@ def test_keys_have_comments(path):
 
 
 def parameters(cls: type) -> set[str]:
-    """What a class's constructor takes by name, with what it hands on to its base."""
+    """Return the named parameters of a constructor and of the base constructors it calls."""
     names: set[str] = set()
     for base in cls.__mro__:
         if "__init__" in vars(base):
-            found = signature(base.__init__).parameters.values()
-            names |= {p.name for p in found}
-            if all(p.kind is not Parameter.VAR_KEYWORD for p in found):
+            accepted = signature(base.__init__).parameters.values()
+            names |= {p.name for p in accepted}
+            if all(p.kind is not Parameter.VAR_KEYWORD for p in accepted):
                 break
     return names
 
 
 @pytest.mark.parametrize("schema", sum(schemas.GROUPS.values(), ()), ids=lambda s: s.__name__)
-def test_schemas_fit_what_they_build(schema):
+def test_schemas_match_the_parameters_of_their_classes(schema):
     module, _, name = schema._target_.rpartition(".")
     taken = parameters(getattr(import_module(module), name))
     given_by_us = {"limit_train_batches", "limit_val_batches"} if name == "Trainer" else set()
@@ -102,7 +104,7 @@ positive = st.floats(0, 1e30)
 
 
 @given(st.data())
-def test_what_is_accepted_torch_accepts(data):
+def test_torch_accepts_every_valid_optimizer_config(data):
     schema = data.draw(st.sampled_from(schemas.GROUPS["optimizer"]))
     draw = {
         "betas": st.tuples(fractions, fractions).map(list),
@@ -112,8 +114,8 @@ def test_what_is_accepted_torch_accepts(data):
         "fused": st.booleans(),
     }
     cfg, root, [group] = example_of(schema)
-    own = {f.name for f in fields(schema)} - {"_target_"}
-    chosen = {name: data.draw(draw.get(name, positive), label=name) for name in sorted(own)}
+    names = {f.name for f in fields(schema)} - {"_target_"}
+    chosen = {name: data.draw(draw.get(name, positive), label=name) for name in sorted(names)}
     cfg = OmegaConf.create(cfg | {group: {"_target_": schema._target_, **chosen}})
     try:
         checked = check(cfg, root)

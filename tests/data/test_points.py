@@ -1,4 +1,4 @@
-"""Points in the plane: what is drawn is what the sets promise; what is read is what was written."""
+"""Points in the plane: the distributions of the sets, and points from files."""
 
 import math
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def training(name: str, **options: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 @given(seeds, st.integers(2, 300), st.floats(0, 10))
-def test_a_line_separates_the_separable(seed: int, size: int, noise: float) -> None:
+def test_separable_points_are_linearly_separable(seed: int, size: int, noise: float) -> None:
     data = points("separable", size=size, noise=noise, points_seed=seed)
     data.setup()
     for x, y in data.splits.values():
@@ -53,7 +53,7 @@ def test_a_larger_size_adds_points(name: str, seed: int, size: int, more: int) -
 
 
 @every_set
-def test_splits_are_of_one_kind_and_have_no_point_in_common(name: str) -> None:
+def test_splits_have_one_distribution_and_no_common_points(name: str) -> None:
     splits = points(name, size=2_000).points()
     assert list(splits) == ["train", "validation", "test"]
     everything = np.concatenate([x for x, _ in splits.values()])
@@ -61,17 +61,17 @@ def test_splits_are_of_one_kind_and_have_no_point_in_common(name: str) -> None:
     for x, y in splits.values():
         assert y.sum() == 1_000
         for label in (0, 1):
-            own, whole = x[y == label], everything[np.tile(y, 3) == label]
+            in_split, whole = x[y == label], everything[np.tile(y, 3) == label]
             # Ten standard errors of the mean.
             far = 10 * whole.std(0) / math.sqrt(1_000)
-            assert (abs(own.mean(0) - whole.mean(0)) < far).all()
+            assert (abs(in_split.mean(0) - whole.mean(0)) < far).all()
     # Nor do they follow each other.
     first, second = splits["train"][0], splits["validation"][0]
     assert abs(np.corrcoef((first - second).T.ravel(), (first + second).T.ravel())[0, 1]) < 0.1
 
 
 @pytest.mark.parametrize("name", sorted(set(SETS) - {"separable"}))
-def test_noise_is_normal_with_the_standard_deviation_asked_for(name: str) -> None:
+def test_noise_is_normal_with_the_given_standard_deviation(name: str) -> None:
     noisy, _ = training(name, size=5_000, noise=0.3)
     exact, _ = training(name, size=5_000, noise=0)
     noise = noisy - exact
@@ -80,7 +80,7 @@ def test_noise_is_normal_with_the_standard_deviation_asked_for(name: str) -> Non
     assert (abs(noise) < 0.3).mean() == pytest.approx(0.6827, abs=0.02)
 
 
-def test_xor_without_noise_is_its_truth_table() -> None:
+def test_xor_without_noise_equals_its_truth_table() -> None:
     x, y = training("xor", noise=0)
     rows = {(*map(int, place), int(label)) for place, label in zip(x, y, strict=True)}
     assert rows == {(-1, -1, 0), (-1, 1, 1), (1, -1, 1), (1, 1, 0)}
@@ -111,7 +111,7 @@ def test_moons_are_half_circles() -> None:
         assert np.hypot(*(x[y == label] + middle).T).min() < 0.6
 
 
-def test_the_best_boundary_of_the_overlapping_has_the_error_of_two_gaussians() -> None:
+def test_overlapping_points_have_the_bayes_error_of_two_gaussians() -> None:
     x, y = training("overlapping", size=100_000, noise=0.4)
     bayes = NormalDist().cdf(-np.linalg.norm(CENTRE) / math.hypot(SPREAD, 0.4))
     error = ((x.sum(1) > 0) != y).mean()
@@ -130,9 +130,9 @@ def test_train_size_takes_the_first() -> None:
         points("moons", train_size=201)
 
 
-def test_points_follow_the_seed_unless_they_have_their_own(compose: Callable) -> None:
-    def drawn(*words: str) -> torch.Tensor:
-        data, _ = build_task(compose("data=points", *words))
+def test_points_depend_on_the_seed_unless_data_seed_is_set(compose: Callable) -> None:
+    def drawn(*overrides: str) -> torch.Tensor:
+        data, _ = build_task(compose("data=points", *overrides))
         data.setup()
         return data.splits["train"][0]
 
@@ -150,8 +150,8 @@ FLOWERS = "length,width,flower\n" + "".join(
 def from_file(tmp_path: Path, content: str | bytes, **options: Any) -> PointsFile:
     path = tmp_path / "points.csv"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    usual = {"points_seed": 0, "standardize": False}
-    return PointsFile(file=str(path), **COMMON | usual | options)
+    common = {"points_seed": 0, "standardize": False}
+    return PointsFile(file=str(path), **COMMON | common | options)
 
 
 def test_a_file_is_divided_into_splits(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_features_are_standardized_by_the_training_examples(tmp_path: Path) -> N
         ('\ufeff1,2,"a, b"\r\n\r\n 3 , 4 , c \r\n1e3,-.5,c\r\n5,6,c\r\n7,8,c\r\n', ("a, b", "c")),
     ],
 )
-def test_labels_are_any_texts(content: str, names: tuple[str, ...], tmp_path: Path) -> None:
+def test_labels_may_be_any_text(content: str, names: tuple[str, ...], tmp_path: Path) -> None:
     data = from_file(tmp_path, content)
     assert data.class_names == names
     assert data.out_features == (1 if len(names) == 2 else len(names))
@@ -200,7 +200,7 @@ GOOD = "1,2,a\n3,4,b\n" * 5
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("", r"points\.csv: examples: 0; must be at least 5"),
         ("x,y,label\n", r"points\.csv: examples: 0; must be at least 5"),
@@ -222,19 +222,21 @@ GOOD = "1,2,a\n3,4,b\n" * 5
         ('1,2,"' + "a" * 200_000, r"points\.csv: line 1: field larger than field limit"),
     ],
 )  # fmt: skip
-def test_a_bad_file_is_told_in_a_line(content: str | bytes, said: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=said) as raised:
+def test_an_invalid_file_is_reported_in_one_line(
+    content: str | bytes, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=message) as raised:
         from_file(tmp_path, content)
     assert "\n" not in str(raised.value)
 
 
-def test_no_file_is_told(tmp_path: Path) -> None:
-    for place, said in ((tmp_path / "none.csv", "No such file"), (tmp_path, "Is a directory")):
-        with pytest.raises(UserError, match=f"{place}: {said}"):
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
+    for place, message in ((tmp_path / "none.csv", "No such file"), (tmp_path, "Is a directory")):
+        with pytest.raises(UserError, match=f"{place}: {message}"):
             PointsFile(file=str(place), standardize=True, points_seed=0, **COMMON)
 
 
-def test_train_size_is_at_most_what_the_file_leaves_for_training(tmp_path: Path) -> None:
+def test_train_size_is_at_most_the_number_of_training_rows(tmp_path: Path) -> None:
     assert from_file(tmp_path, FLOWERS, train_size=12)
     with pytest.raises(UserError, match=r"data\.train_size=13: must be at most 12"):
         from_file(tmp_path, FLOWERS, train_size=13)

@@ -7,7 +7,7 @@ from mlp_lab.figures import confusion, image_grid
 from mlp_lab.tasks.diagnostics.class_errors import confusion_counts
 
 
-def test_confusion_counts_are_those_of_a_loop() -> None:
+def test_confusion_counts_equal_a_loop() -> None:
     random = np.random.default_rng(0)
     targets, predictions = random.integers(0, 7, 500), random.integers(0, 6, 500)
     expected = np.zeros((7, 7), int)
@@ -41,7 +41,7 @@ def test_class_errors() -> None:
 
 
 @pytest.mark.parametrize("pictures", [1, 10, 11, 35])
-def test_examples_show_every_picture(pictures: int) -> None:
+def test_examples_show_every_image(pictures: int) -> None:
     images = np.random.default_rng(0).random((pictures, 28, 28))
     captions = [f"number {i}" for i in range(pictures)]
     [panel] = image_grid.image_grid(images, captions, "title").axes
@@ -60,6 +60,6 @@ def test_examples_show_every_picture(pictures: int) -> None:
     assert (panel.get_xlim(), panel.get_ylim()) == ((0, width), (height, 0))
 
 
-def test_no_errors_say_so() -> None:
+def test_the_error_gallery_without_errors_has_a_note() -> None:
     figure = image_grid.image_grid(np.zeros((0, 28, 28)), [])
     assert [text.get_text() for text in figure.texts] == ["no examples"]

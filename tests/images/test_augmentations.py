@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from helpers import seeded_generator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,22 +23,18 @@ ALL = {"rotation": 15, "shear": 10, "scale": 15, "shift": 2, "alpha": 36, "sigma
 seeds = st.integers(0, 2**32)
 
 
-def generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def pictures(n: int, side: int = SIDE, seed: int = 0) -> torch.Tensor:
-    return torch.randn(n, side, side, generator=generator(seed))
+def normal_images(n: int, side: int = SIDE, seed: int = 0) -> torch.Tensor:
+    return torch.randn(n, side, side, generator=seeded_generator(seed))
 
 
 def blob(side: int = SIDE, width: float = 3.0) -> torch.Tensor:
-    """A Gaussian in the middle, smooth enough for sums to stand for integrals."""
+    """Return a centred Gaussian, smooth enough that sums approximate integrals."""
     _, y, x = np.indices((1, side, side)) - (side - 1) / 2
     return torch.from_numpy(np.exp(-(x**2 + y**2) / (2 * width**2))).float()
 
 
 def affine(images, rotation=0.0, shear=0.0, scale=(1.0, 1.0), shift=(0.0, 0.0), fill=FILL):
-    """One known map of all pictures; angles in degrees."""
+    """Apply one known map to all images; angles in degrees."""
     weights = affine_weights(
         torch.tensor([math.radians(rotation)]),
         torch.tensor([math.radians(shear)]),
@@ -50,14 +47,14 @@ def affine(images, rotation=0.0, shear=0.0, scale=(1.0, 1.0), shift=(0.0, 0.0), 
 
 
 def shifted(images: torch.Tensor, x: int, y: int, fill: float) -> torch.Tensor:
-    """Whole pixels to the right and down, by slices."""
+    """Shift images by integer numbers of pixels to the right and down, with slices."""
     side = images.shape[1]
     wide = torch.nn.functional.pad(images, [side] * 4, value=fill)
     return wide[:, side - y : 2 * side - y, side - x : 2 * side - x]
 
 
 def bilinear(image: np.ndarray, x: float, y: float, fill: float) -> float:
-    """The value of a picture at a point, in pixels from its first one."""
+    """Return the value of an image at a point, in pixels from its first one."""
 
     def pixel(i: int, j: int) -> float:
         inside = 0 <= i < len(image) and 0 <= j < len(image)
@@ -73,26 +70,26 @@ def bilinear(image: np.ndarray, x: float, y: float, fill: float) -> float:
 # --- known answers ------------------------------------------------------------------------------
 
 
-def test_nothing_changes_without_bounds_or_strength():
-    images = pictures(3)
-    assert Augmentation()(images, generator(0)) is images
-    assert Augmentation(**ALL)(images, generator(0), strength=0) is images
+def test_zero_bounds_or_zero_strength_change_nothing():
+    images = normal_images(3)
+    assert Augmentation()(images, seeded_generator(0)) is images
+    assert Augmentation(**ALL)(images, seeded_generator(0), strength=0) is images
 
 
-def test_the_identity_is_resampled_into_itself():
-    images = pictures(3)
+def test_the_identity_map_returns_the_images():
+    images = normal_images(3)
     torch.testing.assert_close(affine(images), images, atol=1e-5, rtol=0)
 
 
 def test_the_change_vanishes_with_the_strength():
-    images = pictures(3)
-    changed = Augmentation(**ALL, fill=FILL)(images, generator(0), strength=1e-6)
+    images = normal_images(3)
+    changed = Augmentation(**ALL, fill=FILL)(images, seeded_generator(0), strength=1e-6)
     torch.testing.assert_close(changed, images, atol=1e-4, rtol=0)
 
 
 @given(st.integers(2, 30), st.integers(-31, 31), st.integers(-31, 31), st.floats(-3, 3))
-def test_whole_shifts_are_exact(side, x, y, fill):
-    images = pictures(2, side)
+def test_integer_shifts_are_exact(side, x, y, fill):
+    images = normal_images(2, side)
     ours = affine(images, shift=(x, y), fill=fill)
     expected = shifted(images, *(max(-side, min(side, pixels)) for pixels in (x, y)), fill)
     torch.testing.assert_close(ours, expected, atol=1e-4, rtol=0)
@@ -100,13 +97,13 @@ def test_whole_shifts_are_exact(side, x, y, fill):
 
 @given(st.integers(2, 30), st.integers(-4, 4))
 def test_quarter_turns_are_exact_and_counter_clockwise(side, turns):
-    images = pictures(2, side)
+    images = normal_images(2, side)
     expected = torch.rot90(images, turns, dims=(1, 2))
     torch.testing.assert_close(affine(images, 90.0 * turns), expected, atol=1e-4, rtol=0)
 
 
-def test_twice_as_large_shows_every_pixel_at_twice_its_distance():
-    images = pictures(2, side=9)
+def test_scale_two_doubles_the_distance_of_every_pixel():
+    images = normal_images(2, side=9)
     larger = affine(images, scale=(2.0, 2.0))
     torch.testing.assert_close(larger[:, ::2, ::2], images[:, 2:7, 2:7], atol=1e-5, rtol=0)
     wider = affine(images, scale=(2.0, 1.0))
@@ -114,7 +111,7 @@ def test_twice_as_large_shows_every_pixel_at_twice_its_distance():
 
 
 def test_a_shear_of_45_degrees_moves_each_row_by_its_height():
-    images = pictures(2, side=5)
+    images = normal_images(2, side=5)
     rows = [shifted(images, row - 2, 0, FILL)[:, row] for row in range(5)]
     leaning = affine(images, shear=45)
     torch.testing.assert_close(leaning, torch.stack(rows, 1), atol=1e-5, rtol=0)
@@ -124,7 +121,7 @@ def test_a_shear_of_45_degrees_moves_each_row_by_its_height():
     st.floats(-180, 180), st.floats(-45, 45), st.floats(0.5, 2), st.floats(0.5, 2),
     st.floats(-9, 9), st.floats(-9, 9),
 )  # fmt: skip
-def test_a_map_is_scale_then_shear_then_rotation_then_shift(rotation, shear, sx, sy, tx, ty):
+def test_maps_apply_scale_shear_rotation_and_shift_in_order(rotation, shear, sx, sy, tx, ty):
     r, lean = math.radians(rotation), math.tan(math.radians(shear))
     rotate = np.array([[math.cos(r), math.sin(r)], [-math.sin(r), math.cos(r)]])  # y points down
     forward = rotate @ np.array([[1, lean], [0, 1]]) @ np.diag([sx, sy])
@@ -148,12 +145,12 @@ def test_resample_equals_a_plain_loop(seed):
     np.testing.assert_allclose(ours.flatten(), expected, atol=1e-12)
 
 
-def test_outside_lies_fill():
+def test_pixels_outside_have_the_fill_value():
     blank = torch.full((50, SIDE, SIDE), FILL)
-    changed = Augmentation(**ALL | {"shift": 20}, fill=FILL)(blank, generator(0))
+    changed = Augmentation(**ALL | {"shift": 20}, fill=FILL)(blank, seeded_generator(0))
     torch.testing.assert_close(changed, blank, atol=1e-6, rtol=0)
     white = torch.ones(50, SIDE, SIDE)
-    changed = Augmentation(**ALL | {"shift": 20}, fill=FILL)(white, generator(0))
+    changed = Augmentation(**ALL | {"shift": 20}, fill=FILL)(white, seeded_generator(0))
     assert changed.min() == pytest.approx(FILL)
     assert changed.max() == pytest.approx(1)
 
@@ -167,7 +164,7 @@ def test_elastic_fields_have_the_covariance_of_smoothed_uniform_noise(side, sigm
     reach = math.ceil(10 * sigma)
     kernel = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * sigma**2))
     kernel /= kernel.sum()
-    # Column by column, what becomes of a single noisy pixel on a wide empty axis.
+    # The response to a single noisy pixel on a wide empty axis, by column.
     smoothing = np.stack([np.convolve(e, kernel)[reach:-reach] for e in np.eye(side)], axis=1)
     axis = smoothing @ smoothing.T
     expected = np.kron(axis, axis) / 3  # 1/3 is the variance of a uniform number in [-1, 1]
@@ -184,11 +181,11 @@ def test_the_standard_deviation_of_a_displacement(alpha, sigma):
     assert std == pytest.approx(alpha / (2 * math.sqrt(3 * math.pi) * sigma), rel=0.01)
 
 
-def test_displacements_are_drawn_with_this_standard_deviation():
-    # In a picture whose values are its own x, in pixels, a change is a displacement.
+def test_drawn_displacements_have_the_given_standard_deviation():
+    # In an image whose values are the x coordinates in pixels, a change is a displacement.
     n, alpha, sigma = 4_000, 20.0, 4.0
     ramp = affine_fields(SIDE)[0].repeat(n, 1)
-    moved = Augmentation(alpha=alpha, sigma=sigma)(ramp, generator(0)) - ramp
+    moved = Augmentation(alpha=alpha, sigma=sigma)(ramp, seeded_generator(0)) - ramp
     centre = moved.view(n, SIDE, SIDE)[:, SIDE // 2, SIDE // 2]
     std = alpha / (2 * math.sqrt(3 * math.pi) * sigma)
     # Five standard errors, of the mean and of the standard deviation.
@@ -197,14 +194,16 @@ def test_displacements_are_drawn_with_this_standard_deviation():
 
 
 def drawn_maps(n: int, **bounds: float) -> torch.Tensor:
-    """The maps that were drawn for ``n`` pictures, as ``affine_weights`` has them: ``[n, 2, 3]``.
+    """Return the maps drawn for ``n`` images, in the form of ``affine_weights``: ``[n, 2, 3]``.
 
-    A picture whose values are its own x (or y) shows in its middle where that was read.
+    In an image of the x (or y) coordinates, the values in the middle are the source positions.
     """
     rows = []
     for ramp in affine_fields(SIDE)[:2]:
-        seen = Augmentation(**bounds)(ramp.repeat(n, 1), generator(0)).view(n, SIDE, SIDE)
-        middle = seen[:, SIDE // 2 - 1 : SIDE // 2 + 1, SIDE // 2 - 1 : SIDE // 2 + 1]
+        transformed = Augmentation(**bounds)(ramp.repeat(n, 1), seeded_generator(0)).view(
+            n, SIDE, SIDE
+        )
+        middle = transformed[:, SIDE // 2 - 1 : SIDE // 2 + 1, SIDE // 2 - 1 : SIDE // 2 + 1]
         slopes = middle.diff(dim=2).mean((1, 2)), middle.diff(dim=1).mean((1, 2))
         rows.append(torch.stack([*slopes, middle.mean((1, 2))], 1))
     return torch.stack(rows, 1)
@@ -225,26 +224,26 @@ def test_parameters_are_uniform_between_their_bounds(name, parameters):
     assert drawn.abs().max() <= bound + 1e-3
     quantiles = torch.linspace(-bound, bound, n)
     distance = (drawn.sort(dim=1).values - quantiles).abs().max() / (2 * bound)
-    assert distance < 2.7 / math.sqrt(n)  # Kolmogorov's; once in a million it is larger
+    assert distance < 2.7 / math.sqrt(n)  # Kolmogorov's bound with error probability 1e-6
     if len(drawn) == 2:  # one for each axis
         assert abs(torch.corrcoef(drawn)[0, 1]) < 5 / math.sqrt(n)
 
 
 @settings(max_examples=25)
 @given(st.floats(0, 15), st.floats(0, 15), st.floats(0, 20), st.floats(0, 2), seeds)
-def test_mass_changes_as_the_area_does(rotation, shear, scale, shift, seed):
+def test_mass_scales_with_the_area(rotation, shear, scale, shift, seed):
     augment = Augmentation(rotation=rotation, shear=shear, scale=scale, shift=shift)
     image = blob()
-    ratios = augment(image.repeat(20, 1, 1), generator(seed)).sum((1, 2)) / image.sum()
+    ratios = augment(image.repeat(20, 1, 1), seeded_generator(seed)).sum((1, 2)) / image.sum()
     least, most = (1 - scale / 100) ** 2, (1 + scale / 100) ** 2
     assert 0.99 * least < ratios.min()
     assert ratios.max() < 1.01 * most
 
 
-def test_elastic_fields_keep_the_mass_on_average():
+def test_elastic_fields_preserve_the_mass_on_average():
     image = blob()
     augment = Augmentation(alpha=34, sigma=4)
-    ratios = augment(image.repeat(2_000, 1, 1), generator(0)).sum((1, 2)) / image.sum()
+    ratios = augment(image.repeat(2_000, 1, 1), seeded_generator(0)).sum((1, 2)) / image.sum()
     assert abs(ratios.mean() - 1) < 5 * ratios.std() / math.sqrt(2_000) + 0.01
 
 
@@ -252,53 +251,53 @@ def test_elastic_fields_keep_the_mass_on_average():
 
 
 @given(seeds, st.integers(0, 7))
-def test_a_picture_changes_its_own_outcome_only(seed, which):
-    images = pictures(8)
+def test_each_result_depends_only_on_its_image(seed, which):
+    images = normal_images(8)
     others = torch.arange(8) != which
     augment = Augmentation(**ALL, fill=FILL)
-    before = augment(images, generator(seed))
+    before = augment(images, seeded_generator(seed))
     images[which] += 1
-    after = augment(images, generator(seed))
+    after = augment(images, seeded_generator(seed))
     assert torch.equal(before[others], after[others])
     assert not torch.equal(before[which], after[which])
 
 
-def test_each_picture_is_distorted_in_its_own_way():
-    copies = pictures(1).repeat(40, 1, 1)
+def test_each_image_gets_a_different_distortion():
+    copies = normal_images(1).repeat(40, 1, 1)
     for name in ("rotation", "shear", "scale", "shift", "alpha"):
-        changed = Augmentation(**{name: ALL[name]})(copies, generator(0))
+        changed = Augmentation(**{name: ALL[name]})(copies, seeded_generator(0))
         assert torch.pdist(changed.flatten(1)).min() > 1e-3
 
 
 @given(seeds)
-def test_the_outcome_is_a_function_of_the_generators_seed(seed):
-    images, augment = pictures(4), Augmentation(**ALL, fill=FILL)
-    first = augment(images, generator(seed))
+def test_the_result_is_a_function_of_the_generators_seed(seed):
+    images, augment = normal_images(4), Augmentation(**ALL, fill=FILL)
+    first = augment(images, seeded_generator(seed))
     torch.manual_seed(1)
-    assert torch.equal(first, Augmentation(**ALL, fill=FILL)(images, generator(seed)))
-    assert not torch.equal(first, augment(images, generator(seed + 1)))
+    assert torch.equal(first, Augmentation(**ALL, fill=FILL)(images, seeded_generator(seed)))
+    assert not torch.equal(first, augment(images, seeded_generator(seed + 1)))
 
 
-def test_one_generator_gives_each_batch_something_new():
-    images, augment, drawn = pictures(4), Augmentation(**ALL), generator(0)
+def test_consecutive_batches_get_different_distortions():
+    images, augment, drawn = normal_images(4), Augmentation(**ALL), seeded_generator(0)
     assert not torch.equal(augment(images, drawn), augment(images, drawn))
 
 
 def test_strength_multiplies_every_bound_and_alpha():
-    images = pictures(4)
+    images = normal_images(4)
     half = Augmentation(**{k: v if k == "sigma" else v / 2 for k, v in ALL.items()}, fill=FILL)
-    ours = Augmentation(**ALL, fill=FILL)(images, generator(0), strength=0.5)
-    torch.testing.assert_close(ours, half(images, generator(0)), atol=1e-4, rtol=0)
+    ours = Augmentation(**ALL, fill=FILL)(images, seeded_generator(0), strength=0.5)
+    torch.testing.assert_close(ours, half(images, seeded_generator(0)), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("rows", [False, True])
-def test_shape_type_and_device_stay(dtype, rows):
-    images = pictures(5).to(dtype)
+def test_shape_dtype_and_device_are_kept(dtype, rows):
+    images = normal_images(5).to(dtype)
     given = images.flatten(1) if rows else images
-    changed = Augmentation(**ALL, fill=FILL)(given, generator(0))
+    changed = Augmentation(**ALL, fill=FILL)(given, seeded_generator(0))
     assert (changed.shape, changed.dtype, changed.device) == (given.shape, dtype, given.device)
-    single = Augmentation(**ALL, fill=FILL)(images.float(), generator(0))
+    single = Augmentation(**ALL, fill=FILL)(images.float(), seeded_generator(0))
     rounding = torch.finfo(dtype).eps
     tolerance = max(4 * rounding, 1e-4)
     torch.testing.assert_close(
@@ -306,28 +305,28 @@ def test_shape_type_and_device_stay(dtype, rows):
     )
 
 
-def test_pictures_are_left_as_they_were():
-    images = pictures(3)
+def test_input_images_are_not_modified():
+    images = normal_images(3)
     before = images.clone()
-    Augmentation(**ALL, fill=FILL)(images, generator(0))
+    Augmentation(**ALL, fill=FILL)(images, seeded_generator(0))
     assert torch.equal(images, before)
 
 
-def test_pictures_of_another_size():
+def test_images_of_another_size_are_refused():
     with pytest.raises(RuntimeError, match="invalid for input of size"):
-        Augmentation(rotation=1)(torch.zeros(2, 100), generator(0))
+        Augmentation(rotation=1)(torch.zeros(2, 100), seeded_generator(0))
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
+    ("overrides", "expected"),
     [
         (["augmentation.cooldown=0"], [1, 1, 1, 1]),
         (["augmentation.cooldown=0.5"], [1, 1, 1, 0.5]),
         (["augmentation.cooldown=1", "trainer.max_steps=6"], [1, 2 / 3, 1 / 3]),
     ],
 )
-def test_the_strength_of_an_epoch_is_that_of_its_start(
-    words, expected, compose, tiny_mnist, tmp_path, monkeypatch
+def test_the_strength_is_constant_within_an_epoch(
+    overrides, expected, compose, tiny_mnist, tmp_path, monkeypatch
 ):
     used = []
 
@@ -338,5 +337,5 @@ def test_the_strength_of_an_epoch_is_that_of_its_start(
     monkeypatch.setattr(Augmentation, "__call__", watched)
     common = ["trainer.accelerator=cpu", "trainer.limit_train_batches=2", "trainer.max_epochs=4"]
     common += [f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'", "callbacks=none", "logger=none"]
-    train(compose(*common, "augmentation=affine", *words))
+    train(compose(*common, "augmentation=affine", *overrides))
     assert used[::2] == used[1::2] == pytest.approx(expected)

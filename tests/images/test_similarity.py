@@ -1,4 +1,4 @@
-"""How alike pictures are, held against scikit-image."""
+"""Similarity of images, compared with scikit-image."""
 
 import math
 
@@ -23,10 +23,10 @@ def test_ssim(height: int, width: int, channels: int, noise: float, seed: int) -
         one, other, channel_axis=2, data_range=1.0,
         gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
     )  # fmt: skip
-    found = ssim(torch.from_numpy(one), torch.from_numpy(other))
-    assert found == pytest.approx(expected, abs=1e-10)
+    actual = ssim(torch.from_numpy(one), torch.from_numpy(other))
+    assert actual == pytest.approx(expected, abs=1e-10)
     if noise == 0:
-        assert found == pytest.approx(1)
+        assert actual == pytest.approx(1)
 
 
 @given(st.floats(0.01, 1), st.floats(0.1, 300))

@@ -1,4 +1,4 @@
-"""Spectra, held against waves that are known and a discrete Fourier transform in plain sums."""
+"""Spectra, compared with known waves and a discrete Fourier transform in plain sums."""
 
 import numpy as np
 import pytest
@@ -19,16 +19,16 @@ def wave(size: int, u: int, v: int, amplitude: float) -> np.ndarray:
 @given(st.integers(-5, 5), st.integers(-5, 5), st.floats(0.01, 0.5))
 def test_a_wave_has_half_its_amplitude_at_its_frequency(u: int, v: int, amplitude: float) -> None:
     size = 16
-    if (u, v) == (0, 0) or max(abs(u), abs(v)) < 2:  # where the window's own lines meet
+    if (u, v) == (0, 0) or max(abs(u), abs(v)) < 2:  # where the lines of the window overlap
         return
-    found = spectrum(wave(size, u, v, amplitude))
-    rows, columns = np.nonzero(found > 0.99 * amplitude / 2)
+    actual = spectrum(wave(size, u, v, amplitude))
+    rows, columns = np.nonzero(actual > 0.99 * amplitude / 2)
     assert {(c - 8, r - 8) for r, c in zip(rows, columns, strict=True)} == {(u, v), (-u, -v)}
-    assert found[8 + v, 8 + u] == pytest.approx(amplitude / 2)
+    assert actual[8 + v, 8 + u] == pytest.approx(amplitude / 2)
 
 
 @pytest.mark.parametrize("size", [2, 5, 6])
-def test_a_spectrum_is_that_of_plain_sums(size: int) -> None:
+def test_a_spectrum_equals_plain_sums(size: int) -> None:
     picture = np.random.default_rng(0).random((size, size, 3))
     places = np.arange(size)
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * places / size)
@@ -45,21 +45,21 @@ def test_a_spectrum_is_that_of_plain_sums(size: int) -> None:
     np.testing.assert_allclose(spectrum(picture), expected, atol=1e-12)
 
 
-def test_a_picture_of_one_colour_has_no_frequencies() -> None:
+def test_a_constant_image_has_a_zero_spectrum() -> None:
     assert spectrum(np.full((8, 8, 3), 0.7)).max() < 1e-15
 
 
 @pytest.mark.parametrize("size", [2, 7, 8])
-def test_rings_are_those_of_a_loop(size: int) -> None:
+def test_the_radial_spectrum_equals_a_loop(size: int) -> None:
     amplitudes = np.random.default_rng(0).random((size, size))
     rings: dict[int, list[float]] = {}
     for (row, column), value in np.ndenumerate(amplitudes):
         frequency = round(np.hypot(row - size // 2, column - size // 2))
         rings.setdefault(frequency, []).append(value)
-    frequencies, found = radial_spectrum(amplitudes)
+    frequencies, actual = radial_spectrum(amplitudes)
     assert frequencies.tolist() == list(range(1, size // 2 + 1))
     expected = [np.sqrt(np.mean(np.square(rings[f]))) for f in frequencies]
-    np.testing.assert_allclose(found, expected)
+    np.testing.assert_allclose(actual, expected)
 
 
 @pytest.mark.parametrize("size", [2, 16])

@@ -39,7 +39,7 @@ numbers = st.floats(-2, 2)
 
 @st.composite
 def graphs(draw: st.DrawFn, activations: tuple[str, ...] = tuple(SCALAR_ACTIVATIONS)):
-    """A feed-forward network of up to seven units, with skipping edges and several outputs."""
+    """Draw a feed-forward network of up to seven units, with skip edges and several outputs."""
     inputs = range(1, 1 + draw(st.integers(1, 3)))
     units = range(len(inputs) + 1, len(inputs) + 1 + draw(st.integers(1, 4)))
     edges = []
@@ -52,7 +52,7 @@ def graphs(draw: st.DrawFn, activations: tuple[str, ...] = tuple(SCALAR_ACTIVATI
 
 
 def numbered(data: st.DataObject, network: ScalarNetwork, of: st.SearchStrategy):
-    """Weights, inputs and targets for a network."""
+    """Draw weights, inputs or targets for a network."""
     weights = {edge.name: data.draw(of) for edge in network.edges}
     inputs, targets = (
         [data.draw(of) for _ in units] for units in (network.inputs, network.outputs)
@@ -64,9 +64,9 @@ def numbered(data: st.DataObject, network: ScalarNetwork, of: st.SearchStrategy)
 
 
 @given(graphs(), st.data())
-def test_three_ways_agree(network, data):
+def test_three_methods_agree(network, data):
     weights, inputs, targets = numbered(data, network, numbers)
-    # Larger than every product that is summed: rounding errors are a part of these.
+    # Larger than every summed product: rounding errors are relative to these.
     linear = replace(network, activations=dict.fromkeys(network.activations, "identity"))
     larger = {name: 1 + abs(w) for name, w in weights.items()}
     largest = gradients_by_paths(
@@ -74,9 +74,9 @@ def test_three_ways_agree(network, data):
     )
     expected = gradients_by_autograd(network, weights, inputs, targets)
     for way in WAYS:
-        found = way(network, weights, inputs, targets)
-        assert list(found) == list(expected) == [edge.name for edge in network.edges]
-        for name, value in found.items():
+        actual = way(network, weights, inputs, targets)
+        assert list(actual) == list(expected) == [edge.name for edge in network.edges]
+        for name, value in actual.items():
             assert abs(value - expected[name]) <= 1e-14 * max(largest.values()), name
 
 
@@ -97,7 +97,7 @@ def test_gradients_of_linear_networks_are_exact_differences(network, data):
 
 
 @given(*[numbers] * 9)
-def test_the_lecture_s_derivative_behind_a_relu(w13, w14, w23, w24, w35, w45, x1, x2, y):
+def test_derivative_of_the_lectures_network_with_relu(w13, w14, w23, w24, w35, w45, x1, x2, y):
     values = {"w13": w13, "w14": w14, "w23": w23, "w24": w24, "w35": w35, "w45": w45}
     f3, f4 = w13 * x1 + w23 * x2, w14 * x1 + w24 * x2
     g3 = f3 if f3 > 0 else 0
@@ -147,50 +147,50 @@ def test_printed_gradients_of_other_networks():
 
 
 @given(graphs(), st.data())
-def test_what_is_printed_is_what_is_computed(network, data):
-    """A printed gradient, read as a formula of Python's, has the value of the gradient."""
+def test_printed_gradients_evaluate_to_the_gradients(network, data):
+    """A printed gradient, evaluated as a Python expression, has the value of the gradient."""
     weights, inputs, targets = numbered(data, network, numbers)
     state = forward(network, weights, inputs)
     names = {**weights} | {f"{k}{j}": v for k in "fg" for j, v in getattr(state, k).items()}
     names |= {f"x{j}": x for j, x in zip(network.inputs, inputs, strict=True)}
     names |= {f"y{o}": y for o, y in zip(network.outputs, targets, strict=True)}
     names["y"] = targets[0]
-    found = gradients_by_paths(network, weights, inputs, targets)
+    actual = gradients_by_paths(network, weights, inputs, targets)
     for edge in network.edges:
         text = gradient_formula(network, edge).replace("²", "**2").replace("δ", "")
         text = text.replace(" + ", "+").replace(" ", "*")
         for j in range(10):
             text = text.replace(f"2(g{j}-", f"2*(g{j}-").replace(f"g{j}(1", f"g{j}*(1")
-        assert eval(text, {}, names) == pytest.approx(found[edge.name], rel=1e-9, abs=1e-9)
+        assert eval(text, {}, names) == pytest.approx(actual[edge.name], rel=1e-9, abs=1e-9)
 
 
 @given(graphs(), st.data())
 def test_deltas_are_derivatives_by_weighted_sums(network, data):
-    """The gradient of a weight from a unit that puts out 1 is the delta of its head."""
+    """The gradient of a weight from a unit with output 1 is the delta of the weight's head."""
     weights, inputs, targets = numbered(data, network, numbers)
     state = forward(network, weights, inputs)
-    found = deltas(network, weights, state, targets)
+    actual = deltas(network, weights, state, targets)
     for unit in network.activations:
         # A new input 0, of 1, with the weight 0: it changes nothing.
         edges = (*network.edges, Edge("new", 0, unit))
         wider = ScalarNetwork((0, *network.inputs), network.activations, edges, network.outputs)
         gradients = gradients_by_paths(wider, {**weights, "new": 0.0}, [1.0, *inputs], targets)
-        assert gradients["new"] == pytest.approx(found[unit], rel=1e-9, abs=1e-9)
+        assert gradients["new"] == pytest.approx(actual[unit], rel=1e-9, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_examples_are_the_lecture_s(name):
+def test_examples_equal_the_lectures(name):
     example = EXAMPLES[name]
-    widths = [int(word) for word in name.removesuffix("_relu").split("_")[1:]]
+    widths = [int(part) for part in name.removesuffix("_relu").split("_")[1:]]
     pairs = sum(a * b for a, b in pairwise(widths))
     assert len(example.weights) == len(example.network.edges) == pairs
     assert len(example.inputs) == len(example.network.inputs) == widths[0]
     first = {"lecture_2_2_2_1": [f"w{i}" for i in range(10)]}
     others = ["w13", "w14", "w23", "w24", "w35", "w45"]
     assert list(example.weights) == first.get(name, others)
-    # Numbers of the kind in which nothing vanishes.
-    found = gradients_by_paths(example.network, example.weights, example.inputs, [example.target])
-    assert all(found.values())
+    # Numbers for which no gradient vanishes.
+    actual = gradients_by_paths(example.network, example.weights, example.inputs, [example.target])
+    assert all(actual.values())
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_examples_are_the_lecture_s(name):
         [Edge("a", 1, 2)],
     ],
 )
-def test_a_graph_that_can_t_be_computed_is_refused(edges):
+def test_invalid_graphs_are_refused(edges):
     with pytest.raises(ValueError, match="must"):
         ScalarNetwork((1,), {2: "identity", 3: "identity"}, tuple(edges), (3,))
 
@@ -233,7 +233,7 @@ def test_multiplications_are_counted():
 
 @pytest.mark.parametrize("width", [1, 2, 3, 4])
 @pytest.mark.parametrize("depth", [1, 2, 3, 4])
-def test_multiplications_are_those_of_the_closed_forms(width, depth):
+def test_multiplications_equal_the_closed_forms(width, depth):
     counts = backpropagation.multiplications
     by_hand = backpropagation.multiplications_by_paths(width, depth)
     assert counts(gradients_by_paths, width, depth) == by_hand
@@ -241,7 +241,7 @@ def test_multiplications_are_those_of_the_closed_forms(width, depth):
     assert counts(gradients_by_dynamic_programming, width, depth) == dynamic
 
 
-def test_one_grows_exponentially_and_the_other_linearly():
+def test_paths_grow_exponentially_and_backpropagation_linearly():
     paths = [backpropagation.multiplications_by_paths(3, depth) for depth in range(1, 40)]
     assert paths[-1] / paths[-2] == pytest.approx(3, rel=0.03)
     dynamic = backpropagation.multiplications_by_dynamic_programming
@@ -265,7 +265,7 @@ def test_claims_hold():
     st.integers(1, 9),
     st.integers(0, 2**31),
 )
-def test_the_matrix_form_is_autograd_s(kind, activation, widths, classes, batch, seed):
+def test_the_matrix_form_equals_autograd(kind, activation, widths, classes, batch, seed):
     torch.manual_seed(seed)
     network = MLP(4, classes, widths=widths, activation=activation).double()
     task = Classification(
@@ -274,14 +274,14 @@ def test_the_matrix_form_is_autograd_s(kind, activation, widths, classes, batch,
     )  # fmt: skip
     x, target = torch.randn(batch, 4).double(), torch.randint(classes, (batch,))
     truth = F.one_hot(target, classes).double()
-    output, found = outputs_and_gradients(network, x, truth, OUTPUT_DELTAS[kind])
+    output, actual = outputs_and_gradients(network, x, truth, OUTPUT_DELTAS[kind])
     torch.testing.assert_close(output, network(x))
     expected = torch.autograd.grad(task.loss(network(x), target), list(network.parameters()))
-    for gradient, other in zip(found, expected, strict=True):
+    for gradient, other in zip(actual, expected, strict=True):
         torch.testing.assert_close(gradient, other, rtol=1e-12, atol=1e-14)
 
 
-def test_the_matrix_form_is_the_graph_s():
+def test_the_matrix_form_equals_the_graph():
     """One example, through a network without biases, as scalars and as matrices."""
     example = EXAMPLES["lecture_2_2_2_1"]
     network = MLP(2, 1, widths=[2, 2], activation="identity").double()
@@ -295,8 +295,8 @@ def test_the_matrix_form_is_the_graph_s():
                     layer.weight[head, tail] = next(weights)
     x = torch.tensor([example.inputs], dtype=torch.float64)
     y = torch.tensor([[example.target]], dtype=torch.float64)
-    _, found = outputs_and_gradients(network, x, y, lambda f, y: 2 * (f - y))
-    by_tail = [value for weight in found[::2] for value in weight.T.flatten().tolist()]
+    _, actual = outputs_and_gradients(network, x, y, lambda f, y: 2 * (f - y))
+    by_tail = [value for weight in actual[::2] for value in weight.T.flatten().tolist()]
     expected = gradients_by_paths(
         example.network, example.weights, example.inputs, [example.target]
     )

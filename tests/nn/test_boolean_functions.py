@@ -1,4 +1,4 @@
-"""Boolean functions: their tables, the networks by hand, what training makes of them."""
+"""Boolean functions: truth tables, networks by hand, and training."""
 
 import operator
 from collections.abc import Callable, Sequence
@@ -36,7 +36,7 @@ NAMED: dict[str, Callable[[Sequence[int]], int]] = {
 
 
 def outputs(network: torch.nn.Module, bits: int) -> list[float]:
-    """For all rows, one by one."""
+    """Return the outputs of all rows, computed one by one."""
     rows = product((0.0, 1.0), repeat=bits)
     with torch.no_grad():
         return [network(torch.tensor([row])).item() for row in rows]
@@ -63,13 +63,13 @@ def test_named_functions(name: str, bits: int) -> None:
 
 @given(st.integers(1, 6).flatmap(lambda n: st.lists(st.sampled_from("01"), min_size=2**n,
                                                    max_size=2**n)))  # fmt: skip
-def test_digits_are_the_values(digits: list[str]) -> None:
+def test_a_function_can_be_written_as_digits(digits: list[str]) -> None:
     bits = len(digits).bit_length() - 1
     assert truth_table("".join(digits), bits).tolist() == list(map(int, digits))
 
 
 @pytest.mark.parametrize("function", ["", "xor", "011", "01100", "0120", "-110"])
-def test_what_is_no_function_is_told(function: str) -> None:
+def test_invalid_functions_are_reported(function: str) -> None:
     with pytest.raises(ValueError, match=rf"function={function}: must be .* or 4 digits 0 and 1"):
         truth_table(function, 2)
     with pytest.raises(UserError, match=rf"data.function={function}: must be one of parity, and"):
@@ -102,9 +102,9 @@ def test_parity_needs_exponentially_many_units(bits: int) -> None:
 
 
 def test_claims_hold_and_could_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = list(claims.claims())
-    assert [claim.holds for claim in found] == [True] * 4
-    [figure] = found[-1].figures.values()
+    results = list(claims.claims())
+    assert [claim.holds for claim in results] == [True] * 4
+    [figure] = results[-1].figures.values()
     closed_form, measured = figure.axes[0].lines
     assert closed_form.get_xydata().tolist() == [[n, 2 ** (n - 1)] for n in range(2, 11)]
     assert measured.get_xydata().tolist() == closed_form.get_xydata().tolist()
@@ -127,7 +127,7 @@ def data(bits: int, function: str) -> Boolean:
     return Boolean(bits=bits, function=function, batch_size=99, seed=0, limits=limits)
 
 
-def test_all_rows_are_every_split() -> None:
+def test_every_split_has_all_rows() -> None:
     rows = data(2, "0010")
     rows.setup()
     for split in ("train", "validation", "test"):
@@ -141,11 +141,11 @@ def test_all_rows_are_every_split() -> None:
 
 
 @pytest.mark.parametrize("overrides", [[], ["data.bits=2", "data.function=0110"]])
-def test_the_training_ends_when_no_row_is_wrong(
+def test_training_stops_at_error_zero(
     overrides: list[str], compose: Callable, tmp_path: Path
 ) -> None:
-    usual = ["experiment=parity", "trainer.accelerator=cpu", f"logs='{tmp_path}'"]
-    result = train(compose(*usual, *overrides))
+    common = ["experiment=parity", "trainer.accelerator=cpu", f"logs='{tmp_path}'"]
+    result = train(compose(*common, *overrides))
     errors = [row["error/validation"] for row in RunFolder(result.folder).history]
     assert errors[-1] == 0 < min(errors[:-1], default=1)
     assert result.best is not None
@@ -154,11 +154,11 @@ def test_the_training_ends_when_no_row_is_wrong(
     assert result.evaluations[0].metrics["error"] == 0
 
 
-def test_no_line_computes_the_exclusive_or(compose: Callable, tmp_path: Path) -> None:
-    usual = ["experiment=parity", "trainer.accelerator=cpu", f"logs='{tmp_path}'"]
+def test_a_linear_model_does_not_fit_xor(compose: Callable, tmp_path: Path) -> None:
+    common = ["experiment=parity", "trainer.accelerator=cpu", f"logs='{tmp_path}'"]
     few = ["data.bits=2", "network.depth=0", "trainer.max_epochs=20", "callbacks=none"]
-    result = train(compose(*usual, *few))
-    # One of the four rows is wrong at least, whichever line it is.
+    result = train(compose(*common, *few))
+    # Every line has at least one of the four rows wrong.
     assert min(row["error/validation"] for row in RunFolder(result.folder).history) >= 0.25
 
 
@@ -192,7 +192,7 @@ SOLVED = {
 }  # fmt: skip
 
 
-def test_needs_are_the_fewest_units_of_a_seed_and_of_all(swept: Callable) -> None:
+def test_needs_are_the_fewest_units_for_one_seed_and_for_all_seeds(swept: Callable) -> None:
     comparison = swept(SOLVED)
     assert sweep.needs(comparison) == [
         sweep.Need(2, 2, fewest=2, reliable=8, steps=25, widest=8, steps_widest=25),
@@ -207,19 +207,19 @@ def test_needs_are_the_fewest_units_of_a_seed_and_of_all(swept: Callable) -> Non
     assert drawn == [[[2, 2], [3, 4]], [[2, 8]], [[2, 2], [3, 8]], [[2, 25]], [[2, 25]]]
 
 
-def test_parity_units_are_those_of_the_function(swept: Callable) -> None:
-    found = sweep.needs(swept(SOLVED, "data.function=and"))
-    assert [need.by_hand for need in found] == [1, 1]
+def test_needs_of_parity_are_compared_with_the_constructed_network(swept: Callable) -> None:
+    results = sweep.needs(swept(SOLVED, "data.function=and"))
+    assert [need.by_hand for need in results] == [1, 1]
 
 
-def test_other_sweeps_need_nothing(swept: Callable) -> None:
+def test_other_sweeps_have_no_needs(swept: Callable) -> None:
     comparison = swept({(2, 2, 0): 1, (2, 4, 0): 1})
     assert (sweep.needs(comparison), sweep.tables(comparison), sweep.draw(comparison)) == (
         [], [], {},
     )  # fmt: skip
 
 
-def test_figures_show_what_is_given() -> None:
+def test_figures_show_all_needs() -> None:
     panel = parity_units([2, 3, 4], [2, 4, 9]).axes[0]
     assert [line.get_ydata().tolist() for line in panel.lines] == [[2, 4, 8], [2, 4, 9]]
     units, steps = units_and_steps({"a": [(2, 4), (3, 8)], "b": [(2, 5)]}, {"c": []}).axes

@@ -1,4 +1,4 @@
-"""The kernel of an encoding, held against closed forms."""
+"""The kernel of an encoding, compared with closed forms."""
 
 import math
 from collections.abc import Callable
@@ -26,46 +26,44 @@ def gaussian(seed: int) -> FourierFeatures:
 
 
 def cosines(encoding: FourierFeatures, difference: np.ndarray) -> float:
-    """The mean of cos 2 pi b . d over the rows b, in a plain loop."""
+    """Return the mean of cos 2 pi b . d over the rows b, in a plain loop."""
     rows = encoding.frequencies.tolist()
     return sum(math.cos(2 * math.pi * np.dot(b, difference)) for b in rows) / len(rows)
 
 
 @given(st.integers(0, 99), points, points)
 def test_the_kernel_is_a_mean_of_cosines(seed: int, x: tuple, c: tuple) -> None:
-    found = kernel(gaussian(seed), *torch.tensor([x, c], dtype=torch.float64))
-    assert float(found) == pytest.approx(cosines(gaussian(seed), np.subtract(x, c)), abs=1e-12)
+    actual = kernel(gaussian(seed), *torch.tensor([x, c], dtype=torch.float64))
+    assert float(actual) == pytest.approx(cosines(gaussian(seed), np.subtract(x, c)), abs=1e-12)
 
 
 def test_the_map_has_rows_by_y() -> None:
     encoding, centre = gaussian(0), torch.tensor([0.5, 0.25], dtype=torch.float64)
-    found = kernel_map(encoding, centre, 5)
-    for (row, column), value in np.ndenumerate(found.numpy()):
+    actual = kernel_map(encoding, centre, 5)
+    for (row, column), value in np.ndenumerate(actual.numpy()):
         place = np.array([column, row]) / 4
         assert value == pytest.approx(cosines(encoding, place - centre.numpy()), abs=1e-12)
-    assert found[1, 2] == pytest.approx(1)
+    assert actual[1, 2] == pytest.approx(1)
 
 
 @settings(max_examples=20)
 @given(st.floats(0.01, 0.5), points)
-def test_coordinates_are_as_much_alike_wherever_they_are_as_they_are_large(
-    distance: float, c: tuple
-) -> None:
+def test_kernel_of_raw_coordinates_depends_on_position(distance: float, c: tuple) -> None:
     centre = torch.tensor(c, dtype=torch.float64) + 0.1
     distances = torch.tensor([distance], dtype=torch.float64)
     mean, least, largest = kernel_by_distance(Identity(2), centre, distances)[:, 0].tolist()
-    length = float(centre.norm())  # c.(c + r e) / c.c, of unit vectors e all around
+    length = float(centre.norm())  # c.(c + r e) / c.c, for unit vectors e in all directions
     assert mean == pytest.approx(1)
     assert least == pytest.approx(1 - distance / length, rel=0.01, abs=0.01 * distance / length)
     assert largest == pytest.approx(1 + distance / length, rel=0.01)
 
 
-def test_a_circle_has_the_bessel_function_for_its_mean() -> None:
+def test_mean_over_a_circle_is_the_bessel_function() -> None:
     distances = torch.tensor([0.0, 0.1, 0.3], dtype=torch.float64)
-    found = kernel_by_distance(Basic(2).double(), torch.zeros(2, dtype=torch.float64), distances)
+    actual = kernel_by_distance(Basic(2).double(), torch.zeros(2, dtype=torch.float64), distances)
     expected = torch.special.bessel_j0(2 * math.pi * distances)
-    torch.testing.assert_close(found[0], expected, rtol=1e-9, atol=1e-12)
-    assert found[:, 0].tolist() == [1, 1, 1]
+    torch.testing.assert_close(actual[0], expected, rtol=1e-9, atol=1e-12)
+    assert actual[:, 0].tolist() == [1, 1, 1]
 
 
 # --- claims -------------------------------------------------------------------------------------
@@ -75,7 +73,7 @@ def failed() -> list[str]:
     return [claim.text.partition(":")[0] for claim in check_topic("kernels") if not claim.holds]
 
 
-def test_features_that_are_wrong_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_features_fail_the_claims(monkeypatch: pytest.MonkeyPatch) -> None:
     def sines_alone(self: FourierFeatures, x: torch.Tensor) -> torch.Tensor:
         return torch.cat([(x @ (2 * math.pi * self.frequencies.T)).sin()] * 2, -1)
 
@@ -85,7 +83,7 @@ def test_features_that_are_wrong_are_found(monkeypatch: pytest.MonkeyPatch) -> N
     assert "encodings whose γ(x)·γ(y) does not only depend on x - y" in failed()
 
 
-def test_another_width_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_kernel_width_fails_the_claims(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "_expected", lambda s: torch.exp(-((s * claims._DISTANCES) ** 2)))
     assert len(failed()) == 4
 
@@ -94,7 +92,7 @@ def test_another_width_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("names", [["one"], ["one", "two", "three"]])
-def test_kernels_are_drawn_with_what_is_expected(names: list[str]) -> None:
+def test_kernel_figure_shows_expected_curves(names: list[str]) -> None:
     distances = np.array([0.01, 0.1])
     maps = {name: np.full((3, 3), 0.5) for name in names}
     values = np.array([[1.0, 0.5], [0.9, 0.2], [1.0, 0.7]])
@@ -108,7 +106,9 @@ def test_kernels_are_drawn_with_what_is_expected(names: list[str]) -> None:
         assert drawn[name] == [[0.01, i], [0.1, 0.5 * i]]
     assert [0.01, 0.8] in [p for line in last.lines for p in line.get_xydata().tolist()]
     assert drawn["pixels"][0][0] == 0.05
-    texts = [text.get_text() for sub in figure.subfigs for own in sub.legends for text in own.texts]
+    texts = [
+        text.get_text() for sub in figure.subfigs for legend in sub.legends for text in legend.texts
+    ]
     assert texts == [*names, "expected", "pixels"]
 
 
@@ -126,7 +126,7 @@ def test_features_have_one_scale() -> None:
             [(f, b) for f in ("sin", "cos") for b in ("(1.0, 0.0)", "(0.0, 1.0)")], 1)]),
     ],
 )  # fmt: skip
-def test_a_run_shows_its_encoding(
+def test_a_run_draws_its_encoding(
     encoding: str, captions: list[str], compose: Callable, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -136,9 +136,9 @@ def test_a_run_shows_its_encoding(
         drawn[name] = figure
 
     monkeypatch.setattr("mlp_lab.runs.callbacks.encoding_features.log_figure", keep)
-    words = ["data.image=text", "data.size=8", "data.passes=1", "trainer.max_epochs=1",
+    overrides = ["data.image=text", "data.size=8", "data.passes=1", "trainer.max_epochs=1",
              "network.width=4", "trainer.accelerator=cpu", "logger=none"]  # fmt: skip
-    train(compose("experiment=image_hw", f"encoding={encoding}", *words, f"logs='{tmp_path}'"))
+    train(compose("experiment=image_hw", f"encoding={encoding}", *overrides, f"logs='{tmp_path}'"))
     [panel] = drawn["features"].axes
     assert [text.get_text() for text in panel.texts[1:]] == captions  # below the title
     x = np.arange(128) / 128

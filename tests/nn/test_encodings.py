@@ -1,4 +1,4 @@
-"""Encodings, held against their formulas in numpy, and against what the kernel has to be."""
+"""Encodings, compared with their formulas in numpy and with the expected kernel."""
 
 import math
 import re
@@ -61,7 +61,7 @@ def made(kind: str, d: int, seed: int = 0) -> FourierFeatures:
     return FOURIER[kind](d).double()
 
 
-def test_identity_leaves_the_coordinates() -> None:
+def test_identity_returns_the_coordinates() -> None:
     x = points(5, 2, 0)
     encoding = Identity(2)
     assert encoding(x) is x
@@ -69,7 +69,7 @@ def test_identity_leaves_the_coordinates() -> None:
     assert not encoding.state_dict()
 
 
-def test_basic_goes_once_around_the_circle() -> None:
+def test_basic_has_frequency_one() -> None:
     x = points(9, 2, 0)
     turns = 2 * np.pi * x.numpy()
     expected = np.concatenate([np.sin(turns), np.cos(turns)], 1)
@@ -81,24 +81,24 @@ def test_positional_has_the_frequencies_of_the_published_code(
     d: int, each: int, scale: float, seed: int
 ) -> None:
     x = points(7, d, seed)
-    found = positional(d, d * each, scale).double()(x)
+    actual = positional(d, d * each, scale).double()(x)
     along = 2.0 ** np.linspace(0, scale, each) - 1
     columns = [2 * np.pi * b * x.numpy()[:, axis] for axis in range(d) for b in along]
     expected = np.stack([*map(np.sin, columns), *map(np.cos, columns)], 1)
-    np.testing.assert_allclose(found, expected, atol=2e-3)  # of frequencies in float32
-    assert found.shape == (7, 2 * d * each)
+    np.testing.assert_allclose(actual, expected, atol=2e-3)  # of frequencies in float32
+    assert actual.shape == (7, 2 * d * each)
 
 
-def test_octaves_are_those_of_nerf() -> None:
+def test_octaves_equal_nerfs_frequencies() -> None:
     x = points(7, 3, 0)
-    found = positional(3, 30, spacing="octaves").double()(x).view(7, 2, 3, 10)
+    actual = positional(3, 30, spacing="octaves").double()(x).view(7, 2, 3, 10)
     for k in range(10):
         angle = 2**k * np.pi * x.numpy()
-        np.testing.assert_allclose(found[:, 0, :, k], np.sin(angle), atol=1e-9)
-        np.testing.assert_allclose(found[:, 1, :, k], np.cos(angle), atol=1e-9)
+        np.testing.assert_allclose(actual[:, 0, :, k], np.sin(angle), atol=1e-9)
+        np.testing.assert_allclose(actual[:, 1, :, k], np.cos(angle), atol=1e-9)
 
 
-def test_gaussian_draws_its_frequencies_by_the_seed() -> None:
+def test_gaussian_frequencies_depend_on_the_seed() -> None:
     torch.manual_seed(3)
     expected = 10 * torch.randn(12, 2)
     assert torch.equal(made("gaussian", 2, seed=3).float().frequencies, expected)
@@ -121,7 +121,7 @@ def test_the_kernel_is_a_sum_of_cosines_of_the_difference(kind: str, d: int, see
 
 @each_fourier
 @given(dimensions, seeds)
-def test_the_kernel_doesnt_see_shifts_and_all_norms_are_equal(kind: str, d: int, seed: int) -> None:
+def test_the_kernel_is_shift_invariant_and_norms_are_equal(kind: str, d: int, seed: int) -> None:
     encoding = made(kind, d, seed)
     x, y, shift = points(3, d, seed)
     moved = encoding(x + shift) @ encoding(y + shift)
@@ -132,20 +132,20 @@ def test_the_kernel_doesnt_see_shifts_and_all_norms_are_equal(kind: str, d: int,
 
 
 @each_fourier
-def test_any_leading_dimensions_are_encoded_point_by_point(kind: str) -> None:
+def test_leading_dimensions_are_kept(kind: str) -> None:
     encoding, x = made(kind, 2), points(12, 2, 0)
     torch.testing.assert_close(encoding(x.view(3, 4, 2)).view(12, -1), encoding(x))
 
 
 @each_fourier
-def test_nothing_is_trained_and_all_is_saved(kind: str) -> None:
+def test_encodings_have_buffers_and_no_parameters(kind: str) -> None:
     encoding, other = made(kind, 2, seed=0), made(kind, 2, seed=1)
     assert not list(encoding.parameters())
     other.load_state_dict(encoding.state_dict())
     assert torch.equal(other.frequencies, encoding.frequencies)
 
 
-def test_encodings_are_alike_if_they_encode_alike() -> None:
+def test_equal_encodings_have_equal_fingerprints() -> None:
     assert fingerprint(Identity(2)) == fingerprint(Identity(2))
     assert fingerprint(positional(2)) == fingerprint(positional(2))
     assert fingerprint(positional(2)) != fingerprint(positional(2, scale=5.0))
@@ -154,7 +154,7 @@ def test_encodings_are_alike_if_they_encode_alike() -> None:
 
 
 class Scaled(torch.nn.Module):
-    """An encoding whose setting is a plain attribute, as a user may write it."""
+    """Encoding of a user, whose setting is a plain attribute."""
 
     def __init__(self, in_features: int, *, factor: float) -> None:
         super().__init__()
@@ -167,7 +167,7 @@ def test_fingerprints_include_plain_attributes() -> None:
     assert fingerprint(Scaled(2, factor=1.0)) != fingerprint(Scaled(2, factor=2.0))
 
 
-def test_frequencies_that_the_axes_cant_share_are_refused() -> None:
+def test_features_not_divisible_by_the_axes_are_refused() -> None:
     with pytest.raises(ValueError, match="frequencies=255: must be a multiple of the 2 coord"):
         positional(2, 255)
     with pytest.raises(ValueError, match="frequencies=42: must be at most 40 for octaves"):
@@ -175,11 +175,11 @@ def test_frequencies_that_the_axes_cant_share_are_refused() -> None:
     assert positional(2, 40, spacing="octaves")(torch.rand(5, 2)).isfinite().all()
 
 
-# --- frequencies that the training pixels can't show --------------------------------------------
+# --- frequencies above the Nyquist frequency of the training pixels -----------------------------
 
 
 @given(seeds)
-def test_the_flat_config_the_paper_are_no_reason_for_a_remark(seed: int) -> None:
+def test_the_published_settings_give_no_aliasing_hint(seed: int) -> None:
     torch.manual_seed(seed)
     nyquist = 128  # of every second of 512 pixels
     used = [gaussian(2, 256, 10.0), gaussian(2, 256, 14.0), Basic(2), Identity(2)]
@@ -187,8 +187,8 @@ def test_the_flat_config_the_paper_are_no_reason_for_a_remark(seed: int) -> None
     assert [aliasing_hint(encoding, nyquist) for encoding in used] == [None] * 6
 
 
-def test_frequencies_far_above_nyquist_call_for_one_remark_in_one_line() -> None:
-    told = {
+def test_frequencies_far_above_nyquist_give_a_hint_of_one_line() -> None:
+    hints = {
         "gaussian": aliasing_hint(gaussian(2, 256, 300.0), 128),
         "positional": aliasing_hint(positional(2, 256, 14.0), 128),
         "octaves": aliasing_hint(positional(2, 40, spacing="octaves"), 128),
@@ -198,18 +198,18 @@ def test_frequencies_far_above_nyquist_call_for_one_remark_in_one_line() -> None
         "positional": "encoding.scale up to 6.0",
         "octaves": "encoding.frequencies up to 16",
     }
-    for kind, line in told.items():
+    for kind, line in hints.items():
         assert line is not None
         assert len(line.splitlines()) == 1
         assert "above 128 cycles" in line
         assert line.endswith(f"suitable: {ends[kind]}")
-    assert told["positional"] is not None
+    assert hints["positional"] is not None
     # 2^(14 j / 127) - 1 > 128 for j of 64 .. 127, half of all.
-    assert "50 % of its frequencies" in told["positional"]
+    assert "50 % of its frequencies" in hints["positional"]
 
 
 @given(st.integers(8, 4096), seeds)
-def test_settings_that_are_recommended_need_no_remark(nyquist: int, seed: int) -> None:
+def test_suggested_settings_give_no_aliasing_hint(nyquist: int, seed: int) -> None:
     torch.manual_seed(seed)
     for kind, make in (
         ("sigma", lambda value: gaussian(2, 256, value)),
@@ -236,32 +236,32 @@ SHORT = [*USUAL, "schedule=constant", "trainer.max_epochs=2", "data.passes=3", "
 
 @pytest.fixture
 def curve(compose: Callable, tmp_path: Path) -> Callable[..., DictConfig]:
-    """``curve("encoding=basic", ...)``: the config of a short run that fits a curve."""
-    return lambda *words: compose(*SHORT, f"logs='{tmp_path / 'logs'}'", *words)
+    """``curve("encoding=basic", ...)``: return the config of a short run that fits a curve."""
+    return lambda *overrides: compose(*SHORT, f"logs='{tmp_path / 'logs'}'", *overrides)
 
 
-def test_the_network_sees_features_and_points_are_encoded_once(
+def test_points_are_encoded_once_before_training(
     curve: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[int] = []
+    sizes: list[int] = []
     plain = FourierFeatures.forward
 
     def watched(self: FourierFeatures, x: Tensor) -> Tensor:
-        seen.append(len(x))
+        sizes.append(len(x))
         return plain(self, x)
 
     monkeypatch.setattr(FourierFeatures, "forward", watched)
     training = Training.new(curve("encoding=gaussian", "data.size=70"))
     assert training.task.network[0].in_features == 512
     fit_alone(training, test=True)
-    assert sorted(seen) == [1, 70, 1000, 1001]  # the one tells how much memory all will take
-    # A task can be asked for new points.
+    assert sorted(sizes) == [1, 70, 1000, 1001]  # one point is encoded to estimate the memory
+    # A task can evaluate new points.
     x = torch.linspace(-1, 1, 1001).unsqueeze(1)
     features = training.data.splits["validation"][0]
     torch.testing.assert_close(training.task(x), training.task.network(features))
 
 
-def test_what_is_saved_encodes_and_not_what_is_drawn(
+def test_saved_frequencies_are_used_after_loading(
     curve: Callable, compose: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = train(curve("encoding=gaussian", "seed=5"))
@@ -278,7 +278,7 @@ def test_what_is_saved_encodes_and_not_what_is_drawn(
         assert torch.equal(weights(result.folder)[name], tensor), name
 
 
-def test_jobs_that_see_the_same_features_train_as_one(curve: Callable, tmp_path: Path) -> None:
+def test_jobs_with_the_same_features_train_as_a_stack(curve: Callable, tmp_path: Path) -> None:
     alike = [
         ["encoding=gaussian", "optimizer.lr=0.01"],
         ["encoding=gaussian", "optimizer.lr=0.02"],
@@ -290,9 +290,11 @@ def test_jobs_that_see_the_same_features_train_as_one(curve: Callable, tmp_path:
         [],
         ["seed=1"],
     ]
-    jobs = [Job(curve(*words), words, tmp_path / str(i)) for i, words in enumerate(alike)]
-    found = [[jobs.index(job) for job in group.jobs] for group in training_groups(jobs)]
-    assert found == [[0, 1], [2], [3, 4], [5], [6], [7, 8]]
+    jobs = [
+        Job(curve(*overrides), overrides, tmp_path / str(i)) for i, overrides in enumerate(alike)
+    ]
+    group_numbers = [[jobs.index(job) for job in group.jobs] for group in training_groups(jobs)]
+    assert group_numbers == [[0, 1], [2], [3, 4], [5], [6], [7, 8]]
     for job, stacked in zip(jobs, train_jobs(jobs), strict=True):
         alone = train(job.cfg)
         assert stacked.best is not None
@@ -301,7 +303,7 @@ def test_jobs_that_see_the_same_features_train_as_one(curve: Callable, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("overrides", "message"),
     [
         (
             ["experiment=mnist_hw4", "encoding=basic"],
@@ -321,9 +323,11 @@ def test_jobs_that_see_the_same_features_train_as_one(curve: Callable, tmp_path:
         ),
     ],
 )
-def test_unsuitable_encodings_are_refused(words: list[str], told: str, compose: Callable) -> None:
-    with pytest.raises(UserError, match=f"^{re.escape(told)}"):
-        build_task(compose(*words))
+def test_unsuitable_encodings_are_refused(
+    overrides: list[str], message: str, compose: Callable
+) -> None:
+    with pytest.raises(UserError, match=f"^{re.escape(message)}"):
+        build_task(compose(*overrides))
 
 
 def test_splits_that_share_inputs_share_features() -> None:
@@ -334,8 +338,8 @@ def test_splits_that_share_inputs_share_features() -> None:
     assert encoded({"train": (x, y)}, Identity(2))["train"][0] is x
 
 
-def test_features_that_would_fill_the_memory_are_refused_with_their_size() -> None:
+def test_features_too_large_for_memory_are_refused_with_their_size() -> None:
     many = torch.empty(1, 2).expand(2**22 + 2**20, 2)
-    told = "the features of 5,242,880 inputs take 10.0 GiB; must be at most 8"
-    with pytest.raises(UserError, match=told):
+    message = "the features of 5,242,880 inputs take 10.0 GiB; must be at most 8"
+    with pytest.raises(UserError, match=message):
         encoded({"train": (many, many)}, gaussian(2, 256))

@@ -1,4 +1,4 @@
-"""The hash grid, held against a loop over vertices, and in trainings as the first layer."""
+"""The hash grid, compared with a loop over vertices, and as the first layer in training."""
 
 import math
 import re
@@ -54,8 +54,8 @@ def points(count: int, d: int, seed: int) -> Tensor:
 def looked_up(
     x: list[float], cells: list[int], features: int, size: int, table: np.ndarray
 ) -> list:
-    """Section 3 of the paper for one point, a vertex at a time."""
-    found, start, d = [], 0, len(x)
+    """Return the features of one point by section 3 of the paper, with a loop over vertices."""
+    values, start, d = [], 0, len(x)
     for n in cells:
         rows = min((n + 1) ** d, size)
         total = np.zeros(features)
@@ -73,9 +73,9 @@ def looked_up(
                     row ^= v * prime
                 row %= size
             total += weight * table[start + row]
-        found += total.tolist()
+        values += total.tolist()
         start += rows
-    return found
+    return values
 
 
 @given(dimensions, st.integers(2, 5), st.integers(1, 3), st.integers(4, 900), st.integers(0, 99))
@@ -115,7 +115,7 @@ def test_linear_functions_are_interpolated_exactly(d: int, cells: int, seed: int
     torch.testing.assert_close(made(x)[:, 0].detach(), x @ slope + 0.5)
 
 
-def test_points_outside_are_those_of_the_border() -> None:
+def test_points_outside_are_clamped_to_the_border() -> None:
     made = hash_grid(2)
     outside = torch.tensor([[-3.0, 0.4], [0.2, 7.0], [1.0, 1.5]], dtype=torch.float64)
     assert torch.equal(made(outside), made(outside.clamp(0, 1)))
@@ -123,7 +123,7 @@ def test_points_outside_are_those_of_the_border() -> None:
     torch.testing.assert_close(made(x.view(3, 4, 2)).flatten(0, 1), made(x))
 
 
-def test_the_start_is_near_nothing() -> None:
+def test_initial_features_are_near_zero() -> None:
     common = {"features_per_level": 2, "table_size": 2**14, "coarsest": 16, "finest": 512}
     made = HashGrid(2, levels=16, **common)
     assert 0.99e-4 < made.table.abs().max() <= 1e-4
@@ -141,10 +141,10 @@ USUAL = ["experiment=image_hw", "encoding=hash_grid", "encoding.finest=16", "enc
 
 @pytest.fixture
 def picture(compose: Callable, tmp_path: Path) -> Callable[..., DictConfig]:
-    return lambda *words: compose(*USUAL, "callbacks=none", f"logs='{tmp_path}'", *words)
+    return lambda *overrides: compose(*USUAL, "callbacks=none", f"logs='{tmp_path}'", *overrides)
 
 
-def test_a_grid_is_trained_saved_and_asked(
+def test_a_hash_grid_is_trained_saved_and_evaluated(
     picture: Callable[..., DictConfig], compose: Callable
 ) -> None:
     training = Training.new(picture("callbacks=image_progress"))
@@ -168,7 +168,9 @@ def test_a_grid_is_trained_saved_and_asked(
     assert np.abs(shown - values.numpy()).max() < 0.51 / 255
 
 
-def test_a_grid_goes_on_as_if_it_had_not_stopped(picture: Callable[..., DictConfig]) -> None:
+def test_a_resumed_hash_grid_equals_an_uninterrupted_one(
+    picture: Callable[..., DictConfig],
+) -> None:
     short, long = train(picture()), train(picture("trainer.max_epochs=3"))
     resume(short.folder, {"trainer.max_epochs": 3})
     one, other = (
@@ -180,15 +182,17 @@ def test_a_grid_goes_on_as_if_it_had_not_stopped(picture: Callable[..., DictConf
         assert torch.equal(tensor, other[name]), name
 
 
-def test_grids_train_alone_and_say_why(picture: Callable[..., DictConfig], tmp_path: Path) -> None:
+def test_hash_grids_train_alone_and_give_the_reason(
+    picture: Callable[..., DictConfig], tmp_path: Path
+) -> None:
     jobs = [Job(picture(f"seed={i}"), [], tmp_path / str(i)) for i in range(2)]
-    found = training_groups(jobs)
-    assert [len(group.jobs) for group in found] == [1, 1]
-    assert {group.alone for group in found} == {"HashGrid has no stacked form"}
+    groups = training_groups(jobs)
+    assert [len(group.jobs) for group in groups] == [1, 1]
+    assert {group.reason_alone for group in groups} == {"HashGrid has no stacked form"}
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("overrides", "message"),
     [
         (
             ["experiment=parity", "encoding=hash_grid"],
@@ -201,6 +205,8 @@ def test_grids_train_alone_and_say_why(picture: Callable[..., DictConfig], tmp_p
         ),
     ],
 )
-def test_unsuitable_hash_grids_are_refused(words: list[str], told: str, compose: Callable) -> None:
-    with pytest.raises(UserError, match=f"^{re.escape(told)}"):
-        build_task(compose(*words))
+def test_unsuitable_hash_grids_are_refused(
+    overrides: list[str], message: str, compose: Callable
+) -> None:
+    with pytest.raises(UserError, match=f"^{re.escape(message)}"):
+        build_task(compose(*overrides))

@@ -1,4 +1,4 @@
-"""Parts of minibatches: how large they are, and that their gradients add up to the whole one's."""
+"""Microbatches: their sizes, and that their gradients sum to the gradient of the minibatch."""
 
 import math
 import sys
@@ -37,7 +37,7 @@ def test_two_mebibytes_or_2048_examples(network: nn.Module, size: int) -> None:
 
 
 @given(st.integers(1, 50), st.integers(1, 60), st.integers(0, 1))
-def test_parts_make_up_the_whole_in_its_order(examples: int, size: int, axis: int) -> None:
+def test_microbatches_partition_the_minibatch_in_order(examples: int, size: int, axis: int) -> None:
     x, y = torch.rand(2, examples, 2).unbind()
     x, y = (x, y) if axis == 0 else (x.T, y.T)
     parts = list(microbatches(x, y, size, axis))
@@ -73,8 +73,8 @@ TASKS = {
 @pytest.mark.parametrize("name", TASKS)
 @given(st.integers(1, 50), st.integers(1, 60), st.integers(0, 99))
 def test_losses_are_means_over_examples(name: str, examples: int, size: int, seed: int) -> None:
-    kind, own = TASKS[name]
-    task: Task = kind(network=nn.Identity(), **COMMON, **own)
+    kind, arguments = TASKS[name]
+    task: Task = kind(network=nn.Identity(), **COMMON, **arguments)
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(examples, 3, generator=generator, dtype=torch.float64, requires_grad=True)
     y = torch.randint(3, (examples,), generator=generator)

@@ -16,7 +16,7 @@ units = st.integers(1, 6)
 
 
 def by_hand(network: MLP, x: torch.Tensor) -> np.ndarray:
-    """max(0, x W' + b) for each hidden layer, and x W' + b for the last."""
+    """Compute max(0, x W' + b) for each hidden layer, and x W' + b for the last."""
     *hidden, last = [
         (m.weight.detach().numpy(), m.bias.detach().numpy())
         for m in network
@@ -29,7 +29,7 @@ def by_hand(network: MLP, x: torch.Tensor) -> np.ndarray:
 
 
 @given(units, units, units, st.integers(0, 2))
-def test_forward_is_a_product_of_matrices(inputs, outputs, width, depth):
+def test_forward_equals_matrix_products(inputs, outputs, width, depth):
     network = MLP(inputs, outputs, width=width, depth=depth).double()
     x = torch.randn(4, inputs, dtype=torch.float64)
     assert sum(isinstance(m, nn.Linear) for m in network) == depth + 1
@@ -37,7 +37,7 @@ def test_forward_is_a_product_of_matrices(inputs, outputs, width, depth):
 
 
 @given(units, units, st.lists(units, max_size=3))
-def test_widths_go_before_width_and_depth(inputs, outputs, widths):
+def test_widths_override_width_and_depth(inputs, outputs, widths):
     network = MLP(inputs, outputs, width=99, depth=9, widths=widths).double()
     x = torch.randn(4, inputs, dtype=torch.float64)
     shapes = [m.weight.shape for m in network if isinstance(m, nn.Linear)]
@@ -64,7 +64,7 @@ def test_describe():
     assert describe(MLP(2, 1, widths=[5, 4])) == "2-5-4-1, 44 parameters"
 
 
-def test_count_leaves_frozen_parameters_out():
+def test_count_excludes_frozen_parameters():
     network = MLP(2, 1, width=3)
     network[0].requires_grad_(False)
     assert count_parameters(network) == 4
@@ -120,7 +120,7 @@ def test_residual_links(inputs, outputs, widths, seed):
     np.testing.assert_allclose(network(x).detach(), sums, atol=1e-12)
 
 
-def test_residual_links_add_no_parameters_and_change_no_first_value():
+def test_residual_links_add_no_parameters_and_keep_initial_values():
     def parameters(residual):
         torch.manual_seed(0)
         network = MLP(3, 2, width=4, depth=3, normalization="batch", residual=residual)
@@ -130,15 +130,15 @@ def test_residual_links_add_no_parameters_and_change_no_first_value():
         assert torch.equal(linked, plain)
 
 
-def test_what_a_residual_link_goes_around():
+def test_a_residual_link_skips_all_modules_of_its_layer():
     network = MLP(2, 4, width=4, depth=2, normalization="batch", dropout=0.5, residual=True)
     first, block, *last = network
     assert [type(m) for m in block] == [nn.BatchNorm1d, nn.ReLU, nn.Dropout, nn.Linear]
     assert [type(m) for m in (first, *last)] == [nn.Linear, *map(type, block)]
 
 
-def test_a_deep_residual_network_starts_as_an_easy_one():
-    """The error reaches its first layer; through a plain one of that depth it doesn't."""
+def test_gradients_reach_the_first_layer_of_a_deep_residual_network():
+    """The gradient vanishes in a plain network of the same depth."""
 
     def gradient(residual):
         torch.manual_seed(0)
@@ -196,7 +196,7 @@ def seeded(**settings) -> MLP:
     return MLP(300, 10, widths=[500, 200], **settings)
 
 
-def test_uniform_is_what_torch_draws():
+def test_uniform_initialization_equals_torchs_default():
     torch.manual_seed(3)
     expected = [nn.Linear(*sizes) for sizes in ((300, 500), (500, 200), (200, 10))]
     for ours, theirs in zip(linear_layers(seeded()), expected, strict=True):
@@ -218,7 +218,7 @@ def linear_layers(network: MLP) -> list[nn.Linear]:
     ],
 )
 @pytest.mark.parametrize("gain", [1.0, 0.3])
-def test_moments_of_the_first_weights(name, variance, kurtosis, gain):
+def test_moments_of_the_initial_weights(name, variance, kurtosis, gain):
     for layer in linear_layers(seeded(initialization=name, gain=gain))[:2]:
         w = layer.weight.detach().double()
         expected, n = gain**2 * variance(layer.in_features, layer.out_features), w.numel()
@@ -233,12 +233,12 @@ def test_moments_of_the_first_weights(name, variance, kurtosis, gain):
 
 
 @pytest.mark.parametrize("name", INITIALIZATIONS)
-def test_biases_start_with_zero(name):
+def test_biases_are_initialized_to_zero(name):
     assert all(not layer.bias.any() for layer in linear_layers(seeded(initialization=name)))
 
 
 @pytest.mark.parametrize("name", ["uniform", *INITIALIZATIONS])
-def test_the_gain_multiplies_the_weights_alone(name):
+def test_the_gain_multiplies_only_the_weights(name):
     pairs = zip(
         linear_layers(seeded(initialization=name)),
         linear_layers(seeded(initialization=name, gain=2.5)),
@@ -271,7 +271,7 @@ def test_a_network_of_identities_is_one_linear_layer(inputs, outputs, widths, se
     torch.testing.assert_close(single(x), network(x), rtol=1e-9, atol=1e-9)
 
 
-def test_collapse_leaves_the_network_and_the_random_numbers_alone():
+def test_collapse_changes_neither_the_network_nor_the_random_state():
     network = MLP(3, 2, depth=2, width=4, activation="identity")
     before, state = [p.clone() for p in network.parameters()], torch.get_rng_state()
     single = collapse(network)
@@ -304,7 +304,7 @@ def test_idle_dropout_collapses():
 
 
 @pytest.mark.parametrize("activation", [name for name in ACTIVATIONS if name != "identity"])
-def test_what_is_not_linear_is_named(activation):
+def test_nonlinear_activations_are_reported_by_collapse(activation):
     network = MLP(3, 2, depth=2, activation=activation)
     with pytest.raises(ValueError, match=f"^layer 1, {type(network[1]).__name__}"):
         collapse(network)

@@ -1,4 +1,4 @@
-"""Gradient norms and sparsity of layers, held against closed forms and plain autograd."""
+"""Gradient norms and sparsity of layers, compared with closed forms and plain autograd."""
 
 import copy
 import math
@@ -25,7 +25,7 @@ def test_a_chain_of_linear_units(w: list[float], x: float, y: float) -> None:
             layer.bias.zero_()
     inputs = torch.tensor([[x]], dtype=torch.float64)
     layers = inspect_layers(network, inputs, lambda f: ((f - y) ** 2).sum())
-    # E = (w1 w2 ... x - y)^2: the derivative leaves the own factor out.
+    # E = (w1 w2 ... x - y)^2: the derivative by a weight omits this weight.
     f = math.prod(w) * x
     for value, layer in zip(w, layers, strict=True):
         expected = abs(2 * (f - y) * math.prod(w) / value * x)
@@ -38,19 +38,19 @@ def test_a_chain_of_linear_units(w: list[float], x: float, y: float) -> None:
     st.sampled_from(["relu", "tanh", "identity"]),
     st.integers(0, 2**32 - 1),
 )
-def test_gradients_are_those_of_a_plain_loop(widths: list[int], activation: str, seed: int) -> None:
+def test_gradients_equal_a_plain_loop(widths: list[int], activation: str, seed: int) -> None:
     torch.manual_seed(seed)
     network = MLP(4, 3, widths=widths, activation=activation)
     x, y = torch.randn(6, 4), torch.randint(3, (6,))
     layers = inspect_layers(network, x, lambda output: F.cross_entropy(output, y))
 
-    own, h, sparsity = copy.deepcopy(network), x, []
-    for module in own:
+    reference, h, sparsity = copy.deepcopy(network), x, []
+    for module in reference:
         h = module(h)
         if isinstance(module, nn.ReLU):
             sparsity.append(sum(v == 0 for v in h.flatten().tolist()) / h.numel())
     F.cross_entropy(h, y).backward()
-    linear = [module for module in own if isinstance(module, nn.Linear)]
+    linear = [module for module in reference if isinstance(module, nn.Linear)]
     assert len(layers) == len(linear) == len(widths) + 1
     for layer, module in zip(layers, linear, strict=True):
         torch.testing.assert_close(layer.gradient, module.weight.grad)
@@ -61,7 +61,7 @@ def test_gradients_are_those_of_a_plain_loop(widths: list[int], activation: str,
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_looking_changes_nothing(training: bool) -> None:
+def test_the_probe_leaves_the_network_unchanged(training: bool) -> None:
     torch.manual_seed(0)
     network = MLP(4, 3, depth=2, dropout=0.5, normalization="batch").train(training)
     state, random = copy.deepcopy(network.state_dict()), torch.get_rng_state()
@@ -75,7 +75,7 @@ def test_looking_changes_nothing(training: bool) -> None:
         assert torch.equal(one.gradient, other.gradient)
 
 
-def test_a_network_that_fails_is_left_as_it_was() -> None:
+def test_the_probe_leaves_a_failing_network_unchanged() -> None:
     network = MLP(4, 3)
     with pytest.raises(RuntimeError):
         inspect_layers(network, torch.ones(5, 7), torch.Tensor.sum)

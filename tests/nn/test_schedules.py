@@ -11,7 +11,7 @@ from mlp_lab.nn.schedules import Constant, Cooldown, Cosine, InverseTime, OneCyc
 
 
 def torchs(make, steps: int) -> list[float]:
-    """The learning rates of ``steps`` steps under one of torch's schedulers, from 1.0."""
+    """Return the learning rates of ``steps`` steps of a torch scheduler that starts at 1.0."""
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     scheduler = make(optimizer)
     rates = []
@@ -35,7 +35,7 @@ def test_inverse_time_is_a_tenth_by_t():
 
 @pytest.mark.parametrize("step_size", [1, 3, 7])
 @pytest.mark.parametrize("gamma", [0.1, 0.5, 1.0])
-def test_step_as_torchs(step_size, gamma):
+def test_step_equals_torchs_schedule(step_size, gamma):
     expected = torchs(lambda o: lr_scheduler.StepLR(o, step_size, gamma), 20)
     schedule = Step(step_size, gamma)
     assert [schedule(epoch, 20) for epoch in range(20)] == pytest.approx(expected)
@@ -43,7 +43,7 @@ def test_step_as_torchs(step_size, gamma):
 
 
 @pytest.mark.parametrize(("epochs", "per_epoch"), [(1, 10), (5, 8), (7, 1)])
-def test_cosine_as_torchs(epochs, per_epoch):
+def test_cosine_equals_torchs_schedule(epochs, per_epoch):
     steps = epochs * per_epoch
     expected = torchs(lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=steps), steps)
     schedule = Cosine(warmup=0.0)
@@ -66,7 +66,7 @@ def test_cosine_after_a_linear_warm_up(warmup, epochs):
 
 @pytest.mark.parametrize("pct_start", [0.2, 0.3, 0.75])
 @pytest.mark.parametrize(("div", "final_div"), [(25.0, 1e4), (4.0, 1.0)])
-def test_one_cycle_as_torchs(pct_start, div, final_div):
+def test_one_cycle_equals_torchs_schedule(pct_start, div, final_div):
     steps = 200
     expected = torchs(
         lambda o: lr_scheduler.OneCycleLR(
@@ -84,7 +84,7 @@ def test_one_cycle_as_torchs(pct_start, div, final_div):
     assert ours == pytest.approx(expected, abs=1e-12)
 
 
-def test_one_cycle_from_first_to_peak_to_last():
+def test_one_cycle_rises_to_the_peak_and_falls_to_the_last_rate():
     schedule = OneCycle(0.3, 25.0, 1e4)
     assert [schedule(e, 10) for e in (0, 3, 10)] == pytest.approx([1 / 25, 1, 1 / 25e4])
     assert OneCycle(0.0, 25.0, 1e4)(0, 10) == 1
@@ -92,12 +92,12 @@ def test_one_cycle_from_first_to_peak_to_last():
 
 
 @given(st.floats(0, 1, exclude_min=True), st.floats(0, 1), st.integers(1, 1_000))
-def test_cooldown_is_two_straight_lines(part, done, epochs):
+def test_cooldown_is_piecewise_linear(part, done, epochs):
     expected = np.interp(done, [0, 1 - part, 1], [1, 1, 0])
     assert Cooldown(part)(done * epochs, epochs) == pytest.approx(expected, abs=1e-9 / part)
 
 
-def test_cooldown_of_no_part_is_none():
+def test_cooldown_of_zero_length_is_constant():
     assert [Cooldown(0)(epoch, 3) for epoch in (0, 2.9, 3)] == [1, 1, 1]
 
 

@@ -1,4 +1,4 @@
-"""The sine network, held against its formula, and its start against the theory of the paper."""
+"""The sine network, compared with its formula, and its initial signals with the paper's theory."""
 
 import math
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def linear_layers(network: nn.Module) -> list[nn.Linear]:
 
 
 @given(units, units, units, st.integers(1, 4), st.floats(0.5, 60), st.floats(0.5, 60))
-def test_forward_is_its_formula(
+def test_forward_equals_its_formula(
     inputs: int, outputs: int, width: int, depth: int, first: float, omega: float
 ) -> None:
     network = siren(inputs, outputs, width, depth, first, omega).double()
@@ -53,14 +53,14 @@ def test_forward_is_its_formula(
 
 
 @given(st.floats(-2, 2), st.floats(0.5, 60))
-def test_the_slope_of_a_sine(x: float, omega: float) -> None:
+def test_derivative_of_a_sine_unit(x: float, omega: float) -> None:
     at = torch.tensor(x, dtype=torch.float64, requires_grad=True)
     [slope] = torch.autograd.grad(Sine(omega)(at), at)
     assert slope.item() == pytest.approx(omega * math.cos(omega * x), abs=1e-9)
 
 
 @pytest.mark.parametrize("omega", [30.0, 7.0])
-def test_the_first_weights_are_uniform_in_the_papers_bounds(omega: float) -> None:
+def test_initial_weights_are_uniform_in_the_papers_bounds(omega: float) -> None:
     torch.manual_seed(0)
     layers = linear_layers(siren(200, 50, width=300, depth=2, first=30.0, omega=omega))
     bounds = [1 / 200, math.sqrt(6 / 300) / omega, math.sqrt(6 / 300) / omega]
@@ -73,7 +73,7 @@ def test_the_first_weights_are_uniform_in_the_papers_bounds(omega: float) -> Non
 
 
 def shares(width: int, depth: int) -> tuple[list[Tensor], list[Tensor]]:
-    """Of every layer from the second on: omega W h, and what leaves its sine, of 60 points."""
+    """Return omega W h and the sine's output for 60 points, for every layer from the second."""
     torch.manual_seed(1)
     network = siren(2, 1, width, depth)
     h = torch.sin(30 * network[0](2 * torch.rand(60, 2) - 1))
@@ -86,18 +86,18 @@ def shares(width: int, depth: int) -> tuple[list[Tensor], list[Tensor]]:
     return products, activations
 
 
-def test_signals_are_distributed_as_the_paper_says_however_deep() -> None:
+def test_signals_have_the_papers_distribution_at_every_depth() -> None:
     # Theorem 1.8: arcsine after a sine; normal, of variance 1, before it. The variance is that
-    # which the sine of a normal number has, 1 - e^(-2v) for v, and v is 1 only roughly.
+    # of the sine of a normal number, 1 - e^(-2v) for v, and v is 1 only approximately.
     width, depth = 1024, 6
     products, activations = shares(width, depth)
     assert len(products) == depth - 1
     variance = 1.0
     for product, activation in zip(products, activations, strict=True):
-        found = product.double().square().mean().item()
-        assert found == pytest.approx(variance, rel=0.05)
-        assert found == pytest.approx(1, abs=0.2)
-        assert kstest((product / found**0.5).flatten().numpy(), norm.cdf).statistic < 0.02
+        actual = product.double().square().mean().item()
+        assert actual == pytest.approx(variance, rel=0.05)
+        assert actual == pytest.approx(1, abs=0.2)
+        assert kstest((product / actual**0.5).flatten().numpy(), norm.cdf).statistic < 0.02
         published = arcsine(loc=-1, scale=2).cdf
         assert kstest(activation.flatten().numpy(), published).statistic < 0.06
         biases = 30**2 / (3 * width)
@@ -115,20 +115,20 @@ def test_coordinates_are_centred() -> None:
 
 @pytest.fixture
 def job(compose: Callable, tmp_path: Path) -> Callable[..., Job]:
-    """``job("a", "seed=1", ...)``: a short run of a sine network on a small picture."""
-    words = ["experiment=image_siren", "data.image=coffee", "data.size=16", "data.passes=100"]
-    words += ["network.width=16", "network.depth=2"]
-    words += ["optimizer.lr=2e-3", "trainer.max_epochs=2", "trainer.accelerator=cpu"]
-    words += ["callbacks=none", "logger=none", "network.first_omega=15"]
-    return lambda name, *own: Job(compose(*words, *own), own, tmp_path / name)
+    """``job("a", "seed=1", ...)``: return a short run of a sine network on a small image."""
+    common = ["experiment=image_siren", "data.image=coffee", "data.size=16", "data.passes=100"]
+    common += ["network.width=16", "network.depth=2"]
+    common += ["optimizer.lr=2e-3", "trainer.max_epochs=2", "trainer.accelerator=cpu"]
+    common += ["callbacks=none", "logger=none", "network.first_omega=15"]
+    return lambda name, *overrides: Job(compose(*common, *overrides), overrides, tmp_path / name)
 
 
-def test_sine_networks_learn_and_train_as_one(job: Callable[..., Job]) -> None:
-    own = [["seed=1"], ["seed=2", "network.omega=20"]]
-    jobs = [job(f"stacked_{i}", *words) for i, words in enumerate(own)]
+def test_sine_networks_train_as_a_stack(job: Callable[..., Job]) -> None:
+    job_overrides = [["seed=1"], ["seed=2", "network.omega=20"]]
+    jobs = [job(f"stacked_{i}", *overrides) for i, overrides in enumerate(job_overrides)]
     assert len(training_groups(jobs)) == 1
     for i, stacked in enumerate(train_jobs(jobs)):
-        single = job(f"alone_{i}", *own[i])
+        single = job(f"alone_{i}", *job_overrides[i])
         training = Training.new(single.cfg, single.overrides, single.folder)
         alone = fit_alone(training, test=False)
         assert stacked.best is not None

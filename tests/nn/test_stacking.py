@@ -1,4 +1,4 @@
-"""What can't be stacked says so; what can is held against single networks in test_jobs.py."""
+"""Networks that can't be stacked give the reason; test_stacks.py tests those that can."""
 
 import pytest
 from torch import nn
@@ -7,7 +7,7 @@ from mlp_lab.nn.mlp import MLP
 from mlp_lab.nn.stacking import UnstackableError, shape
 
 
-def test_residual_links_part_networks() -> None:
+def test_residual_links_separate_stacks() -> None:
     linked, plain = (MLP(2, 2, width=3, depth=2, residual=residual) for residual in (True, False))
     assert shape(linked) != shape(plain)
     first, *block = plain
@@ -25,6 +25,6 @@ def test_residual_links_part_networks() -> None:
         (nn.Sequential(nn.Linear(2, 3), nn.Bilinear(3, 3, 3)), "Bilinear has no stacked form"),
     ],
 )
-def test_what_has_no_stacked_form_says_so(network: nn.Module, reason: str) -> None:
+def test_networks_without_a_stacked_form_give_the_reason(network: nn.Module, reason: str) -> None:
     with pytest.raises(UnstackableError, match=reason):
         shape(network)

@@ -16,7 +16,7 @@ from mlp_lab.runs.train import train
 
 @pytest.fixture
 def short(mnist_config: Callable[..., DictConfig]) -> Callable[..., DictConfig]:
-    """``short("network.width=3", ...)``: the config of three epochs without figures."""
+    """``short("network.width=3", ...)``: return the config of three epochs without figures."""
     common = ["trainer.max_epochs=3", "data.batch_size=30", "callbacks=none"]
     return lambda *overrides: mnist_config(*common, *overrides)
 
@@ -29,7 +29,7 @@ def experiment(short: Callable[..., DictConfig]) -> Experiment:
 
 @pytest.fixture
 def folder(run_folder: Path, tmp_path: Path, tiny_mnist: Path) -> Path:
-    """A run whose networks err often, differently in each checkpoint, and ``best`` a first epoch.
+    """Return a run with many errors, other ones in each checkpoint; ``best`` is the first epoch.
 
     The network of ``run_folder`` itself makes no errors, and its best epoch is its last.
     """
@@ -46,12 +46,12 @@ def folder(run_folder: Path, tmp_path: Path, tiny_mnist: Path) -> Path:
 
 
 @pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures take most of an evaluation's time."""
+def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skip the figures, which take most of the time of an evaluation."""
     monkeypatch.setattr(evaluation, "_report", lambda *_: None)
 
 
 @pytest.fixture
 def evaluated(compose: Callable[..., DictConfig]) -> Evaluate:
-    """``evaluated(folder, "split=train", ...)``: the entry."""
+    """``evaluated(folder, "split=train", ...)``: evaluate a run and return the evaluation."""
     return lambda folder, *rest: evaluate(compose(f"run='{folder}'", *rest, root="evaluate"))

@@ -1,4 +1,4 @@
-"""The moving average of the weights: its formula, who uses it, and that a run goes on with it."""
+"""The moving average of the weights: its formula, its use in evaluations, and resuming."""
 
 import copy
 from collections.abc import Callable
@@ -27,16 +27,16 @@ SPLITS = ("train", "validation")
 
 
 @pytest.fixture
-def cfg(mnist_config: Callable) -> Callable[..., Any]:
-    """``cfg("network.width=3", ...)``: a config of a short run."""
-    usual = ["trainer.max_epochs=2", "data.batch_size=50", "seed=3", "callbacks=none"]
-    usual += [
+def averaging_config(mnist_config: Callable) -> Callable[..., Any]:
+    """``averaging_config("network.width=3", ...)``: return the config of a short run."""
+    common = ["trainer.max_epochs=2", "data.batch_size=50", "seed=3", "callbacks=none"]
+    common += [
         "logger=none",
         "network.width=8",
         "network.normalization=batch",
         f"average_decay={DECAY}",
     ]
-    return lambda *words: mnist_config(*usual, *words)
+    return lambda *overrides: mnist_config(*common, *overrides)
 
 
 def part_of_weights(result: Result, prefix: str, which: str = "last") -> dict[str, Tensor]:
@@ -44,9 +44,9 @@ def part_of_weights(result: Result, prefix: str, which: str = "last") -> dict[st
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
-def test_the_average_is_that_of_a_plain_loop(cfg: Callable) -> None:
-    result = train(cfg("trainer.precision=64-true"))
-    data, task = build_task(cfg())
+def test_the_average_equals_a_plain_loop(averaging_config: Callable) -> None:
+    result = train(averaging_config("trainer.precision=64-true"))
+    data, task = build_task(averaging_config())
     data.setup()
     (x, y), (held_x, held_y) = ((x.double(), y) for x, y in map(data.splits.get, SPLITS))
     network = copy.deepcopy(task.network).double()
@@ -71,17 +71,17 @@ def test_the_average_is_that_of_a_plain_loop(cfg: Callable) -> None:
         other = copy.deepcopy(network)
         other.load_state_dict(averaged)
         losses.append(F.cross_entropy(other.eval()(held_x), held_y).item())
-    found, raw = part_of_weights(result, "average.module."), part_of_weights(result, "network.")
-    for name in (name for name in found if "num_batches" not in name):
-        torch.testing.assert_close(found[name], averaged[name])
+    actual, raw = part_of_weights(result, "average.module."), part_of_weights(result, "network.")
+    for name in (name for name in actual if "num_batches" not in name):
+        torch.testing.assert_close(actual[name], averaged[name])
         torch.testing.assert_close(raw[name], taken[-1][name])
-    assert not torch.allclose(found["0.weight"], raw["0.weight"], rtol=1e-3)
+    assert not torch.allclose(actual["0.weight"], raw["0.weight"], rtol=1e-3)
     history = [row["loss/validation"] for row in RunFolder(result.folder).history]
     assert history == pytest.approx(losses)
 
 
-def test_the_training_itself_does_not_notice(cfg: Callable) -> None:
-    averaged, plain = train(cfg()), train(cfg("average_decay=0"))
+def test_averaging_does_not_change_the_training(averaging_config: Callable) -> None:
+    averaged, plain = train(averaging_config()), train(averaging_config("average_decay=0"))
     one, other = part_of_weights(averaged, "network."), part_of_weights(plain, "network.")
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert not part_of_weights(plain, "average.")
@@ -90,9 +90,9 @@ def test_the_training_itself_does_not_notice(cfg: Callable) -> None:
     assert rows[0]["loss/validation"] != rows[1]["loss/validation"]
 
 
-def test_whoever_evaluates_uses_the_average(cfg: Callable, compose: Callable) -> None:
-    result = train(cfg())
-    data, task = build_task(cfg())
+def test_evaluation_uses_the_average(averaging_config: Callable, compose: Callable) -> None:
+    result = train(averaging_config())
+    data, task = build_task(averaging_config())
     load_network(task, RunFolder(result.folder).checkpoint("best"))
     data.setup()
     x, y = data.splits["test"]
@@ -107,9 +107,9 @@ def test_whoever_evaluates_uses_the_average(cfg: Callable, compose: Callable) ->
     torch.testing.assert_close(task.outputs(data.loader("test"))[0], output)
 
 
-def test_a_run_goes_on_with_its_average(cfg: Callable) -> None:
-    whole = train(cfg("trainer.max_epochs=3"))
-    part = resume(train(cfg("trainer.max_epochs=1")).folder, {"trainer.max_epochs": 3})
+def test_a_resumed_run_keeps_its_average(averaging_config: Callable) -> None:
+    whole = train(averaging_config("trainer.max_epochs=3"))
+    part = resume(train(averaging_config("trainer.max_epochs=1")).folder, {"trainer.max_epochs": 3})
     for prefix in ("network.", "average."):
         one, other = part_of_weights(whole, prefix), part_of_weights(part, prefix)
         assert one
@@ -117,18 +117,21 @@ def test_a_run_goes_on_with_its_average(cfg: Callable) -> None:
     assert whole.best["loss/validation"] == part.best["loss/validation"]
 
 
-def test_what_averages_and_what_does_not_are_two_stacks(
-    cfg: Callable, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_jobs_with_and_without_average_form_two_stacks(
+    averaging_config: Callable, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    own = [["average_decay=0.5"], ["average_decay=0"], ["average_decay=0.9"], ["seed=1"]]
+    job_overrides = [["average_decay=0.5"], ["average_decay=0"], ["average_decay=0.9"], ["seed=1"]]
     short = ["trainer.max_epochs=1", "trainer.limit_train_batches=2"]
-    jobs = [Job(cfg(*words, *short), words, tmp_path / str(n)) for n, words in enumerate(own)]
+    jobs = [
+        Job(averaging_config(*overrides, *short), overrides, tmp_path / str(n))
+        for n, overrides in enumerate(job_overrides)
+    ]
     assert {result.status for result in train_jobs(jobs)} == {"finished"}
-    said = capsys.readouterr().out
-    assert ": 0, 2, 3\n" in said
-    assert "1 trains alone" in said
+    output = capsys.readouterr().out
+    assert ": 0, 2, 3\n" in output
+    assert "1 trains alone" in output
 
 
-def test_bfloat16_is_too_coarse(cfg: Callable) -> None:
+def test_averaging_in_bfloat16_is_refused(averaging_config: Callable) -> None:
     with pytest.raises(UserError, match=r"^trainer\.precision=bf16-true: too coarse to average"):
-        build_task(cfg("trainer.precision=bf16-true"))
+        build_task(averaging_config("trainer.precision=bf16-true"))

@@ -53,14 +53,14 @@ def test_calibration_before_and_after_a_temperature(folder: Path, evaluated: Eva
     assert float(table[2].split(",")[0]) == after["temperature"]
 
 
-def test_robustness_is_that_of_a_plain_network_on_spoilt_pictures(
+def test_robustness_equals_a_plain_network_on_corrupted_images(
     folder: Path, evaluated: Evaluate
 ) -> None:
     entry = evaluated(folder, "robustness=true")
     clean, *spoilt = entry.tables["robustness"]
     assert (clean["corruption"], clean["error"]) == ("none", pytest.approx(entry.metrics["error"]))
-    told = [(row["corruption"], row["strength"], row["unit"]) for row in spoilt]
-    assert told == [(n, s, c.unit) for n, c in CORRUPTIONS.items() for s in c.strengths]
+    corruptions = [(row["corruption"], row["strength"], row["unit"]) for row in spoilt]
+    assert corruptions == [(n, s, c.unit) for n, c in CORRUPTIONS.items() for s in c.strengths]
     data, task = build_task(RunFolder(folder).config)
     load_network(task, folder / "checkpoints" / "best.ckpt")
     data.setup()
@@ -80,17 +80,17 @@ def test_robustness_is_that_of_a_plain_network_on_spoilt_pictures(
     assert len(table) == 2 + len(spoilt)
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("without_figures")
 def test_the_projector_shows_the_last_hidden_layer(folder: Path, evaluated: Evaluate) -> None:
     evaluated(folder, "embeddings=50")
     evaluated(folder, "embeddings=7", "split=validation")
-    evaluated(folder, "embeddings=40")  # in place of the first
+    evaluated(folder, "embeddings=40")  # replaces the first
     client = projector(folder.parent)
     assert client("/runs") == ["run"]
-    told = {e["tensorName"]: e for e in client("/info", run="run")["embeddings"]}
-    assert told["test"]["tensorShape"] == [40, 64]
-    assert told["validation"]["tensorShape"] == [7, 64]
-    assert told["test"]["sprite"]["singleImageDim"] == [28, 28]
+    embeddings = {e["tensorName"]: e for e in client("/info", run="run")["embeddings"]}
+    assert embeddings["test"]["tensorShape"] == [40, 64]
+    assert embeddings["validation"]["tensorShape"] == [7, 64]
+    assert embeddings["test"]["sprite"]["singleImageDim"] == [28, 28]
     data, task = build_task(RunFolder(folder).config)
     load_network(task, folder / "checkpoints" / "best.ckpt")
     data.setup()
@@ -111,7 +111,7 @@ def test_the_projector_shows_the_last_hidden_layer(folder: Path, evaluated: Eval
 
 
 def projector(logs: Path) -> Callable[..., Any]:
-    """Ask TensorBoard's own plugin: ``projector(logs)("/runs")``."""
+    """Send a request to TensorBoard's projector plugin: ``projector(logs)("/runs")``."""
     multiplexer = EventMultiplexer().AddRunsFromDirectory(str(logs))
     multiplexer.Reload()
     provider = MultiplexerDataProvider(multiplexer, str(logs))
@@ -126,7 +126,7 @@ def projector(logs: Path) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize(
-    ("words", "asked", "message"),
+    ("overrides", "asked", "message"),
     [
         (
             ["experiment=perceptron"],
@@ -156,20 +156,20 @@ def projector(logs: Path) -> Callable[..., Any]:
         ),
     ],
 )
-def test_what_does_not_go_with_a_run_is_refused(
-    compose: Callable[..., DictConfig], words: list[str], asked: str, message: str
+def test_unsuitable_diagnostics_are_refused(
+    compose: Callable[..., DictConfig], overrides: list[str], asked: str, message: str
 ) -> None:
-    data, task = build_task(compose(*words))
+    data, task = build_task(compose(*overrides))
     options = {name: name == asked for name in ("temperature", "robustness", "embeddings")}
     with pytest.raises(UserError, match=f"^{message}"):
         check_options(OmegaConf.create(options), data, task)
 
 
-@pytest.mark.parametrize("word", ["temperature=true", "robustness=true", "embeddings=5"])
-def test_a_committee_is_not_looked_into(
-    compose: Callable[..., DictConfig], folder: Path, word: str
+@pytest.mark.parametrize("override", ["temperature=true", "robustness=true", "embeddings=5"])
+def test_diagnostics_of_an_ensemble_are_refused(
+    compose: Callable[..., DictConfig], folder: Path, override: str
 ) -> None:
     before = RunFolder(str(folder)).result
-    with pytest.raises(UserError, match=f"^{word.partition('=')[0]}: a committee"):
-        ensemble.evaluate(compose(f"run=['{folder}','{folder}']", word, root="evaluate"))
+    with pytest.raises(UserError, match=f"^{override.partition('=')[0]}: a committee"):
+        ensemble.evaluate(compose(f"run=['{folder}','{folder}']", override, root="evaluate"))
     assert RunFolder(str(folder)).result == before

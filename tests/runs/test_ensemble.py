@@ -1,4 +1,4 @@
-"""Committees: what their averages decide, which runs go together, and the record."""
+"""Ensembles: decisions by average or vote, suitable members, and the record."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import make_task
+from helpers import classification_task
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
@@ -22,14 +22,9 @@ from mlp_lab.storage.checkpoints import load_network
 from mlp_lab.storage.results import EnsembleEvaluation, Status
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.storage.sweep_folder import SweepFolder
-from mlp_lab.tasks.classification import Classification
 
 AVERAGES = ("probabilities", "logits", "votes")
 Evaluate = Callable[..., EnsembleEvaluation]
-
-
-def task(output: str = "softmax") -> Classification:
-    return make_task(Classification, output=output, loss="cross_entropy")
 
 
 def softmax(z: np.ndarray) -> np.ndarray:
@@ -38,10 +33,10 @@ def softmax(z: np.ndarray) -> np.ndarray:
 
 
 def decided(outputs: np.ndarray, average: str, output: str) -> list[int]:
-    """The class of each example, one by one."""
+    """Return the class of each example, computed one by one."""
     classes = []
     for opinions in outputs.transpose(1, 0, 2):
-        if opinions.shape[1] == 1:  # of the second class, beside a 0 for the first
+        if opinions.shape[1] == 1:  # logit of the second class; that of the first is 0
             opinions = np.hstack([np.zeros_like(opinions), opinions])
             probabilities = [softmax(z) for z in opinions]
         else:
@@ -62,35 +57,35 @@ def decided(outputs: np.ndarray, average: str, output: str) -> list[int]:
 @pytest.mark.parametrize("average", AVERAGES)
 @pytest.mark.parametrize("output", ["softmax", "sigmoid"])
 @given(st.integers(1, 5), st.integers(1, 4), st.integers(0, 2**32 - 1))
-def test_decisions_are_those_of_a_loop(
+def test_decisions_equal_a_loop(
     average: str, output: str, members: int, outputs: int, seed: int
 ) -> None:
     random = np.random.default_rng(seed).normal(scale=3, size=(members, 20, outputs))
-    found = ensemble.decide(task(output), torch.from_numpy(random), average)
-    assert found.tolist() == decided(random, average, output)
+    actual = ensemble.decide(classification_task(output), torch.from_numpy(random), average)
+    assert actual.tolist() == decided(random, average, output)
 
 
 def test_the_averages_differ() -> None:
-    # Two are a little for the first class, one is sure of the second.
+    # Two members slightly prefer the first class, one strongly prefers the second.
     logits = torch.tensor([[[0.1, 0.0, -9.0]], [[0.1, 0.0, -9.0]], [[-2.0, 3.0, -9.0]]])
-    found = {a: ensemble.decide(task(), logits, a).item() for a in AVERAGES}
-    assert found == {"probabilities": 1, "logits": 1, "votes": 0}
-    # A mean of logits lets one who rules a class out have his way, a mean of probabilities not.
+    actual = {a: ensemble.decide(classification_task(), logits, a).item() for a in AVERAGES}
+    assert actual == {"probabilities": 1, "logits": 1, "votes": 0}
+    # A very low logit of one member decides the mean of logits, not the mean of probabilities.
     logits = torch.tensor([[[4.0, 0.0]], [[4.0, 0.0]], [[-60.0, 0.0]]])
-    found = {a: ensemble.decide(task(), logits, a).item() for a in AVERAGES}
-    assert found == {"probabilities": 0, "logits": 1, "votes": 0}
+    actual = {a: ensemble.decide(classification_task(), logits, a).item() for a in AVERAGES}
+    assert actual == {"probabilities": 0, "logits": 1, "votes": 0}
 
 
-def test_a_tie_goes_to_the_higher_mean_probability() -> None:
+def test_ties_are_resolved_by_mean_probability() -> None:
     logits = torch.tensor([[[0.0, 1.0, -9.0]], [[5.0, 0.0, -9.0]]])
-    assert ensemble.decide(task(), logits, "votes").tolist() == [0]
-    assert ensemble.decide(task(), logits.flip(2), "votes").tolist() == [2]
+    assert ensemble.decide(classification_task(), logits, "votes").tolist() == [0]
+    assert ensemble.decide(classification_task(), logits.flip(2), "votes").tolist() == [2]
 
 
 @pytest.fixture
 def folders(run_folder: Path, tmp_path: Path, tiny_mnist: Path) -> list[Path]:
-    """Three runs that err often, each elsewhere."""
-    found = []
+    """Return three runs with many errors, each on other images."""
+    copies = []
     for seed in range(3):
         folder = shutil.copytree(run_folder, tmp_path / "logs" / f"run_{seed}")
         path = folder / "checkpoints" / "best.ckpt"
@@ -98,13 +93,13 @@ def folders(run_folder: Path, tmp_path: Path, tiny_mnist: Path) -> list[Path]:
         weight = content["state_dict"]["network.2.weight"]
         weight += 0.3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(seed))
         torch.save(content, path)
-        found.append(folder)
-    return found
+        copies.append(folder)
+    return copies
 
 
 @pytest.fixture
 def evaluated(compose: Callable[..., DictConfig]) -> Evaluate:
-    """``evaluated(folders, ...)``: the entry of a committee."""
+    """``evaluated(folders, ...)``: evaluate an ensemble and return the evaluation."""
 
     def run(folders: list[Path], *rest: str) -> EnsembleEvaluation:
         named = ",".join(f"'{folder}'" for folder in folders)
@@ -114,18 +109,18 @@ def evaluated(compose: Callable[..., DictConfig]) -> Evaluate:
 
 
 @pytest.mark.parametrize("average", AVERAGES)
-def test_a_committee_of_runs(
+def test_an_ensemble_of_runs(
     average: str, folders: list[Path], evaluated: Evaluate, capsys: pytest.CaptureFixture[str]
 ) -> None:
     entry = evaluated(folders, f"average={average}", "split=validation")
     outputs, errors = [], []
     for folder in folders:
-        data, own = build_task(RunFolder.open(str(folder)).config)
-        load_network(own, folder / "checkpoints" / "best.ckpt")
+        data, member = build_task(RunFolder.open(str(folder)).config)
+        load_network(member, folder / "checkpoints" / "best.ckpt")
         data.setup()
         x, y = data.splits["validation"]
         with torch.no_grad():
-            outputs.append(own.network(x).double().numpy())
+            outputs.append(member.network(x).double().numpy())
         errors.append(float(np.mean(outputs[-1].argmax(1) != y.numpy())))
     classes = decided(np.stack(outputs), average, "softmax")
     assert entry.error == pytest.approx(np.mean(np.array(classes) != y.numpy()))
@@ -133,9 +128,9 @@ def test_a_committee_of_runs(
     members = {f"run_{i}": pytest.approx(error) for i, error in enumerate(errors)}
     assert entry.members == members
     assert (entry.split, entry.checkpoint, entry.average) == ("validation", "best", average)
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     for error in (*errors, np.mean(errors), entry.error):
-        assert f"{100 * error:.2f} %" in said
+        assert f"{100 * error:.2f} %" in output
 
 
 def test_every_evaluation_is_recorded(folders: list[Path], evaluated: Evaluate) -> None:
@@ -144,11 +139,13 @@ def test_every_evaluation_is_recorded(folders: list[Path], evaluated: Evaluate) 
     record = json.loads((folders[0].parent / "committee.json").read_text())
     assert record == [entry.to_json() for entry in entries]
     after = [RunFolder(folder).result.evaluations for folder in folders]
-    assert [len(own) - n for own, n in zip(after, before, strict=True)] == [2, 2, 1]
-    assert [own[-1].metrics["error"] for own in after[:2]] == list(entries[1].members.values())
+    assert [len(records) - n for records, n in zip(after, before, strict=True)] == [2, 2, 1]
+    assert [records[-1].metrics["error"] for records in after[:2]] == list(
+        entries[1].members.values()
+    )
 
 
-def test_a_sweeps_folder_names_its_finished_jobs(
+def test_a_sweep_folder_stands_for_its_finished_jobs(
     folders: list[Path], compose: Callable, evaluated: Evaluate
 ) -> None:
     sweep = SweepFolder.create(str(folders[0].parent), "mnist_hw4", [], ["seed"])
@@ -173,7 +170,7 @@ def change(folder: Path, **keys: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("keys", "told"),
+    ("keys", "message"),
     [
         (
             {"data___target_": "mlp_lab.data.mnist.FashionMNIST"},
@@ -192,8 +189,8 @@ def change(folder: Path, **keys: object) -> None:
         ),
     ],
 )
-def test_strangers_are_refused_before_anything_is_evaluated(
-    keys: dict, told: str, folders: list[Path], evaluated: Evaluate
+def test_unsuitable_members_are_refused_before_evaluation(
+    keys: dict, message: str, folders: list[Path], evaluated: Evaluate
 ) -> None:
     change(folders[1], **keys)
     if "task" in keys:
@@ -202,16 +199,14 @@ def test_strangers_are_refused_before_anything_is_evaluated(
         OmegaConf.save(cfg, folders[1] / "config.yaml")
     with pytest.raises(UserError) as caught:
         evaluated(folders, "split=train")
-    assert str(caught.value).startswith(f"{folders[1]}: {told}")
+    assert str(caught.value).startswith(f"{folders[1]}: {message}")
     assert "\n" not in str(caught.value)
     assert RunFolder(folders[0]).result == RunFolder(folders[2]).result
     assert not (folders[0].parent / "committee.json").exists()
 
 
 @pytest.mark.parametrize("text", ["[{", "{}", ""])
-def test_a_damaged_record_is_not_thrown_away(
-    text: str, folders: list[Path], evaluated: Evaluate
-) -> None:
+def test_a_damaged_record_is_kept(text: str, folders: list[Path], evaluated: Evaluate) -> None:
     record = folders[0].parent / "committee.json"
     record.write_text(text)
     before = [RunFolder(folder).result for folder in folders]
@@ -221,12 +216,12 @@ def test_a_damaged_record_is_not_thrown_away(
     assert [RunFolder(folder).result for folder in folders] == before
 
 
-def test_how_examples_are_seen_may_differ(folders: list[Path], evaluated: Evaluate) -> None:
+def test_members_may_differ_in_preprocessing(folders: list[Path], evaluated: Evaluate) -> None:
     change(folders[1], data__batch_size=7, data__standardize=False, data__train_size=100)
     assert len(evaluated(folders).members) == 3
 
 
-def test_no_members(folders: list[Path], evaluated: Evaluate) -> None:
+def test_an_ensemble_without_members_is_refused(folders: list[Path], evaluated: Evaluate) -> None:
     with pytest.raises(UserError, match=r"run=\[\]: must name one run at least"):
         evaluated([])
     sweep = SweepFolder.create(str(folders[0].parent), "mnist_hw4", [], ["seed"])

@@ -27,10 +27,10 @@ from mlp_lab.tasks.diagnostics.split_predictions import SplitPredictions
 FIGURES = {"confusion_matrix", "class_errors", "calibration"}
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("without_figures")
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
 @pytest.mark.parametrize(("which", "epoch"), [("best", 1), ("last", 2)])
-def test_entry_is_that_of_a_plain_loop(
+def test_the_evaluation_equals_a_plain_loop(
     folder: Path, evaluated: Evaluate, split: str, which: str, epoch: int
 ) -> None:
     logs, targets = log_probabilities(folder, split, which)
@@ -39,16 +39,16 @@ def test_entry_is_that_of_a_plain_loop(
         loss -= float(log[target])
         error += int(log.argmax()) != int(target)
     entry = evaluated(folder, f"split={split}", f"checkpoint={which}")
-    told = ["split", "checkpoint", "epoch", "loss", "error", "classes", "calibration"]
-    assert list(entry.to_json()) == told
+    keys = ["split", "checkpoint", "epoch", "loss", "error", "classes", "calibration"]
+    assert list(entry.to_json()) == keys
     assert (entry.split, entry.checkpoint, entry.epoch) == (split, which, epoch)
     assert entry.metrics["loss"] == pytest.approx(loss / len(targets), rel=1e-5)
     assert entry.metrics["error"] == error / len(targets)
     assert 0.05 < entry.metrics["error"] < 0.95, "nothing to tell apart"
 
 
-@pytest.mark.usefixtures("undrawn")
-def test_entry_repeats_what_training_wrote(
+@pytest.mark.usefixtures("without_figures")
+def test_the_evaluation_equals_the_one_of_training(
     run_folder: Path, tmp_path: Path, tiny_mnist: Path, evaluated: Evaluate
 ) -> None:
     folder = shutil.copytree(run_folder, tmp_path / "run")
@@ -60,8 +60,8 @@ def test_entry_repeats_what_training_wrote(
     assert after == before | {"evaluations": [*before["evaluations"], entry]}
 
 
-@pytest.mark.usefixtures("undrawn")
-def test_epoch_of_a_run_that_was_killed_in_its_first(folder: Path, evaluated: Evaluate) -> None:
+@pytest.mark.usefixtures("without_figures")
+def test_epoch_of_a_run_killed_in_its_first_epoch(folder: Path, evaluated: Evaluate) -> None:
     path = folder / "checkpoints" / "last.ckpt"
     content = torch.load(path, weights_only=True)
     content["callbacks"]["EpochCheckpoint"]["history"] = []
@@ -69,24 +69,24 @@ def test_epoch_of_a_run_that_was_killed_in_its_first(folder: Path, evaluated: Ev
     assert evaluated(folder, "checkpoint=last").epoch == 0
 
 
-@pytest.mark.usefixtures("undrawn")
-def test_a_killed_run_keeps_its_entries_and_stays_unfinished(
-    folder: Path, evaluated: Evaluate
-) -> None:
+@pytest.mark.usefixtures("without_figures")
+def test_evaluating_a_killed_run_keeps_it_unfinished(folder: Path, evaluated: Evaluate) -> None:
     (folder / "result.json").unlink()
     entries = [evaluated(folder), evaluated(folder, "split=validation", "checkpoint=last")]
     assert RunFolder(folder).result.status == "unfinished"
     assert RunFolder(folder).result.evaluations == entries
 
 
-def test_figures_bear_the_split_and_the_checkpoint(folder: Path, evaluated: Evaluate) -> None:
+def test_figure_names_contain_the_split_and_the_checkpoint(
+    folder: Path, evaluated: Evaluate
+) -> None:
     evaluated(folder)
     evaluated(folder, "split=validation", "checkpoint=last")
     written = {path.name for path in (folder / "figures").iterdir()}
     for prefix in ("test", "validation_last"):
-        own = {name for name in written if name.startswith(f"{prefix}_")}
-        pages = {name for name in own if name.startswith(f"{prefix}_errors_")}
-        assert own - pages == {f"{prefix}_{name}.png" for name in FIGURES}
+        with_prefix = {name for name in written if name.startswith(f"{prefix}_")}
+        pages = {name for name in with_prefix if name.startswith(f"{prefix}_errors_")}
+        assert with_prefix - pages == {f"{prefix}_{name}.png" for name in FIGURES}
         classes = RunFolder(folder).result.evaluations[-2].tables["classes"]
         wrong = sum(row["wrong"] for row in classes)
         if prefix == "test":
@@ -100,7 +100,7 @@ def test_tensorboard_shows_the_figures_and_tables_of_each_split(
 ) -> None:
     evaluated(folder)
     evaluated(folder, "split=validation")
-    evaluated(folder)  # in place of the first
+    evaluated(folder)  # replaces the first
     events = EventAccumulator(str(folder), size_guidance={"images": 0}).Reload()
     for split in ("test", "validation"):
         shown = {t.partition("/")[2] for t in events.Tags()["images"] if t.startswith(f"{split}/")}
@@ -112,7 +112,7 @@ def test_tensorboard_shows_the_figures_and_tables_of_each_split(
         assert "| class | examples | wrong | error |" in shown
 
 
-def test_pages_of_earlier_errors_go(folder: Path, evaluated: Evaluate) -> None:
+def test_error_pages_of_earlier_evaluations_are_removed(folder: Path, evaluated: Evaluate) -> None:
     stale = folder / "figures" / "test_errors_99.png"
     others = folder / "figures" / "test_last_errors_99.png"
     for path in (stale, others):
@@ -121,7 +121,7 @@ def test_pages_of_earlier_errors_go(folder: Path, evaluated: Evaluate) -> None:
     assert (stale.exists(), others.exists()) == (False, True)
 
 
-def test_what_was_measured_is_written_down_before_anything_is_drawn(
+def test_metrics_are_written_before_figures_are_drawn(
     folder: Path, evaluated: Evaluate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -137,17 +137,23 @@ def test_what_was_measured_is_written_down_before_anything_is_drawn(
 def test_tables(folder: Path, evaluated: Evaluate, capsys: pytest.CaptureFixture[str]) -> None:
     entry = evaluated(folder)
     logs, targets = log_probabilities(folder, "test", "best")
-    words = [line.split() for line in capsys.readouterr().out.splitlines()]
+    cells = [line.split() for line in capsys.readouterr().out.splitlines()]
     loss, error = entry.metrics["loss"], entry.metrics["error"]
-    assert ["test", f"{loss:.4f}", f"{100 * error:.2f}", "%"] in words
+    assert ["test", f"{loss:.4f}", f"{100 * error:.2f}", "%"] in cells
     for digit in range(10):
-        own = logs[targets == digit]
-        wrong = sum(int(log.argmax()) != digit for log in own)
-        row = [str(digit), str(len(own)), str(wrong), f"{100 * wrong / len(own):.2f}", "%"]
-        assert row in words
+        digit_logs = logs[targets == digit]
+        wrong = sum(int(log.argmax()) != digit for log in digit_logs)
+        row = [
+            str(digit),
+            str(len(digit_logs)),
+            str(wrong),
+            f"{100 * wrong / len(digit_logs):.2f}",
+            "%",
+        ]
+        assert row in cells
 
 
-def test_all_errors_are_drawn_the_surest_first(
+def test_all_errors_are_drawn_by_decreasing_confidence(
     folder: Path, tiny_mnist: Path, evaluated: Evaluate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn = []
@@ -197,8 +203,13 @@ def test_a_classifier_without_probabilities_has_errors_without_confidence(
 def test_classes_of_points_have_no_pages(
     compose: Callable[..., DictConfig], evaluated: Evaluate, tmp_path: Path
 ) -> None:
-    words = ["data.size=40", "trainer.max_epochs=2", "trainer.accelerator=cpu", "callbacks=none"]
-    result = train(compose("experiment=points_mlp", *words, f"logs='{tmp_path}'"))
+    overrides = [
+        "data.size=40",
+        "trainer.max_epochs=2",
+        "trainer.accelerator=cpu",
+        "callbacks=none",
+    ]
+    result = train(compose("experiment=points_mlp", *overrides, f"logs='{tmp_path}'"))
     entry = evaluated(Path(result.folder), "embeddings=9", "split=train")
     assert [row["class"] for row in entry.tables["classes"]] == ["0", "1"]
     written = {path.stem for path in (Path(result.folder) / "figures").iterdir()}
@@ -207,7 +218,7 @@ def test_classes_of_points_have_no_pages(
     assert {path.name for path in projected.iterdir()} == {"tensors.tsv", "metadata.tsv"}
 
 
-def test_outputs_come_in_order_and_without_dropout() -> None:
+def test_outputs_are_in_order_and_without_dropout() -> None:
     torch.manual_seed(0)
     network = MLP(4, 3, width=8, dropout=0.5)
     task = Classification(
@@ -226,7 +237,9 @@ def test_outputs_come_in_order_and_without_dropout() -> None:
 
 
 @pytest.mark.parametrize("mistake", ["no folder", "no run", "no checkpoint", "damaged"])
-def test_mistakes_name_the_path(folder: Path, evaluated: Evaluate, mistake: str) -> None:
+def test_wrong_run_folders_are_reported_with_their_path(
+    folder: Path, evaluated: Evaluate, mistake: str
+) -> None:
     named = checkpoint = folder / "checkpoints" / "best.ckpt"
     if mistake == "no folder":
         shutil.rmtree(named := folder)

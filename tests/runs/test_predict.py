@@ -21,22 +21,22 @@ Predict = Callable[..., list[tuple[str, str, float]]]
 
 
 @pytest.fixture
-def pictures(tiny_mnist: Path) -> np.ndarray:
-    """The pictures of the test split, bytes, with a dark border as digits have it."""
+def digit_images(tiny_mnist: Path) -> np.ndarray:
+    """Return the test images as bytes with a dark border, as in MNIST."""
     content = (tiny_mnist / "MNIST" / "raw" / "t10k-images-idx3-ubyte").read_bytes()
     pixels = np.frombuffer(content, np.uint8, offset=16).reshape(-1, 28, 28)
     return np.pad(pixels[:, 3:-3, 3:-3], ((0, 0), (3, 3), (3, 3)))
 
 
 @pytest.fixture
-def expected(run_folder: Path, pictures: np.ndarray) -> tuple[list[str], list[float]]:
-    """Class and confidence of each picture, with nothing but torch."""
+def expected(run_folder: Path, digit_images: np.ndarray) -> tuple[list[str], list[float]]:
+    """Return class and confidence of each image, computed with plain torch."""
     network = MLP(784, 10, width=64)
     content = torch.load(run_folder / "checkpoints" / "best.ckpt", weights_only=True)
     state = content["state_dict"].items()
     network.load_state_dict({k.removeprefix("network."): v for k, v in state})
     with torch.no_grad():
-        x = (torch.tensor(pictures).reshape(-1, 784) / 255 - 0.1307) / 0.3081
+        x = (torch.tensor(digit_images).reshape(-1, 784) / 255 - 0.1307) / 0.3081
         p = network(x).softmax(1)
     assert len(set(p.argmax(1).tolist())) >= 5, "nothing to tell apart"
     return [str(digit) for digit in p.argmax(1).tolist()], p.amax(1).tolist()
@@ -44,7 +44,7 @@ def expected(run_folder: Path, pictures: np.ndarray) -> tuple[list[str], list[fl
 
 @pytest.fixture
 def predicted(run_folder: Path, compose: Callable[..., DictConfig]) -> Predict:
-    """``predicted(images, "invert=no", ...)``: a row a picture."""
+    """``predicted(images, "invert=no", ...)``: return one row per image."""
 
     def act(images: object, *rest: str) -> list[tuple[str, str, float]]:
         cfg = compose(f"run='{run_folder}'", f"images='{images}'", *rest, root="predict")
@@ -54,7 +54,7 @@ def predicted(run_folder: Path, compose: Callable[..., DictConfig]) -> Predict:
 
 
 def idx(array: np.ndarray, kind: int = 8) -> bytes:
-    """The idx format by its definition."""
+    """Return an array in the idx format."""
     return struct.pack(f">HBB{array.ndim}i", 0, kind, array.ndim, *array.shape) + array.tobytes()
 
 
@@ -71,16 +71,16 @@ def agree(rows: list[tuple[str, str, float]], expected: tuple[list[str], list[fl
 @pytest.mark.parametrize(
     ("ground", "invert"), [("dark", "auto"), ("light", "auto"), ("dark", "no"), ("light", "yes")]
 )
-def test_png_files_give_the_network_s_classes(
+def test_png_files_are_classified_as_by_the_network(
     ground: str,
     invert: str,
-    pictures: np.ndarray,
+    digit_images: np.ndarray,
     expected: tuple[list[str], list[float]],
     predicted: Predict,
     tmp_path: Path,
 ) -> None:
     names = [tmp_path / f"{i:03}.png" for i in range(40)]
-    for name, picture in zip(names, pictures, strict=False):
+    for name, picture in zip(names, digit_images, strict=False):
         Image.fromarray(picture if ground == "dark" else 255 - picture).save(name)
     (tmp_path / "notes.txt").write_text("not a picture")
     for images in (tmp_path, f"{tmp_path}/*.png"):
@@ -102,24 +102,24 @@ WRITERS = {
 
 @pytest.mark.parametrize("ground", ["dark", "light"])
 @pytest.mark.parametrize("kind", WRITERS)
-def test_files_of_many_give_the_network_s_classes(
+def test_files_of_many_images_are_classified_as_by_the_network(
     kind: str,
     ground: str,
-    pictures: np.ndarray,
+    digit_images: np.ndarray,
     expected: tuple[list[str], list[float]],
     predicted: Predict,
     tmp_path: Path,
 ) -> None:
     path = tmp_path / ("pictures.npz" if "npz" in kind else "pictures")
-    WRITERS[kind](path, pictures if ground == "dark" else 255 - pictures)
+    WRITERS[kind](path, digit_images if ground == "dark" else 255 - digit_images)
     rows = predicted(path)
     assert [name for name, _, _ in rows] == [str(i) for i in range(400)]
     agree(rows, expected)
 
 
-def test_dropout_is_for_training(
+def test_dropout_is_inactive_in_predictions(
     run_folder: Path,
-    pictures: np.ndarray,
+    digit_images: np.ndarray,
     expected: tuple[list[str], list[float]],
     compose: Callable[..., DictConfig],
     tmp_path: Path,
@@ -133,20 +133,20 @@ def test_dropout_is_for_training(
     state = content["state_dict"]
     content["state_dict"] = {k.replace("network.2", "network.3"): v for k, v in state.items()}
     torch.save(content, path)
-    save_npz(tmp_path / "x.npz", images=pictures)
+    save_npz(tmp_path / "x.npz", images=digit_images)
     cfg = compose(f"run='{folder}'", f"images='{tmp_path / 'x.npz'}'", root="predict")
     assert RunFolder.open(str(folder)).config.network.dropout == 0.5
     agree(predict(cfg), expected)
 
 
-def test_table_is_cut_and_the_file_is_not(
-    pictures: np.ndarray,
+def test_the_printed_table_is_shortened_and_the_file_is_complete(
+    digit_images: np.ndarray,
     expected: tuple[list[str], list[float]],
     predicted: Predict,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    save_npz(tmp_path / "x.npz", images=pictures)
+    save_npz(tmp_path / "x.npz", images=digit_images)
     capsys.readouterr()
     predicted(tmp_path / "x.npz")
     header, *rows, more = [line.split() for line in capsys.readouterr().out.splitlines()]
@@ -173,13 +173,13 @@ def test_table_is_cut_and_the_file_is_not(
         ("deep.pgm", lambda x: Image.fromarray(x.astype(np.uint16) * 257)),
         ("float.tif", lambda x: Image.fromarray(x / np.float32(255))),
         ("opaque.png", lambda x: Image.fromarray(x).convert("RGBA")),
-        # black ink on nothing, which becomes paper
+        # black on transparent, which becomes white
         ("ink.png", lambda x: Image.fromarray(np.stack([0 * x] * 3 + [255 - x], 2), "RGBA")),
         ("ink.webp", lambda x: Image.fromarray(np.stack([0 * x] * 3 + [255 - x], 2), "RGBA")),
     ],
 )
 @pytest.mark.filterwarnings("ignore:'mode' parameter:DeprecationWarning")
-def test_a_picture_is_the_same_in_every_form(
+def test_an_image_is_read_equally_from_every_format(
     name: str, made: Callable[[np.ndarray], Image.Image], tmp_path: Path
 ) -> None:
     x = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
@@ -188,8 +188,8 @@ def test_a_picture_is_the_same_in_every_form(
 
 
 @pytest.mark.parametrize(("width", "height"), [(280, 140), (140, 280), (28, 14), (14, 28)])
-def test_a_picture_keeps_its_aspect(width: int, height: int, tmp_path: Path) -> None:
-    """A square stays a square in the middle, on a ground of one colour."""
+def test_an_image_keeps_its_aspect_ratio(width: int, height: int, tmp_path: Path) -> None:
+    """A square stays a square in the middle of a constant background."""
     side = min(width, height) * 4 // 7
     picture = np.full((height, width), 51, np.uint8)
     top, left = (height - side) // 2, (width - side) // 2
@@ -205,20 +205,20 @@ def test_a_picture_keeps_its_aspect(width: int, height: int, tmp_path: Path) -> 
     np.testing.assert_allclose(read[:, [0, -1]], 0.2, atol=1e-6)
 
 
-def test_a_photograph_is_turned_as_it_says(tmp_path: Path) -> None:
+def test_exif_orientation_of_photographs_is_applied(tmp_path: Path) -> None:
     x = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera lay on its side: turn clockwise to see
+    exif[0x0112] = 6  # EXIF orientation: rotate clockwise
     Image.fromarray(x).save(tmp_path / "x.png", exif=exif)
     np.testing.assert_allclose(read_digit(tmp_path / "x.png"), np.rot90(x, -1) / 255, atol=1e-6)
 
 
-def test_light_on_dark_by_a_loop() -> None:
+def test_light_on_dark_equals_a_loop() -> None:
     random = np.random.default_rng(0)
-    pictures = random.random((200, 28, 28), np.float32)
-    pictures[:, [0, -1]] += random.uniform(-0.5, 0.5, (200, 1, 1)).astype(np.float32)
+    images = random.random((200, 28, 28), np.float32)
+    images[:, [0, -1]] += random.uniform(-0.5, 0.5, (200, 1, 1)).astype(np.float32)
     inverted = 0
-    for before, after in zip(pictures, light_on_dark(pictures, "auto"), strict=True):
+    for before, after in zip(images, light_on_dark(images, "auto"), strict=True):
         border = [before[r, c] for r in range(28) for c in range(28) if {r, c} & {0, 27}]
         light = sum(border) / len(border) > 0.5
         np.testing.assert_array_equal(after, 1 - before if light else before)
@@ -293,7 +293,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_files_are_named(case: str, tmp_path: Path) -> None:
+def test_invalid_files_are_reported(case: str, tmp_path: Path) -> None:
     name, make, reason = BAD[case]
     make(tmp_path / name)
     with pytest.raises(UserError) as caught:
@@ -304,7 +304,7 @@ def test_bad_files_are_named(case: str, tmp_path: Path) -> None:
     assert len(message.splitlines()) == 1
 
 
-def test_one_bad_file_among_good_ones_writes_nothing(
+def test_one_invalid_file_prevents_the_output(
     tiny_mnist: Path, predicted: Predict, tmp_path: Path
 ) -> None:
     Image.fromarray(X[0]).save(tmp_path / "a.png")

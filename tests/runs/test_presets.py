@@ -39,18 +39,18 @@ def test_debug_fast_dev_run_makes_one_step_an_epoch(experiment: Experiment) -> N
     assert experiment("debug=fast_dev_run").steps == 3  # the fixture asks for 3 epochs
 
 
-def test_debug_overfit_learns_by_heart(experiment: Experiment) -> None:
+def test_debug_overfit_reaches_error_zero(experiment: Experiment) -> None:
     result = experiment("debug=overfit", "trainer.max_epochs=60")
     assert result.last is not None
     assert result.last["error/train"] == 0
 
 
-def test_debug_profile_writes_where_the_time_goes(experiment: Experiment) -> None:
+def test_debug_profile_writes_a_profile(experiment: Experiment) -> None:
     result = experiment("debug=profile")
     assert "run_training_epoch" in (Path(result.folder) / "fit-profile.txt").read_text()
 
 
-def test_presets_leave_the_optimizers_alone() -> None:
-    # optimizer=adam on the command line is to have adam's own learning rate.
+def test_presets_do_not_set_optimizer_keys() -> None:
+    # With optimizer=adam on the command line, the learning rate must be adam's default.
     for path in CONFIG_FOLDER.glob("experiment/*.yaml"):
         assert "optimizer" not in OmegaConf.load(path), path

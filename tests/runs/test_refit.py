@@ -1,4 +1,4 @@
-"""Training on all images once nothing is left to choose: data.refit=true."""
+"""Training on the training and validation images together: data.refit=true."""
 
 import csv
 import itertools
@@ -32,16 +32,16 @@ from mlp_lab.sweeps.jobs import train_jobs
 
 
 @pytest.fixture
-def cfg(mnist_config: Callable) -> Callable[..., Any]:
-    """``cfg("network.width=3", ...)``: a config of a short refit."""
-    usual = ["trainer.max_epochs=2", "data.batch_size=50", "seed=3", "data.refit=true"]
-    return lambda *words: mnist_config(*usual, *words)
+def refit_config(mnist_config: Callable) -> Callable[..., Any]:
+    """``refit_config("network.width=3", ...)``: return the config of a short refit."""
+    common = ["trainer.max_epochs=2", "data.batch_size=50", "seed=3", "data.refit=true"]
+    return lambda *overrides: mnist_config(*common, *overrides)
 
 
-def test_the_training_split_is_the_whole_file(cfg: Callable, tiny_mnist: Path) -> None:
+def test_a_refit_trains_on_the_whole_file(refit_config: Callable, tiny_mnist: Path) -> None:
     splits = {}
     for refit in (True, False):
-        data: IdxImages = build(cfg(f"data.refit={refit}").data, seed=0, limits={})
+        data: IdxImages = build(refit_config(f"data.refit={refit}").data, seed=0, limits={})
         splits[refit] = data.read(torch.device("cpu"))
     assert list(splits[True]) == ["train", "test"]
     raw = (tiny_mnist / "MNIST" / "raw" / "train-labels-idx1-ubyte").read_bytes()
@@ -52,9 +52,11 @@ def test_the_training_split_is_the_whole_file(cfg: Callable, tiny_mnist: Path) -
         assert torch.equal(splits[True]["test"][place], splits[False]["test"][place])
 
 
-def test_the_last_epoch_counts(cfg: Callable, capsys: pytest.CaptureFixture[str]) -> None:
-    # The second epoch spoils what the first has learnt.
-    result = train(cfg("schedule=step", "schedule.step_size=1", "optimizer.lr=0.5"))
+def test_a_refit_selects_the_last_epoch(
+    refit_config: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The second epoch is worse than the first.
+    result = train(refit_config("schedule=step", "schedule.step_size=1", "optimizer.lr=0.5"))
     run = RunFolder(result.folder)
     assert result.status == "finished"
     assert result.best == result.last == run.history[-1]
@@ -66,15 +68,17 @@ def test_the_last_epoch_counts(cfg: Callable, capsys: pytest.CaptureFixture[str]
     [entry] = result.evaluations
     assert (entry.split, entry.epoch) == ("test", 2)
     assert json.loads((run.folder / "result.json").read_text())["refit"] is True
-    said = capsys.readouterr().out
-    assert "a refit: it trained on the validation data as well; the last epoch counts" in said
+    output = capsys.readouterr().out
+    assert "a refit: it trained on the validation data as well; the last epoch counts" in output
     assert (run.folder / "figures" / "loss_curves.png").is_file()
 
 
-def test_a_refit_goes_on(cfg: Callable) -> None:
+def test_a_refit_is_resumed(refit_config: Callable) -> None:
     lean = ["callbacks=none", "logger=none"]
-    whole = train(cfg(*lean))
-    part = resume(train(cfg("trainer.max_epochs=1", *lean)).folder, {"trainer.max_epochs": 2})
+    whole = train(refit_config(*lean))
+    part = resume(
+        train(refit_config("trainer.max_epochs=1", *lean)).folder, {"trainer.max_epochs": 2}
+    )
     one, other = (
         read_checkpoint(RunFolder(result.folder).checkpoint("best"))["state_dict"]
         for result in (whole, part)
@@ -82,8 +86,10 @@ def test_a_refit_goes_on(cfg: Callable) -> None:
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_a_refit_is_evaluated_on_the_splits_there_are(cfg: Callable, compose: Callable) -> None:
-    result = train(cfg("trainer.max_epochs=1", "callbacks=none", "logger=none"))
+def test_a_refit_is_evaluated_on_the_existing_splits(
+    refit_config: Callable, compose: Callable
+) -> None:
+    result = train(refit_config("trainer.max_epochs=1", "callbacks=none", "logger=none"))
     [tested] = result.evaluations
     for split in ("test", "train"):
         entry = evaluate(compose(f"run='{result.folder}'", f"split={split}", root="evaluate"))
@@ -93,100 +99,114 @@ def test_a_refit_is_evaluated_on_the_splits_there_are(cfg: Callable, compose: Ca
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("overrides", "message"),
     [
         (["data.train_size=100"], "data.train_size=100: must be null with data.refit=true"),
         (["callbacks=early_stopping"], "callbacks.early_stopping: data.refit=true leaves no"),
     ],
 )
-def test_what_makes_no_sense_is_refused(words: list[str], told: str, cfg: Callable) -> None:
+def test_options_without_effect_on_a_refit_are_refused(
+    overrides: list[str], message: str, refit_config: Callable
+) -> None:
     with pytest.raises(UserError) as caught:
-        build_task(cfg(*words))
-    assert str(caught.value).startswith(told)
+        build_task(refit_config(*overrides))
+    assert str(caught.value).startswith(message)
 
 
-def test_a_search_is_refused() -> None:
+def test_a_search_over_refits_is_refused() -> None:
     with pytest.raises(
         UserError, match=r"^data\.refit=true: leaves no validation data for a search"
     ):
         sweeps.start(["hydra/sweeper=search", "optimizer.lr=interval(0.1,1)", "data.refit=true"])
 
 
-def test_a_sweep_of_refits(cfg: Callable, compose: Callable, tmp_path: Path) -> None:
-    own = [["seed=1"], ["optimizer.lr=0.05"]]
+def test_a_sweep_of_refits(refit_config: Callable, compose: Callable, tmp_path: Path) -> None:
+    job_overrides = [["seed=1"], ["optimizer.lr=0.05"]]
     jobs = {
-        name: [Job(cfg(*words, "network.width=12"), words, tmp_path / name / str(n))
-               for n, words in enumerate(own)]
+        name: [
+            Job(refit_config(*values, "network.width=12"), values, tmp_path / name / str(n))
+            for n, values in enumerate(job_overrides)
+        ]
         for name in ("apart", "stacked")
-    }  # fmt: skip
+    }
     trainings = [Training.new(job.cfg, job.overrides, job.folder) for job in jobs["apart"]]
     apart = [fit_alone(training, test=False, terminal=False) for training in trainings]
     assert_same_runs(apart, train_jobs(jobs["stacked"]))
-    told = answer.conclude(str(tmp_path / "stacked"))
-    assert "no run is chosen: there are no validation data (data.refit=true)" in told
+    text = answer.conclude(str(tmp_path / "stacked"))
+    assert "no run is chosen: there are no validation data (data.refit=true)" in text
     assert not any(RunFolder(job.folder).result.evaluations for job in jobs["stacked"])
     folder = jobs["stacked"][0].folder
     with pytest.raises(
         UserError, match=r"^split=validation: data\.refit=true trains on these data"
     ):
         evaluate(compose(f"run='{folder}'", "split=validation", root="evaluate"))
-    plain = train(cfg("data.refit=false", "callbacks=none", "logger=none"))
+    plain = train(refit_config("data.refit=false", "callbacks=none", "logger=none"))
     both = f"run=['{folder}','{plain.folder}']"
     assert len(ensemble.evaluate(compose(both, root="evaluate")).members) == 2
     with pytest.raises(UserError, match=r"data\.refit=false doesn't go with data\.refit=true"):
         ensemble.evaluate(compose(both, "split=validation", root="evaluate"))
 
 
-def test_seeds_that_nothing_is_known_of_have_no_table(tiny_mnist: Path, tmp_path: Path) -> None:
-    words = ["seed=0,1", "data.refit=true", f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'"]
-    assert sweeps.start([*words, "trainer.max_epochs=1", "callbacks=none"])
-    [told] = (path.read_text() for path in tmp_path.glob("mnist_hw4/sweeps/*/summary.md"))
-    assert "| seeds |" not in single_spaced(told)
+def test_seeds_without_metrics_have_no_table(tiny_mnist: Path, tmp_path: Path) -> None:
+    overrides = ["seed=0,1", "data.refit=true", f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'"]
+    assert sweeps.start([*overrides, "trainer.max_epochs=1", "callbacks=none"])
+    [text] = (path.read_text() for path in tmp_path.glob("mnist_hw4/sweeps/*/summary.md"))
+    assert "| seeds |" not in single_spaced(text)
 
 
 @pytest.mark.parametrize("tested", ["each", "last"])
 def test_a_sweep_tests_all_its_refits(
     tiny_mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], tested: str
 ) -> None:
-    words = ["network.width=3,4", "seed=0,1", "data.refit=true", f"sweep.test={tested}"]
-    words += [f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'", "trainer.max_epochs=2"]
-    assert sweeps.start([*words, "trainer.accelerator=cpu", "callbacks=none"])
+    overrides = ["network.width=3,4", "seed=0,1", "data.refit=true", f"sweep.test={tested}"]
+    overrides += [f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'", "trainer.max_epochs=2"]
+    assert sweeps.start([*overrides, "trainer.accelerator=cpu", "callbacks=none"])
     assert "no run is chosen" in capsys.readouterr().out
     [folder] = tmp_path.glob("mnist_hw4/sweeps/*")
     evaluations = [
         RunFolder(path.parent).result.evaluations for path in folder.glob("*/result.json")
     ]
-    assert [[(e.split, e.epoch) for e in own] for own in evaluations] == [[("test", 2)]] * 4
+    assert [[(e.split, e.epoch) for e in values] for values in evaluations] == [[("test", 2)]] * 4
     reached = list(csv.DictReader((folder / "summary.csv").read_text().splitlines()))
     written = sorted(float(row["error/test"]) for row in reached)
     assert written == sorted(entry.metrics["error"] for [entry] in evaluations)
-    told = (folder / "summary.md").read_text()
+    text = (folder / "summary.md").read_text()
     for width in "34":
-        own = [float(row["error/test"]) for row in reached if row["network.width"] == width]
-        mean = f"{100 * statistics.fmean(own):.2f} %"
-        assert re.search(rf"\| {width} +\| +2 \| error/test +\| +{mean}", told), told
+        values = [float(row["error/test"]) for row in reached if row["network.width"] == width]
+        mean = f"{100 * statistics.fmean(values):.2f} %"
+        assert re.search(rf"\| {width} +\| +2 \| error/test +\| +{mean}", text), text
 
 
-def test_refits_are_compared_with_others(cfg: Callable, tmp_path: Path) -> None:
+def test_refits_are_compared_with_others(refit_config: Callable, tmp_path: Path) -> None:
     for width, refit, seed in itertools.product((3, 4), (True, False), (0, 1)):
-        own = [f"network.width={width}", f"data.refit={refit}", f"seed={seed}", "callbacks=none"]
-        train(cfg(*own, "logger=none"))
-    told = answer.compare([str(tmp_path)], "error", output=str(tmp_path / "comparison"))
-    [chosen] = re.findall("chosen by validation error: .*", told)
+        overrides = [
+            f"network.width={width}",
+            f"data.refit={refit}",
+            f"seed={seed}",
+            "callbacks=none",
+        ]
+        train(refit_config(*overrides, "logger=none"))
+    text = answer.compare([str(tmp_path)], "error", output=str(tmp_path / "comparison"))
+    [chosen] = re.findall("chosen by validation error: .*", text)
     assert "refit=false" in chosen
     for run in map(RunFolder, tmp_path.glob("mnist_hw4/*")):
         if not run.result.refit:
             run.write_result(replace(run.result, status=Status.INTERRUPTED))
-    told = answer.compare([str(tmp_path / "mnist_hw4")], "error", output=str(tmp_path / "later"))
-    assert "no run is chosen: there are no validation data" in told
+    text = answer.compare([str(tmp_path / "mnist_hw4")], "error", output=str(tmp_path / "later"))
+    assert "no run is chosen: there are no validation data" in text
 
 
-def test_the_ladders_committee_has_seen_all_digits(
+def test_an_ensemble_of_refits_uses_all_training_images(
     compose: Callable, tiny_mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["experiment=mnist_fast", "sweep=mnist_ensemble", "network.width=8", "callbacks=none"]
-    words += [f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'", "trainer.max_epochs=1"]
-    assert sweeps.start([*words, "trainer.accelerator=cpu", "trainer.precision=32-true"])
+    overrides = [
+        "experiment=mnist_fast",
+        "sweep=mnist_ensemble",
+        "network.width=8",
+        "callbacks=none",
+    ]
+    overrides += [f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'", "trainer.max_epochs=1"]
+    assert sweeps.start([*overrides, "trainer.accelerator=cpu", "trainer.precision=32-true"])
     assert "no run is chosen" in capsys.readouterr().out
     [folder] = tmp_path.glob("mnist_fast/sweeps/*")
     assert not any(RunFolder(path).result.evaluations for path in folder.glob("?_seed=?"))

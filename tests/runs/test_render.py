@@ -1,4 +1,4 @@
-"""Pictures that a network makes: rendered, shown while it learns, drawn."""
+"""Images of a network's outputs: rendering, progress during training, figures."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import composed, make_task
+from helpers import composed, regression_task
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Pillow
@@ -27,38 +27,36 @@ from mlp_lab.storage.checkpoints import read_checkpoint
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps import jobs
 from mlp_lab.sweeps.groups import Job
-from mlp_lab.tasks.regression import Regression
 
 SMALL = ["experiment=image_hw", "data.image=text", "data.size=16", "data.passes=3",
          "trainer.max_epochs=3", "network.width=8", "trainer.accelerator=cpu"]  # fmt: skip
 SHORT = [*SMALL, "callbacks.encoding_features=null"]
 
 
-def task(network: nn.Module) -> Regression:
-    own = {"output": "identity", "loss": "squared_error", "peak": None, "output_bias": None}
-    return make_task(Regression, network=network, **own)
-
-
 # --- rendering ----------------------------------------------------------------------------------
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 30))
-def test_what_is_rendered_are_the_values_at_a_grid(width: int, height: int, chunk: int) -> None:
+def test_rendering_returns_the_values_on_a_grid(width: int, height: int, chunk: int) -> None:
     same = nn.Linear(2, 2)
     same.load_state_dict({"weight": torch.eye(2), "bias": torch.zeros(2)})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rendering, "_MAX_POINTS", chunk)
-        found = render(task(same), width, height, (-1.0, 0.5, 0.0, 2.0))
+        actual = render(
+            regression_task("squared_error", network=same), width, height, (-1.0, 0.5, 0.0, 2.0)
+        )
     x = -1 + np.arange(width) / width
     y = 0.5 + 1.5 * np.arange(height) / height
-    assert found.shape == (height, width, 2)
-    np.testing.assert_allclose(found[:, :, 0], np.broadcast_to(x, (height, width)), atol=1e-6)
-    np.testing.assert_allclose(found[:, :, 1].T, np.broadcast_to(y, (width, height)), atol=1e-6)
+    assert actual.shape == (height, width, 2)
+    np.testing.assert_allclose(actual[:, :, 0], np.broadcast_to(x, (height, width)), atol=1e-6)
+    np.testing.assert_allclose(actual[:, :, 1].T, np.broadcast_to(y, (width, height)), atol=1e-6)
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_rendering_drops_nothing_and_leaves_the_mode(training: bool) -> None:
-    made = task(nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.9))).train(training)
+def test_rendering_disables_dropout_and_restores_the_mode(training: bool) -> None:
+    made = regression_task(
+        "squared_error", network=nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.9))
+    ).train(training)
     assert torch.equal(render(made, 5, 5), render(made, 5, 5))
     assert made.training == made.network.training == training
 
@@ -67,7 +65,7 @@ def test_rendering_drops_nothing_and_leaves_the_mode(training: bool) -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_picture_comes_back_from_its_file(channels: int, tmp_path: Path) -> None:
+def test_a_written_image_is_read_back(channels: int, tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (5, 4, channels), dtype=np.uint8)
     (tmp_path / "a.png").write_bytes(encode_png(pixels))
     assert np.array_equal(read_png(tmp_path / "a.png"), pixels)
@@ -78,7 +76,7 @@ def test_numbers_become_the_nearest_bytes() -> None:
     assert to_uint8(numbers).tolist() == [0, 0, 0, 1, 255, 255]
 
 
-def test_an_animation_shows_all_pictures_and_stays_at_the_last(tmp_path: Path) -> None:
+def test_an_animation_shows_all_images_and_pauses_at_the_last(tmp_path: Path) -> None:
     levels = [0, 128, 255]
     path = tmp_path / "a.gif"
     path.write_bytes(encode_gif([np.full((8, 4, 1), level, np.uint8) for level in levels], 0.1))
@@ -94,20 +92,20 @@ def test_an_animation_shows_all_pictures_and_stays_at_the_last(tmp_path: Path) -
 # --- in trainings -------------------------------------------------------------------------------
 
 
-def looks(folder: str | Path) -> list[np.ndarray]:
+def progress_images(folder: str | Path) -> list[np.ndarray]:
     run = RunFolder(folder)
     return [read_png(run.picture(int(row["epoch"]))) for row in run.table("pictures")]
 
 
 def structure(one: np.ndarray, other: np.ndarray) -> float:
-    """The structural similarity of two pictures, as scikit-image has it."""
+    """Return the structural similarity of two images, computed by scikit-image."""
     return structural_similarity(
         one, other, channel_axis=2, data_range=1.0,
         gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
     )  # fmt: skip
 
 
-def test_a_run_leaves_what_it_saw(compose: Callable, tmp_path: Path) -> None:
+def test_a_run_writes_its_progress_images(compose: Callable, tmp_path: Path) -> None:
     training = Training.new(compose(*SHORT, f"logs='{tmp_path}'"))
     result = fit_alone(training, test=False)
     run, data = training.run, training.data
@@ -115,13 +113,13 @@ def test_a_run_leaves_what_it_saw(compose: Callable, tmp_path: Path) -> None:
     rows = run.table("pictures")
     assert [row["epoch"] for row in rows] == [0, 1, 2, 3]
     assert [row["step"] for row in rows] == [0, 3, 6, 9]
-    # Where all pixels are the validation data, the whole picture tells the same as they do.
+    # If all pixels are validation data, their metrics are those of the whole image.
     for row, epoch in zip(rows[1:], run.history, strict=True):
         assert row["psnr"] == pytest.approx(epoch["psnr/validation"], abs=1e-4)
     with torch.no_grad():
         features = training.data.splits["train"][0]
         values = torch.sigmoid(training.task.network(features)).view(16, 16, 3).numpy()
-    assert np.abs(looks(run.folder)[-1] - np.rint(255 * values)).max() <= 1
+    assert np.abs(progress_images(run.folder)[-1] - np.rint(255 * values)).max() <= 1
     assert rows[-1]["ssim"] == pytest.approx(structure(values, data.target_image), abs=1e-4)
     assert result.evaluations == []
     with Pillow.open(run.folder / "figures" / "pictures.gif") as image:
@@ -132,19 +130,19 @@ def test_a_run_leaves_what_it_saw(compose: Callable, tmp_path: Path) -> None:
     assert len(events.Scalars("psnr/picture")) == len(events.Scalars("ssim/picture")) == 4
 
 
-def test_looks_tell_of_each_split_that_is_a_picture_of_its_own(
+def test_progress_reports_metrics_of_each_split_that_is_an_image(
     compose: Callable, tmp_path: Path
 ) -> None:
-    words = ["data.protocol=upsample", "data.size=24", f"logs='{tmp_path}'"]
-    training = Training.new(compose(*SHORT, *words))
+    overrides = ["data.protocol=upsample", "data.size=24", f"logs='{tmp_path}'"]
+    training = Training.new(compose(*SHORT, *overrides))
     fit_alone(training, test=False)
     rows = training.run.table("pictures")
     for row, epoch in zip(rows[1:], training.run.history, strict=True):
         assert row["psnr/validation"] == pytest.approx(epoch["psnr/validation"], abs=1e-4)
     assert isinstance(training.data, Image)
-    truth, seen = training.data.target_image, render(training.task, 24, 24).numpy()
+    truth, rendered = training.data.target_image, render(training.task, 24, 24).numpy()
     for split, columns in (("train", slice(0, None, 2)), ("validation", slice(1, None, 2))):
-        pair = truth[::2, columns], seen[::2, columns]
+        pair = truth[::2, columns], rendered[::2, columns]
         psnr = peak_signal_noise_ratio(*pair, data_range=1)
         assert rows[-1][f"psnr/{split}"] == pytest.approx(psnr, abs=1e-4)
         assert rows[-1][f"ssim/{split}"] == pytest.approx(structure(*pair), abs=1e-4)
@@ -155,44 +153,51 @@ def test_looks_tell_of_each_split_that_is_a_picture_of_its_own(
     assert {"spectra", "reconstruction"} <= set(events.Tags()["images"])
 
 
-def test_greys_and_pictures_too_small_for_ssim(compose: Callable, tmp_path: Path) -> None:
-    words = ["data.grey=true", "data.size=8", "callbacks.image_progress.every=2", "logger=none"]
-    result = train(compose(*SHORT, *words, f"logs='{tmp_path}'"))
+def test_grey_images_and_images_too_small_for_ssim(compose: Callable, tmp_path: Path) -> None:
+    overrides = ["data.grey=true", "data.size=8", "callbacks.image_progress.every=2", "logger=none"]
+    result = train(compose(*SHORT, *overrides, f"logs='{tmp_path}'"))
     rows = RunFolder(result.folder).table("pictures")
     assert [sorted(row) for row in rows] == [["epoch", "psnr", "step"]] * 2
-    assert [look.shape for look in looks(result.folder)] == [(8, 8, 1)] * 2
+    assert [image.shape for image in progress_images(result.folder)] == [(8, 8, 1)] * 2
 
 
-def test_a_resumed_run_has_all_looks(compose: Callable, tmp_path: Path) -> None:
-    words = [*SHORT, "schedule=constant", "logger=none", f"logs='{tmp_path}'"]
-    whole = train(compose(*words))
-    part = train(compose(*words, "trainer.max_epochs=1"))
+def test_a_resumed_run_has_all_progress_images(compose: Callable, tmp_path: Path) -> None:
+    overrides = [*SHORT, "schedule=constant", "logger=none", f"logs='{tmp_path}'"]
+    whole = train(compose(*overrides))
+    part = train(compose(*overrides, "trainer.max_epochs=1"))
     resume(part.folder, {"trainer.max_epochs": 3})
     assert RunFolder(part.folder).table("pictures") == RunFolder(whole.folder).table("pictures")
-    assert all(map(np.array_equal, looks(part.folder), looks(whole.folder)))
+    assert all(map(np.array_equal, progress_images(part.folder), progress_images(whole.folder)))
 
 
-def test_members_of_a_stack_have_pictures_of_their_own(
+def test_each_member_of_a_stack_has_its_progress_images(
     compose: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "fit_alone", None)  # what a stack that failed would go on with
-    own = [["optimizer.lr=0.01"], ["optimizer.lr=0.1"]]
+    monkeypatch.setattr(jobs, "fit_alone", None)  # a failed stack would resume from it
+    job_overrides = [["optimizer.lr=0.01"], ["optimizer.lr=0.1"]]
     both = [
-        Job(compose(*SHORT, "logger=none", *words), words, tmp_path / str(i))
-        for i, words in enumerate(own)
+        Job(compose(*SHORT, "logger=none", *overrides), overrides, tmp_path / str(i))
+        for i, overrides in enumerate(job_overrides)
     ]
     jobs.train_jobs(both)
     for job in both:
         alone = train(job.cfg, folder=tmp_path / f"{job.folder.name} alone")
-        for one, other in zip(looks(job.folder), looks(alone.folder), strict=True):
+        for one, other in zip(
+            progress_images(job.folder), progress_images(alone.folder), strict=True
+        ):
             assert np.abs(one.astype(int) - other).max() <= 1
-    assert np.abs(looks(both[0].folder)[-1].astype(int) - looks(both[1].folder)[-1]).max() > 5
+    assert (
+        np.abs(
+            progress_images(both[0].folder)[-1].astype(int) - progress_images(both[1].folder)[-1]
+        ).max()
+        > 5
+    )
 
 
-def test_other_data_have_no_pictures(compose: Callable, tmp_path: Path) -> None:
-    words = ["callbacks=image_progress", "trainer.accelerator=cpu", f"logs='{tmp_path}'"]
+def test_other_data_have_no_progress_images(compose: Callable, tmp_path: Path) -> None:
+    overrides = ["callbacks=image_progress", "trainer.accelerator=cpu", f"logs='{tmp_path}'"]
     with pytest.raises(UserError, match=r"callbacks\.image_progress: needs data=image"):
-        train(compose("experiment=curve_fit", *words))
+        train(compose("experiment=curve_fit", *overrides))
 
 
 # --- predictions --------------------------------------------------------------------------------
@@ -200,18 +205,18 @@ def test_other_data_have_no_pictures(compose: Callable, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run that knows a picture of 16 x 16 pixels. Look, but change nothing."""
-    words = ["callbacks=none", "logger=none", f"logs='{tmp_path_factory.mktemp('logs')}'"]
-    return Path(train(composed(*SMALL, *words)).folder)
+    """Return the folder of a run on an image of 16 x 16 pixels; tests must not change it."""
+    overrides = ["callbacks=none", "logger=none", f"logs='{tmp_path_factory.mktemp('logs')}'"]
+    return Path(train(composed(*SMALL, *overrides)).folder)
 
 
-def predicted(known: Path, *words: str) -> np.ndarray:
-    path = predict(composed(f"run='{known}'", *words, root="predict"))
+def predicted(known: Path, *overrides: str) -> np.ndarray:
+    path = predict(composed(f"run='{known}'", *overrides, root="predict"))
     assert isinstance(path, Path)
     return read_png(path)
 
 
-def test_a_picture_is_drawn_from_the_run_alone(known: Path, tmp_path: Path) -> None:
+def test_an_image_is_predicted_from_the_run_folder_only(known: Path, tmp_path: Path) -> None:
     network = MLP(512, 3, width=8, depth=3)
     state = read_checkpoint(RunFolder(known).checkpoint("best"))["state_dict"]
     weights = {k: v for k, v in state.items() if k.startswith("network.")}
@@ -222,11 +227,11 @@ def test_a_picture_is_drawn_from_the_run_alone(known: Path, tmp_path: Path) -> N
     features = np.concatenate([np.sin(phase), np.cos(phase)], 1).astype(np.float32)
     with torch.no_grad():
         expected = 255 * network(torch.from_numpy(features)).sigmoid().view(5, 9, 3).numpy()
-    words = ["size=[9,5]", "region=[0.25,0.125,0.75,0.375]", f"output='{tmp_path / 'a.png'}'"]
-    assert np.abs(predicted(known, *words) - expected).max() < 0.51
+    overrides = ["size=[9,5]", "region=[0.25,0.125,0.75,0.375]", f"output='{tmp_path / 'a.png'}'"]
+    assert np.abs(predicted(known, *overrides) - expected).max() < 0.51
 
 
-def test_a_picture_is_drawn_as_it_was_learnt_where_nothing_is_said(known: Path) -> None:
+def test_predictions_default_to_the_settings_of_training(known: Path) -> None:
     whole = predicted(known)
     assert (known / "figures" / "prediction.png").is_file()
     assert whole.shape == (16, 16, 3)
@@ -235,7 +240,7 @@ def test_a_picture_is_drawn_as_it_was_learnt_where_nothing_is_said(known: Path) 
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("overrides", "message"),
     [
         (["images=a.png"], r"images=a\.png: must be null: .* has learned one image"),
         (["region=[0.5,0,0.5,1]"], r"region=\[0\.5, 0\.0, 0\.5, 1\.0\]: must be left, top, right"),
@@ -245,26 +250,28 @@ def test_a_picture_is_drawn_as_it_was_learnt_where_nothing_is_said(known: Path) 
         ),
     ],
 )
-def test_what_cant_be_drawn_is_told(words: list[str], told: str, known: Path) -> None:
-    with pytest.raises(UserError, match=told):
-        predict(composed(f"run='{known}'", *words, root="predict"))
+def test_images_that_cannot_be_drawn_are_reported(
+    overrides: list[str], message: str, known: Path
+) -> None:
+    with pytest.raises(UserError, match=message):
+        predict(composed(f"run='{known}'", *overrides, root="predict"))
 
 
-def test_a_run_that_knows_classes_draws_nothing(run_folder: Path, tiny_mnist: Path) -> None:
-    for words, told in (
+def test_a_classifier_cannot_be_rendered(run_folder: Path, tiny_mnist: Path) -> None:
+    for overrides, message in (
         (["size=[4,4]"], "size: must be null: .* has learned classes of images"),
         (["region=[0,0,1,1]"], "region: must be null: .* has learned classes of images"),
         ([], "images: a value is needed: the images to classify"),
     ):
-        with pytest.raises(UserError, match=told):
-            predict(composed(f"run='{run_folder}'", *words, root="predict"))
+        with pytest.raises(UserError, match=message):
+            predict(composed(f"run='{run_folder}'", *overrides, root="predict"))
 
 
 # --- the figure ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_the_error_is_shown_as_it_is(channels: int) -> None:
+def test_the_error_image_is_not_rescaled(channels: int) -> None:
     truth = np.random.default_rng(0).uniform(0.25, 1, (6, 6, channels))
     last = truth.copy()
     last[2, 3] -= 0.25

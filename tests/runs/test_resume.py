@@ -14,11 +14,11 @@ from mlp_lab.storage.run_folder import RunFolder
 
 
 class Killed(BaseException):
-    """As if the process had been killed."""
+    """Stands in for a signal that kills the process."""
 
 
 @pytest.mark.parametrize("epochs_before", [0, 2])
-def test_a_killed_and_resumed_run_equals_one_that_was_not(
+def test_a_killed_and_resumed_run_equals_an_uninterrupted_run(
     epochs_before: int, experiment: Experiment
 ) -> None:
     overrides = [
@@ -45,7 +45,7 @@ def test_a_killed_and_resumed_run_equals_one_that_was_not(
     assert result.evaluations == expected.evaluations
 
 
-def test_a_run_that_was_interrupted_in_its_only_epoch_goes_on(experiment: Experiment) -> None:
+def test_a_run_interrupted_in_its_only_epoch_is_resumed(experiment: Experiment) -> None:
     with stopped_in(0, KeyboardInterrupt):
         result = experiment("trainer.max_epochs=1")
     assert (result.status, result.epochs, result.evaluations) == ("interrupted", 0, [])
@@ -54,7 +54,7 @@ def test_a_run_that_was_interrupted_in_its_only_epoch_goes_on(experiment: Experi
     assert_equal_weights(resumed, experiment("trainer.max_epochs=1"))
 
 
-def test_a_finished_run_goes_on_with_more_epochs_and_nothing_else(experiment: Experiment) -> None:
+def test_a_finished_run_is_resumed_only_with_more_epochs(experiment: Experiment) -> None:
     brief, long = experiment("trainer.max_epochs=1"), experiment("trainer.max_epochs=3")
     with pytest.raises(UserError, match="trained max_epochs=1 already"):
         resume(brief.folder, {})
@@ -66,7 +66,7 @@ def test_a_finished_run_goes_on_with_more_epochs_and_nothing_else(experiment: Ex
     assert RunFolder(brief.folder).config.trainer.max_epochs == 3
 
 
-def test_a_damaged_checkpoint_is_told_in_one_line(experiment: Experiment) -> None:
+def test_a_damaged_checkpoint_is_reported_in_one_line(experiment: Experiment) -> None:
     result = experiment("trainer.max_epochs=1")
     path = RunFolder(result.folder).checkpoint("last")
     path.write_bytes(path.read_bytes()[:1000])
@@ -74,7 +74,7 @@ def test_a_damaged_checkpoint_is_told_in_one_line(experiment: Experiment) -> Non
         resume(result.folder, {"trainer.max_epochs": 2})
 
 
-def test_a_checkpoint_that_holds_code_is_not_run(tmp_path: Path) -> None:
+def test_code_in_a_checkpoint_is_not_executed(tmp_path: Path) -> None:
     class Harm:
         def __reduce__(self) -> tuple:
             return (Path.touch, (tmp_path / "harmed",))
@@ -85,7 +85,7 @@ def test_a_checkpoint_that_holds_code_is_not_run(tmp_path: Path) -> None:
     assert not (tmp_path / "harmed").exists()
 
 
-def test_a_run_that_was_killed_after_it_stopped_early_trains_no_further(
+def test_a_run_killed_after_early_stopping_is_not_trained_again(
     experiment: Experiment,
 ) -> None:
     result = experiment(
@@ -100,7 +100,7 @@ def test_a_run_that_was_killed_after_it_stopped_early_trains_no_further(
     assert (folder / "figures" / "loss_curves.png").is_file()
 
 
-def test_a_run_that_was_killed_after_its_last_epoch_ends_when_it_goes_on(
+def test_a_run_killed_after_its_last_epoch_finishes_on_resume(
     experiment: Experiment,
 ) -> None:
     result = experiment("callbacks=default")
@@ -112,7 +112,7 @@ def test_a_run_that_was_killed_after_its_last_epoch_ends_when_it_goes_on(
     assert (folder / "figures" / "loss_curves.png").is_file()
 
 
-def test_a_folder_is_trained_in_by_one_process(experiment: Experiment) -> None:
+def test_a_run_folder_is_locked_by_one_process(experiment: Experiment) -> None:
     result = experiment("trainer.max_epochs=1")
     with (
         filelock.FileLock(Path(result.folder) / ".training"),
@@ -122,7 +122,7 @@ def test_a_folder_is_trained_in_by_one_process(experiment: Experiment) -> None:
 
 
 @pytest.mark.parametrize("content", ["[]", "3", "{", '{"status": "finished"}'])
-def test_a_damaged_result_is_told(content: str, experiment: Experiment) -> None:
+def test_a_damaged_result_is_reported(content: str, experiment: Experiment) -> None:
     run = RunFolder(experiment("trainer.max_epochs=1").folder)
     (run.folder / "result.json").write_text(content)
     with pytest.raises(UserError, match=r"result\.json: damaged"):

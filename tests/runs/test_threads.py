@@ -1,4 +1,4 @@
-"""The user's own settings stand; the default fills the gaps."""
+"""The user's settings are kept; defaults are set for missing ones."""
 
 import pytest
 from helpers import set_cores
@@ -32,14 +32,14 @@ def test_environment(
         monkeypatch.setenv(name, value)
     set_cores(monkeypatch, 8)
     threads.set_threads(asked)
-    found = {name: threads.os.environ.get(name) for name in VARIABLES}
+    values = {name: threads.os.environ.get(name) for name in VARIABLES}
     for name in VARIABLES:  # known to monkeypatch, so that it is put back
         monkeypatch.delenv(name, raising=False)
-    assert {name: value for name, value in found.items() if value is not None} == after
+    assert {name: value for name, value in values.items() if value is not None} == after
 
 
 @pytest.mark.parametrize(("cores", "threads_"), [(1, "1"), (2, "1"), (3, "2"), (64, "2")])
-def test_default_leaves_a_core_free(
+def test_the_default_keeps_a_core_free(
     cores: int, threads_: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "")  # known to monkeypatch, so that it is put back
@@ -65,7 +65,7 @@ def test_hint_of_a_busy_machine(
 @pytest.mark.parametrize(
     ("text", "cores"), [("max 100000\n", 64), ("250000 100000\n", 2), ("50000 100000\n", 1)]
 )
-def test_a_container_may_have_less_than_the_machine(
+def test_a_container_may_have_fewer_cores_than_the_machine(
     text: str, cores: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(threads.Path, "read_text", lambda path: text)

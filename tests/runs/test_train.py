@@ -1,4 +1,4 @@
-"""A run from its config to its folder, held against plain loops."""
+"""Training runs and their folders, compared with plain loops."""
 
 import copy
 import errno
@@ -86,7 +86,7 @@ def test_training_equals_a_plain_loop(
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1000])
-def test_the_size_of_a_chunk_changes_nothing(
+def test_the_chunk_size_does_not_change_the_result(
     chunk: int, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     overrides = ["network.dropout=0.5", "trainer.max_epochs=2", "trainer.log_every_n_steps=20"]
@@ -100,29 +100,29 @@ def test_the_size_of_a_chunk_changes_nothing(
     ]
 
 
-def test_microbatches_make_the_step_of_their_minibatch(
+def test_microbatches_give_the_step_of_their_minibatch(
     experiment: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     overrides = ["data.batch_size=50", "optimizer=adam", "trainer.log_every_n_steps=20"]
     expected = experiment(*overrides)
-    seen = set()
+    sizes = set()
     original = Task._differentiate_microbatch
 
     def watched(self: Task, x: Tensor, *others: Any) -> tuple[Tensor, Tensor]:
-        seen.add(len(x))
+        sizes.add(len(x))
         return original(self, x, *others)
 
     monkeypatch.setattr(Task, "_differentiate_microbatch", watched)
     monkeypatch.setattr("mlp_lab.tasks.chunked_training.microbatch_size", lambda *_: 14)
     result = experiment(*overrides)
-    assert seen == {13, 12}  # four microbatches of 50
+    assert sizes == {13, 12}  # four microbatches of 50
     for name, value in weights(expected).items():
         torch.testing.assert_close(weights(result)[name], value, rtol=1e-4, atol=1e-6)
     for row, other in zip(history(result), history(expected), strict=True):
         del row["seconds"], other["seconds"]
         assert row == pytest.approx(other, rel=1e-4)
-    found, logged = ([s[1:] for s in scalars(r, "loss/minibatch")] for r in (result, expected))
-    assert found == [pytest.approx(each, rel=1e-4) for each in logged]
+    actual, logged = ([s[1:] for s in scalars(r, "loss/minibatch")] for r in (result, expected))
+    assert actual == [pytest.approx(each, rel=1e-4) for each in logged]
 
 
 def test_log_every_n_steps_counts_minibatches(experiment: Experiment) -> None:
@@ -136,13 +136,13 @@ def test_limits_count_minibatches(experiment: Experiment) -> None:
     assert result.steps == 3 * 2
 
 
-def test_the_last_epoch_under_max_steps_is_cut_short(experiment: Experiment) -> None:
+def test_max_steps_shortens_the_last_epoch(experiment: Experiment) -> None:
     limited = experiment("trainer.max_steps=54", "schedule=constant")
     whole = experiment("trainer.max_epochs=1", "schedule=constant")
     assert_equal_weights(limited, whole)
 
 
-def test_the_test_set_is_touched_once_for_the_epoch_of_lowest_validation_loss(
+def test_the_epoch_of_lowest_validation_loss_is_tested_once(
     experiment: Experiment, short: Callable
 ) -> None:
     result = experiment("optimizer.lr=1", "trainer.max_epochs=6", "network.normalization=batch")
@@ -181,7 +181,7 @@ def test_result_json_is_the_result(experiment: Experiment) -> None:
     assert RunFolder(result.folder).result == result
 
 
-def test_a_folder_holds_what_the_plan_says(experiment: Experiment) -> None:
+def test_files_of_a_run_folder(experiment: Experiment) -> None:
     result = experiment("callbacks=default", "network.width=5")
     names = {
         str(p.relative_to(result.folder)) for p in Path(result.folder).rglob("*") if p.is_file()
@@ -196,7 +196,7 @@ def test_a_folder_holds_what_the_plan_says(experiment: Experiment) -> None:
     assert RunFolder.open(result.folder).config.network.width == 5
 
 
-def test_runs_of_one_second_have_folders_of_their_own(tmp_path: Path) -> None:
+def test_runs_started_in_one_second_have_different_folders(tmp_path: Path) -> None:
     folders = {RunFolder.create(str(tmp_path), "name").folder for _ in range(20)}
     assert len(folders) == 20
 
@@ -222,7 +222,7 @@ def test_curves_over_steps(experiment: Experiment) -> None:
     assert [step for _, step, _ in scalars(result, "loss/train")] == [54, 108, 162]
 
 
-def test_a_diverging_run_stops_and_keeps_what_it_has(experiment: Experiment) -> None:
+def test_a_diverging_run_stops_and_keeps_its_history(experiment: Experiment) -> None:
     result = experiment("optimizer.lr=1e30", "network.activation=identity")
     assert result.status == "diverged"
     assert "not finite in epoch 1" in str(result.reason)
@@ -231,7 +231,7 @@ def test_a_diverging_run_stops_and_keeps_what_it_has(experiment: Experiment) -> 
     assert result.evaluations == []
 
 
-def test_a_full_disk_ends_the_run_and_spares_the_checkpoint(
+def test_a_full_disk_ends_the_run_and_keeps_the_checkpoint(
     experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = 0
@@ -255,9 +255,7 @@ def test_a_full_disk_ends_the_run_and_spares_the_checkpoint(
     assert sorted(p.name for p in (folder / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
 
 
-def test_no_folder_is_left_where_a_run_can_not_begin(
-    experiment: Experiment, tmp_path: Path
-) -> None:
+def test_a_run_that_cannot_start_leaves_no_folder(experiment: Experiment, tmp_path: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU to train on")
     with pytest.raises(UserError, match="gpu"):
@@ -277,21 +275,21 @@ def test_early_stopping(experiment: Experiment) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "targets"),
+    ("overrides", "targets"),
     [
         (["task=regression"], "classes"),
         (["experiment=curve_fit", "task=classification"], "numbers"),
         (["experiment=curve_fit", "task=perceptron"], "numbers"),
     ],
 )
-def test_a_task_is_told_what_the_data_ask_for(
-    words: list[str], targets: str, compose: Callable
+def test_unsuitable_targets_are_reported(
+    overrides: list[str], targets: str, compose: Callable
 ) -> None:
     with pytest.raises(UserError, match=f"but the targets of these data are {targets}"):
-        build_task(compose(*words))
+        build_task(compose(*overrides))
 
 
-def test_short_epochs_share_a_checkpoint(
+def test_short_epochs_write_one_checkpoint(
     experiment: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[str] = []
@@ -312,7 +310,7 @@ def test_short_epochs_share_a_checkpoint(
 
 
 @pytest.mark.parametrize("activation", ["identity", "sigmoid", "tanh", "gelu"])
-def test_options_of_the_network_train(activation: str, experiment: Experiment) -> None:
+def test_network_options_train(activation: str, experiment: Experiment) -> None:
     overrides = ["network.widths=[20,10]", "optimizer.lr=0.01"]
     result = experiment(f"network.activation={activation}", *overrides)
     losses = [row["loss/train"] for row in history(result)]
@@ -331,14 +329,14 @@ def test_gradient_descent_in_bfloat16_moves_all_weights(experiment: Experiment) 
         assert torch.equal(weights(fused)[name], value)
 
 
-def test_epochs_without_validation_have_no_values_of_it(experiment: Experiment) -> None:
+def test_epochs_without_validation_have_empty_cells(experiment: Experiment) -> None:
     rows = history(experiment("trainer.check_val_every_n_epoch=2", "trainer.max_epochs=4"))
     assert ["loss/validation" in row for row in rows] == [False, True, False, True]
     with pytest.raises(UserError, match="since validation selects the epoch"):
         experiment("trainer.check_val_every_n_epoch=5")
 
 
-def test_the_network_is_where_the_data_are_when_it_is_tested(
+def test_the_network_is_on_the_device_of_the_data_when_tested(
     experiment: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Lightning moves the network to the CPU when a fit ends; the data stay on the accelerator.
@@ -353,6 +351,6 @@ def test_the_network_is_where_the_data_are_when_it_is_tested(
     assert moves[-3:] == ["cpu", "to", "test"]
 
 
-def test_early_stopping_is_told_what_it_can_monitor(experiment: Experiment) -> None:
+def test_early_stopping_on_an_unknown_metric_lists_the_metrics(experiment: Experiment) -> None:
     with pytest.raises(UserError, match=r"early_stopping\.monitor=foo: must be one of loss/train"):
         experiment("callbacks=early_stopping", "callbacks.early_stopping.monitor=foo")

@@ -1,4 +1,4 @@
-"""What a run says: to its own log, and without a trace of itself once it has ended."""
+"""Logging of a run to its log file, and the restored logging state afterwards."""
 
 import errno
 import logging
@@ -14,8 +14,8 @@ log = logging.getLogger("mlp_lab.anywhere")
 
 def state() -> tuple[object, ...]:
     logger = logging.getLogger("mlp_lab")
-    own = (logger.handlers, logger.level, logger.propagate)
-    return *own, logging.raiseExceptions, threading.excepthook
+    logger_state = (logger.handlers, logger.level, logger.propagate)
+    return *logger_state, logging.raiseExceptions, threading.excepthook
 
 
 def fail_in_a_thread(fault: Exception) -> None:
@@ -27,7 +27,7 @@ def fail_in_a_thread(fault: Exception) -> None:
     thread.join()
 
 
-def test_an_inner_console_leaves_the_outer_one_as_it_was(tmp_path: Path) -> None:
+def test_an_inner_console_restores_the_outer_one(tmp_path: Path) -> None:
     before = state()
     with console(tmp_path / "outer.log", terminal=False):
         outer = state()
@@ -37,8 +37,8 @@ def test_an_inner_console_leaves_the_outer_one_as_it_was(tmp_path: Path) -> None
             assert state() == outer
         log.info("of the outer one")
     assert state() == before
-    said = {path.name: path.read_text() for path in tmp_path.iterdir()}
-    assert {name: text.partition(",")[2][4:].strip() for name, text in said.items()} == {
+    texts = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert {name: text.partition(",")[2][4:].strip() for name, text in texts.items()} == {
         "outer.log": "of the outer one", "first.log": "of first.log", "second.log": "of second.log",
     }  # fmt: skip
 
@@ -46,7 +46,7 @@ def test_an_inner_console_leaves_the_outer_one_as_it_was(tmp_path: Path) -> None
 def test_a_full_disk_in_a_thread_is_silent_between_inner_consoles(
     capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)  # not pytest's own
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)  # not pytest's hook
     full = OSError(errno.ENOSPC, "No space left on device")
     with console(None):
         with console(None):

@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
     return shutil.copytree(VERSION_0, tmp_path / "run")
 
 
-def test_every_target_of_version_0_has_a_schema_today() -> None:
+def test_every_target_of_version_0_has_a_current_schema() -> None:
     today = {schema._target_ for schemas in GROUPS.values() for schema in schemas}
     assert {TARGETS_OF_VERSION_0.get(target, target) for target in TARGETS} <= today
     assert set(TARGETS_OF_VERSION_0) <= set(TARGETS)
@@ -55,14 +55,14 @@ def test_targets_of_options_and_callbacks_are_renamed(group: str) -> None:
     assert migrate(old | {"version": CONFIG_VERSION}) == old
 
 
-def test_states_of_callbacks_are_found_by_their_classes_of_today() -> None:
+def test_callback_states_are_renamed_to_the_current_classes() -> None:
     names = {old.rpartition(".")[2]: new.rpartition(".")[2] for old, new in _CALLBACKS.items()}
     names["Keeper"] = EpochCheckpoint.__qualname__
     states = {"Keeper": 0, "EarlyStopping{'monitor': 'loss/validation'}": 1}
     states |= {name: place for place, name in enumerate(names, 2) if name != "Keeper"}
-    found = migrate_checkpoint({"callbacks": states, "global_step": 3})
-    assert found["global_step"] == 3
-    assert found["callbacks"] == {names.get(name, name): states[name] for name in states}
+    actual = migrate_checkpoint({"callbacks": states, "global_step": 3})
+    assert actual["global_step"] == 3
+    assert actual["callbacks"] == {names.get(name, name): states[name] for name in states}
 
 
 @pytest.mark.parametrize("version", [CONFIG_VERSION + 1, "x", None])
@@ -74,7 +74,7 @@ def test_other_versions_are_refused(version: object, folder: Path) -> None:
             read(RunFolder(folder))
 
 
-def test_a_run_of_version_0_has_the_config_and_result_of_today(folder: Path) -> None:
+def test_a_run_of_version_0_has_the_current_config_and_result(folder: Path) -> None:
     run = RunFolder.open(str(folder))
     overrides = [override for override in run.overrides if override != "callbacks=none"]
     assert run.config == compose_config([*overrides, "callbacks=none"])
@@ -92,9 +92,7 @@ def test_a_run_of_version_0_is_evaluated(folder: Path) -> None:
     assert RunFolder(folder).result.evaluations == [*before, entry]
 
 
-def test_a_run_of_version_0_goes_on_as_one_of_today(
-    folder: Path, tmp_path: Path, compose: Callable
-) -> None:
+def test_a_run_of_version_0_is_resumed(folder: Path, tmp_path: Path, compose: Callable) -> None:
     resumed = resume(str(folder), {"trainer.max_epochs": 3})
     assert (resumed.status, resumed.epochs, len(resumed.evaluations)) == (Status.FINISHED, 3, 2)
     assert (folder / "config.yaml").read_text().startswith(f"version: {CONFIG_VERSION}\n")
@@ -110,11 +108,11 @@ def test_a_run_of_version_0_goes_on_as_one_of_today(
         torch.testing.assert_close(one[name], other[name], msg=name)
 
 
-def test_a_run_of_version_0_is_compared_with_one_of_today(
+def test_a_run_of_version_0_is_compared_with_a_current_run(
     folder: Path, tmp_path: Path, compose: Callable
 ) -> None:
     overrides = [o for o in RunFolder(folder).overrides if not o.startswith("logs=")]
     train(compose(*overrides, "network.width=5", f"logs='{tmp_path}'"))
-    told = compare([str(tmp_path)], output=str(tmp_path / "comparison"))
+    text = compare([str(tmp_path)], output=str(tmp_path / "comparison"))
     # They differ in their width alone, not in the names of their classes.
-    assert told.split()[:2] == ["network.width", "parameters"]
+    assert text.split()[:2] == ["network.width", "parameters"]

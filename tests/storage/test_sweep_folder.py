@@ -12,29 +12,29 @@ from mlp_lab.storage.run_folder import RunFolder, new_folder
 from mlp_lab.storage.sweep_folder import SweepFolder
 
 
-def test_no_two_get_the_same_folder(tmp_path: Path) -> None:
+def test_every_sweep_gets_a_different_folder(tmp_path: Path) -> None:
     with ThreadPoolExecutor(16) as pool:
         folders = list(pool.map(new_folder, [tmp_path / "sweeps"] * 64))
     assert len(set(folders)) == 64
     assert set(folders) == set((tmp_path / "sweeps").iterdir())
 
 
-def test_what_a_sweep_writes_it_reads(tmp_path: Path) -> None:
-    words = ["name='ü ${x}'", "seed=0,1", "a: b", "#"]
-    sweep = SweepFolder.create(str(tmp_path), "fit", words, ["seed"])
+def test_a_sweep_file_is_read_as_written(tmp_path: Path) -> None:
+    overrides = ["name='ü ${x}'", "seed=0,1", "a: b", "#"]
+    sweep = SweepFolder.create(str(tmp_path), "fit", overrides, ["seed"])
     assert sweep.folder.parent == tmp_path / "fit" / "sweeps"
     assert SweepFolder.open(sweep.folder) == sweep
-    assert (sweep.words, sweep.varied, sweep.directory) == (words, ["seed"], os.getcwd())
+    assert (sweep.words, sweep.varied, sweep.directory) == (overrides, ["seed"], os.getcwd())
 
 
 @pytest.mark.parametrize("text", ["words: [", "- 1", "words: []", "\0"])
-def test_a_damaged_file_is_told(text: str, tmp_path: Path) -> None:
+def test_a_damaged_sweep_file_is_reported(text: str, tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(text)
     with pytest.raises(UserError, match=r"sweep\.yaml: damaged: "):
         SweepFolder.open(tmp_path)
 
 
-def test_no_sweep_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_a_sweep_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"not the folder of a sweep: it has no sweep\.yaml"):
         SweepFolder.open(tmp_path)
 
@@ -49,14 +49,14 @@ def test_no_sweep_is_told(tmp_path: Path) -> None:
         (["name"], ["name=" + "n" * 200], "7_name=" + "n" * 95),
     ],
 )  # fmt: skip
-def test_jobs_are_called_by_what_varies(
+def test_job_names_contain_the_varied_keys(
     varied: list[str], overrides: list[str], name: str, tmp_path: Path
 ) -> None:
     sweep = SweepFolder(tmp_path, [], varied, "", "")
     assert sweep.job_folder(7, overrides) == tmp_path / name
 
 
-def test_failures_are_those_that_began_and_did_not_finish(tmp_path: Path) -> None:
+def test_failures_are_started_jobs_that_did_not_finish(tmp_path: Path) -> None:
     sweep = SweepFolder(tmp_path, [], [], "", "")
     results = {"0_a": ("finished", None), "10_c": ("diverged", "nan"), "2_b": ("interrupted", None)}
     for name, (status, reason) in results.items():
@@ -68,10 +68,10 @@ def test_failures_are_those_that_began_and_did_not_finish(tmp_path: Path) -> Non
     assert list(sweep.failures().items()) == list(expected.items())
 
 
-def test_one_process_runs_a_sweep(tmp_path: Path) -> None:
+def test_a_sweep_folder_is_locked_by_one_process(tmp_path: Path) -> None:
     sweep = SweepFolder(tmp_path, [], [], "", "")
     sweep.stop()
     with sweep.running():
-        assert not sweep.stopped  # that was another time
+        assert not sweep.stopped  # written by an earlier call
         with pytest.raises(UserError, match="another process runs this sweep"), sweep.running():
             pass

@@ -1,4 +1,4 @@
-"""Sweeps by Hydra's launchers: jobs in other processes, on a cluster, on a cluster of Ray."""
+"""Sweeps with Hydra's launchers: jobs in other processes, with Slurm, and with Ray."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from mlp_lab.storage.run_folder import RunFolder
 Sweep = Callable[..., list[RunFolder]]
 
 # Slurm in three commands: a job array whose jobs run one after another, on this machine. As
-# Slurm's own, sbatch copies the script: submitit moves it as soon as sbatch has answered.
+# in Slurm, sbatch copies the script: submitit moves it as soon as sbatch has returned.
 SLURM = {
     "sbatch": """\
 script=$(< "$1")
@@ -39,17 +39,17 @@ exec "$@"
 
 @pytest.fixture
 def sweep(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
-    """``sweep(word, ...)``: the runs of a sweep of three jobs, of which one diverges."""
+    """``sweep(override, ...)``: return the runs of a sweep of three jobs; one diverges."""
     monkeypatch.setenv("OMP_NUM_THREADS", "3")  # of the command; its jobs decide for themselves
 
-    def run(*words: str) -> list[RunFolder]:
+    def run(*overrides: str) -> list[RunFolder]:
         common = ["trainer.max_epochs=2", "callbacks=none", "logger=none"]
-        process = start("-m", *words, "optimizer.lr=0.01,1e30,0.1", *common)
+        process = start("-m", *overrides, "optimizer.lr=0.01,1e30,0.1", *common)
         out, err = process.communicate(timeout=300)
         assert process.returncode == 1, err
-        told = [line for line in err.splitlines() if line.startswith("mlp_lab: ")]
-        assert len(told) == 1, err
-        assert told[0].startswith("mlp_lab: 1_lr=1e+30: diverged: ")
+        lines = [line for line in err.splitlines() if line.startswith("mlp_lab: ")]
+        assert len(lines) == 1, err
+        assert lines[0].startswith("mlp_lab: 1_lr=1e+30: diverged: ")
         assert "Traceback" not in out + err
         [folder] = tmp_path.glob("mnist_hw4/sweeps/*")
         assert (folder / "summary.md").is_file()
@@ -68,17 +68,17 @@ def threads(run: RunFolder) -> str:
 
 
 @pytest.mark.slow
-def test_one_by_one(sweep: Sweep) -> None:
+def test_basic_launcher(sweep: Sweep) -> None:
     sweep("hydra/launcher=basic")
 
 
-def test_in_processes_of_one_thread_each(sweep: Sweep) -> None:
+def test_processes_launcher_uses_one_thread_per_process(sweep: Sweep) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     runs = sweep("hydra/launcher=processes", "hydra.launcher.n_jobs=2")
     assert {threads(run) for run in runs} == {"1"}
 
 
-def test_a_process_that_dies_leaves_the_answer_of_what_is_done(
+def test_a_killed_process_leaves_the_answer_of_the_finished_jobs(
     start: Start, tmp_path: Path
 ) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
@@ -102,17 +102,17 @@ def test_a_process_that_dies_leaves_the_answer_of_what_is_done(
 
 
 @forks
-def test_in_processes_that_share_a_stack(sweep: Sweep) -> None:
+def test_vectorized_launcher_divides_a_stack_among_processes(sweep: Sweep) -> None:
     runs = sweep("hydra.launcher.processes=2")
     assert {threads(run) for run in runs} == {"1"}
 
 
 @forks
-def test_a_forked_process_that_dies_fails_its_own_jobs(
+def test_a_killed_forked_process_fails_only_its_jobs(
     start: Start, command: Callable, tmp_path: Path
 ) -> None:
-    words = ["hydra.launcher.processes=2", "callbacks=none", "logger=none"]
-    process = start("-m", *words, "network.width=4,5", "trainer.max_epochs=200")
+    overrides = ["hydra.launcher.processes=2", "callbacks=none", "logger=none"]
+    process = start("-m", *overrides, "network.width=4,5", "trainer.max_epochs=200")
     wait_for("mnist_hw4/sweeps/*/0_*/checkpoints/best.ckpt", tmp_path, process)
     wait_for("mnist_hw4/sweeps/*/1_*/checkpoints/best.ckpt", tmp_path, process)
     os.kill(min(workers(process.pid)), signal.SIGKILL)
@@ -139,9 +139,9 @@ def test_a_forked_process_that_dies_fails_its_own_jobs(
 def test_a_signal_reaches_forked_processes(
     to: str, name: str, start: Start, tmp_path: Path
 ) -> None:
-    words = ["hydra.launcher.processes=2", "callbacks=none", "logger=none"]
-    words += ["seed=1,2", "optimizer.lr=1e30,0.1", "trainer.max_epochs=100000"]
-    process = start("-m", *words, start_new_session=True)
+    overrides = ["hydra.launcher.processes=2", "callbacks=none", "logger=none"]
+    overrides += ["seed=1,2", "optimizer.lr=1e30,0.1", "trainer.max_epochs=100000"]
+    process = start("-m", *overrides, start_new_session=True)
     for number in range(4):
         wait_for(f"mnist_hw4/sweeps/*/{number}_*/train.log", tmp_path, process)
     for number in (1, 3):
@@ -150,8 +150,8 @@ def test_a_signal_reaches_forked_processes(
     send(process.pid, getattr(signal, name))
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    told = sorted(line.partition(": ")[2][:17] for line in err.splitlines())
-    assert told == ["0_seed=1,lr=1e+30", "2_seed=2,lr=1e+30"], err  # which had diverged before
+    lines = sorted(line.partition(": ")[2][:17] for line in err.splitlines())
+    assert lines == ["0_seed=1,lr=1e+30", "2_seed=2,lr=1e+30"], err  # which had diverged before
     [folder] = tmp_path.glob("mnist_hw4/sweeps/*")
     assert f"resume:  python scripts/train.py resume={folder}" in out
     for path in folder.glob("[13]_*"):
@@ -160,25 +160,25 @@ def test_a_signal_reaches_forked_processes(
 
 
 def workers(parent: int) -> list[int]:
-    """The processes that joblib or the first process started for jobs."""
-    found = []
+    """Return the ids of the processes that joblib or the first process started for jobs."""
+    numbers = []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended meanwhile
             of = (process / "stat").read_text().rpartition(")")[2].split()[1]
             if int(of) == parent and b"resource_tracker" not in (process / "cmdline").read_bytes():
-                found.append(int(process.name))
-    return found
+                numbers.append(int(process.name))
+    return numbers
 
 
 @pytest.mark.slow
-def test_in_processes_of_as_many_threads_as_asked_for(sweep: Sweep) -> None:
+def test_processes_launcher_uses_the_given_number_of_threads(sweep: Sweep) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     runs = sweep("hydra/launcher=processes", "hydra.launcher.n_jobs=1", "threads=2")
     assert {threads(run) for run in runs} == {"2"}
 
 
 @pytest.mark.slow
-def test_on_a_cluster_with_slurm(
+def test_slurm_launcher(
     sweep: Sweep, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
@@ -191,20 +191,23 @@ def test_on_a_cluster_with_slurm(
 
 
 @pytest.mark.slow
-def test_on_a_cluster_of_ray(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ray_launcher(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("hydra_plugins.hydra_ray_launcher")
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")  # it would ask the internet
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")  # it would access the internet
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # it would write into the home folder
     sweep("hydra/launcher=ray")
 
 
 @pytest.mark.slow
-def test_relative_paths_are_those_of_the_command(tmp_path: Path, tiny_mnist: Path) -> None:
+def test_relative_paths_refer_to_the_commands_folder(tmp_path: Path, tiny_mnist: Path) -> None:
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
     (tmp_path / "data").symlink_to(tiny_mnist)
-    words = ["hydra/launcher=submitit_local", "+hydra.launcher.setup=['cd /']"]  # jobs start there
-    words += ["seed=1,2", "trainer.max_epochs=1", "data.root=data", "trainer.accelerator=cpu"]
-    command = [sys.executable, SCRIPT, "-m", *words]
+    overrides = [
+        "hydra/launcher=submitit_local",
+        "+hydra.launcher.setup=['cd /']",
+    ]  # jobs start there
+    overrides += ["seed=1,2", "trainer.max_epochs=1", "data.root=data", "trainer.accelerator=cpu"]
+    command = [sys.executable, SCRIPT, "-m", *overrides]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     runs = [

@@ -1,4 +1,4 @@
-"""The jobs of a grid: products of axes, and keys that vary in step."""
+"""The jobs of a grid: products of axes, and zipped keys."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -12,40 +12,40 @@ from mlp_lab.errors import UserError
 from mlp_lab.sweeps.overrides import grid_axes, last_by_key
 
 
-def grid(*words: str, zipped: Sequence[str] = ()) -> list[set[str]]:
-    overrides = last_by_key({}, words, OverridesParser.create())
+def grid(*texts: str, zipped: Sequence[str] = ()) -> list[set[str]]:
+    overrides = last_by_key({}, texts, OverridesParser.create())
     rows = product(*grid_axes(overrides, zipped))
-    return [{word for step in row for word in step} for row in rows]
+    return [{text for step in row for text in step} for row in rows]
 
 
 @given(st.lists(st.integers(1, 4), max_size=3), st.integers(2, 4), st.integers(0, 3))
-def test_zipped_keys_are_one_axis_among_those_of_a_product(
+def test_zipped_keys_form_one_axis_of_the_product(
     lengths: list[int], rows: int, zipped: int
 ) -> None:
     values = {f"k{i}": [str(v) for v in range(n)] for i, n in enumerate(lengths)}
     values |= {f"z{i}": [str(v) for v in range(rows)] for i in range(zipped)}
-    words = [f"{key}={','.join(of_key)}" for key, of_key in values.items()]
-    # By definition: of all combinations, those in which zipped keys stand at the same place.
+    overrides = [f"{key}={','.join(of_key)}" for key, of_key in values.items()]
+    # All combinations in which the zipped keys have the same index.
     expected = [
         {f"{key}={v}" for key, v in zip(values, combination, strict=True)}
         for combination in product(*values.values())
         if len({v for key, v in zip(values, combination, strict=True) if key[0] == "z"}) <= 1
     ]
-    found = grid(*words, zipped=[key for key in values if key[0] == "z"])
-    assert sorted(map(sorted, found)) == sorted(map(sorted, expected))
+    actual = grid(*overrides, zipped=[key for key in values if key[0] == "z"])
+    assert sorted(map(sorted, actual)) == sorted(map(sorted, expected))
 
 
-def test_the_order_of_jobs_is_that_of_the_words() -> None:
-    words = ["a=1,2", "b=x,y"]
-    assert grid(*words) == [{"a=1", "b=x"}, {"a=1", "b=y"}, {"a=2", "b=x"}, {"a=2", "b=y"}]
+def test_jobs_are_ordered_as_the_overrides() -> None:
+    overrides = ["a=1,2", "b=x,y"]
+    assert grid(*overrides) == [{"a=1", "b=x"}, {"a=1", "b=y"}, {"a=2", "b=x"}, {"a=2", "b=y"}]
 
 
-def test_the_last_word_for_a_key_counts() -> None:
+def test_the_last_override_of_a_key_counts() -> None:
     assert grid("a=1,2", "a=3", "b=range(2)") == [{"a=3", "b=0"}, {"a=3", "b=1"}]
 
 
 @pytest.mark.parametrize(
-    ("words", "zipped", "said"),
+    ("overrides", "zipped", "message"),
     [
         (["a=1,2", "b=1,2,3"], ["a", "b"], "sweep.zip: all keys need the same number .* b has 3"),
         (["a=1,2", "b=1"], ["a", "b"], "sweep.zip: b isn't swept .swept: a."),
@@ -54,6 +54,6 @@ def test_the_last_word_for_a_key_counts() -> None:
         (["a=interval(0,1)"], [], "a=interval.0,1.: needs values that can be listed"),
     ],
 )
-def test_what_is_no_grid(words: list[str], zipped: list[str], said: str) -> None:
-    with pytest.raises(UserError, match=said):
-        grid(*words, zipped=zipped)
+def test_invalid_grids_are_refused(overrides: list[str], zipped: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        grid(*overrides, zipped=zipped)

@@ -15,11 +15,11 @@ from mlp_lab.storage.run_folder import RunFolder
 @pytest.mark.parametrize(
     "path", sorted(CONFIG_FOLDER.glob("sweep/*.yaml")), ids=lambda path: path.stem
 )
-def test_each_value_of_a_preset_is_one(path: Path, compose: Callable) -> None:
+def test_each_value_of_a_sweep_preset_is_valid(path: Path, compose: Callable) -> None:
     params = OmegaConf.select(OmegaConf.load(path), "hydra.sweeper.params") or {}
-    words = [f"{key}={values}" for key, values in params.items()]
+    overrides = [f"{key}={values}" for key, values in params.items()]
     values: dict[str, list[object]] = {}
-    for override in OverridesParser.create().parse_overrides(words):
+    for override in OverridesParser.create().parse_overrides(overrides):
         value = override.value()
         if override.is_interval_sweep():
             values[override.key_or_group] = [value.start, value.end]
@@ -27,20 +27,22 @@ def test_each_value_of_a_preset_is_one(path: Path, compose: Callable) -> None:
             values[override.key_or_group] = list(override.sweep_string_iterator())
         else:
             values[override.key_or_group] = [value]
-    # A key may belong to what the preset chooses, or to the experiment that its first line names.
+    # A key may belong to a choice of the preset or to the experiment named in its first line.
     named = re.search(r"\bexperiment=\w+", path.read_text())
     chosen = {"experiment": named[0]} if named else {}
     chosen |= {
-        key: f"{key}={own[0]}" for key, own in values.items() if (CONFIG_FOLDER / key).is_dir()
+        key: f"{key}={key_values[0]}"
+        for key, key_values in values.items()
+        if (CONFIG_FOLDER / key).is_dir()
     }
-    for key, own in values.items():
-        for value in own:
+    for key, key_values in values.items():
+        for value in key_values:
             compose(*(chosen | {key: f"{key}={value}"}).values())
 
 
-def test_a_preset_names_its_jobs_by_what_it_varies(command: Callable, tmp_path: Path) -> None:
-    words = ["sweep=learning_rates", "trainer.max_epochs=1", "callbacks=none", "logger=none"]
-    status, _, err = command("-m", *words)
+def test_a_sweep_preset_names_jobs_by_the_varied_keys(command: Callable, tmp_path: Path) -> None:
+    overrides = ["sweep=learning_rates", "trainer.max_epochs=1", "callbacks=none", "logger=none"]
+    status, _, err = command("-m", *overrides)
     assert status == 0, err
     folders = [path for path in tmp_path.glob("mnist_hw4/sweeps/*/*_*") if path.is_dir()]
     assert {path.name for path in folders} == {"0_lr=0.01", "1_lr=0.1", "2_lr=1"}

@@ -1,4 +1,4 @@
-"""The display of a sweep: one, whatever trains its jobs and in whatever batches."""
+"""The progress bar of a sweep, for all launchers and batches."""
 
 import io
 import os
@@ -28,12 +28,12 @@ class Terminal(io.StringIO):
 
     @property
     def shown(self) -> list[tuple[str, ...]]:
-        """What was shown: jobs done, members in training, epoch, per cent."""
+        """Return the displays: finished jobs, members in training, epoch, percentage."""
         return [shown for shown, _ in groupby(SHOWN.findall(self.getvalue()))]
 
     @property
     def displays(self) -> int:
-        """How many were left behind, each at the end of its line."""
+        """Return the number of completed progress bars."""
         return self.getvalue().count("\n")
 
 
@@ -41,29 +41,29 @@ class Terminal(io.StringIO):
 def sweep(
     tiny_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Terminal]:
-    """``sweep("seed=1,2", ...)``: a sweep on the small MNIST, in this process, and its display."""
+    """``sweep("seed=1,2", ...)``: run a sweep on the small MNIST; return its terminal."""
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # as the command has it
     monkeypatch.setenv("GOMP_SPINCOUNT", "10000")  # known to monkeypatch, so that it is put back
     monkeypatch.chdir(tmp_path)
-    usual = ["trainer.max_epochs=2", "trainer.accelerator=cpu", "logger=none"]
+    common = ["trainer.max_epochs=2", "trainer.accelerator=cpu", "logger=none"]
     set_cores(monkeypatch, 1)
 
-    def run(*words: str) -> Terminal:
+    def run(*overrides: str) -> Terminal:
         with redirect_stderr(Terminal()) as terminal:
-            assert sweeps.start([*usual, f"data.root='{tiny_mnist}'", *words])
+            assert sweeps.start([*common, f"data.root='{tiny_mnist}'", *overrides])
         return terminal
 
     return run
 
 
 def epochs(done: int, training: int, jobs: int) -> list[tuple[str, ...]]:
-    """What is shown of a stack that trains for two epochs, and whose members then end."""
+    """Return the displays of a stack that trains for two epochs and whose members then end."""
     begun = [(f"{done}/{jobs}", str(training), str(epoch)) for epoch in (1, 2)]
     ends = range(1, training)
     return begun + [(f"{done + ended}/{jobs}", str(training - ended), "2") for ended in ends]
 
 
-def test_jobs_one_after_the_other(sweep: Callable) -> None:
+def test_progress_of_single_jobs(sweep: Callable) -> None:
     terminal = sweep("hydra/launcher=basic", "seed=1,2,3")
     expected = [(f"{done}/3", "1", str(epoch)) for done in range(3) for epoch in (1, 2)]
     assert [shown[:3] for shown in terminal.shown if shown[1]] == expected
@@ -71,7 +71,7 @@ def test_jobs_one_after_the_other(sweep: Callable) -> None:
     assert terminal.displays == 1
 
 
-def test_batches_of_a_grid(sweep: Callable) -> None:
+def test_progress_of_batches_of_a_grid(sweep: Callable) -> None:
     terminal = sweep("hydra.sweeper.max_batch_size=2", "seed=1,2,3")
     expected = [*epochs(0, 2, 3), *epochs(2, 1, 3)]
     assert [shown[:3] for shown in terminal.shown if shown[1]] == expected
@@ -80,24 +80,24 @@ def test_batches_of_a_grid(sweep: Callable) -> None:
     assert terminal.displays == 1
 
 
-def test_batches_of_a_search(sweep: Callable) -> None:
+def test_progress_of_batches_of_a_search(sweep: Callable) -> None:
     pytest.importorskip("optuna")
-    words = ["hydra/sweeper=search", "optimizer.lr=interval(0.01,0.1)", "seed=1,2"]
-    terminal = sweep(*words, "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=2")
+    overrides = ["hydra/sweeper=search", "optimizer.lr=interval(0.01,0.1)", "seed=1,2"]
+    terminal = sweep(*overrides, "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=2")
     expected = [*epochs(0, 4, 6), *epochs(4, 2, 6)]
     assert [shown[:3] for shown in terminal.shown if shown[1]] == expected
     assert terminal.displays == 1
 
 
 def watch(report: Callable, trainer: Any, task: Any) -> SweepProgress:
-    """What a training tells when it begins and when an epoch does."""
+    """Report the start of a training and of its epochs."""
     progress = SweepProgress(report)
     progress.on_train_start(trainer, task)
     progress.on_train_epoch_start(trainer, task)
     return progress
 
 
-def test_what_was_done_before_says_nothing_of_the_time_left() -> None:
+def test_jobs_done_before_are_excluded_from_the_remaining_time() -> None:
     with redirect_stderr(Terminal()) as terminal:
         bar = SweepBar(8)
         bar.skip(4)
@@ -108,7 +108,7 @@ def test_what_was_done_before_says_nothing_of_the_time_left() -> None:
     assert terminal.getvalue().rstrip().endswith("[00:10<01:00]")
 
 
-def test_members_that_leave_a_stack_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_members_that_leave_a_stack_count_as_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mlp_lab.sweeps.progress._members", len)
     stack, trainer = [Mock(), Mock(), Mock()], SimpleNamespace(current_epoch=0, max_epochs=2)
     with redirect_stderr(Terminal()) as terminal:
@@ -128,7 +128,7 @@ def test_members_that_leave_a_stack_are_done(monkeypatch: pytest.MonkeyPatch) ->
     ]  # fmt: skip
 
 
-def test_trainings_beside_each_other_are_summed() -> None:
+def test_progress_of_concurrent_trainings_is_summed() -> None:
     with redirect_stderr(Terminal()) as terminal:
         bar = SweepBar(8)
         one, other = bar.listener(), bar.listener()
@@ -146,12 +146,12 @@ def test_trainings_beside_each_other_are_summed() -> None:
     ]
 
 
-def test_lines_of_other_processes_leave_one_bar(start: Start) -> None:
+def test_output_of_other_processes_keeps_one_bar(start: Start) -> None:
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 120))
-    words = ["hydra.launcher.processes=2", "seed=1,2,3", "trainer.max_epochs=2", "logger=none"]
-    words += ["callbacks.loss_curves=null", "callbacks.weights=null"]
-    process = start("-m", *words, stdout=theirs, stderr=theirs)
+    overrides = ["hydra.launcher.processes=2", "seed=1,2,3", "trainer.max_epochs=2", "logger=none"]
+    overrides += ["callbacks.loss_curves=null", "callbacks.weights=null"]
+    process = start("-m", *overrides, stdout=theirs, stderr=theirs)
     os.close(theirs)
     read = b""
     with suppress(OSError):  # the terminal's end of file
@@ -163,7 +163,7 @@ def test_lines_of_other_processes_leave_one_bar(start: Start) -> None:
     assert ("3/3", "", "", "100") in SHOWN.findall(text)
     assert {training for _, training, _, _ in SHOWN.findall(text)} >= {"3"}
     lines = [line.rpartition("\r")[2].strip() for line in text.split("\n")]
-    for number in range(3):  # a line of its own, with no bar in it
+    for number in range(3):  # a separate line without a progress bar
         assert sum(line.startswith(f"{number}_seed={number + 1}: finished") for line in lines) == 1
     assert sum("jobs done" in line for line in lines) == 1
 

@@ -1,4 +1,4 @@
-"""Searches, held against objectives whose optimum is known and against undisturbed searches."""
+"""Searches, compared with known optima and with uninterrupted searches."""
 
 import math
 import multiprocessing
@@ -32,32 +32,32 @@ LR = "tag(log,interval(1e-4,1))"
 
 
 def parabola(job: dict[str, str]) -> float:
-    """0 at lr = 0.01 with adam."""
+    """Return the value of an objective that is 0 at lr = 0.01 with adam."""
     return (math.log10(float(job["lr"])) + 2) ** 2 + (job["optimizer"] != "adam")
 
 
 class Launcher:
-    """Instead of training, calls ``objective`` with each job's overrides."""
+    """Launcher that calls ``objective`` with each job's overrides instead of training."""
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
         self.launched: list[tuple[int, dict[str, str]]] = []
 
     def launch(self, jobs: Sequence[Sequence[str]], initial_job_idx: int) -> list[SimpleNamespace]:
-        split = [dict(word.split("=", 1) for word in words) for words in jobs]
+        split = [dict(override.split("=", 1) for override in overrides) for overrides in jobs]
         self.launched += enumerate(split, initial_job_idx)
         return [SimpleNamespace(return_value=self.objective(job)) for job in split]
 
 
 def search(
-    folder: Path, objective: Objective = parabola, words: Sequence[str] = (), mode: str = "min",
+    folder: Path, objective: Objective = parabola, overrides: Sequence[str] = (), mode: str = "min",
     n_trials: int = 12, n_jobs: int = 4, prune_after: int | None = None,
 ) -> tuple[list[FrozenTrial], Launcher]:  # fmt: skip
-    """Search in ``folder``; return the study's trials and what was launched."""
+    """Search in ``folder``; return the trials of the study and the launcher."""
     params = {"lr": LR, "optimizer": "choice(sgd,adam)"}
     sweeper = Search(n_trials, n_jobs, prune_after, 0, params)
     sweeper.mode = mode
-    space = search_space(last_by_key(params, words, OverridesParser.create()))
+    space = search_space(last_by_key(params, overrides, OverridesParser.create()))
     sweeper.runner = SimpleNamespace(
         sweep=SimpleNamespace(folder=folder, stopped=False), plan=SimpleNamespace(space=space)
     )
@@ -66,12 +66,12 @@ def search(
     return Study(folder, mode, prune_after).trials, launcher
 
 
-def told(trials: Sequence[FrozenTrial]) -> list[tuple]:
+def summaries(trials: Sequence[FrozenTrial]) -> list[tuple]:
     return [(t.state, t.params, t.values, t.intermediate_values) for t in trials]
 
 
 @pytest.mark.parametrize("mode", ["min", "max"])
-def test_it_finds_a_known_optimum(mode: str, tmp_path: Path) -> None:
+def test_a_search_reaches_a_known_optimum(mode: str, tmp_path: Path) -> None:
     sign = {"min": 1, "max": -1}[mode]
     trials, _ = search(tmp_path, lambda job: sign * parabola(job), mode=mode, n_trials=48)
     best = min(trials, key=lambda trial: sign * trial.value)
@@ -84,7 +84,7 @@ def test_it_finds_a_known_optimum(mode: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "drawn_from"),
+    ("text", "drawn_from"),
     [
         ("x=choice(1,[2,3],a)", CategoricalDistribution(["1", "[2,3]", "a"])),
         ("x=sgd,adam", CategoricalDistribution(["sgd", "adam"])),
@@ -95,13 +95,13 @@ def test_it_finds_a_known_optimum(mode: str, tmp_path: Path) -> None:
         ("x=tag(log,int(interval(1,9)))", IntDistribution(1, 9, log=True)),
     ],
 )
-def test_what_a_word_searches(word: str, drawn_from: object) -> None:
-    [override] = OverridesParser.create().parse_overrides([word])
+def test_an_override_selects_its_distribution(text: str, drawn_from: object) -> None:
+    [override] = OverridesParser.create().parse_overrides([text])
     assert distribution(override) == drawn_from
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("overrides", "message"),
     [
         (["lr=tag(log,interval(0,1))"], "lr=tag.log,interval.0,1..: "),
         (["lr=interval(1,0)"], "lr=interval.1,0.: "),
@@ -111,14 +111,14 @@ def test_what_a_word_searches(word: str, drawn_from: object) -> None:
     ],
 )
 def test_overrides_that_cannot_be_searched_are_refused(
-    words: list[str], said: str, tmp_path: Path
+    overrides: list[str], message: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(UserError, match=said):
-        search(tmp_path, words=words)
+    with pytest.raises(UserError, match=message):
+        search(tmp_path, overrides=overrides)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_trial_is_the_mean_over_its_seeds(tmp_path: Path) -> None:
+def test_the_value_of_a_trial_is_the_mean_over_its_seeds(tmp_path: Path) -> None:
     trials, launcher = search(
         tmp_path, lambda job: parabola(job) + 10 * int(job["seed"]), ["seed=1,2,6"], n_trials=6
     )
@@ -131,14 +131,14 @@ def test_a_trial_is_the_mean_over_its_seeds(tmp_path: Path) -> None:
         assert "seed" not in trial.params
 
 
-def test_a_fixed_seed_is_that_of_all_jobs(tmp_path: Path) -> None:
-    _, launcher = search(tmp_path, words=["seed=3"], n_trials=2)
+def test_all_jobs_have_a_fixed_seed(tmp_path: Path) -> None:
+    _, launcher = search(tmp_path, overrides=["seed=3"], n_trials=2)
     assert [job["seed"] for _, job in launcher.launched] == ["3", "3"]
 
 
 @forks
-def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    """Killed while it trains a batch, then once more: as if nothing had been."""
+def test_a_killed_search_is_resumed(tmp_path: Path) -> None:
+    """A search that is killed during a batch and resumed equals an uninterrupted one."""
     for name in ("whole", "killed"):
         (tmp_path / name).mkdir()
     whole, everything = search(tmp_path / "whole")
@@ -157,14 +157,14 @@ def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:
     states = [trial.state for trial in Study(tmp_path / "killed", "min", None).trials]
     assert states == [TrialState.COMPLETE] * 4 + [TrialState.RUNNING] * 4
     killed, rest = search(tmp_path / "killed")
-    assert told(killed) == told(whole)
+    assert summaries(killed) == summaries(whole)
     assert rest.launched == everything.launched[4:]  # the same jobs, hence the same folders
     again, nothing = search(tmp_path / "killed")
-    assert told(again) == told(whole)
+    assert summaries(again) == summaries(whole)
     assert nothing.launched == []
 
 
-def test_a_trial_that_was_never_whole_is_not_trained(tmp_path: Path) -> None:
+def test_incomplete_trials_are_not_trained(tmp_path: Path) -> None:
     study = Study(tmp_path, "min", None)
     study.study.ask({"lr": FloatDistribution(1e-4, 1, log=True)})  # killed before the optimizer
     trials, launcher = search(tmp_path, n_trials=3)
@@ -172,8 +172,8 @@ def test_a_trial_that_was_never_whole_is_not_trained(tmp_path: Path) -> None:
     assert [number for number, _ in launcher.launched] == [1, 2]
 
 
-def test_what_diverges_is_avoided(tmp_path: Path) -> None:
-    """More than half of the space diverges; of random trials, more than half would."""
+def test_a_search_avoids_diverging_values(tmp_path: Path) -> None:
+    """More than half of the space diverges, as would more than half of random trials."""
     trials, _ = search(
         tmp_path, lambda job: math.inf if float(job["lr"]) > 0.005 else parabola(job), n_trials=48
     )
@@ -182,7 +182,7 @@ def test_what_diverges_is_avoided(tmp_path: Path) -> None:
     assert diverged < 48 * math.log10(1 / 0.005) / 4
 
 
-def test_failures_are_told_and_a_batch_of_them_ends_the_search(tmp_path: Path) -> None:
+def test_failures_are_reported_and_a_failed_batch_ends_the_search(tmp_path: Path) -> None:
     values = iter([1.0, math.nan, 2.0, 3.0, *[math.nan] * 4])
     trials, launcher = search(tmp_path, lambda job: next(values))
     states = [TrialState.COMPLETE, TrialState.FAIL, *[TrialState.COMPLETE] * 2]
@@ -220,7 +220,7 @@ def test_trials_worse_than_the_median_are_pruned(tmp_path: Path) -> None:
     assert (pruned.state, pruned.value) == (TrialState.PRUNED, 3.1)
 
 
-def test_the_mean_over_seeds_decides(tmp_path: Path) -> None:
+def test_pruning_uses_the_mean_over_seeds(tmp_path: Path) -> None:
     study = Study(tmp_path, "min", prune_after=0)
     space = {"lr": FloatDistribution(0, 1)}
     for trial in study.batch(space, 5, 7, seed=0):
@@ -229,12 +229,12 @@ def test_the_mean_over_seeds_decides(tmp_path: Path) -> None:
     study.batch(space, 5, 7, seed=0)
     assert report_epochs(study, 5, {0: [5, 5], 1: [0.5, 0.5]}) == {}
     assert study.trials[5].intermediate_values == {1: 2.75, 2: 2.75}
-    # The seed that completes the mean stops at once, the other when it looks again.
+    # The seed that completes the mean stops immediately, the other at its next report.
     assert report_epochs(study, 6, {0: [5, 5], 1: [2, 2]}) == {1: 1, 0: 2}
     assert study.trials[6].intermediate_values == {1: 3.5}
 
 
-def test_a_run_whose_trial_has_ended_reports_no_more(tmp_path: Path) -> None:
+def test_runs_of_an_ended_trial_do_not_report(tmp_path: Path) -> None:
     study = Study(tmp_path, "min", prune_after=0)
     study.batch({"lr": FloatDistribution(0, 1)}, 1, 1, seed=0)
     study.tell({0: [1.0]})
@@ -243,7 +243,7 @@ def test_a_run_whose_trial_has_ended_reports_no_more(tmp_path: Path) -> None:
     assert not study.is_pruned(0)
 
 
-def test_a_pruned_run_says_so(tmp_path: Path) -> None:
+def test_a_pruned_run_reports_its_reason(tmp_path: Path) -> None:
     study = Study(tmp_path, "min", prune_after=0)
     space = {"lr": FloatDistribution(0, 1)}
     for trial in study.batch(space, 5, 7, seed=0):

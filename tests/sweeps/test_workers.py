@@ -1,4 +1,4 @@
-"""Items that forked processes run, compared with the same items in this one."""
+"""Items run in forked processes, compared with the same items in this process."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from helpers import forks, soon
+from helpers import forks, wait_until
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +17,7 @@ pytestmark = forks
 
 
 class Received:
-    """What the first process receives."""
+    """Messages that the first process receives."""
 
     def __init__(self) -> None:
         self.messages: list[list[Any]] = []
@@ -57,7 +57,7 @@ def square(item: int, send: Send) -> tuple[int, int]:
 
 
 @given(st.lists(st.integers(), unique=True, max_size=6), st.integers(1, 4))
-def test_each_item_is_done_once_in_few_processes(items: list[int], processes: int) -> None:
+def test_each_item_runs_once_in_few_processes(items: list[int], processes: int) -> None:
     received = run(items, processes, square)
     assert {item: value for item, (value, _) in received.values.items()} == {
         w: w * w for w in items
@@ -70,7 +70,7 @@ def test_each_item_is_done_once_in_few_processes(items: list[int], processes: in
     assert sum(messages.count(None) for messages in received.messages) == len(items)
 
 
-def test_a_process_keeps_what_it_has_made() -> None:
+def test_a_worker_keeps_its_state() -> None:
     received = Received()
 
     def begin(send: Send) -> Callable[[int], int]:
@@ -93,7 +93,7 @@ def test_a_process_keeps_what_it_has_made() -> None:
         (lambda: os._exit(3), "exit status 3"),
     ],
 )
-def test_a_process_that_dies_loses_its_own_work_alone(end: Callable, how: str) -> None:
+def test_a_killed_worker_loses_only_its_item(end: Callable, how: str) -> None:
     def do(item: int, send: Send) -> int:
         if item == 1:
             end()
@@ -103,7 +103,7 @@ def test_a_process_that_dies_loses_its_own_work_alone(end: Callable, how: str) -
     assert received.values == {0: 0, 1: f"its process ended with {how}", 2: 2, 3: 3}
 
 
-def test_a_fault_is_raised_when_the_others_have_been_interrupted(
+def test_an_error_in_a_worker_is_raised_after_the_others_are_interrupted(
     capfd: pytest.CaptureFixture,
 ) -> None:
     def do(item: int, send: Send) -> str:
@@ -124,7 +124,7 @@ def test_a_fault_is_raised_when_the_others_have_been_interrupted(
     assert capfd.readouterr().err == ""
 
 
-def test_a_fault_of_what_hears_interrupts_all() -> None:
+def test_an_error_of_the_listener_interrupts_all_workers() -> None:
     class Deaf(Received):
         def react(self, message: Any) -> None:
             if message == "begun":
@@ -146,8 +146,8 @@ def test_a_fault_of_what_hears_interrupts_all() -> None:
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_an_interrupt_reaches_each_once(name: str) -> None:
-    """Two signals to this process, and two of a terminal's to the others."""
+def test_an_interrupt_reaches_each_worker_once(name: str) -> None:
+    """Two signals are sent to this process and two by a terminal to all processes."""
 
     class Interrupting(Received):
         def react(self, message: Any) -> None:
@@ -173,7 +173,7 @@ def test_an_interrupt_reaches_each_once(name: str) -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_items_die_with_the_first_process(tmp_path: Any) -> None:
+def test_workers_end_with_the_first_process(tmp_path: Any) -> None:
     def do(item: int, send: Send) -> None:
         (tmp_path / f"{item}.part").write_text(str(os.getpid()))
         (tmp_path / f"{item}.part").rename(tmp_path / str(item))
@@ -188,12 +188,12 @@ def test_items_die_with_the_first_process(tmp_path: Any) -> None:
         finally:
             os._exit(1)
     files = [tmp_path / "0", tmp_path / "1"]
-    soon(lambda: all(file.exists() for file in files), seconds=10)
+    wait_until(lambda: all(file.exists() for file in files), seconds=10)
     workers = [int(file.read_text()) for file in files]
     assert all(map(alive, workers))
     os.kill(first, signal.SIGKILL)
     os.waitpid(first, 0)
-    soon(lambda: not any(map(alive, workers)), seconds=10)  # long before they would end alone
+    wait_until(lambda: not any(map(alive, workers)), seconds=10)  # long before they would end alone
 
 
 def alive(pid: int) -> bool:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import make_task
+from helpers import classification_task
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,19 +15,15 @@ LOSSES = ("cross_entropy", "squared_error")
 both = pytest.mark.parametrize("output", OUTPUTS)
 
 
-def task(output: str, loss: str = "cross_entropy", label_smoothing: float = 0.0) -> Classification:
-    return make_task(Classification, output=output, loss=loss, label_smoothing=label_smoothing)
-
-
 def example(batch: int = 7, classes: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits in float64 and classes."""
+    """Return logits in float64 and classes."""
     generator = torch.Generator().manual_seed(batch * classes)
     z = 3 * torch.randn(batch, classes, generator=generator, dtype=torch.float64)
     return z, torch.randint(classes, (batch,), generator=generator)
 
 
 def p_and_y(output: str, z: torch.Tensor, target: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """The docstring's p and y."""
+    """Return p and y of the class's docstring."""
     e = np.exp(z.detach().numpy())
     p = e / e.sum(1, keepdims=True) if output == "softmax" else e / (1 + e)
     return p, np.eye(z.shape[1])[target.numpy()]
@@ -48,15 +44,17 @@ FORMULAS = {
 def test_losses(output, loss, shape):
     z, target = example(*shape)
     expected = FORMULAS[output, loss](*p_and_y(output, z, target))
-    assert task(output, loss).loss(z, target).item() == pytest.approx(expected, rel=1e-12)
+    assert classification_task(output, loss).loss(z, target).item() == pytest.approx(
+        expected, rel=1e-12
+    )
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 @both
 def test_losses_of_huge_outputs_are_finite(output, loss):
     z = torch.tensor([[1e4, -1e4]])
-    right = task(output, loss).loss(z, torch.tensor([0])).item()
-    wrong = task(output, loss).loss(z, torch.tensor([1])).item()
+    right = classification_task(output, loss).loss(z, torch.tensor([0])).item()
+    wrong = classification_task(output, loss).loss(z, torch.tensor([1])).item()
     assert right == 0
     # - log p of a wrong class is linear in the output; each squared error is at most 1.
     assert wrong == (2e4 if loss == "cross_entropy" else 2)
@@ -66,14 +64,14 @@ def test_losses_of_huge_outputs_are_finite(output, loss):
 def test_probabilities(output):
     z, target = example()
     p, _ = p_and_y(output, z, target)
-    np.testing.assert_allclose(task(output).probabilities(z), p, rtol=1e-12)
+    np.testing.assert_allclose(classification_task(output).probabilities(z), p, rtol=1e-12)
 
 
 def test_error_is_1_where_the_most_probable_class_is_wrong():
     z, target = example(200, 3)
     rows = zip(z.tolist(), target.tolist(), strict=True)
     expected = [float(max(range(3), key=row.__getitem__) != true) for row, true in rows]
-    measured = task("softmax").measure(z, target)
+    measured = classification_task("softmax").measure(z, target)
     assert list(measured) == list(Classification.metrics) == ["error"]
     assert measured["error"].tolist() == expected
     assert 0 < sum(expected) < 200
@@ -83,43 +81,45 @@ def test_error_is_1_where_the_most_probable_class_is_wrong():
 def test_gradient_of_the_cross_entropy_is_p_minus_y(output):
     z, target = example(32, 10)
     z.requires_grad_()
-    task(output).loss(z, target).backward()
+    classification_task(output).loss(z, target).backward()
     p, y = p_and_y(output, z, target)
     np.testing.assert_allclose(z.grad, (p - y) / 32, atol=1e-15)
 
 
 @pytest.mark.parametrize(("output", "loss"), FORMULAS)
-def test_evaluation_is_a_mean_over_examples_whatever_the_batches(output, loss):
+def test_evaluation_is_a_mean_over_examples_for_any_batch_size(output, loss):
     z, target = example(23, 4)
     p, y = p_and_y(output, z, target)
     expected = {"loss": FORMULAS[output, loss](p, y), "error": (p.argmax(1) != target.numpy())}
     for batch_size in (1, 5, 23, 100):
-        found = task(output, loss).evaluate(ChunkLoader((z, target), batch_size))
-        assert found["loss"] == pytest.approx(expected["loss"])
-        assert found["error"] == pytest.approx(expected["error"].mean())
+        actual = classification_task(output, loss).evaluate(ChunkLoader((z, target), batch_size))
+        assert actual["loss"] == pytest.approx(expected["loss"])
+        assert actual["error"] == pytest.approx(expected["error"].mean())
 
 
 def test_an_empty_share_of_a_batch_adds_nothing():
     z, target = example(3, 4)
     # Of the batches {0, 1} and {2}, the second of two processes has the example 1 only.
-    found = task("softmax").evaluate(ChunkLoader((z, target), 2).share(1, 2))
-    assert found["loss"] == pytest.approx(task("softmax").loss(z[1:2], target[1:2]).item())
+    actual = classification_task("softmax").evaluate(ChunkLoader((z, target), 2).share(1, 2))
+    assert actual["loss"] == pytest.approx(
+        classification_task("softmax").loss(z[1:2], target[1:2]).item()
+    )
 
 
 # --- a single output ----------------------------------------------------------------------------
 
 
 def single(batch: int = 20) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Outputs ``[batch, 1]``, the outputs 0 and z that they stand for, and classes 0 and 1."""
+    """Return outputs z ``[batch, 1]``, the equivalent outputs (0, z), and classes 0 and 1."""
     z, _ = example(batch, 1)
     target = torch.arange(batch) % 2
     return z, torch.cat([torch.zeros_like(z), z], 1), target
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_single_output_is_a_softmax_over_0_and_z(loss):
+def test_a_single_output_equals_a_softmax_over_0_and_z(loss):
     z, both_outputs, target = single()
-    one, two = task("softmax", loss), task("softmax", loss)
+    one, two = classification_task("softmax", loss), classification_task("softmax", loss)
     assert one.loss(z, target).item() == pytest.approx(two.loss(both_outputs, target).item())
     np.testing.assert_allclose(one.probabilities(z), two.probabilities(both_outputs))
     assert torch.equal(one.predictions(z), (z[:, 0] > 0).long())
@@ -129,12 +129,14 @@ def test_a_single_output_is_a_softmax_over_0_and_z(loss):
 def test_a_single_sigmoid_output_is_the_probability_of_the_second_class():
     z, _, target = single()
     p, y = 1 / (1 + np.exp(-z[:, 0].numpy())), target.numpy()
-    found = task("sigmoid").probabilities(z).numpy()
-    np.testing.assert_allclose(found, np.stack([1 - p, p], 1))
+    actual = classification_task("sigmoid").probabilities(z).numpy()
+    np.testing.assert_allclose(actual, np.stack([1 - p, p], 1))
     crossed = -(y * np.log(p) + (1 - y) * np.log(1 - p)).mean()
-    assert task("sigmoid").loss(z, target).item() == pytest.approx(crossed)
+    assert classification_task("sigmoid").loss(z, target).item() == pytest.approx(crossed)
     squared = ((p - y) ** 2).mean()
-    assert task("sigmoid", "squared_error").loss(z, target).item() == pytest.approx(squared)
+    assert classification_task("sigmoid", "squared_error").loss(z, target).item() == pytest.approx(
+        squared
+    )
 
 
 # --- label smoothing ----------------------------------------------------------------------------
@@ -145,24 +147,27 @@ def test_label_smoothing(batch, outputs, smoothing, seed):
     z = torch.randn(batch, outputs, generator=torch.Generator().manual_seed(seed)).double()
     classes = max(outputs, 2)
     target = torch.arange(batch) % classes
-    smooth = task("softmax", label_smoothing=smoothing)
-    found = smooth.loss(z, target).item()
+    smooth = classification_task("softmax", label_smoothing=smoothing)
+    actual = smooth.loss(z, target).item()
     p = smooth.probabilities(z).numpy()
     truth = (1 - smoothing) * np.eye(classes)[target.numpy()] + smoothing / classes
-    assert found == pytest.approx(-(truth * np.log(p)).sum(1).mean())
+    assert actual == pytest.approx(-(truth * np.log(p)).sum(1).mean())
     if outputs > 1:
-        assert found == F.cross_entropy(z, target, label_smoothing=smoothing).item()
-    # It is the entropy of the smoothed truth, the least there is, where p is this truth.
+        assert actual == F.cross_entropy(z, target, label_smoothing=smoothing).item()
+    # The minimum is the entropy of the smoothed targets, where p equals these targets.
     if truth.min() > 0 and outputs > 1:
         least = smooth.loss(torch.from_numpy(np.log(truth)), target).item()
         assert least == pytest.approx(-(truth * np.log(truth)).sum(1).mean())
-        assert least <= found + 1e-12
-    assert smooth.eval().loss(z, target).item() == task("softmax").loss(z, target).item()
+        assert least <= actual + 1e-12
+    assert (
+        smooth.eval().loss(z, target).item()
+        == classification_task("softmax").loss(z, target).item()
+    )
 
 
 @pytest.mark.parametrize(("output", "loss"), sorted(set(FORMULAS) - {("softmax", "cross_entropy")}))
 def test_label_smoothing_of_other_losses_is_refused(output, loss):
-    told = "task.label_smoothing=0.1: needs task.output=softmax and task.loss=cross_entropy"
-    with pytest.raises(UserError, match=f"^{told}$"):
-        task(output, loss, label_smoothing=0.1)
-    task(output, loss, label_smoothing=0.0)
+    message = "task.label_smoothing=0.1: needs task.output=softmax and task.loss=cross_entropy"
+    with pytest.raises(UserError, match=f"^{message}$"):
+        classification_task(output, loss, label_smoothing=0.1)
+    classification_task(output, loss, label_smoothing=0.0)

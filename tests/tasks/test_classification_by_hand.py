@@ -1,4 +1,4 @@
-"""Training with gradients by hand, held against training with autograd."""
+"""Training with gradients by hand, compared with training with autograd."""
 
 from collections.abc import Callable
 
@@ -17,17 +17,17 @@ from mlp_lab.tasks.classification_by_hand import ClassificationByHand
 
 
 @pytest.fixture
-def cfg(mnist_config: Callable) -> Callable:
-    """``cfg("network.width=3", ...)``: a shortened training of the lecture's network."""
+def lecture_config(mnist_config: Callable) -> Callable:
+    """``lecture_config("network.width=3", ...)``: the config of a short training."""
     common = ["experiment=mnist_lecture", "trainer.max_epochs=3", "data.batch_size=32"]
-    return lambda *words: mnist_config(*common, "callbacks=none", "logger=none", *words)
+    return lambda *overrides: mnist_config(*common, "callbacks=none", "logger=none", *overrides)
 
 
 BY_HAND = "task=classification_by_hand"
 
 
 @pytest.mark.parametrize(
-    "words",
+    "overrides",
     [
         [],
         ["optimizer=momentum", "optimizer.weight_decay=0.01", "schedule=cosine", "seed=3"],
@@ -37,17 +37,17 @@ BY_HAND = "task=classification_by_hand"
         ["task.output=softmax", "task.loss=cross_entropy", "task.label_smoothing=0.2"],
         ["trainer.precision=64-true"],
     ],
-    ids=lambda words: " ".join(words) or "mnist_lecture",
+    ids=lambda overrides: " ".join(overrides) or "mnist_lecture",
 )
-def test_training_by_hand_ends_with_autograd_s_weights(words, cfg, monkeypatch):
-    expected = train(cfg(*words))
+def test_training_by_hand_gives_the_weights_of_autograd(overrides, lecture_config, monkeypatch):
+    expected = train(lecture_config(*overrides))
     monkeypatch.setattr(Tensor, "backward", lambda *_: pytest.fail("autograd was asked"))
     monkeypatch.setattr(torch.autograd, "grad", lambda *_: pytest.fail("autograd was asked"))
-    result = train(cfg(*words, BY_HAND))
-    found, other = weights(result.folder), weights(expected.folder)
-    assert found.keys() == other.keys()
-    for name in found:
-        torch.testing.assert_close(found[name], other[name])  # 1e-5 in float32, 1e-7 in float64
+    result = train(lecture_config(*overrides, BY_HAND))
+    actual, other = weights(result.folder), weights(expected.folder)
+    assert actual.keys() == other.keys()
+    for name in actual:
+        torch.testing.assert_close(actual[name], other[name])  # 1e-5 in float32, 1e-7 in float64
     assert result.steps == expected.steps == 150
     measured = [name for name in expected.last if "/" in name]
     assert {"loss/train", "error/validation"} <= set(measured)
@@ -55,15 +55,18 @@ def test_training_by_hand_ends_with_autograd_s_weights(words, cfg, monkeypatch):
         assert result.last[name] == pytest.approx(expected.last[name], rel=1e-4), name
 
 
-def test_training_by_hand_in_mixed_precision(cfg):
-    runs = [train(cfg("trainer.precision=bf16-mixed", *words)) for words in ([], [BY_HAND])]
-    expected, found = (run.last["loss/validation"] for run in runs)
-    assert found == pytest.approx(expected, rel=0.02)
+def test_training_by_hand_in_mixed_precision(lecture_config):
+    runs = [
+        train(lecture_config("trainer.precision=bf16-mixed", *overrides))
+        for overrides in ([], [BY_HAND])
+    ]
+    expected, actual = (run.last["loss/validation"] for run in runs)
+    assert actual == pytest.approx(expected, rel=0.02)
 
 
-def test_training_by_hand_refuses_other_networks(cfg):
+def test_training_by_hand_refuses_other_networks(lecture_config):
     with pytest.raises(UserError, match="network: closed-form gradients need linear layers"):
-        train(cfg(BY_HAND, "network.dropout=0.1"))
+        train(lecture_config(BY_HAND, "network.dropout=0.1"))
 
 
 def test_training_by_hand_refuses_a_single_output():
@@ -74,10 +77,14 @@ def test_training_by_hand_refuses_a_single_output():
         )  # fmt: skip
 
 
-def test_gradients_by_hand_are_not_stacked(cfg, tmp_path, capsys):
+def test_gradients_by_hand_are_not_stacked(lecture_config, tmp_path, capsys):
     """A stack has its gradients from autograd."""
     jobs = [
-        Job(cfg(BY_HAND, "trainer.max_epochs=1", f"seed={seed}"), [], tmp_path / str(seed))
+        Job(
+            lecture_config(BY_HAND, "trainer.max_epochs=1", f"seed={seed}"),
+            [],
+            tmp_path / str(seed),
+        )
         for seed in (0, 1)
     ]
     assert [result.status for result in train_jobs(jobs)] == ["finished"] * 2
@@ -87,7 +94,7 @@ def test_gradients_by_hand_are_not_stacked(cfg, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_two_processes_train_by_hand_as_one(start: Start):
+def test_training_by_hand_in_two_processes(start: Start):
     folders = []
     for trainer in ("default", "ddp"):
         process = start(BY_HAND, f"trainer={trainer}", "trainer.max_epochs=2", "data.batch_size=20")

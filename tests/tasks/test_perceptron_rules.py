@@ -1,4 +1,4 @@
-"""The perceptron and its rivals, held against plain loops; what each can fit and what it can't."""
+"""The perceptron rules, compared with plain loops, and which points they can fit."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -31,11 +31,11 @@ Configure = Callable[..., DictConfig]
 
 @pytest.fixture
 def configure(compose: Callable, tmp_path: Path) -> Configure:
-    """``configure("experiment=perceptron", ...)``: without figures, with logs in a folder."""
+    """``configure("experiment=perceptron", ...)``: a config without figures."""
 
-    def make(*words: str) -> DictConfig:
-        usual = ["trainer.accelerator=cpu", "callbacks=none", "logger=none", f"logs='{tmp_path}'"]
-        return compose(*usual, *words)
+    def make(*overrides: str) -> DictConfig:
+        common = ["trainer.accelerator=cpu", "callbacks=none", "logger=none", f"logs='{tmp_path}'"]
+        return compose(*common, *overrides)
 
     return make
 
@@ -45,7 +45,7 @@ def configure(compose: Callable, tmp_path: Path) -> Configure:
 
 @contextmanager
 def recorded() -> Iterator[list[np.ndarray]]:
-    """The weights and the bias of a linear layer after each step, in one array each."""
+    """Record the weights and the bias of a linear layer after each step in two lists."""
     steps: list[np.ndarray] = []
 
     def note(optimizer: Optimizer, *_: Any) -> None:
@@ -63,7 +63,7 @@ Start = tuple[np.ndarray, np.ndarray, np.ndarray, list[list[np.ndarray]]]
 
 
 def start(cfg: DictConfig) -> Start:
-    """Inputs with a constant 1, classes, first weights, and the rows of each batch by epoch."""
+    """Return inputs with a constant 1, classes, initial weights, and rows by batch and epoch."""
     data, task = build_task(cfg)
     data.setup()
     x, y = (tensor.double().numpy() for tensor in data.splits["train"])
@@ -128,7 +128,7 @@ def by_logistic_regression(cfg: DictConfig) -> list[np.ndarray]:
         ("logistic_regression", by_logistic_regression),
     ],
 )
-def test_every_weight_after_every_batch_is_that_of_a_plain_loop(
+def test_weights_after_every_batch_equal_a_plain_loop(
     name: str, loop: Callable, batch_size: int, configure: Configure
 ) -> None:
     cfg = configure(
@@ -146,13 +146,13 @@ def test_every_weight_after_every_batch_is_that_of_a_plain_loop(
 # --- the rules ----------------------------------------------------------------------------------
 
 
-def task(rule: str) -> PerceptronRule:
+def perceptron_task(rule: str) -> PerceptronRule:
     return make_task(PerceptronRule, rule=rule)
 
 
 def gradient(rule: str, z: torch.Tensor, target: torch.Tensor) -> np.ndarray:
     z = z.clone().requires_grad_()
-    task(rule).loss(z, target).backward()
+    perceptron_task(rule).loss(z, target).backward()
     return z.grad.numpy()
 
 
@@ -173,17 +173,17 @@ def test_gradients_of_one_class_against_all_others(rows: list[list[float]], data
     )
 
 
-def test_an_error_is_a_sign_that_is_not_the_target() -> None:
+def test_an_output_with_the_wrong_sign_is_an_error() -> None:
     z, target = torch.tensor([[-2.0], [-1.0], [0.5], [3.0]]), torch.tensor([0, 1, 0, 1])
-    assert task("lecture").measure(z, target)["error"].tolist() == [0, 1, 1, 0]
+    assert perceptron_task("lecture").measure(z, target)["error"].tolist() == [0, 1, 1, 0]
 
 
-def test_of_several_outputs_the_largest_wins() -> None:
+def test_the_largest_output_is_the_predicted_class() -> None:
     z, target = torch.tensor([[-3.0, -2.0, -5.0], [1.0, 2.0, 3.0]]), torch.tensor([1, 1])
-    assert task("lecture").measure(z, target)["error"].tolist() == [0, 1]
+    assert perceptron_task("lecture").measure(z, target)["error"].tolist() == [0, 1]
 
 
-def test_weights_and_biases_start_as_normal_random_numbers() -> None:
+def test_initial_weights_and_biases_are_normally_distributed() -> None:
     torch.manual_seed(0)
     network = Network(100, 2_000, std=0.05)
     for parameter in network.parameters():
@@ -198,28 +198,28 @@ def test_weights_and_biases_start_as_normal_random_numbers() -> None:
 
 
 def error_at_the_end(result: Result) -> float:
-    """The part of the training points that the last network takes for the other class."""
+    """Return the training error of the last network."""
     entry, _, _ = measure(RunFolder(result.folder), "train", "last")
     return entry.metrics["error"]
 
 
 @pytest.mark.parametrize("name", ["perceptron", "perceptron_rosenblatt"])
 @pytest.mark.parametrize("seed", range(3))
-def test_a_perceptron_fits_what_a_line_separates(
+def test_a_perceptron_fits_linearly_separable_points(
     name: str, seed: int, configure: Configure
 ) -> None:
-    words = ["data.set=separable", "data.size=60", f"seed={seed}", "trainer.max_epochs=30"]
-    result = train(configure(f"experiment={name}", *words))
+    overrides = ["data.set=separable", "data.size=60", f"seed={seed}", "trainer.max_epochs=30"]
+    result = train(configure(f"experiment={name}", *overrides))
     assert error_at_the_end(result) == 0
     assert result.last is not None
-    assert result.last["error/train"] == 0  # as the sweep's table tells it
+    assert result.last["error/train"] == 0  # as in the sweep's table
 
 
 @pytest.mark.parametrize("name", ["perceptron", "perceptron_rosenblatt", "logistic_regression"])
 @pytest.mark.parametrize("data", ["xor", "spirals"])
-def test_no_line_fits_the_others(name: str, data: str, configure: Configure) -> None:
-    words = [f"data.set={data}", "data.size=60", "trainer.max_epochs=20"]
-    result = train(configure(f"experiment={name}", *words))
+def test_a_perceptron_does_not_fit_other_points(name: str, data: str, configure: Configure) -> None:
+    overrides = [f"data.set={data}", "data.size=60", "trainer.max_epochs=20"]
+    result = train(configure(f"experiment={name}", *overrides))
     assert min(row["error/train"] for row in RunFolder(result.folder).history) > 0.1
     assert error_at_the_end(result) > 0.2
 
@@ -227,40 +227,45 @@ def test_no_line_fits_the_others(name: str, data: str, configure: Configure) -> 
 @pytest.mark.parametrize(
     ("data", "epochs"), [("separable", 10), ("xor", 10), ("spirals", 150)]
 )  # fmt: skip
-def test_a_multilayer_perceptron_fits_all(data: str, epochs: int, configure: Configure) -> None:
-    words = [f"data.set={data}", f"trainer.max_epochs={epochs}"]
-    result = train(configure("experiment=points_mlp", *words))
+def test_a_multilayer_perceptron_fits_all_sets(
+    data: str, epochs: int, configure: Configure
+) -> None:
+    overrides = [f"data.set={data}", f"trainer.max_epochs={epochs}"]
+    result = train(configure("experiment=points_mlp", *overrides))
     assert error_at_the_end(result) == 0
     assert result.last is not None
     assert result.last["error/train"] == 0
 
 
-def jobs(configure: Configure, folder: Path, *own: Sequence[str]) -> list[Job]:
-    return [Job(configure(*words), words, folder / str(i)) for i, words in enumerate(own)]
+def jobs(configure: Configure, folder: Path, *job_overrides: Sequence[str]) -> list[Job]:
+    return [
+        Job(configure(*overrides), overrides, folder / str(i))
+        for i, overrides in enumerate(job_overrides)
+    ]
 
 
 def test_only_a_convex_loss_has_one_minimum(configure: Configure, tmp_path: Path) -> None:
     common = ["data.set=xor", "data.points_seed=0", "trainer.max_epochs=50"]
     losses = {}
     for name in ("logistic_regression", "minimal_mlp"):
-        own = [[f"experiment={name}", *common, f"seed={seed}"] for seed in range(4)]
-        results = train_jobs(jobs(configure, tmp_path / name, *own))
+        job_overrides = [[f"experiment={name}", *common, f"seed={seed}"] for seed in range(4)]
+        results = train_jobs(jobs(configure, tmp_path / name, *job_overrides))
         losses[name] = [result.last["loss/train"] for result in results if result.last]
     assert np.ptp(losses["logistic_regression"]) < 1e-3
     assert np.ptp(losses["minimal_mlp"]) > 0.4
 
 
 @pytest.mark.parametrize("fixed", [False, True])
-def test_only_jobs_with_the_same_points_train_as_one(
+def test_only_jobs_with_the_same_points_train_as_a_stack(
     fixed: bool, configure: Configure, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     common = ["experiment=perceptron", "data.set=overlapping", "trainer.max_epochs=3"]
     common += ["data.points_seed=5"] if fixed else []
-    own = [[*common, f"seed={seed}"] for seed in (0, 1)]
-    together = train_jobs(jobs(configure, tmp_path / "sweep", *own))
+    job_overrides = [[*common, f"seed={seed}"] for seed in (0, 1)]
+    together = train_jobs(jobs(configure, tmp_path / "sweep", *job_overrides))
     assert ("2 jobs train as one network" in capsys.readouterr().out) == fixed
-    for result, words in zip(together, own, strict=True):
-        alone = train(configure(*words))
+    for result, overrides in zip(together, job_overrides, strict=True):
+        alone = train(configure(*overrides))
         assert result.last is not None
         assert alone.last is not None
         assert result.last["loss/train"] == pytest.approx(alone.last["loss/train"], rel=1e-4)

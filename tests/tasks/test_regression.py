@@ -1,4 +1,4 @@
-"""Regression: losses, and metrics that tell of the worst example."""
+"""Regression: losses and metrics, including the largest error."""
 
 import math
 import subprocess
@@ -11,7 +11,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import torch
-from helpers import history, make_task
+from helpers import history, regression_task
 from hypothesis import given
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio
@@ -22,16 +22,9 @@ from mlp_lab.data.batches import ChunkLoader
 from mlp_lab.runs.train import Training, fit_alone
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
-from mlp_lab.tasks.regression import Regression
 
 FORMULAS = {"half_squared_error": 0.5, "squared_error": 1.0}
 shapes = st.tuples(st.integers(1, 40), st.integers(1, 5))
-
-
-def task(
-    loss: str = "half_squared_error", output: str = "identity", peak: float | None = None
-) -> Regression:
-    return make_task(Regression, loss=loss, output=output, peak=peak, output_bias=None)
 
 
 def example(examples: int, outputs: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -45,25 +38,25 @@ def example(examples: int, outputs: int, seed: int) -> tuple[torch.Tensor, torch
 def test_losses(loss: str, shape: tuple[int, int], seed: int) -> None:
     f, y = example(*shape, seed)
     expected = FORMULAS[loss] * np.mean((f.numpy() - y.numpy()) ** 2)
-    assert task(loss).loss(f, y).item() == pytest.approx(expected, rel=1e-12)
+    assert regression_task(loss).loss(f, y).item() == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_gradient_of_half_the_squared_error_is_the_error() -> None:
     f, y = example(20, 1, 0)
     f.requires_grad_()
-    task().loss(f, y).backward()
+    regression_task().loss(f, y).backward()
     np.testing.assert_allclose(f.grad, (f - y).detach() / 20, rtol=1e-12)
 
 
 @given(shapes, st.integers(0, 99), st.integers(1, 50), st.integers(1, 50))
-def test_evaluation_is_a_mean_and_a_maximum_whatever_the_batches(
+def test_evaluation_is_a_mean_and_a_maximum_for_any_batch_size(
     shape: tuple[int, int], seed: int, batch_size: int, chunk: int
 ) -> None:
     f, y = example(*shape, seed)
     with patch.object(batches, "CHUNK", chunk):
-        found = task().evaluate(ChunkLoader((f, y), batch_size))
+        actual = regression_task().evaluate(ChunkLoader((f, y), batch_size))
     error = f.numpy() - y.numpy()
-    assert found == pytest.approx(
+    assert actual == pytest.approx(
         {
             "loss": np.mean(error**2) / 2,
             "squared_error": np.mean(error**2),
@@ -74,26 +67,26 @@ def test_evaluation_is_a_mean_and_a_maximum_whatever_the_batches(
 
 
 @given(shapes, st.integers(0, 99), st.integers(1, 50), st.floats(0.1, 300))
-def test_psnr_is_that_of_the_whole_split_whatever_the_batches(
+def test_psnr_is_computed_over_the_whole_split_for_any_batch_size(
     shape: tuple[int, int], seed: int, batch_size: int, peak: float
 ) -> None:
     f, y = example(*shape, seed)
     psnr = peak_signal_noise_ratio(y.numpy(), f.numpy(), data_range=peak)
-    found = task(peak=peak)
-    assert found.metrics == ("squared_error", "largest_error", "psnr")
-    assert found.evaluate(ChunkLoader((f, y), batch_size))["psnr"] == pytest.approx(psnr, rel=1e-5)
+    actual = regression_task(peak=peak)
+    assert actual.metrics == ("squared_error", "largest_error", "psnr")
+    assert actual.evaluate(ChunkLoader((f, y), batch_size))["psnr"] == pytest.approx(psnr, rel=1e-5)
 
 
 @pytest.mark.parametrize(("error", "psnr"), [(0.0, math.inf), (math.inf, -math.inf)])
-def test_psnr_at_its_ends(error: float, psnr: float) -> None:
+def test_psnr_of_zero_and_infinite_error(error: float, psnr: float) -> None:
     y = torch.zeros(3, 1)
-    assert task(peak=1.0).evaluate(ChunkLoader((y + error, y), 2))["psnr"] == psnr
+    assert regression_task(peak=1.0).evaluate(ChunkLoader((y + error, y), 2))["psnr"] == psnr
 
 
 @given(shapes, st.integers(0, 99))
-def test_a_sigmoid_comes_before_all_that_is_measured(shape: tuple[int, int], seed: int) -> None:
+def test_the_sigmoid_is_applied_before_all_metrics(shape: tuple[int, int], seed: int) -> None:
     f, y = example(*shape, seed)
-    squashed, bare = task(output="sigmoid"), task()
+    squashed, bare = regression_task(output="sigmoid"), regression_task()
     values = 1 / (1 + np.exp(-f.numpy()))
     np.testing.assert_allclose(squashed.predictions(f), values, rtol=1e-12)
     assert torch.equal(bare.predictions(f), f)
@@ -103,40 +96,45 @@ def test_a_sigmoid_comes_before_all_that_is_measured(shape: tuple[int, int], see
 
 @pytest.mark.parametrize("output", ["identity", "sigmoid"])
 @pytest.mark.parametrize("grey", [True, False])
-def test_values_start_around_the_mean_of_the_training_targets(
+def test_initial_outputs_are_near_the_mean_of_the_training_targets(
     output: str, grey: bool, compose: Callable, tmp_path: Path
 ) -> None:
-    words = ["experiment=image_tancik", "data.size=16", "data.image=text", f"data.grey={grey}"]
-    words += ["trainer.accelerator=cpu", "trainer.max_epochs=1", "data.passes=1", "callbacks=none"]
-    words += [f"task.output={output}", "task.output_bias=mean", f"logs='{tmp_path}'"]
-    training = Training.new(compose(*words))
+    overrides = ["experiment=image_tancik", "data.size=16", "data.image=text", f"data.grey={grey}"]
+    overrides += [
+        "trainer.accelerator=cpu",
+        "trainer.max_epochs=1",
+        "data.passes=1",
+        "callbacks=none",
+    ]
+    overrides += [f"task.output={output}", "task.output_bias=mean", f"logs='{tmp_path}'"]
+    training = Training.new(compose(*overrides))
     with torch.no_grad():
         training.task.network[-1].weight.zero_()
         values = training.task.predictions(training.task(torch.rand(5, 2)))
     training.data.setup()
     mean = training.data.splits["train"][1].mean(0)
     np.testing.assert_allclose(values, mean.clamp(1e-3, 1 - 1e-3).expand(5, -1), rtol=1e-5)
-    # What goes on has learnt better.
+    # Training improves the initial outputs.
     result = fit_alone(training, test=False, terminal=False)
     bias = training.task.network[-1].bias
     again = Training.going_on(result.folder, {"trainer.max_epochs": 2})
     assert torch.equal(again.task.network[-1].bias, bias)
 
 
-def test_targets_of_one_output_may_be_a_row() -> None:
+def test_targets_of_one_output_may_be_one_dimensional() -> None:
     f, y = example(9, 1, 0)
-    assert task().loss(f, y[:, 0]) == task().loss(f, y)
-    for name, values in task().measure(f, y).items():
-        assert torch.equal(task().measure(f, y[:, 0])[name], values)
+    assert regression_task().loss(f, y[:, 0]) == regression_task().loss(f, y)
+    for name, values in regression_task().measure(f, y).items():
+        assert torch.equal(regression_task().measure(f, y[:, 0])[name], values)
         assert values.shape == (9,)
 
 
 def test_an_empty_share_of_a_batch_adds_nothing() -> None:
     f, y = example(3, 1, 0)
     # Of the batches {0, 1} and {2}, the second of two processes has the example 1 only.
-    found = task().evaluate(ChunkLoader((f, y), 2).share(1, 2))
-    assert found["largest_error"] == pytest.approx((f - y)[1].abs().item())
-    assert found["squared_error"] == pytest.approx((f - y)[1].square().item())
+    actual = regression_task().evaluate(ChunkLoader((f, y), 2).share(1, 2))
+    assert actual["largest_error"] == pytest.approx((f - y)[1].abs().item())
+    assert actual["squared_error"] == pytest.approx((f - y)[1].square().item())
 
 
 # --- in trainings -------------------------------------------------------------------------------
@@ -145,9 +143,9 @@ USUAL = ["experiment=curve_fit", "trainer.accelerator=cpu", "trainer.max_epochs=
 
 
 def test_the_history_has_the_largest_error_of_each_epoch(compose: Callable, tmp_path: Path) -> None:
-    words = [*USUAL, "callbacks=none", f"logs='{tmp_path}'"]
-    words += ["data.batch_size=10", "data.passes=8"]  # several chunks an epoch
-    training = Training.new(compose(*words))
+    overrides = [*USUAL, "callbacks=none", f"logs='{tmp_path}'"]
+    overrides += ["data.batch_size=10", "data.passes=8"]  # several chunks an epoch
+    training = Training.new(compose(*overrides))
     measured: list[torch.Tensor] = []
     measure = training.task.measure
 
@@ -169,18 +167,22 @@ def test_the_history_has_the_largest_error_of_each_epoch(compose: Callable, tmp_
     assert rows[-1]["squared_error/validation"] == pytest.approx(np.mean((fit - y) ** 2), rel=1e-4)
 
 
-def test_a_stack_has_the_largest_errors_of_its_members(compose: Callable, tmp_path: Path) -> None:
-    own = [["optimizer.lr=0.01", "callbacks=curve"], ["optimizer.lr=0.1"], ["seed=4"]]
-    usual = [*USUAL, "callbacks=none", "logger=none"]
+def test_a_stack_reports_the_largest_error_of_each_member(
+    compose: Callable, tmp_path: Path
+) -> None:
+    job_overrides = [["optimizer.lr=0.01", "callbacks=curve"], ["optimizer.lr=0.1"], ["seed=4"]]
+    common = [*USUAL, "callbacks=none", "logger=none"]
 
     def jobs(name: str) -> list[Job]:
-        folders = [tmp_path / name / str(i) for i in range(len(own))]
-        return [Job(compose(*usual, *w), w, f) for w, f in zip(own, folders, strict=True)]
+        folders = [tmp_path / name / str(i) for i in range(len(job_overrides))]
+        return [
+            Job(compose(*common, *w), w, f) for w, f in zip(job_overrides, folders, strict=True)
+        ]
 
     for job in jobs("alone"):
         fit_alone(Training.new(job.cfg, job.overrides, job.folder), test=False, terminal=False)
     train_jobs(jobs("stacked"))
-    for i in range(len(own)):
+    for i in range(len(job_overrides)):
         alone, stacked = (history(tmp_path / name / str(i)) for name in ("alone", "stacked"))
         for one, other in zip(alone, stacked, strict=True):
             del one["seconds"], other["seconds"]
@@ -189,18 +191,18 @@ def test_a_stack_has_the_largest_errors_of_its_members(compose: Callable, tmp_pa
 
 
 @given(st.integers(1, 30), st.integers(0, 30), st.integers(0, 99))
-def test_processes_add_what_is_a_mean_and_compare_what_is_a_maximum(
+def test_processes_average_means_and_take_the_maximum_of_maxima(
     here: int, there: int, seed: int
 ) -> None:
     f, y = example(here + there, 2, seed)
-    own, other = task(), task()
-    for each, rows in ((own, slice(here)), (other, slice(here, None))):
+    first, other = regression_task(), regression_task()
+    for each, rows in ((first, slice(here)), (other, slice(here, None))):
         each.on_validation_epoch_start()
         each.record_validation([f[rows]], [y[rows]])
     sent: list[torch.Tensor] = []
 
     class Trainer:
-        """Of two processes; a reduction takes place in the tensor itself, as torch's does."""
+        """Trainer of two processes; reductions are in place, as in torch."""
 
         world_size = 2
         callback_metrics: ClassVar[dict] = {}
@@ -216,17 +218,17 @@ def test_processes_add_what_is_a_mean_and_compare_what_is_a_maximum(
             both = {"sum": torch.add, "max": torch.maximum}[reduce_op](values, sent[0])
             return values.copy_(both)
 
-    own.trainer = trainer = Trainer()  # a task keeps a weak reference only
+    first.trainer = trainer = Trainer()  # a task keeps a weak reference only
     other._sums["validation"].gather(trainer, torch.device("cpu"))
-    own._log_means("validation")
-    expected = task().evaluate(ChunkLoader((f, y), 100))
-    assert own.means == pytest.approx({f"{k}/validation": v for k, v in expected.items()})
+    first._log_means("validation")
+    expected = regression_task().evaluate(ChunkLoader((f, y), 100))
+    assert first.means == pytest.approx({f"{k}/validation": v for k, v in expected.items()})
     del trainer
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "own",
+    "overrides",
     [
         ["data.batch_size=20"],
         # More than the 2,048 examples of a microbatch in each process.
@@ -234,15 +236,15 @@ def test_processes_add_what_is_a_mean_and_compare_what_is_a_maximum(
     ],
     ids=["minibatches", "microbatches"],
 )
-def test_two_processes_do_what_one_does(own: list[str], tmp_path: Path) -> None:
-    words = [*USUAL, *own, "callbacks=none", "logger=none"]
+def test_two_processes_give_the_results_of_one(overrides: list[str], tmp_path: Path) -> None:
+    common = [*USUAL, *overrides, "callbacks=none", "logger=none"]
     for trainer in ("default", "ddp"):
         command = [
             sys.executable,
             CONFIG_FOLDER.parent / "scripts" / "train.py",
             f"trainer={trainer}",
         ]
-        done = subprocess.run([*command, *words, f"logs='{tmp_path / trainer}'"], timeout=200)
+        done = subprocess.run([*command, *common, f"logs='{tmp_path / trainer}'"], timeout=200)
         assert done.returncode == 0
     folders = [next((tmp_path / trainer / "curve_fit").iterdir()) for trainer in ("default", "ddp")]
     alone, together = map(history, folders)

@@ -1,4 +1,4 @@
-"""One digit in many variants, drawn before a training with augmentation."""
+"""Figure of augmented variants of one digit, drawn before training."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,34 +19,36 @@ Drawn = list[tuple[np.ndarray, list[str]]]
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Drawn:
-    """The pictures and captions of each figure."""
-    found: Drawn = []
+    """Return the images and captions of each figure."""
+    calls: Drawn = []
     real = image_grid.image_grid
 
     def examples(images: np.ndarray, captions: list[str], columns: int = 8) -> object:
-        found.append((images, captions))
+        calls.append((images, captions))
         return real(images, captions, columns)
 
     monkeypatch.setattr(image_grid, "image_grid", examples)
-    return found
+    return calls
 
 
 @pytest.fixture
-def cfg(mnist_config: Callable) -> Callable[..., Any]:
-    """``cfg("seed=1", ...)``: a config of one step with five variants."""
-    usual = ["trainer.max_epochs=1", "trainer.limit_train_batches=1"]
-    usual += [
+def augmented_config(mnist_config: Callable) -> Callable[..., Any]:
+    """``augmented_config("seed=1", ...)``: return the config of one step with five variants."""
+    common = ["trainer.max_epochs=1", "trainer.limit_train_batches=1"]
+    common += [
         "callbacks=augmented_examples",
         "augmentation=affine_elastic",
         "callbacks.augmented_examples.count=5",
     ]
-    usual += ["callbacks.loss_curves=null", "callbacks.weights=null"]
-    return lambda *words: mnist_config(*usual, *words)
+    common += ["callbacks.loss_curves=null", "callbacks.weights=null"]
+    return lambda *overrides: mnist_config(*common, *overrides)
 
 
-def test_the_digit_and_its_variants(drawn: Drawn, cfg: Callable, tiny_mnist: Path) -> None:
-    for words in (["seed=1"], ["seed=1", "data.standardize=false"], ["seed=2"]):
-        result = train(cfg(*words))
+def test_the_digit_and_its_variants(
+    drawn: Drawn, augmented_config: Callable, tiny_mnist: Path
+) -> None:
+    for overrides in (["seed=1"], ["seed=1", "data.standardize=false"], ["seed=2"]):
+        result = train(augmented_config(*overrides))
     raw = (tiny_mnist / "MNIST" / "raw" / "train-images-idx3-ubyte").read_bytes()
     first = np.frombuffer(raw, np.uint8, 784, offset=16).reshape(28, 28) / 255
     for images, captions in drawn:
@@ -63,17 +65,21 @@ def test_the_digit_and_its_variants(drawn: Drawn, cfg: Callable, tiny_mnist: Pat
     assert "variants" in EventAccumulator(result.folder).Reload().Tags()["images"]
 
 
-def test_the_training_does_not_notice(cfg: Callable) -> None:
+def test_augmented_examples_do_not_change_the_training(augmented_config: Callable) -> None:
     with_it, without = (
-        read_checkpoint(RunFolder(train(cfg(*words)).folder).checkpoint("last"))["state_dict"]
-        for words in ([], ["callbacks.augmented_examples=null"])
+        read_checkpoint(RunFolder(train(augmented_config(*overrides)).folder).checkpoint("last"))[
+            "state_dict"
+        ]
+        for overrides in ([], ["callbacks.augmented_examples=null"])
     )
     assert all(torch.equal(without[name], value) for name, value in with_it.items())
 
 
-def test_drawn_once_and_only_where_there_is_an_augmentation(drawn: Drawn, cfg: Callable) -> None:
-    train(cfg("augmentation=none"))
+def test_augmented_examples_are_drawn_once_and_only_with_augmentation(
+    drawn: Drawn, augmented_config: Callable
+) -> None:
+    train(augmented_config("augmentation=none"))
     assert not drawn
-    result = train(cfg())
+    result = train(augmented_config())
     resume(result.folder, {"trainer.max_epochs": 2})
     assert len(drawn) == 1

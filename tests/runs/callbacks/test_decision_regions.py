@@ -1,4 +1,4 @@
-"""What is drawn of networks on points in the plane: it is what they compute, and all of it."""
+"""Figures of networks on points in the plane: decision regions and weights."""
 
 import io
 from collections.abc import Callable
@@ -33,19 +33,19 @@ Configure = Callable[..., DictConfig]
 
 @pytest.fixture
 def configure(compose: Callable, tmp_path: Path) -> Configure:
-    """``configure("experiment=perceptron", ...)``: 30 points, 8 epochs, no progress bar."""
+    """``configure("experiment=perceptron", ...)``: 30 points, 8 epochs."""
 
-    def make(*words: str, callbacks: str = "points") -> DictConfig:
-        usual = ["trainer.accelerator=cpu", "trainer.max_epochs=8", f"logs='{tmp_path}'"]
-        usual += [] if "data=csv" in words else ["data.size=30"]
-        usual += ["callbacks=none"] if callbacks == "none" else ["~callbacks.progress"]
-        return compose(*usual, *words)
+    def make(*overrides: str, callbacks: str = "points") -> DictConfig:
+        common = ["trainer.accelerator=cpu", "trainer.max_epochs=8", f"logs='{tmp_path}'"]
+        common += [] if "data=csv" in overrides else ["data.size=30"]
+        common += ["callbacks=none"] if callbacks == "none" else ["~callbacks.progress"]
+        return compose(*common, *overrides)
 
     return make
 
 
 def kept(result: Result, name: str) -> dict[str, Any]:
-    """What a callback left in the last checkpoint."""
+    """Return the state of a callback in the last checkpoint."""
     return read_checkpoint(RunFolder(result.folder).checkpoint("last"))["callbacks"][name]
 
 
@@ -72,7 +72,7 @@ def drawn(
 
 
 @pytest.mark.parametrize("name", ["perceptron", "logistic_regression", "points_mlp"])
-def test_regions_and_errors_are_those_of_the_network(
+def test_regions_and_errors_equal_the_networks_outputs(
     name: str, configure: Configure, drawn: list
 ) -> None:
     cfg = configure(f"experiment={name}", "data.set=overlapping")
@@ -109,7 +109,7 @@ def test_regions_and_errors_are_those_of_the_network(
 
 
 @pytest.mark.usefixtures("drawn")
-def test_networks_are_looked_at_six_times_a_decade(configure: Configure) -> None:
+def test_regions_are_recorded_six_times_a_decade(configure: Configure) -> None:
     result = train(configure("experiment=perceptron", "trainer.max_epochs=80", "logger=none"))
     expected = [0, 1, 2, 3, 5, 7, 10, 15, 22, 32, 46, 68]
     assert list(kept(result, "DecisionRegions")["seen"]) == expected
@@ -131,10 +131,10 @@ def test_tensorboard_shows_the_strip_and_each_frame(configure: Configure) -> Non
             assert abs(one - other).mean() < 6  # of 255: a GIF has 256 colours
 
 
-def test_figures_do_not_touch_the_training(configure: Configure) -> None:
-    words = ["experiment=points_mlp", "network.dropout=0.5", "network.normalization=batch"]
-    words += ["trainer.max_epochs=2"]
-    watched, plain = train(configure(*words)), train(configure(*words, callbacks="none"))
+def test_figures_do_not_change_the_training(configure: Configure) -> None:
+    overrides = ["experiment=points_mlp", "network.dropout=0.5", "network.normalization=batch"]
+    overrides += ["trainer.max_epochs=2"]
+    watched, plain = train(configure(*overrides)), train(configure(*overrides, callbacks="none"))
     one, other = (
         read_checkpoint(RunFolder(r.folder).checkpoint("last"))["state_dict"]
         for r in (watched, plain)
@@ -142,7 +142,7 @@ def test_figures_do_not_touch_the_training(configure: Configure) -> None:
     assert all(torch.equal(one[name], other[name]) for name in other)
 
 
-def test_a_resumed_run_shows_what_one_shows_that_was_not_interrupted(
+def test_a_resumed_run_draws_the_regions_of_an_uninterrupted_run(
     configure: Configure, drawn: list
 ) -> None:
     cfg = configure("experiment=perceptron", "data.set=xor", "logger=none")
@@ -165,16 +165,19 @@ def test_a_resumed_run_shows_what_one_shows_that_was_not_interrupted(
 
 
 @pytest.mark.usefixtures("drawn")
-def test_members_of_a_stack_leave_what_single_runs_leave(
+def test_members_of_a_stack_have_the_regions_of_single_runs(
     configure: Configure, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     common = ["experiment=perceptron", "data.set=overlapping", "data.points_seed=0"]
-    own = [[*common, f"seed={seed}"] for seed in (0, 1)]
-    jobs = [Job(configure(*words), words, tmp_path / str(i)) for i, words in enumerate(own)]
+    job_overrides = [[*common, f"seed={seed}"] for seed in (0, 1)]
+    jobs = [
+        Job(configure(*overrides), overrides, tmp_path / str(i))
+        for i, overrides in enumerate(job_overrides)
+    ]
     members = train_jobs(jobs)
     assert "2 jobs train as one network" in capsys.readouterr().out
-    for member, words in zip(members, own, strict=True):
-        alone = train(configure(*words))
+    for member, overrides in zip(members, job_overrides, strict=True):
+        alone = train(configure(*overrides))
         assert kept(member, "DecisionRegions")["seen"].keys() == {0, 1, 2, 3, 5, 7}
         np.testing.assert_allclose(
             kept(member, "FirstLayerWeights")["history"],
@@ -189,19 +192,24 @@ def test_members_of_a_stack_leave_what_single_runs_leave(
 def test_three_classes_of_a_file(configure: Configure, tmp_path: Path, drawn: list) -> None:
     rows = [f"{100 + i % 3},{1e-3 * (i % 5)},{'abc'[i % 3]}" for i in range(30)]
     (tmp_path / "points.csv").write_text("height,width,kind\n" + "\n".join(rows))
-    words = ["data=csv", f"data.file='{tmp_path}/points.csv'"]
-    train(configure("experiment=points_mlp", *words))
+    overrides = ["data=csv", f"data.file='{tmp_path}/points.csv'"]
+    train(configure("experiment=points_mlp", *overrides))
     points, panels = drawn[0]
     assert (points.class_names, points.feature_names) == (("a", "b", "c"), ("height", "width"))
-    np.testing.assert_allclose(points.coordinates[:, 0], 100 + points.classes)  # their own units
+    np.testing.assert_allclose(points.coordinates[:, 0], 100 + points.classes)  # not standardized
     assert set(np.unique(panels[-1].classes)) == {0, 1, 2}
 
 
 def test_other_data_have_no_such_figures(
     compose: Callable, tiny_mnist: Path, tmp_path: Path
 ) -> None:
-    words = ["experiment=perceptron", "data=mnist", "trainer.max_epochs=1", f"logs='{tmp_path}'"]
-    result = train(compose(*words, f"data.root='{tiny_mnist}'", "trainer.accelerator=cpu"))
+    overrides = [
+        "experiment=perceptron",
+        "data=mnist",
+        "trainer.max_epochs=1",
+        f"logs='{tmp_path}'",
+    ]
+    result = train(compose(*overrides, f"data.root='{tiny_mnist}'", "trainer.accelerator=cpu"))
     figures_there = {path.name for path in (Path(result.folder) / "figures").iterdir()}
     assert figures_there == {"loss_curves.png", "weights.png"}
     assert kept(result, "FirstLayerWeights") == {"history": []}
@@ -225,7 +233,7 @@ POINTS = class_regions.ScatterPoints(
 
 
 @pytest.mark.parametrize("panels", [1, 2, 6])
-def test_nothing_of_the_figure_is_cut_off(panels: int) -> None:
+def test_the_figure_is_not_clipped(panels: int) -> None:
     figure = class_regions.decision_regions(
         POINTS, [some_regions([0, 1], [2, 1], wrong=2)] * panels
     )
@@ -237,7 +245,7 @@ def test_nothing_of_the_figure_is_cut_off(panels: int) -> None:
     assert not any(legend.get_window_extent().overlaps(panel.bbox) for panel in figure.axes)
 
 
-def test_each_place_has_the_colour_of_its_class() -> None:
+def test_each_point_has_the_colour_of_its_class() -> None:
     figure = class_regions.decision_regions(POINTS, [some_regions([0, 1], [2, 1], wrong=2)])
     [panel] = figure.axes
     shown = panel.images[0].get_array()
@@ -251,7 +259,7 @@ def test_each_place_has_the_colour_of_its_class() -> None:
     np.testing.assert_array_equal(wrong, POINTS.coordinates[:2])
 
 
-def test_a_network_that_knows_one_class_only_has_no_boundary() -> None:
+def test_a_network_that_predicts_one_class_has_no_boundary() -> None:
     class_regions.rgb_pixels(
         class_regions.decision_regions(POINTS, [some_regions([0, 0], [0, 0], wrong=4)])
     )
@@ -260,7 +268,7 @@ def test_a_network_that_knows_one_class_only_has_no_boundary() -> None:
 # --- weights ------------------------------------------------------------------------------------
 
 
-def test_weights_are_noted_at_the_start_and_after_each_epoch(
+def test_weights_are_recorded_at_the_start_and_after_each_epoch(
     configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
@@ -282,7 +290,7 @@ def test_weights_are_noted_at_the_start_and_after_each_epoch(
         np.testing.assert_allclose(values[epoch], now)
 
 
-def test_curves_of_weights_bear_their_names() -> None:
+def test_weight_curves_are_labelled() -> None:
     values = np.random.default_rng(0).normal(size=(5, 3))
     figure = training_curves.weight_curves(values, ["w1", "w2", "bias"])
     lines = figure.axes[0].lines[:3]
@@ -299,7 +307,7 @@ def test_curves_of_weights_bear_their_names() -> None:
         (nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1)), 0),
     ],
 )
-def test_weights_are_those_of_one_small_layer(network: nn.Module, noted: int) -> None:
+def test_weights_are_recorded_only_for_one_small_layer(network: nn.Module, noted: int) -> None:
     task = pl.LightningModule()
     task.network = network
     callback = FirstLayerWeights()
@@ -307,7 +315,7 @@ def test_weights_are_those_of_one_small_layer(network: nn.Module, noted: int) ->
     assert sum(map(len, callback.history)) == noted
 
 
-def test_callbacks_give_back_what_they_are_given() -> None:
+def test_callbacks_restore_their_state() -> None:
     for callback, state in (
         (FirstLayerWeights(), {"history": [[1.0, 2.0]]}),
         (DecisionRegions(), {"seen": {0: (b"a", b"b")}}),
@@ -316,10 +324,10 @@ def test_callbacks_give_back_what_they_are_given() -> None:
         assert callback.state_dict() == state
 
 
-# --- weights that see a picture -----------------------------------------------------------------
+# --- weights of image networks ------------------------------------------------------------------
 
 
-def test_weights_that_see_a_picture_are_drawn_as_pictures(
+def test_first_layer_weights_of_image_networks_are_drawn_as_images(
     compose: Callable, tiny_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[np.ndarray] = []
@@ -330,8 +338,13 @@ def test_weights_that_see_a_picture_are_drawn_as_pictures(
         return plain(weights)
 
     monkeypatch.setattr(weight_images, "weight_images", note)
-    words = ["network.width=5", "trainer.max_epochs=1", f"logs='{tmp_path}'", "~callbacks.progress"]
-    result = train(compose(*words, f"data.root='{tiny_mnist}'", "trainer.accelerator=cpu"))
+    overrides = [
+        "network.width=5",
+        "trainer.max_epochs=1",
+        f"logs='{tmp_path}'",
+        "~callbacks.progress",
+    ]
+    result = train(compose(*overrides, f"data.root='{tiny_mnist}'", "trainer.accelerator=cpu"))
     weight = read_checkpoint(RunFolder(result.folder).checkpoint("last"))["state_dict"][
         "network.0.weight"
     ]

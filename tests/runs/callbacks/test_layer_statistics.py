@@ -1,4 +1,4 @@
-"""The callback that writes gradient norms and sparsity of layers, held against a plain loop."""
+"""The callback that writes gradient norms and sparsity of layers, compared with a plain loop."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,20 +25,20 @@ Experiment = Callable[..., Result]
 
 @pytest.fixture
 def config(mnist_config: Callable) -> Callable:
-    """``config("network.depth=3", ...)``: on the small MNIST, with the callback."""
+    """``config("network.depth=3", ...)``: return a config on the small MNIST with the callback."""
     common = ["trainer.max_epochs=3", "data.batch_size=50", "network.width=12"]
-    return lambda *own: mnist_config(*common, "callbacks=layers", *own)
+    return lambda *overrides: mnist_config(*common, "callbacks=layers", *overrides)
 
 
 def table(result: Result) -> np.ndarray:
-    """Epoch, layer, gradient norm and sparsity: ``[rows, 4]``."""
+    """Return epoch, layer, gradient norm and sparsity: ``[rows, 4]``."""
     names = ("epoch", "layer", "gradient norm", "sparsity")
     rows = RunFolder(result.folder).table("layers")
     return np.array([[row.get(name, np.nan) for name in names] for row in rows])
 
 
 def expected_rows(cfg: Any, checkpoint: Path | None, epoch: int, examples: int) -> np.ndarray:
-    """What a run's first weights, or those of a checkpoint, have to leave."""
+    """Return the expected rows for the initial weights or those of a checkpoint."""
     data, task = build_task(cfg)
     data.setup()
     if checkpoint is not None:
@@ -58,7 +58,7 @@ def expected_rows(cfg: Any, checkpoint: Path | None, epoch: int, examples: int) 
     return np.array(rows)
 
 
-def test_layers_csv_is_that_of_a_plain_loop(config: Callable) -> None:
+def test_layers_csv_equals_a_plain_loop(config: Callable) -> None:
     cfg = config("network.depth=3", "network.dropout=0.3", "callbacks.layers.examples=100")
     result = train(cfg)
     rows = table(result)
@@ -68,31 +68,31 @@ def test_layers_csv_is_that_of_a_plain_loop(config: Callable) -> None:
     np.testing.assert_allclose(rows[-4:], expected_rows(cfg, last, 3, 100), rtol=1e-5)
 
 
-def test_training_ends_with_the_same_weights_as_without(config: Callable) -> None:
-    own = ["network.dropout=0.2", "network.normalization=batch", "optimizer=adam"]
+def test_layer_statistics_do_not_change_the_weights(config: Callable) -> None:
+    common = ["network.dropout=0.2", "network.normalization=batch", "optimizer=adam"]
     states = [
-        read_checkpoint(RunFolder(train(config(*own, word)).folder).checkpoint("last"))[
+        read_checkpoint(RunFolder(train(config(*common, override)).folder).checkpoint("last"))[
             "state_dict"
         ]
-        for word in ("callbacks=layers", "callbacks=none")
+        for override in ("callbacks=layers", "callbacks=none")
     ]
     assert states[0].keys() == states[1].keys()
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
-def test_what_tensorboard_and_the_folder_show(config: Callable) -> None:
+def test_tensorboard_and_the_folder_have_the_layer_statistics(config: Callable) -> None:
     result = train(config("network.depth=2", "trainer.max_epochs=5"))
     events = EventAccumulator(result.folder, size_guidance={"histograms": 0}).Reload()
     rows = table(result)
     for layer in (1, 2, 3):
-        own = rows[rows[:, 1] == layer]
+        layer_rows = rows[rows[:, 1] == layer]
         scalars = events.Scalars(f"gradient norm/layer {layer:02}")
         assert [event.step for event in scalars] == list(range(6))
-        np.testing.assert_allclose([event.value for event in scalars], own[:, 2], rtol=1e-6)
+        np.testing.assert_allclose([event.value for event in scalars], layer_rows[:, 2], rtol=1e-6)
         histograms = events.Histograms(f"gradient/layer {layer:02}")
         assert [event.step for event in histograms] == [0, 1, 2, 4]
         norms = [event.histogram_value.sum_squares**0.5 for event in histograms]
-        np.testing.assert_allclose(norms, own[[0, 1, 2, 4], 2], rtol=1e-5)
+        np.testing.assert_allclose(norms, layer_rows[[0, 1, 2, 4], 2], rtol=1e-5)
     sparsity = [event.value for event in events.Scalars("sparsity/layer 02")]
     np.testing.assert_allclose(sparsity, rows[rows[:, 1] == 2][:, 3], rtol=1e-6)
     assert "sparsity/layer 03" not in events.Tags()["scalars"]
@@ -122,7 +122,7 @@ def test_gradients_of_zero_are_drawn(config: Callable) -> None:
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
-def test_a_resumed_run_goes_on_with_the_table(epochs: int, config: Callable) -> None:
+def test_a_resumed_run_continues_the_table(epochs: int, config: Callable) -> None:
     whole = train(config("optimizer=momentum"))
     part = train(config("optimizer=momentum", f"trainer.max_epochs={epochs}"))
     resume(part.folder, {"trainer.max_epochs": 3})
@@ -130,48 +130,48 @@ def test_a_resumed_run_goes_on_with_the_table(epochs: int, config: Callable) -> 
     assert one == other
 
 
-def test_a_run_that_diverges_leaves_what_it_saw(config: Callable) -> None:
+def test_a_diverging_run_keeps_its_layer_statistics(config: Callable) -> None:
     result = train(config("optimizer.lr=1e30"))
     assert result.status == "diverged"
     assert table(result)[:, 0].tolist() == [0, 0]
     assert (Path(result.folder) / "figures" / "gradient_norms.png").is_file()
 
 
-def test_a_stack_s_members_leave_what_they_leave_alone(
+def test_members_of_a_stack_have_the_layer_statistics_of_single_runs(
     config: Callable, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    own = [
+    job_overrides = [
         ["network.initialization=he", "seed=1"],
         ["network.initialization=xavier", "network.gain=0.5", "seed=1"],
         ["network.activation=tanh", "network.initialization=normal", "network.gain=0.1"],
     ]
     common = ["network.depth=2", "network.dropout=0.2", "trainer.precision=64-true"]
     jobs = [
-        Job(config(*common, *words), words, tmp_path / f"stacked_{number}")
-        for number, words in enumerate(own)
+        Job(config(*common, *overrides), overrides, tmp_path / f"stacked_{number}")
+        for number, overrides in enumerate(job_overrides)
     ]
     stacked = train_jobs(jobs)
     assert "3 jobs train as one network" in capsys.readouterr().out
-    for words, result in zip(own, stacked, strict=True):
-        alone = train(config(*common, *words))
+    for overrides, result in zip(job_overrides, stacked, strict=True):
+        alone = train(config(*common, *overrides))
         np.testing.assert_allclose(table(result), table(alone), rtol=1e-6)
 
 
-def test_first_weights_are_no_reason_to_train_apart(
+def test_jobs_with_different_initializations_train_as_a_stack(
     config: Callable, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     names = ("uniform", "xavier", "he", "normal")
-    own = [[f"network.initialization={name}"] for name in names] + [["network.gain=0.5"]]
+    job_overrides = [[f"network.initialization={name}"] for name in names] + [["network.gain=0.5"]]
     common = ["callbacks=none", "trainer.max_epochs=1", "optimizer.lr=0.01"]
-    jobs = [Job(config(*common, *w), w, tmp_path / str(i)) for i, w in enumerate(own)]
+    jobs = [Job(config(*common, *w), w, tmp_path / str(i)) for i, w in enumerate(job_overrides)]
     assert {result.status for result in train_jobs(jobs)} == {"finished"}
     assert "5 jobs train as one network" in capsys.readouterr().out
 
 
 @pytest.mark.slow
-def test_one_process_looks_for_all(start: Start, tmp_path: Path) -> None:
-    words = ["trainer=ddp", "trainer.max_epochs=1", "callbacks=layers", "name=two"]
-    process = start(*words)
+def test_only_the_first_process_writes_layer_statistics(start: Start, tmp_path: Path) -> None:
+    overrides = ["trainer=ddp", "trainer.max_epochs=1", "callbacks=layers", "name=two"]
+    process = start(*overrides)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, out + err
     [folder] = (tmp_path / "two").iterdir()

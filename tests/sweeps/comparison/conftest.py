@@ -21,8 +21,8 @@ COLUMNS = [
 
 
 @pytest.fixture
-def made_up(tmp_path: Path, compose: Callable) -> Callable[..., Path]:
-    """``made_up(losses, "optimizer.lr=1", ...)``: a run's folder with these validation losses."""
+def make_run(tmp_path: Path, compose: Callable) -> Callable[..., Path]:
+    """``make_run(losses, "optimizer.lr=1", ...)``: a run folder with these losses."""
 
     def make(
         losses: list[float],

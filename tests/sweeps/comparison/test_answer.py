@@ -1,4 +1,4 @@
-"""Sweeps end in an answer: held against plain numpy and what was made up for the purpose."""
+"""The answer of a sweep, compared with plain numpy and with run folders of known metrics."""
 
 import csv
 import io
@@ -29,15 +29,15 @@ from mlp_lab.sweeps.comparison.differences import flat_config
 from mlp_lab.sweeps.comparison.drawing import draw
 
 
-def test_only_finished_jobs_are_chosen_and_the_others_say_why(
-    made_up: Callable, tmp_path: Path
+def test_only_finished_jobs_are_chosen_and_others_give_the_reason(
+    make_run: Callable, tmp_path: Path
 ) -> None:
-    made_up([], "seed=0", status="failed", reason="Traceback ...\nOSError: disk full\n")
-    made_up([3, 2], "seed=1", status="diverged", reason="the loss is not finite in epoch 3")
-    made_up([4], "seed=2")
-    made_up([5], "seed=3", status="unfinished")
-    made_up([1], "seed=4", status="interrupted", reason="interrupted in epoch 2")
-    made_up([4.5], "seed=5", reason="pruned after epoch 1")
+    make_run([], "seed=0", status="failed", reason="Traceback ...\nOSError: disk full\n")
+    make_run([3, 2], "seed=1", status="diverged", reason="the loss is not finite in epoch 3")
+    make_run([4], "seed=2")
+    make_run([5], "seed=3", status="unfinished")
+    make_run([1], "seed=4", status="interrupted", reason="interrupted in epoch 2")
+    make_run([4.5], "seed=5", reason="pruned after epoch 1")
     comparison = Comparison(find_runs([str(tmp_path)]))
     assert [job.settings["seed"] for job in comparison.jobs] == [2, 5, 4, 1, 3, 0]
     assert comparison.chosen is comparison.jobs[0]
@@ -46,57 +46,65 @@ def test_only_finished_jobs_are_chosen_and_the_others_say_why(
     lines = summary.as_text(comparison).splitlines()
     assert lines[2].endswith("  pruned after epoch 1")
     assert lines[6].split() == ["0", "0", *"------", "0.0", "failed"]
-    said = [
+    choice_lines = [
         "seed=4: interrupted in epoch 2",
         "seed=1: diverged: the loss is not finite in epoch 3",
         "seed=3: unfinished: still running, or killed",
         "seed=0: failed: OSError: disk full",
     ]
-    start = lines.index(said[0])
-    assert lines[start : start + 5] == [*said, ""]
+    start = lines.index(choice_lines[0])
+    assert lines[start : start + 5] == [*choice_lines, ""]
     assert any(line.split()[:3] == ["2", "of", "6"] for line in lines)  # which a mean is over
-    assert all(f"- {line}" in summary.as_markdown(comparison).splitlines() for line in said)
+    assert all(f"- {line}" in summary.as_markdown(comparison).splitlines() for line in choice_lines)
     labels = [line.get_label() for line in draw(comparison)["error_curves"].axes[1].lines]
     assert {"seed=2", "seed=4 (interrupted)", "seed=1 (diverged)"} < set(labels)
 
 
 @pytest.mark.parametrize(
-    ("losses", "said"),
+    ("losses", "message"),
     [
         ([[], []], "no run is chosen: no job has finished an epoch"),
         ([[3, 2], [4]], "no run is chosen: no job has finished; the best so far: seed=0, epoch 2"),
     ],
 )
-def test_jobs_of_which_none_finished_have_a_table_and_no_choice(
-    losses: list[list[float]], said: str, made_up: Callable, tmp_path: Path
+def test_a_sweep_without_finished_jobs_has_a_table_and_no_choice(
+    losses: list[list[float]], message: str, make_run: Callable, tmp_path: Path
 ) -> None:
-    for seed, (own, status) in enumerate(zip(losses, ("interrupted", "diverged"), strict=True)):
-        made_up(own, f"seed={seed}", "optimizer.lr=1", status=status, reason=f"{status} in epoch 9")
+    for seed, (run_losses, status) in enumerate(
+        zip(losses, ("interrupted", "diverged"), strict=True)
+    ):
+        make_run(
+            run_losses,
+            f"seed={seed}",
+            "optimizer.lr=1",
+            status=status,
+            reason=f"{status} in epoch 9",
+        )
     lines = compare([str(tmp_path)]).splitlines()
     assert lines[0].split()[:2] == ["seed", "epochs"]
     assert [line.split()[-1] for line in lines[1:3]] == ["interrupted", "diverged"]
     assert "seed=0: interrupted in epoch 9" in lines
-    assert said in lines
+    assert message in lines
     drawn = {path.name for path in (tmp_path / "figures").glob("*")}
     assert drawn == ({"error_curves.png"} if losses[0] else set())
 
 
 @pytest.mark.parametrize(
-    "words",
+    "overrides",
     [
         ["optimizer.lr=0.1"],
         ["network.widths=[12,8]", "optimizer=adam", "data.root='/a place/$HOME'"],
         ["experiment=mnist_lecture", "++network.depth=2"],
     ],
 )
-def test_the_command_of_the_choice_runs_it_again(
-    words: list[str], made_up: Callable, tmp_path: Path, compose: Callable
+def test_the_command_of_the_choice_repeats_the_run(
+    overrides: list[str], make_run: Callable, tmp_path: Path, compose: Callable
 ) -> None:
-    made_up([2], "optimizer.lr=0.5")
-    made_up([1], *words)
+    make_run([2], "optimizer.lr=0.5")
+    make_run([1], *overrides)
     comparison = Comparison(find_runs([str(tmp_path)]))
-    said, _, command = summary.choice(comparison)[-1].partition(": ")
-    assert said == "run it again"
+    label, _, command = summary.choice(comparison)[-1].partition(": ")
+    assert label == "run it again"
     python, script, *again = shlex.split(command)
     assert (python, script) == ("python", "scripts/train.py")
     assert comparison.chosen is not None
@@ -104,7 +112,7 @@ def test_the_command_of_the_choice_runs_it_again(
 
 
 @pytest.mark.parametrize(
-    ("tested", "said"),
+    ("tested", "message"),
     [
         (([], [], []), "the test set was not evaluated"),
         (([2], [], []), "the test set was evaluated for it only"),
@@ -113,17 +121,17 @@ def test_the_command_of_the_choice_runs_it_again(
         (([1], [1], [1]), "the test set was not evaluated for it, but for 3 other networks"),
     ],
 )
-def test_the_summary_says_what_was_tested(
-    tested: tuple[list[int], ...], said: str, made_up: Callable, tmp_path: Path
+def test_the_summary_names_the_tested_runs(
+    tested: tuple[list[int], ...], message: str, make_run: Callable, tmp_path: Path
 ) -> None:
     for seed, (losses, epochs) in enumerate(zip(([2, 1], [3], [4]), tested, strict=True)):
-        made_up(losses, f"seed={seed}", tested=epochs)
+        make_run(losses, f"seed={seed}", tested=epochs)
     lines = summary.choice(Comparison(find_runs([str(tmp_path)])))
-    assert said in lines
-    own = ", test loss 0.5000, test error 25.00 %" if 2 in tested[0] else ""
+    assert message in lines
+    tested_metrics = ", test loss 0.5000, test error 25.00 %" if 2 in tested[0] else ""
     assert lines[1] == (
         "its metrics: training loss 0.5000, validation loss 1.0000, "
-        f"training error 5.00 %, validation error 10.00 %{own}"
+        f"training error 5.00 %, validation error 10.00 %{tested_metrics}"
     )
 
 
@@ -137,11 +145,11 @@ def test_the_summary_says_what_was_tested(
     ],
 )
 def test_a_sweep_is_tested_once(
-    statuses: tuple[str, str], tested: int | None, made_up: Callable, tmp_path: Path,
+    statuses: tuple[str, str], tested: int | None, make_run: Callable, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     folders = [
-        made_up([2 - i], f"seed={i}", status=status, reason=f"{status} in epoch 2")
+        make_run([2 - i], f"seed={i}", status=status, reason=f"{status} in epoch 2")
         for i, status in enumerate(statuses)
     ]
     asked = []
@@ -160,15 +168,15 @@ def test_a_sweep_is_tested_once(
     assert ("test loss 2.0000" in texts[0]) == (tested is not None)
 
 
-def test_each_job_is_tested_in_the_epoch_that_is_its_best(
-    made_up: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_each_job_is_tested_in_its_best_epoch(
+    make_run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     losses = {0: [3.0, 2.0, 2.5], 1: [1.5, 2.0, 3.0], 2: [2.5, 2.0, 1.0]}
     errors = {0: 0.03, 1: 0.01, 2: 0.05}  # the best one on validation data isn't on the test set
-    for seed, own in losses.items():
-        made_up(own, f"seed={seed}", "sweep.test=each", tested=[3])
+    for seed, run_losses in losses.items():
+        make_run(run_losses, f"seed={seed}", "sweep.test=each", tested=[3])
     # Of its last epoch, which counts for the third alone.
-    made_up([9.0], "seed=3", "sweep.test=each", status="diverged")
+    make_run([9.0], "seed=3", "sweep.test=each", status="diverged")
 
     def measure(run: RunFolder, split: str, which: str) -> None:
         seed = run.config.seed
@@ -179,8 +187,8 @@ def test_each_job_is_tested_in_the_epoch_that_is_its_best(
     texts = [conclude(str(tmp_path)) for _ in range(2)]
     assert texts[0] == texts[1]
     rows = list(csv.DictReader(io.StringIO((tmp_path / "summary.csv").read_text())))
-    found = {row["seed"]: row["error/test"] for row in rows}
-    assert found == {"2": "0.25", "1": "0.01", "0": "0.03", "3": ""}
+    reported = {row["seed"]: row["error/test"] for row in rows}
+    assert reported == {"2": "0.25", "1": "0.01", "0": "0.03", "3": ""}
     values = [0.25, 0.01, 0.03]
     [group] = Comparison(find_runs([str(tmp_path)])).groups()
     assert group.tests["error"].mean == pytest.approx(np.mean(values))
@@ -191,17 +199,17 @@ def test_each_job_is_tested_in_the_epoch_that_is_its_best(
     assert "the test set was evaluated for it and 4 other networks" in texts[0]
 
 
-def test_places_without_a_common_folder(made_up: Callable, tmp_path: Path) -> None:
+def test_folders_without_a_common_parent_need_an_output(make_run: Callable, tmp_path: Path) -> None:
     assert _common_folder(["logs/a", "logs/b/c"]) == Path("logs")
     assert _common_folder([str(tmp_path / "a"), str(tmp_path / "b")]) == tmp_path
     with pytest.raises(UserError, match="/a, /b: have no common folder; set one with --output"):
         _common_folder(["/a", "/b"])
 
 
-def test_summary_is_written_and_tells_the_choice(made_up: Callable, tmp_path: Path) -> None:
+def test_the_written_summary_names_the_choice(make_run: Callable, tmp_path: Path) -> None:
     for width in (8, 16):
         for depth in (1, 2, 3):
-            made_up([1 / width + depth / 10], f"network.width={width}", f"network.depth={depth}")
+            make_run([1 / width + depth / 10], f"network.width={width}", f"network.depth={depth}")
     text = compare([str(tmp_path)])
     assert "chosen by validation loss: width=16 depth=1, epoch 1" in text
     markdown = single_spaced((tmp_path / "summary.md").read_text())
@@ -214,7 +222,7 @@ def test_summary_is_written_and_tells_the_choice(made_up: Callable, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("places", "metric", "said"),
+    ("places", "metric", "message"),
     [
         (["nowhere"], "loss", "nowhere: no such folder"),
         (["."], "loss", ".: no runs in this folder"),
@@ -222,19 +230,19 @@ def test_summary_is_written_and_tells_the_choice(made_up: Callable, tmp_path: Pa
     ],
 )
 def test_unknown_folders_and_metrics_are_refused(
-    places: list[str], metric: str, said: str, made_up: Callable, tmp_path: Path,
+    places: list[str], metric: str, message: str, make_run: Callable, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     if places == ["made_up"]:
-        made_up([1])
+        make_run([1])
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         compare(places, metric)
 
 
-def test_a_sweep_ends_in_an_answer(command: Callable, tmp_path: Path) -> None:
-    words = ["optimizer.lr=0.01,1e30,0.1", "trainer.max_epochs=2", "seed=3", "callbacks=none"]
-    status, out, err = command("-m", *words)
+def test_a_sweep_writes_an_answer(command: Callable, tmp_path: Path) -> None:
+    overrides = ["optimizer.lr=0.01,1e30,0.1", "trainer.max_epochs=2", "seed=3", "callbacks=none"]
+    status, out, err = command("-m", *overrides)
     assert status == 1  # for the job that diverged, which didn't stop the others
     assert err.count("1_lr=1e+30: diverged: ") == 1
     assert "Traceback" not in err
@@ -257,7 +265,7 @@ def test_a_sweep_ends_in_an_answer(command: Callable, tmp_path: Path) -> None:
     assert "seed=3" in OmegaConf.load(sweep / tested[0] / "overrides.yaml")
 
 
-def test_a_sweep_of_which_nothing_came_says_so(command: Callable, tmp_path: Path) -> None:
+def test_a_sweep_without_results_is_reported(command: Callable, tmp_path: Path) -> None:
     status, out, err = command("-m", "optimizer.lr=1e30,1e31", "trainer.max_epochs=1")
     assert status == 1
     assert len(err.splitlines()) == 2
@@ -268,9 +276,9 @@ def test_a_sweep_of_which_nothing_came_says_so(command: Callable, tmp_path: Path
     assert [row["status"] for row in rows] == ["diverged", "diverged"]
 
 
-def test_compare_as_a_command_needs_no_torch(made_up: Callable, tmp_path: Path) -> None:
-    made_up([2], "seed=0")
-    made_up([1], "seed=1")
+def test_compare_as_a_command_needs_no_torch(make_run: Callable, tmp_path: Path) -> None:
+    make_run([2], "seed=0")
+    make_run([1], "seed=1")
     (tmp_path / "torch.py").write_text("raise ImportError('torch was loaded')")
     script = CHECKOUT / "scripts" / "compare.py"
     code = f"import runpy, sys; sys.path.insert(0, {str(tmp_path)!r}); sys.argv[1:] = ['made_up']"

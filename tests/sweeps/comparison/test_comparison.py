@@ -1,4 +1,4 @@
-"""Order, labels and statistics of compared runs, held against plain numpy."""
+"""Order, labels and statistics of compared runs, compared with plain numpy."""
 
 import csv
 import io
@@ -30,10 +30,10 @@ from mlp_lab.sweeps.comparison.comparison import (
 from mlp_lab.sweeps.comparison.differences import flat_config, label_of
 
 
-def test_jobs_stand_best_first_by_validation(made_up: Callable, tmp_path: Path) -> None:
-    made_up([3, 2, 2.5], "optimizer.lr=0.01")
-    made_up([3, 1, 1.5], "optimizer.lr=0.1")
-    made_up([], "optimizer.lr=1", status="diverged")
+def test_jobs_are_ordered_by_validation_metric(make_run: Callable, tmp_path: Path) -> None:
+    make_run([3, 2, 2.5], "optimizer.lr=0.01")
+    make_run([3, 1, 1.5], "optimizer.lr=0.1")
+    make_run([], "optimizer.lr=1", status="diverged")
     comparison = Comparison(find_runs([str(tmp_path)]))
     assert comparison.swept == ["optimizer.lr"]
     assert [job.settings["optimizer.lr"] for job in comparison.jobs] == [0.1, 0.01, 1]
@@ -54,14 +54,14 @@ def test_jobs_stand_best_first_by_validation(made_up: Callable, tmp_path: Path) 
     assert next(iter(rows[0])) == "optimizer.lr"
 
 
-def test_parameters_are_told_where_they_differ(made_up: Callable, tmp_path: Path) -> None:
+def test_parameter_counts_are_shown_where_they_differ(make_run: Callable, tmp_path: Path) -> None:
     for width in (8, 16):
-        made_up([1 / width], f"network.width={width}", parameters=100 * width)
+        make_run([1 / width], f"network.width={width}", parameters=100 * width)
     places = [str(tmp_path)]
     rows = list(csv.DictReader(io.StringIO(summary.as_csv(Comparison(find_runs(places))))))
     assert list(rows[0])[:3] == ["network.width", "parameters", "epochs"]
     assert [row["parameters"] for row in rows] == ["1600", "800"]
-    failed = made_up([], "network.width=32", status="failed")
+    failed = make_run([], "network.width=32", status="failed")
     lines = summary.as_text(Comparison(find_runs(places))).splitlines()
     assert [line.split()[:2] for line in lines[1:4]] == [["16", "1,600"], ["8", "800"], ["32", "-"]]
     for run in find_runs(places):
@@ -69,19 +69,19 @@ def test_parameters_are_told_where_they_differ(made_up: Callable, tmp_path: Path
     assert "parameters" not in summary.columns(Comparison(find_runs(places)))
 
 
-def test_seconds_of_stacked_jobs_are_said_to_be_shared(made_up: Callable, tmp_path: Path) -> None:
+def test_seconds_of_stacked_jobs_are_marked_as_shared(make_run: Callable, tmp_path: Path) -> None:
     note = "seconds: wall time; jobs that trained as one network share the time of that network"
-    made_up([1], "seed=0")
+    make_run([1], "seed=0")
     assert note not in summary.as_text(Comparison(find_runs([str(tmp_path)])))
-    made_up([2], "seed=1")
+    make_run([2], "seed=1")
     comparison = Comparison(find_runs([str(tmp_path)]))
     assert note in summary.as_text(comparison).splitlines()
     assert f"- {note}" in summary.as_markdown(comparison).splitlines()
 
 
-def test_the_other_way_round(made_up: Callable, tmp_path: Path) -> None:
-    made_up([3, 2], "seed=1")
-    made_up([1, 4], "seed=2")
+def test_a_metric_to_maximize_reverses_the_order(make_run: Callable, tmp_path: Path) -> None:
+    make_run([3, 2], "seed=1")
+    make_run([1, 4], "seed=2")
     comparison = Comparison(find_runs([str(tmp_path)]), "error", "max")
     assert comparison.chosen is not None
     assert comparison.chosen.settings == {"seed": 2}
@@ -89,25 +89,27 @@ def test_the_other_way_round(made_up: Callable, tmp_path: Path) -> None:
     assert comparison.chosen.best["error/validation"] == 0.4
 
 
-def test_runs_that_differ_in_nothing_go_by_their_folders(made_up: Callable, tmp_path: Path) -> None:
-    first, second = made_up([1]), made_up([2])
+def test_runs_without_differences_are_labelled_by_folder(
+    make_run: Callable, tmp_path: Path
+) -> None:
+    first, second = make_run([1]), make_run([2])
     jobs = Comparison(find_runs([str(tmp_path)])).jobs
     assert [job.label for job in jobs] == [first.name, second.name]
 
 
-def test_a_swept_choice_goes_by_its_class(made_up: Callable, tmp_path: Path) -> None:
-    made_up([1], "optimizer=sgd", "optimizer.lr=0.1")
-    made_up([2], "optimizer=rmsprop", "optimizer.lr=0.1")
+def test_a_swept_choice_is_labelled_by_its_class(make_run: Callable, tmp_path: Path) -> None:
+    make_run([1], "optimizer=sgd", "optimizer.lr=0.1")
+    make_run([2], "optimizer=rmsprop", "optimizer.lr=0.1")
     comparison = Comparison(find_runs([str(tmp_path)]))
     assert comparison.swept[0] == "optimizer"
     assert [job.settings["optimizer"] for job in comparison.jobs] == ["SGD", "RMSprop"]
 
 
-def test_mean_deviation_and_interval_over_seeds(made_up: Callable, tmp_path: Path) -> None:
+def test_mean_deviation_and_interval_over_seeds(make_run: Callable, tmp_path: Path) -> None:
     values = {0.1: [1.0, 1.2, 1.7], 1.0: [2.0, 2.5, 2.1]}
     for lr, losses in values.items():
         for seed, loss in enumerate(losses):
-            made_up([loss], f"optimizer.lr={lr}", f"seed={seed}")
+            make_run([loss], f"optimizer.lr={lr}", f"seed={seed}")
     for group, (lr, losses) in zip(
         Comparison(find_runs([str(tmp_path)])).groups(), values.items(), strict=True
     ):
@@ -134,7 +136,7 @@ def test_intervals_over_many_values(n: int, t: float) -> None:
 
 
 @given(st.lists(st.lists(st.floats(0, 10), min_size=1, max_size=5), min_size=1, max_size=4))
-def test_curve_of_a_group_is_that_of_a_loop(columns: list[list[float]]) -> None:
+def test_the_curve_of_a_group_equals_a_loop(columns: list[list[float]]) -> None:
     jobs = [
         ComparedRun(RunFolder("."), {}, {}, "", rows, None, Result(""), 0.0)
         for column in columns
@@ -152,9 +154,9 @@ def test_curve_of_a_group_is_that_of_a_loop(columns: list[list[float]]) -> None:
             assert math.isnan(curve[2, place])
 
 
-def test_what_a_choice_says_is_no_key_of_its_own(made_up: Callable, tmp_path: Path) -> None:
+def test_keys_implied_by_a_choice_are_not_compared(make_run: Callable, tmp_path: Path) -> None:
     for optimizer in ("sgd", "nesterov", "adam", "adagrad"):
-        made_up([1], f"optimizer={optimizer}", "optimizer.lr=0.1")
+        make_run([1], f"optimizer={optimizer}", "optimizer.lr=0.1")
     comparison = Comparison(find_runs([str(tmp_path)]))
     assert comparison.swept == ["optimizer", "optimizer.momentum", "optimizer.nesterov"]
     labels = {job.label for job in comparison.jobs}
@@ -164,19 +166,17 @@ def test_what_a_choice_says_is_no_key_of_its_own(made_up: Callable, tmp_path: Pa
     }  # fmt: skip
 
 
-def test_experiments_go_by_their_names_and_what_was_typed(
-    made_up: Callable, tmp_path: Path
-) -> None:
-    made_up([1], "experiment=mnist_hw4", "name=a", "optimizer.lr=0.3")
-    made_up([2], "experiment=mnist_lecture", "name=b")
+def test_experiments_are_labelled_by_name_and_overrides(make_run: Callable, tmp_path: Path) -> None:
+    make_run([1], "experiment=mnist_hw4", "name=a", "optimizer.lr=0.3")
+    make_run([2], "experiment=mnist_lecture", "name=b")
     comparison = Comparison(find_runs([str(tmp_path)]))
     # The two presets differ in width and loss as well.
     assert comparison.swept == ["name", "optimizer.lr"]
 
 
-def test_a_key_that_is_not_there_is_not_null(made_up: Callable, tmp_path: Path) -> None:
-    made_up([1], "callbacks=early_stopping", "data.train_size=null")
-    made_up([2], "callbacks=default", "data.train_size=1000")
+def test_a_missing_key_differs_from_null(make_run: Callable, tmp_path: Path) -> None:
+    make_run([1], "callbacks=early_stopping", "data.train_size=null")
+    make_run([2], "callbacks=default", "data.train_size=1000")
     [header, *rows] = csv.reader(
         io.StringIO(summary.as_csv(Comparison(find_runs([str(tmp_path)]))))
     )
@@ -184,41 +184,41 @@ def test_a_key_that_is_not_there_is_not_null(made_up: Callable, tmp_path: Path) 
     assert [row[:2] for row in rows] == [["null", "EarlyStopping"], ["1000", ""]]
 
 
-def test_where_a_run_ran_is_told_if_somebody_set_it(made_up: Callable, tmp_path: Path) -> None:
-    made_up([1], "threads=1", "logs=a")
-    made_up([2], "threads=2", "logs=b")
+def test_the_device_is_compared_only_if_it_was_set(make_run: Callable, tmp_path: Path) -> None:
+    make_run([1], "threads=1", "logs=a")
+    make_run([2], "threads=2", "logs=b")
     assert Comparison(find_runs([str(tmp_path)])).swept == ["threads"]
 
 
 @pytest.mark.parametrize("name", [path.stem for path in CONFIG_FOLDER.glob("callbacks/*.yaml")])
-def test_only_callbacks_that_may_end_a_run_are_compared(
-    name: str, made_up: Callable, tmp_path: Path
+def test_only_callbacks_that_can_stop_a_run_are_compared(
+    name: str, make_run: Callable, tmp_path: Path
 ) -> None:
-    made_up([1], "callbacks=none")
-    callbacks = RunFolder(made_up([2], f"callbacks={name}")).config.callbacks
+    make_run([1], "callbacks=none")
+    callbacks = RunFolder(make_run([2], f"callbacks={name}")).config.callbacks
     monitors = {f"callbacks.{key}" for key, callback in callbacks.items() if "monitor" in callback}
     assert set(Comparison(find_runs([str(tmp_path)])).swept) == monitors
 
 
-def test_keys_that_end_alike_are_told_in_full() -> None:
+def test_keys_with_equal_endings_are_shown_in_full() -> None:
     settings = {"select.mode": "min", "callbacks.early_stopping.mode": "max", "optimizer.lr": 0.1}
     label = "select.mode=min callbacks.early_stopping.mode=max lr=0.1"
     assert label_of(settings, list(settings)) == label
 
 
-def test_a_key_that_follows_the_seed_is_not_told(made_up: Callable, tmp_path: Path) -> None:
+def test_a_key_that_depends_on_the_seed_is_omitted(make_run: Callable, tmp_path: Path) -> None:
     for seed in (0, 1):
-        made_up([1], "data=points", f"seed={seed}")
+        make_run([1], "data=points", f"seed={seed}")
     comparison = Comparison(find_runs([str(tmp_path)]))
     assert comparison.swept == ["seed"]
     assert len(comparison.groups()) == 1
-    made_up([1], "data=points", "seed=2", "data.points_seed=0")
+    make_run([1], "data=points", "seed=2", "data.points_seed=0")
     assert Comparison(find_runs([str(tmp_path)])).swept == ["data.points_seed", "seed"]
 
 
-def test_configs_are_read_as_they_were_written(made_up: Callable, tmp_path: Path) -> None:
-    words = ["data.train_size=null", "network.widths=[12,8]", "optimizer.lr=1e-05", "seed=7"]
-    run = RunFolder(made_up([1], *words, "optimizer=adam", "logs='1e3'"))
+def test_configs_are_read_as_written(make_run: Callable, tmp_path: Path) -> None:
+    overrides = ["data.train_size=null", "network.widths=[12,8]", "optimizer.lr=1e-05", "seed=7"]
+    run = RunFolder(make_run([1], *overrides, "optimizer=adam", "logs='1e3'"))
     settings = flat_config(run)
     assert settings == flatten(run.config)
     assert list(settings) == list(flatten(run.config))
@@ -226,7 +226,7 @@ def test_configs_are_read_as_they_were_written(made_up: Callable, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("seed: [1", "damaged: while parsing a flow sequence"),
         ("- seed", "damaged: not a config"),
@@ -234,10 +234,10 @@ def test_configs_are_read_as_they_were_written(made_up: Callable, tmp_path: Path
         ("\xff\xfe", "damaged: "),
     ],
 )
-def test_configs_of_others_are_refused(
-    text: str, said: str, made_up: Callable, tmp_path: Path
+def test_invalid_configs_are_refused(
+    text: str, message: str, make_run: Callable, tmp_path: Path
 ) -> None:
-    path = made_up([1]) / "config.yaml"
+    path = make_run([1]) / "config.yaml"
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(UserError, match=f"^{path}: {said}"):
+    with pytest.raises(UserError, match=f"^{path}: {message}"):
         compare([str(tmp_path)])

@@ -34,23 +34,21 @@ from mlp_lab.sweeps.comparison.comparison import (
 from mlp_lab.sweeps.comparison.drawing import draw
 
 
-def test_figures_have_what_the_chosen_job_reaches_in_its_test(
-    made_up: Callable, tmp_path: Path
-) -> None:
-    made_up([2, 3], "optimizer.lr=0.1", tested=[1])
-    made_up([4], "optimizer.lr=1", tested=[1])
-    made_up([5], "optimizer.lr=10")
+def test_figures_show_the_test_value_of_the_chosen_job(make_run: Callable, tmp_path: Path) -> None:
+    make_run([2, 3], "optimizer.lr=0.1", tested=[1])
+    make_run([4], "optimizer.lr=1", tested=[1])
+    make_run([5], "optimizer.lr=10")
     [panel] = draw(Comparison(find_runs([str(tmp_path)])))["loss_against_optimizer.lr"].axes
     stars = [line.get_xydata().tolist() for line in panel.lines if line.get_marker() == "*"]
     assert stars == [[[0.1, 0.5]]]
 
 
-def test_figures_fit_what_was_swept(made_up: Callable, tmp_path: Path) -> None:
+def test_figures_depend_on_the_swept_keys(make_run: Callable, tmp_path: Path) -> None:
     for lr in (0.01, 0.1):
         for width in (8, 16):
             for seed in (0, 1):
                 losses = [1.0, lr + width / 100 + seed / 10]
-                made_up(losses, f"optimizer.lr={lr}", f"network.width={width}", f"seed={seed}")
+                make_run(losses, f"optimizer.lr={lr}", f"network.width={width}", f"seed={seed}")
     drawn = draw(Comparison(find_runs([str(tmp_path)]), "loss"))
     assert set(drawn) == {
         "error_curves", "seed_bands", "heat_map", "heat_map_train",
@@ -68,22 +66,22 @@ def test_figures_fit_what_was_swept(made_up: Callable, tmp_path: Path) -> None:
     np.testing.assert_allclose(train.get_xydata(), [[8, 0.07], [16, 0.11]])  # half as much
 
 
-def test_half_empty_grids_have_no_heat_map(made_up: Callable, tmp_path: Path) -> None:
+def test_half_empty_grids_have_no_heat_map(make_run: Callable, tmp_path: Path) -> None:
     for i in range(1, 4):
-        made_up([1], f"network.width={i}", f"network.depth={i}")
+        make_run([1], f"network.width={i}", f"network.depth={i}")
     drawn = draw(Comparison(find_runs([str(tmp_path)])))
     assert not [name for name in drawn if "heat_map" in name]
 
 
 def test_tensorboard_shows_the_summary_and_its_figures_once(
-    made_up: Callable, tmp_path: Path
+    make_run: Callable, tmp_path: Path
 ) -> None:
-    own = made_up([2, 3], "seed=0") / "events.out.tfevents.1.host.2.0"
-    own.write_bytes(b"")
-    made_up([1], "seed=1")
+    event_file = make_run([2, 3], "seed=0") / "events.out.tfevents.1.host.2.0"
+    event_file.write_bytes(b"")
+    make_run([1], "seed=1")
     for _ in range(2):
         compare([str(tmp_path)])
-    assert own.is_file()
+    assert event_file.is_file()
     assert len(list(tmp_path.glob("events.out.tfevents.*"))) == 1
     events = EventAccumulator(str(tmp_path)).Reload()
     pictures = {path.stem: path.read_bytes() for path in (tmp_path / "figures").iterdir()}
@@ -99,7 +97,7 @@ def test_tensorboard_shows_the_summary_and_its_figures_once(
 
 
 def hparams(folder: Path) -> tuple[Experiment, dict[str, SessionGroup]]:
-    """The columns of TensorBoard's HPARAMS and, by run, its rows: what its server answers."""
+    """Return the columns and the rows by run of TensorBoard's HPARAMS plugin."""
     events = EventMultiplexer().AddRunsFromDirectory(str(folder)).Reload()
     data = MultiplexerDataProvider(events, str(folder))
     hparams = Context(TBContext(data_provider=data, logdir=str(folder)))
@@ -116,26 +114,26 @@ def hparams(folder: Path) -> tuple[Experiment, dict[str, SessionGroup]]:
 def test_hparams_compare_several_runs_with_true_values(
     tiny_mnist: Path, tmp_path: Path, compose: Callable
 ) -> None:
-    # What one optimizer has and another lacks, and another value in a sweep of another key.
-    for name, words in (
+    # Keys that only one optimizer has, and another value in a sweep of another key.
+    for name, overrides in (
         ("a/0", ["optimizer=sgd", "data.train_size=null"]),
         ("a/1", ["optimizer=adam", "data.train_size=null"]),
         ("b/0", ["optimizer=sgd", "data.train_size=1000", "trainer.max_epochs=2"]),
     ):
-        words += ["network.width=4", "trainer.accelerator=cpu", f"data.root='{tiny_mnist}'"]
-        train(compose("trainer.max_epochs=1", *words), words, tmp_path / name)
+        overrides += ["network.width=4", "trainer.accelerator=cpu", f"data.root='{tiny_mnist}'"]
+        train(compose("trainer.max_epochs=1", *overrides), overrides, tmp_path / name)
     columns, rows = hparams(tmp_path)
     assert set(rows) == {"a/0", "a/1", "b/0"}
     configs = {name: flatten(RunFolder(tmp_path / name).config) for name in rows}
-    told = [column.name for column in columns.hparam_infos]
+    names = [column.name for column in columns.hparam_infos]
     parts = {"seed", "encoding", "network", "augmentation", "optimizer", "schedule", "task", "data"}
     keys = {key for config in configs.values() for key in config if key.partition(".")[0] in parts}
     limits = {"average_decay", "trainer.max_epochs", "trainer.max_steps", "trainer.precision"}
-    assert set(told) == (keys | limits) - {"data.root"}
-    assert {"optimizer.momentum", "optimizer.betas"} <= set(told)
-    assert told[:4] == ["data.train_size", "optimizer", "optimizer.lr", "trainer.max_epochs"]
+    assert set(names) == (keys | limits) - {"data.root"}
+    assert {"optimizer.momentum", "optimizer.betas"} <= set(names)
+    assert names[:4] == ["data.train_size", "optimizer", "optimizer.lr", "trainer.max_epochs"]
     for name, row in rows.items():
-        for key in told:
+        for key in names:
             value = configs[name].get(key)
             if key not in configs[name]:
                 assert key not in row.hparams
@@ -153,11 +151,11 @@ def test_hparams_compare_several_runs_with_true_values(
     assert all(tag.startswith("best/") for tag in metrics[:6])
 
 
-def test_heat_map_shows_the_means(made_up: Callable, tmp_path: Path) -> None:
+def test_heat_map_shows_the_means(make_run: Callable, tmp_path: Path) -> None:
     cells = {(8, 1): [1.0, 3.0], (8, 2): [4.0], (16, 1): [5.0]}
     for (width, depth), losses in cells.items():
         for seed, loss in enumerate(losses):
-            made_up([loss], f"network.width={width}", f"network.depth={depth}", f"seed={seed}")
+            make_run([loss], f"network.width={width}", f"network.depth={depth}", f"seed={seed}")
     figure = draw(Comparison(find_runs([str(tmp_path)])))["heat_map"]
     shown = figure.axes[0].images[0].get_array()
     np.testing.assert_array_equal(shown.filled(np.nan), [[2.0, 4.0], [5.0, np.nan]])
@@ -165,21 +163,21 @@ def test_heat_map_shows_the_means(made_up: Callable, tmp_path: Path) -> None:
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["8", "16"]
 
 
-def test_a_heat_map_shows_where_the_training_ended(made_up: Callable, tmp_path: Path) -> None:
+def test_a_heat_map_shows_where_the_training_ended(make_run: Callable, tmp_path: Path) -> None:
     for width, depth in ((8, 1), (8, 2), (16, 1), (16, 2)):
         for seed in (0, 1):
             losses = [1.0, width + depth + seed]  # the first epoch is chosen
-            made_up(losses, f"network.width={width}", f"network.depth={depth}", f"seed={seed}")
+            make_run(losses, f"network.width={width}", f"network.depth={depth}", f"seed={seed}")
     figure = draw(Comparison(find_runs([str(tmp_path)])))["heat_map_train"]
     assert figure.axes[1].get_ylabel() == "loss on training data, last epoch"
     shown = figure.axes[0].images[0].get_array()
-    # made_up gives half the loss to the training data.
+    # The training loss of make_run is half the validation loss.
     np.testing.assert_array_equal(shown, np.array([[9.5, 10.5], [17.5, 18.5]]) / 2)
 
 
-def test_chosen_epoch_is_marked(made_up: Callable, tmp_path: Path) -> None:
-    made_up([3, 1, 2], "seed=0")
-    made_up([3, 2, 4], "seed=1")
+def test_chosen_epoch_is_marked(make_run: Callable, tmp_path: Path) -> None:
+    make_run([3, 1, 2], "seed=0")
+    make_run([3, 2, 4], "seed=1")
     panel = draw(Comparison(find_runs([str(tmp_path)])))["error_curves"].axes[1]
     [ring] = [line for line in panel.lines if line.get_marker() == "o"]
     np.testing.assert_array_equal(ring.get_xydata(), [[2, 1]])

@@ -1,4 +1,4 @@
-"""Figures of many runs: what is drawn is what was given, and nothing is cut off."""
+"""Figures of many runs: the drawn values, and that nothing is clipped."""
 
 import io
 
@@ -15,7 +15,7 @@ from mlp_lab.sweeps.comparison.figures import epoch_curves, styles, swept_values
 LONG = "optimizer=SGD lr=1e-05 widths=[784,512,256,128,64] activation=leaky_relu dropout=0.25 "
 
 
-def history(*losses: float) -> list[dict[str, float]]:
+def history_rows(*losses: float) -> list[dict[str, float]]:
     rows = enumerate(losses, 1)
     return [{"epoch": i, "loss/train": v / 2, "loss/validation": v} for i, v in rows]
 
@@ -41,8 +41,8 @@ def assert_all_inside(figure: Figure) -> None:
 
 
 @pytest.mark.parametrize("jobs", [1, styles.MOST, styles.MOST + 1, 200])
-def test_only_the_best_bear_a_colour(jobs: int) -> None:
-    named = [(f"seed={i}", history(3.0 + i, 2.0 + i)) for i in range(jobs)]
+def test_only_the_best_groups_are_coloured(jobs: int) -> None:
+    named = [(f"seed={i}", history_rows(3.0 + i, 2.0 + i)) for i in range(jobs)]
     figure = epoch_curves.error_curves(named, "loss", 2)
     shown = [text.get_text() for text in figure.legends[0].get_texts()]
     best = [label for label, _ in named[: styles.MOST]]
@@ -59,8 +59,8 @@ def test_only_the_best_bear_a_colour(jobs: int) -> None:
 
 
 @pytest.mark.parametrize("label", ["lr=1", LONG, 5 * LONG, "x" * 200])
-def test_long_labels_have_room(label: str) -> None:
-    jobs = [(f"{label}seed={i}", history(3.0, 2.0)) for i in range(12)]
+def test_long_labels_fit_into_the_figure(label: str) -> None:
+    jobs = [(f"{label}seed={i}", history_rows(3.0, 2.0)) for i in range(12)]
     assert_all_inside(epoch_curves.error_curves(jobs, "loss", 1))
     groups = [(f"{label}seed={i}", bands(2.0, 3.0)) for i in range(12)]
     assert_all_inside(epoch_curves.seed_bands(groups, "loss", "title"))
@@ -77,7 +77,7 @@ def test_long_labels_have_room(label: str) -> None:
         [3],
     ],
 )
-def test_names_of_values_have_room(values: list[float | str]) -> None:
+def test_value_names_fit_into_the_figure(values: list[float | str]) -> None:
     points = [(value, 1.0 + i, 0.1) for i, value in enumerate(values)]
     lines = {LONG: {"train": points, "validation": points}}
     assert_all_inside(
@@ -90,7 +90,7 @@ def test_names_of_values_have_room(values: list[float | str]) -> None:
     )
 
 
-def test_bands_are_a_deviation_wide() -> None:
+def test_bands_are_one_standard_deviation_wide() -> None:
     groups = [("a", bands(2.0, 1.0)), ("b", bands(4.0, 3.0, 5.0))]
     figure = epoch_curves.seed_bands(groups, "loss", "mean ± sd")
     validation = figure.axes[1]
@@ -137,7 +137,7 @@ def test_axis_of_a_swept_key(values: list, scale: str, names: list[str]) -> None
     assert ticks(panel) == names
 
 
-def test_zero_among_factors_stands_beside_them() -> None:
+def test_zero_is_placed_beside_a_logarithmic_axis() -> None:
     points = [(value, 1.0, np.nan) for value in (0.0, 1e-5, 1e-4, 1e-3)]
     lines = {"": {"validation": points}}
     panel = swept_values.metric_against(lines, "weight_decay", "loss").axes[0]
@@ -146,13 +146,13 @@ def test_zero_among_factors_stands_beside_them() -> None:
     assert ticks(panel) == ["0", "1e-05", "0.0001", "0.001"]
 
 
-def test_results_that_span_decades_have_a_logarithmic_axis() -> None:
+def test_results_over_decades_have_a_logarithmic_axis() -> None:
     points = [(1, 1.0, np.nan), (2, 2.0, np.nan), (3, 3e9, np.nan)]
     figure = swept_values.metric_against({"": {"validation": points}}, "depth", "loss")
     assert figure.axes[0].get_yscale() == "log"
 
 
-def test_points_have_their_deviation_and_lines_run_through_means() -> None:
+def test_points_have_error_bars_and_lines_connect_means() -> None:
     lines = {
         "8": {"validation": [(0.1, 2.0, 0.5), (0.1, 4.0, 0.25), (0.2, 1.0, np.nan)]},
         "16": {"validation": [(0.1, 5.0, 1.0)]},
@@ -191,8 +191,8 @@ def test_learning_curves_show_both_splits_in_bands() -> None:
     for band, points in zip(panel.collections, expected, strict=True):
         corners = np.array(band.get_paths()[0].vertices)
         for size, mean, spread in points:
-            own = corners[corners[:, 0] == size, 1]
-            assert (own.min(), own.max()) == pytest.approx((mean - spread, mean + spread))
+            edges = corners[corners[:, 0] == size, 1]
+            assert (edges.min(), edges.max()) == pytest.approx((mean - spread, mean + spread))
     colours = [line.get_color() for line in through]
     assert colours[0] == colours[1] != colours[2] == colours[3]
     assert [text.get_text() for text in panel.get_legend().get_texts()] == ["train", "validation"]
@@ -206,25 +206,25 @@ def test_learning_curves_show_both_splits_in_bands() -> None:
     st.integers(1, 6), st.integers(1, 6), st.sampled_from(["loss", "error"]),
     st.randoms(use_true_random=False),
 )  # fmt: skip
-def test_heat_map_tells_every_value(rows: int, columns: int, metric: str, random: object) -> None:
+def test_heat_map_labels_every_value(rows: int, columns: int, metric: str, random: object) -> None:
     values = np.array([[10 ** random.uniform(-3, 0) for _ in range(columns)] for _ in range(rows)])
     values[0, columns // 2 :] = np.nan
     values[-1, 0] = 0.5
     names = [[str(i) for i in range(n)] for n in (rows, columns)]
     panel = swept_values.heat_map(*names, values, ("a", "b"), metric).axes[0]
-    told = {text.get_position()[::-1]: text.get_text() for text in panel.texts}
+    texts = {text.get_position()[::-1]: text.get_text() for text in panel.texts}
     expected = {
         place: f"{100 * value:.3g}%" if metric == "error" else f"{value:.3g}"
         for place, value in np.ndenumerate(values)
         if np.isfinite(value)
     }
-    assert told == expected
+    assert texts == expected
     known = values[np.isfinite(values)]
     logarithmic = known.max() / known.min() >= 30
     assert isinstance(panel.images[0].norm, LogNorm) == logarithmic
 
 
-def test_errors_are_per_cent() -> None:
+def test_errors_are_drawn_in_percent() -> None:
     rows = [{"epoch": i, "error/train": v, "error/validation": v} for i, v in ((1, 0.5), (2, 0.25))]
     drawn = [
         epoch_curves.error_curves([("a", rows)], "error", 2),
@@ -235,7 +235,7 @@ def test_errors_are_per_cent() -> None:
         assert figure.axes[0].yaxis.get_major_formatter()(0.125) == "12.5%"
 
 
-def test_the_test_of_the_chosen_job_is_a_star_beside_the_lines() -> None:
+def test_the_test_value_of_the_chosen_job_is_a_star() -> None:
     lines = {
         "validation": [(1.0, 20.0, np.nan), (10.0, 30.0, np.nan), (100.0, 15.0, np.nan)],
         "test": [(10.0, 29.0, np.nan)],
@@ -245,11 +245,11 @@ def test_the_test_of_the_chosen_job_is_a_star_beside_the_lines() -> None:
     assert stars == [[[10, 29]]]
     assert panel.get_xscale() == "log"
     assert panel.get_ylabel() == "psnr (dB), best epoch by validation"
-    told = [text.get_text() for text in panel.get_legend().get_texts()]
-    assert told == ["validation", "test: only of the chosen job"]
+    labels = [text.get_text() for text in panel.get_legend().get_texts()]
+    assert labels == ["validation", "test: only of the chosen job"]
 
 
-def test_a_band_goes_from_place_to_place_whatever_the_order_of_the_points() -> None:
+def test_bands_are_drawn_in_order_of_the_axis() -> None:
     points = [(100.0, 0.3, 0.1), (10.0, 0.5, 0.1), (1000.0, 0.2, 0.1)]
     figure = swept_values.metric_against(
         {"": {"validation": points}}, "data.train_size", "error", None

@@ -1,4 +1,4 @@
-"""Sweeps over encodings of coordinates: the table of a paper, its tests, the pictures' figure."""
+"""Sweeps over encodings of coordinates: the paper's table, its tests, and the image figure."""
 
 import csv
 import io
@@ -33,16 +33,16 @@ def tested(compose: Callable, tmp_path: Path) -> Callable[..., Comparison]:
     composed = cache(compose)  # which takes a tenth of a second
 
     def make(jobs: list[tuple[list[str], float | None]], test: str = "last") -> Comparison:
-        for words, psnr in jobs:
+        for overrides, psnr in jobs:
             run = RunFolder.create(str(tmp_path), "image_tancik")
-            choices = [word for word in words if word.startswith("encoding=")]
+            choices = [override for override in overrides if override.startswith("encoding=")]
             plain = OmegaConf.to_container(composed("experiment=image_tancik", *choices))
-            values = [word for word in words if word not in choices]
+            values = [override for override in overrides if override not in choices]
             made = OmegaConf.merge(plain, OmegaConf.from_dotlist([f"sweep.test={test}", *values]))
-            run.write_start(made, words)
+            run.write_start(made, overrides)
             rows = [{"epoch": epoch, "loss/validation": 1.0 + epoch} for epoch in (1, 2)]
             run.write_history(["epoch", "loss/validation"], rows)
-            # That of the epoch which is best on validation data is another.
+            # The PSNR of the best epoch on validation data differs.
             entries = [Evaluation("test", "best", 1, {"psnr": 99.0})]
             if psnr is not None:
                 entries.append(Evaluation("test", "last", 2, {"psnr": psnr}))
@@ -53,13 +53,13 @@ def tested(compose: Callable, tmp_path: Path) -> Callable[..., Comparison]:
     return make
 
 
-def test_the_table_is_that_of_plain_numpy(tested: Callable) -> None:
+def test_the_table_equals_plain_numpy(tested: Callable) -> None:
     random = np.random.default_rng(0)
     psnr = {name: random.uniform(10, 30, (3, 2)) for name in ("identity", "gaussian")}
     comparison = tested(
         [
-            ([f"encoding={name}", f"data.image={image}", f"seed={seed}"], float(own[row, seed]))
-            for name, own in psnr.items()
+            ([f"encoding={name}", f"data.image={image}", f"seed={seed}"], float(psnrs[row, seed]))
+            for name, psnrs in psnr.items()
             for row, image in enumerate(("coffee", "cat", "rocket"))
             for seed in (0, 1)
         ]
@@ -67,10 +67,10 @@ def test_the_table_is_that_of_plain_numpy(tested: Callable) -> None:
     [(header, [row, noise, published])] = encoding_table.tables(comparison)
     assert header[1:] == ["images", "seeds", "identity", "basic", "positional", "gaussian"]
     assert row[:3] == ["natural", "3", "2"]
-    for name, own in psnr.items():
-        means = own.mean(1)
+    for name, psnrs in psnr.items():
+        means = psnrs.mean(1)
         assert row[header.index(name)] == f"{means.mean():.2f} ± {means.std(ddof=1):.2f}"
-        assert noise[header.index(name)] == f"{np.sqrt(own.var(1, ddof=1).mean()):.2f}"
+        assert noise[header.index(name)] == f"{np.sqrt(psnrs.var(1, ddof=1).mean()):.2f}"
     assert row[4] == noise[5] == "-"
     assert published == [
         "natural, Tancik et al. 2020",
@@ -84,7 +84,7 @@ def test_the_table_is_that_of_plain_numpy(tested: Callable) -> None:
     assert "| natural | 3 | 2 |" in single_spaced(summary.as_markdown(comparison))
 
 
-def test_means_are_over_pictures_that_all_mappings_have(tested: Callable) -> None:
+def test_means_are_over_images_common_to_all_mappings(tested: Callable) -> None:
     text = [f"data.image=text data.text_seed={n}".split() for n in range(2)]
     comparison = tested(
         [
@@ -107,13 +107,13 @@ def test_other_sweeps_have_no_table(common: list[str], test: str, tested: Callab
     assert encoding_table.tables(tested(jobs, test)) == []
 
 
-def test_where_none_is_chosen_all_are_tested(
+def test_all_jobs_are_tested_when_none_is_chosen(
     tested: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     comparison = tested([([f"seed={seed}"], psnr) for seed, psnr in enumerate((1.0, 2.0, None))])
     assert comparison.chosen is None
     jobs = sorted(comparison.jobs, key=lambda job: job.settings["seed"])
-    for job in jobs[1:]:  # forget their tests, of which that of a failed job is never made up for
+    for job in jobs[1:]:  # remove the tests; that of a failed job is not repeated
         result = job.run.result
         job.run.write_result(replace(result, evaluations=result.evaluations[:1]))
     asked = []
@@ -134,12 +134,12 @@ def test_where_none_is_chosen_all_are_tested(
 
 
 @pytest.mark.parametrize("sweep", ["tancik_photographs", "tancik_text"])
-def test_the_papers_sweeps_end_in_its_table(
+def test_the_papers_sweeps_write_its_table(
     sweep: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     few = "data.text_seed=3" if sweep == "tancik_text" else "data.image=coffee"
-    words = ["experiment=image_tancik", f"sweep={sweep}", few, "seed=0", f"logs='{tmp_path}'"]
-    assert launch.start([*words, *TINY, "callbacks=none"])
+    overrides = ["experiment=image_tancik", f"sweep={sweep}", few, "seed=0", f"logs='{tmp_path}'"]
+    assert launch.start([*overrides, *TINY, "callbacks=none"])
     out = capsys.readouterr().out
     assert "for 4 of 4 finished jobs" in out
     jobs = Comparison(find_runs([str(tmp_path)])).jobs
@@ -158,18 +158,18 @@ def test_the_papers_sweeps_end_in_its_table(
         assert job.last_test.epoch == 2
 
 
-def test_the_homeworks_pictures_stand_side_by_side(
+def test_the_homeworks_images_are_drawn_side_by_side(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    words = ["experiment=image_hw", "sweep=raw_and_encoded", "data.image=text"]
-    assert launch.start([*words, *TINY, "callbacks.loss_curves=null", f"logs='{tmp_path}'"])
+    overrides = ["experiment=image_hw", "sweep=raw_and_encoded", "data.image=text"]
+    assert launch.start([*overrides, *TINY, "callbacks.loss_curves=null", f"logs='{tmp_path}'"])
     capsys.readouterr()
     comparison = Comparison(find_runs([str(tmp_path)]))
     drawn = reconstructions.draw(comparison)["pictures_side_by_side"]
-    truth, *looks = drawn.axes
+    truth, *pictures = drawn.axes
     assert truth.get_title() == "truth"
     last = {job.run.table("pictures")[-1]["psnr"]: job for job in comparison.jobs}
-    for panel, psnr in zip(looks, sorted(last), strict=True):
+    for panel, psnr in zip(pictures, sorted(last), strict=True):
         job = last[psnr]
         assert panel.get_title() == f"{job.label}\n{psnr:.2f} dB"
         with Pillow.open(job.run.picture(2)) as image:
@@ -179,7 +179,7 @@ def test_the_homeworks_pictures_stand_side_by_side(
     assert list(tmp_path.rglob("figures/pictures_side_by_side.png"))
 
 
-def test_a_picture_that_is_missing_leaves_its_place_empty() -> None:
+def test_a_missing_image_leaves_an_empty_panel() -> None:
     grey, colour = np.zeros((2, 2, 1), np.uint8), np.zeros((3, 3, 3), np.uint8)
     rows = {"a": (grey, [(grey, 1.0), None]), "b": (colour, [(colour, 2.0), (colour, 3.0)])}
     figure = image_rows.side_by_side(rows, ["one", "other"])
@@ -194,5 +194,5 @@ def test_a_picture_that_is_missing_leaves_its_place_empty() -> None:
     ]
 
 
-def test_runs_without_pictures_have_no_such_figure(tested: Callable) -> None:
+def test_runs_without_images_have_no_image_figure(tested: Callable) -> None:
     assert reconstructions.draw(tested([(["seed=0"], 1.0), (["seed=1"], 1.0)])) == {}

@@ -17,8 +17,8 @@ from mlp_lab.sweeps.comparison.layer_curves import draw
 
 
 @pytest.fixture
-def made_up(tmp_path: Path, compose: Callable) -> Callable[..., None]:
-    """``made_up({0: norms, 1: norms}, "network.depth=1")``: a run with a layers.csv."""
+def make_run(tmp_path: Path, compose: Callable) -> Callable[..., None]:
+    """``make_run({0: norms, 1: norms}, "network.depth=1")``: a run folder with layers.csv."""
 
     def make(norms: dict[int, list[float]], *overrides: str, loss: float = 1.0) -> None:
         run = RunFolder.create(str(tmp_path), "made_up")
@@ -34,7 +34,7 @@ def made_up(tmp_path: Path, compose: Callable) -> Callable[..., None]:
 
 
 def drawn(folder: Path) -> dict[str, dict[str, list[list[float]]]]:
-    """Lines by panel and figure."""
+    """Return the lines by panel and figure."""
     drawn = draw(Comparison(find_runs([str(folder)])))
     return {
         name: {
@@ -46,12 +46,12 @@ def drawn(folder: Path) -> dict[str, dict[str, list[list[float]]]]:
     }
 
 
-def test_depths_share_a_panel(made_up: Callable, tmp_path: Path) -> None:
+def test_one_panel_contains_all_depths(make_run: Callable, tmp_path: Path) -> None:
     for activation, factor in (("sigmoid", 1.0), ("relu", 3.0)):
         for depth in (1, 2):
             norms = {0: [factor * (depth + i) for i in range(depth + 1)], 2: [9.0] * (depth + 1)}
-            words = [f"network.activation={activation}", f"network.depth={depth}"]
-            made_up(norms, *words, loss=depth / factor)
+            overrides = [f"network.activation={activation}", f"network.depth={depth}"]
+            make_run(norms, *overrides, loss=depth / factor)
     assert drawn(tmp_path) == {
         "gradient_norms_before_training": {
             "activation=relu": [[3, 6], [6, 9, 12]],
@@ -64,41 +64,41 @@ def test_depths_share_a_panel(made_up: Callable, tmp_path: Path) -> None:
     }
 
 
-def test_colours_tell_the_depth(made_up: Callable, tmp_path: Path) -> None:
-    made_up({0: [1.0, 2.0]}, "network.depth=1")
-    made_up({0: [1.0] * 8}, "network.depth=7")
+def test_colours_encode_the_depth(make_run: Callable, tmp_path: Path) -> None:
+    make_run({0: [1.0, 2.0]}, "network.depth=1")
+    make_run({0: [1.0] * 8}, "network.depth=7")
     for figure in draw(Comparison(find_runs([str(tmp_path)]))).values():
         bar = figure.axes[-1]
         assert (bar.get_ylabel(), bar.get_ylim()) == ("hidden layers", (1, 7))
 
 
-def test_seeds_are_averaged(made_up: Callable, tmp_path: Path) -> None:
-    made_up({0: [1.0, 2.0]}, "seed=1")
-    made_up({0: [3.0, 6.0]}, "seed=2")
+def test_seeds_are_averaged(make_run: Callable, tmp_path: Path) -> None:
+    make_run({0: [1.0, 2.0]}, "seed=1")
+    make_run({0: [3.0, 6.0]}, "seed=2")
     assert drawn(tmp_path)["gradient_norms_before_training"] == {"": [[2, 4]]}
 
 
-def test_runs_without_layers_are_left_out(made_up: Callable, tmp_path: Path) -> None:
-    made_up({}, "optimizer.lr=0.1")
+def test_runs_without_layers_are_omitted(make_run: Callable, tmp_path: Path) -> None:
+    make_run({}, "optimizer.lr=0.1")
     assert drawn(tmp_path) == {}
-    made_up({0: [1.0, 2.0]}, "optimizer.lr=0.2")
+    make_run({0: [1.0, 2.0]}, "optimizer.lr=0.2")
     assert drawn(tmp_path)["gradient_norms_after_training"] == {"lr=0.2": [[1, 2]]}
 
 
-def test_the_best_of_many_settings(made_up: Callable, tmp_path: Path) -> None:
+def test_the_best_of_many_settings(make_run: Callable, tmp_path: Path) -> None:
     for i in range(14):
-        made_up({0: [1.0, float(i + 1)]}, f"optimizer.lr={i + 1}", loss=i)
+        make_run({0: [1.0, float(i + 1)]}, f"optimizer.lr={i + 1}", loss=i)
     figure = draw(Comparison(find_runs([str(tmp_path)])))["gradient_norms_before_training"]
     assert figure.get_suptitle() == "before training, the best 12"
     titles = [panel.get_title() for panel in figure.axes if panel.lines]
     assert titles == [f"lr={i + 1}" for i in range(12)]
 
 
-def test_a_comparison_shows_them_on_disk_and_in_tensorboard(
-    made_up: Callable, tmp_path: Path
+def test_a_comparison_writes_layer_curves_to_disk_and_tensorboard(
+    make_run: Callable, tmp_path: Path
 ) -> None:
-    made_up({0: [1.0, 2.0]}, "network.depth=1")
-    made_up({0: [3.0, 6.0, 9.0]}, "network.depth=2")
+    make_run({0: [1.0, 2.0]}, "network.depth=1")
+    make_run({0: [3.0, 6.0, 9.0]}, "network.depth=2")
     compare([str(tmp_path)])
     names = {"gradient_norms_before_training", "gradient_norms_after_training"}
     assert names <= {path.stem for path in (tmp_path / "figures").iterdir()}
@@ -107,10 +107,10 @@ def test_a_comparison_shows_them_on_disk_and_in_tensorboard(
 
 
 def test_the_sweep_of_vanishing_gradients(command: Callable, tmp_path: Path) -> None:
-    words = ["-m", "experiment=mnist_gradients", "sweep=vanishing_gradients"]
+    overrides = ["-m", "experiment=mnist_gradients", "sweep=vanishing_gradients"]
     small = ["network.depth=1,4", "trainer.max_epochs=1", "callbacks.layers.examples=50"]
     fast = ["logger=none", "callbacks.loss_curves=null"]
-    status, out, err = command(*words, *small, *fast)
+    status, out, err = command(*overrides, *small, *fast)
     assert status == 0, out + err
     [folder] = (tmp_path / "mnist_gradients" / "sweeps").iterdir()
     runs = find_runs([str(folder)])

@@ -1,4 +1,4 @@
-"""Calibration: the expected error by bins, and the temperature that makes a classifier honest."""
+"""Calibration: the expected calibration error by bins, and the fitted temperature."""
 
 import math
 
@@ -22,7 +22,7 @@ seeds = st.integers(0, 2**32)
 
 
 def sampled(seed: int, n: int, temperature: float, classes: int = 5) -> tuple[Tensor, Tensor]:
-    """Logits, and targets drawn from their probabilities at a temperature."""
+    """Return logits and targets drawn from their probabilities at a temperature."""
     generator = torch.Generator().manual_seed(seed)
     logits = 3 * torch.randn(n, classes, generator=generator)
     chances = (logits / temperature).softmax(1)
@@ -30,31 +30,31 @@ def sampled(seed: int, n: int, temperature: float, classes: int = 5) -> tuple[Te
 
 
 @given(seeds, st.integers(1, 300), st.integers(1, 30))
-def test_bins_are_those_of_a_loop(seed, n, bins):
+def test_bins_equal_a_loop(seed, n, bins):
     random = np.random.default_rng(seed)
     confidences, right = random.random(n), random.random(n) < 0.6
-    found = reliability(torch.from_numpy(confidences), torch.from_numpy(right), bins)
+    actual = reliability(torch.from_numpy(confidences), torch.from_numpy(right), bins)
     expected = 0.0
     for m in range(1, bins + 1):
-        own = ((m - 1) / bins < confidences) & (confidences <= m / bins)
-        assert found.counts[m - 1] == own.sum()
-        if not own.any():
-            assert math.isnan(found.accuracy[m - 1])
+        in_bin = ((m - 1) / bins < confidences) & (confidences <= m / bins)
+        assert actual.counts[m - 1] == in_bin.sum()
+        if not in_bin.any():
+            assert math.isnan(actual.accuracy[m - 1])
             continue
-        assert float(found.accuracy[m - 1]) == pytest.approx(right[own].mean())
-        assert float(found.confidence[m - 1]) == pytest.approx(confidences[own].mean())
-        expected += own.sum() / n * abs(right[own].mean() - confidences[own].mean())
-    assert found.error == pytest.approx(expected)
+        assert float(actual.accuracy[m - 1]) == pytest.approx(right[in_bin].mean())
+        assert float(actual.confidence[m - 1]) == pytest.approx(confidences[in_bin].mean())
+        expected += in_bin.sum() / n * abs(right[in_bin].mean() - confidences[in_bin].mean())
+    assert actual.error == pytest.approx(expected)
 
 
-def test_an_edge_belongs_to_the_bin_below():
+def test_a_bin_edge_belongs_to_the_lower_bin():
     confidences = torch.tensor([0, 0.25, 0.2501, 0.5, 1.0])
     counts = reliability(confidences, torch.ones(5, dtype=torch.bool), bins=4).counts
     assert counts.tolist() == [2, 2, 0, 1]
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
-def test_error_is_that_of_torchmetrics(temperature):
+def test_calibration_error_equals_torchmetrics(temperature):
     # After mlp_lab.lightning, which lets torchmetrics import torchvision.
     from torchmetrics.functional.classification import multiclass_calibration_error
 
@@ -67,13 +67,13 @@ def test_error_is_that_of_torchmetrics(temperature):
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 2.5])
-def test_the_temperature_that_targets_were_drawn_with_is_found(temperature):
+def test_fit_temperature_recovers_the_true_temperature(temperature):
     logits, targets = sampled(1, 20_000, temperature)
     assert fit_temperature(cross_entropy, logits, targets) == pytest.approx(temperature, rel=0.05)
 
 
 @given(seeds)
-def test_no_other_temperature_is_likelier(seed):
+def test_the_fitted_temperature_minimizes_the_likelihood_loss(seed):
     logits, targets = (t.numpy() for t in sampled(seed, 200, 1.5))
 
     def nll(x: float) -> float:
@@ -82,12 +82,12 @@ def test_no_other_temperature_is_likelier(seed):
         return -float(scaled[np.arange(200), targets].mean())
 
     best = minimize_scalar(nll, bounds=(-4, 4), options={"xatol": 1e-9}).x
-    found = fit_temperature(cross_entropy, torch.from_numpy(logits), torch.from_numpy(targets))
-    assert math.log(found) == pytest.approx(best, abs=1e-5)
+    actual = fit_temperature(cross_entropy, torch.from_numpy(logits), torch.from_numpy(targets))
+    assert math.log(actual) == pytest.approx(best, abs=1e-5)
 
 
 @given(seeds, st.floats(0.1, 10))
-def test_larger_logits_need_as_much_higher_a_temperature(seed, factor):
+def test_the_temperature_scales_with_the_logits(seed, factor):
     logits, targets = sampled(seed, 200, 1.5)
     once = fit_temperature(cross_entropy, logits.double(), targets)
     scaled = fit_temperature(cross_entropy, factor * logits.double(), targets)
@@ -95,7 +95,7 @@ def test_larger_logits_need_as_much_higher_a_temperature(seed, factor):
 
 
 @pytest.mark.parametrize(("output", "outputs"), [("sigmoid", 3), ("softmax", 1), ("sigmoid", 1)])
-def test_other_outputs_have_a_likelihood_of_their_own(output, outputs):
+def test_fit_temperature_for_other_outputs(output, outputs):
     task = Classification(
         output=output,
         loss="squared_error",
@@ -117,21 +117,21 @@ def test_other_outputs_have_a_likelihood_of_their_own(output, outputs):
         return float(np.logaddexp(0, -signs * z / np.exp(x)).sum(1).mean())
 
     best = minimize_scalar(nll, bounds=(-4, 4), options={"xatol": 1e-9})
-    found = fit_temperature(task.negative_log_likelihood, logits, targets)
-    assert math.log(found) == pytest.approx(best.x, abs=1e-4)
-    scaled = logits.double() / found
+    actual = fit_temperature(task.negative_log_likelihood, logits, targets)
+    assert math.log(actual) == pytest.approx(best.x, abs=1e-4)
+    scaled = logits.double() / actual
     assert float(task.negative_log_likelihood(scaled, targets)) == pytest.approx(best.fun)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_without_any_error_or_any_sense_there_is_no_temperature(sign):
+def test_no_temperature_without_errors_or_without_information(sign):
     targets = torch.arange(30) % 3
     logits = sign * torch.eye(3)[targets]
     with pytest.raises(UserError, match=r"^temperature=true: no temperature has the highest"):
         fit_temperature(cross_entropy, logits, targets)
 
 
-def test_the_curve_leaves_out_empty_bins_and_marks_how_sure_it_is():
+def test_the_reliability_curve_omits_empty_bins_and_draws_intervals():
     counts = np.array([0, 2, 100])
     confidence, accuracy = np.array([np.nan, 0.5, 0.9]), np.array([np.nan, 1.0, 0.8])
     figure = reliability_diagram.reliability_diagram({"a": (counts, confidence, accuracy)})
