@@ -1,3 +1,3 @@
-"""Multilayer perceptrons as experiments: run, vary, sweep and look at them."""
+"""Experiments with multilayer perceptrons: train, evaluate, sweep and compare runs."""
 
 __version__ = "0.1.0"

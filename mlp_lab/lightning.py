@@ -1,6 +1,6 @@
-"""Lightning and torchvision, importable beside any build of torch, and typed accessors.
+"""Import Lightning and torchvision with any build of torch, and access them with types.
 
-A torchvision wheel built for CUDA can't load its compiled operators beside a CPU build of torch.
+A torchvision wheel for CUDA cannot load its compiled operators together with a CPU build of torch.
 Its import then fails while it registers the shapes of an operator that is not defined:
 ``operator torchvision::nms does not exist``. Lightning's import fails as well, since torchmetrics
 imports torchvision. Data sets, transforms and utilities need none of these operators, so declaring
@@ -34,7 +34,7 @@ except RuntimeError as error:
 import pytorch_lightning as pl
 from pytorch_lightning.utilities import rank_zero_only
 
-# Warnings are shown; remarks on devices and tips are not.
+# Show warnings, but not the information on devices and the tips.
 for _name in ("pytorch_lightning", "lightning_fabric"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 

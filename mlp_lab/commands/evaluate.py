@@ -15,5 +15,5 @@ def _evaluate(cfg: DictConfig) -> object:
     set_threads(cfg.threads)
     from mlp_lab.runs import ensemble, evaluate
 
-    several = ensemble.is_committee(cfg.run)
+    several = ensemble.is_ensemble(cfg.run)
     return ensemble.evaluate(cfg) if several else evaluate.evaluate(cfg)

@@ -1,4 +1,4 @@
-"""Explain in one line what is wrong with an override that Hydra or OmegaConf refused."""
+"""Convert errors of Hydra and OmegaConf to error messages of one line."""
 
 import re
 from functools import singledispatch

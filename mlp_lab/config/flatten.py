@@ -17,7 +17,7 @@ def flatten(cfg: DictConfig) -> dict[str, Any]:
 
 
 def flatten_plain(node: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
-    """Return what ``flatten`` does, for a config of plain dictionaries; prefix each key."""
+    """Return the result of ``flatten`` for plain dictionaries, with a prefix for each key."""
     values: dict[str, Any] = {}
     for key, value in node.items():
         if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The metrics: how each one is named, shown, ordered and compared."""
+"""The properties of metrics: name, unit, format, order and direction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ SIGN = {"min": 1, "max": -1}
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is shown and compared.
+    """The properties of a metric.
 
     Attributes:
         name: name, without the split.

@@ -24,12 +24,12 @@ class DataModule(pl.LightningDataModule):
     inputs with ``encoding``, if that has been set before.
 
     A subclass defines ``in_features``, ``out_features`` and ``read``. It also describes its inputs
-    and targets with the attributes and methods below; the rest of the package asks these, never
-    for the class:
+    and targets with the attributes and methods below; the rest of the package uses these, and
+    never tests the class:
 
     - targets that are classes: ``class_names``;
     - inputs that are square grey images, such as MNIST: ``image_side``, and ``images`` and
-      ``inputs`` where an input is not just the image's pixels in a row;
+      ``inputs`` if an input is not the flattened image;
     - inputs that are points in the plane: ``feature_names`` and ``features``;
     - targets that are the pixels of one image, whose inputs are coordinates: ``target_size``,
       ``target_image``, ``target_parts`` and ``nyquist``.
@@ -47,13 +47,13 @@ class DataModule(pl.LightningDataModule):
     out_features: int
     #: Names of the classes by number; empty if the targets are not classes.
     class_names: tuple[str, ...] = ()
-    #: Height and width in pixels of the images that the inputs are; None: they are no images.
+    #: Height and width in pixels of the images that the inputs are; None: they are not images.
     image_side: int | None = None
     #: The value that an input has outside the image.
     image_fill: float = 0.0
     #: Names of the two features if the inputs are points in the plane; else empty.
     feature_names: tuple[str, ...] = ()
-    #: Width and height of the image whose pixels are the targets; None: they are no pixels.
+    #: Width and height of the image whose pixels are the targets; None: they are not pixels.
     target_size: tuple[int, int] | None = None
     #: Rows and columns of that image that belong to each split.
     target_parts: Mapping[str, tuple[slice, slice]] = {}
@@ -83,7 +83,7 @@ class DataModule(pl.LightningDataModule):
     def images(self, inputs: Tensor) -> Tensor | None:
         """Return the images ``[n, side, side]`` in [0, 1] that inputs ``[n, in_features]`` show.
 
-        Return None if the inputs are no images (``image_side`` is None).
+        Return None if the inputs are not images (``image_side`` is None).
         """
         if self.image_side is None:
             return None

@@ -29,7 +29,7 @@ def encoded(splits: Splits, encoding: nn.Module) -> Splits:
     inputs = {id(x): x for x, _ in splits.values()}
     examples = sum(map(len, inputs.values()))
     one = next(iter(inputs.values()))[:1]
-    encoding.to(one.device)  # the task, which holds the encoding, moves there as well
+    encoding.to(one.device)  # the encoding is a submodule of the task, which is moved there as well
     needed = examples * encoding(one)[0].nbytes
     if needed > _MAX_BYTES:
         raise UserError(

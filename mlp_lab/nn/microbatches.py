@@ -1,10 +1,10 @@
-"""How much of a minibatch is differentiated at a time.
+"""Split minibatches into microbatches, whose gradients are computed one after the other.
 
-The loss is a mean over examples, so that its gradient is the mean of those of microbatches, each
-weighted by its number of examples (gradient accumulation): the same step, but for rounding and,
-with dropout, for which random number falls to which example. On a CPU the activations of a
-microbatch stay in the cache, and the memory that one leaves behind serves the next. Those of large
-minibatches come from memory that the system hands out anew, page by page, in each step.
+The loss is a mean over examples. Its gradient is therefore the mean of the gradients of
+microbatches, weighted by their numbers of examples (gradient accumulation). The step is the same
+except for rounding and, with dropout, for the assignment of random numbers to examples. On a CPU,
+the activations of a microbatch stay in the cache, and the next microbatch reuses their memory. For
+the activations of a large minibatch, the system allocates new memory pages in each step.
 """
 
 import math
@@ -16,17 +16,17 @@ from torch import Tensor, nn
 
 from mlp_lab.nn.probes import linear_layers
 
-# As many outputs of the widest layer as 2 MiB hold in single precision, but of so many examples at
-# least: each microbatch reads all weights and adds to all gradients, beside its products.
+# Number of outputs of the widest layer: 2 MiB in single precision. A microbatch has at least
+# _FEWEST_EXAMPLES, since each one also reads all weights and adds to all gradients.
 _ACTIVATIONS = 2**19
 _FEWEST_EXAMPLES = 2048
 
 
 def microbatch_size(network: nn.Module, device: torch.device) -> int:
-    """The most examples that a step should differentiate at a time.
+    """Return the maximum number of examples in a microbatch.
 
-    All (``sys.maxsize``) on a GPU, which small products don't fill, and with batch normalization,
-    where examples depend on each other.
+    It is unlimited (``sys.maxsize``) on a GPU, which small products do not use fully, and with
+    batch normalization, where the outputs for an example depend on all others.
     """
     normalized = any(isinstance(module, nn.BatchNorm1d) for module in network.modules())
     if device.type != "cpu" or normalized:
@@ -38,9 +38,13 @@ def microbatch_size(network: nn.Module, device: torch.device) -> int:
 def microbatches(
     x: Tensor, y: Tensor, size: int, axis: int = 0
 ) -> Iterator[tuple[Tensor, Tensor, float]]:
-    """Even parts of at most ``size`` examples, and the share of all that each has.
+    """Yield inputs, targets and the fraction of all examples for each microbatch.
 
-    Examples lie along ``axis`` of inputs and targets.
+    Args:
+        x: inputs, with the examples along ``axis``.
+        y: targets, with the examples along ``axis``.
+        size: maximum number of examples in a microbatch; all have nearly equal sizes.
+        axis: axis of the examples.
     """
     number = math.ceil(x.shape[axis] / size)
     for part, truth in zip(x.tensor_split(number, axis), y.tensor_split(number, axis), strict=True):

@@ -1,4 +1,4 @@
-"""Steps of several optimizers at once, for networks that train as one (see ``stacking.py``)."""
+"""Step several optimizers at once, for networks that train as one (see ``stacking.py``)."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ class Steps:
     """Step several optimizers, each with its network's slice of stacked gradients.
 
     For gradient descent without momentum, the step of all optimizers is one update of the stacked
-    parameters. Other optimizers have a state of their own and step one after the other, with
+    parameters. Other optimizers have separate states and step one after the other, with
     torch's fused kernels where they exist. This is several times as fast as updates of the stacked
     parameters, which would read the memory once for each term of the formula.
 

@@ -5,7 +5,7 @@ members are one large matrix product if they get the same minibatch, the other l
 batched product each, and the overhead of a step occurs once. ``torch.func.vmap`` of the same step
 takes 2.4 to 3 times as long (784-30-10 units, minibatches of 10, 8 members, one thread).
 
-A stacked tensor holds those of all members one after the other along its first axis, like the
+A stacked tensor contains the tensors of all members, concatenated along the first axis, like the
 units of one wide layer. The parameters and buffers of the members become views of the stacked
 tensors, so that each member remains an ordinary network with its current weights.
 """
@@ -22,17 +22,20 @@ from mlp_lab.nn.siren import Sine
 
 
 class UnstackableError(Exception):
-    """A network that can't be stacked, and why."""
+    """A network cannot be stacked; the message is the reason."""
 
 
 def shape(network: nn.Module) -> Hashable:
-    """What networks have to agree in to be stacked. Raises UnstackableError for those that can't.
+    """Return a value that is equal for networks that can be stacked with each other.
 
-    Numbers such as a dropout's probability may differ, and so may activations.
+    Activations, and numbers such as the probability of dropout, may differ.
+
+    Raises:
+        UnstackableError: the network cannot be stacked.
     """
     layers = [module for module in network.modules() if type(module) in _LAYERS]
     if layers and not isinstance(layers[0], nn.Linear):
-        raise UnstackableError(f"it begins with {type(layers[0]).__name__}")
+        raise UnstackableError(f"its first layer is {type(layers[0]).__name__}")
     return _shape(network)
 
 
@@ -52,29 +55,31 @@ def _shape(network: nn.Module) -> Hashable:
 
 
 def stack(networks: Sequence[nn.Module], generators: Sequence[torch.Generator]) -> nn.Module:
-    """The networks, which have one ``shape``, as a single one.
+    """Return several networks as a single one.
 
-    It maps inputs ``[orders, batch, ...]`` to ``[members, batch, ...]``, where ``orders`` divides
-    ``members``: the first ``members / orders`` of them see the first minibatch, and so on.
+    It maps inputs ``[orders, batch, ...]`` to outputs ``[members, batch, ...]``. ``orders``, the
+    number of different minibatches, divides ``members``: the first ``members / orders`` members get
+    the first minibatch, and so on.
 
     Args:
-        networks: the members, on one device and of one dtype. Their tensors become views.
-        generators: what is random in each member while it trains is drawn from its own.
+        networks: members with equal ``shape``, on one device and of one dtype. Their parameters and
+            buffers become views of the stacked ones.
+        generators: generator of the random numbers (dropout) of each member.
     """
     first = networks[0]
     if type(first) in _LAYERS:
         return _LAYERS[type(first)](networks, generators)
     if type(first) in _POINTWISE:
-        return first if len(set(map(repr, networks))) == 1 else _Each(networks)
+        return first if len(set(map(repr, networks))) == 1 else _Activations(networks)
     places = zip(*(network.children() for network in networks), strict=True)
     sequence = Residual if type(first) is Residual else nn.Sequential
     return sequence(*(stack(layers, generators) for layers in places))
 
 
 class _Stacked(nn.Module):
-    """The layers at one place of all members."""
+    """The layers at one position of all members."""
 
-    #: Attributes in which the layers have to agree, beside the shapes of their parameters.
+    #: Attributes that must be equal in all layers, like the shapes of their parameters.
     agree: tuple[str, ...] = ()
     #: ``[members * features, ...]``, as the parameters and buffers below.
     weight: Tensor
@@ -97,8 +102,8 @@ class _Linear(_Stacked):
         if orders == 1 and batch < _FEW:
             y = F.linear(x[0], self.weight, self.bias)
             return y.view(batch, self.members, -1).transpose(0, 1)
-        # In this order of the factors, the gradient of the weights lies in the memory as they do,
-        # and nothing between two layers is copied.
+        # In this order of the factors, the gradient of the weights has their memory layout, and
+        # nothing is copied between two layers.
         weight, bias = self.weight.view(orders, -1, inputs), self.bias.view(orders, -1, 1)
         y = torch.baddbmm(bias, weight, x.transpose(1, 2))
         return y.view(self.members, -1, batch).transpose(1, 2)
@@ -150,23 +155,24 @@ class _Dropout(_Stacked):
         if not self.training:
             return x
         noise = torch.empty(x.shape, dtype=x.dtype, device=x.device)
-        for own, kept, generator in zip(noise, self.kept, self.generators, strict=True):
-            own.bernoulli_(kept, generator=generator).div_(kept)  # as torch's dropout draws
+        for mask, kept, generator in zip(noise, self.kept, self.generators, strict=True):
+            # torch's dropout draws the same numbers.
+            mask.bernoulli_(kept, generator=generator).div_(kept)
         return x * noise
 
 
-class _Each(nn.Module):
-    """Another activation for each member."""
+class _Activations(nn.Module):
+    """A different activation for each member."""
 
     def __init__(self, activations: Sequence[nn.Module]) -> None:
         super().__init__()
         self.activations = nn.ModuleList(activations)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.stack([f(own) for f, own in zip(self.activations, x, strict=True)])
+        return torch.stack([f(inputs) for f, inputs in zip(self.activations, x, strict=True)])
 
 
-# Examples in a minibatch, below which the product that holds theirs in rows is the faster one.
+# For minibatches with fewer examples, a product with one row per example is faster.
 _FEW = 64
 _POINTWISE = {Sine, *(type(make()) for make in ACTIVATIONS.values())}
 _LAYERS: dict[type[nn.Module], type[_Stacked]] = {
@@ -178,9 +184,9 @@ _LAYERS: dict[type[nn.Module], type[_Stacked]] = {
 
 
 def _joint(layers: Sequence[nn.Module], name: str) -> Tensor:
-    """The tensors ``name`` of all layers as one, of which theirs become views."""
-    own = [getattr(layer, name) for layer in layers]
-    joint = torch.stack([tensor.detach() for tensor in own])
-    for tensor, view in zip(own, joint.unbind(), strict=True):
+    """Return the tensors ``name`` of all layers as one tensor; they become views of it."""
+    tensors = [getattr(layer, name) for layer in layers]
+    joint = torch.stack([tensor.detach() for tensor in tensors])
+    for tensor, view in zip(tensors, joint.unbind(), strict=True):
         tensor.data = view
     return joint.flatten(0, 1) if joint.ndim > 1 else joint

@@ -32,7 +32,7 @@ def target_of(node: DictConfig) -> Any:
     """
     target = node["_target_"]
     if target not in _ALLOWED:
-        raise UserError(f"_target_={target}: not one of what may be built: {', '.join(_ALLOWED)}")
+        raise UserError(f"_target_={target}: must be one of {', '.join(_ALLOWED)}")
     module, _, name = target.rpartition(".")
     return getattr(import_module(module), name)
 

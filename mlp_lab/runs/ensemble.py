@@ -1,4 +1,4 @@
-"""A committee: several runs that decide together, and what this is worth."""
+"""Evaluate an ensemble: several runs whose predictions are averaged."""
 
 import logging
 import os
@@ -26,47 +26,49 @@ from mlp_lab.tasks.base import Task
 
 log = logging.getLogger(__name__)
 
-_RECORD = "committee.json"
-# What may differ between members: it changes how the examples are seen, not which they are.
-_HOW_SEEN = ("data.root", "data.batch_size", "data.passes", "data.standardize")
-# And what changes no example of a split, since it is about others.
-_OF_OTHERS = {
+_RECORD = "ensemble.json"
+# Keys of data that may differ between members, since they do not change the set of examples.
+_NOT_COMPARED = ("data.root", "data.batch_size", "data.passes", "data.standardize")
+# Further such keys for each split, since they only affect other splits.
+_NOT_COMPARED_IN = {
     "train": (),
     "validation": ("data.train_size",),
     "test": ("data.train_size", "data.refit"),
 }
 
 
-def is_committee(run: Any) -> bool:
-    """Whether ``run``, as the user typed it, names a list of runs or the folder of a sweep."""
-    return isinstance(run, ListConfig) or SweepFolder.lies_in(str(run))
+def is_ensemble(run: Any) -> bool:
+    """Return whether the value of the key ``run`` is a list of folders or a sweep folder."""
+    return isinstance(run, ListConfig) or SweepFolder.is_sweep(str(run))
 
 
 def evaluate(cfg: DictConfig) -> EnsembleEvaluation:
-    """Evaluate a committee as ``cfg`` says (``schemas.Evaluate``).
+    """Evaluate an ensemble as ``cfg`` (``schemas.Evaluate``) specifies; return the evaluation.
 
-    Its members are the runs that ``cfg.run`` lists, and the finished jobs of sweeps among them.
-    Each one is also evaluated alone, which is added to its result. The committee's evaluation is
-    appended to ``committee.json`` in the folder that holds all members, that of a sweep for its
-    jobs; there their names are paths from this folder.
+    The members are the runs in ``cfg.run`` and the finished jobs of the sweeps in it. Each member
+    is also evaluated alone, and this evaluation is added to its result. The evaluation of the
+    ensemble is appended to ``ensemble.json`` in the common parent folder of the members, which is
+    the sweep folder for the jobs of one sweep. It names members by their paths relative to it.
 
-    Raises UserError: no such runs, members that don't go together, or a damaged record.
+    Raises:
+        UserError: there are no such runs, their data or outputs differ, or ``ensemble.json`` is
+            damaged.
     """
-    for look in ("temperature", "robustness", "embeddings"):
-        if cfg[look]:
-            raise UserError(f"{look}: a committee isn't looked into; or run= one of its members")
+    for option in ("temperature", "robustness", "embeddings"):
+        if cfg[option]:
+            raise UserError(f"{option}: not available for an ensemble; run must be one run folder")
     with console(None):
         runs = _members(cfg.run)
-        _refuse_strangers(runs, cfg.split)
+        _check_members(runs, cfg.split)
         folder = Path(os.path.commonpath([run.folder.resolve().parent for run in runs]))
-        _recorded(folder / _RECORD)  # a damaged one is refused before anything is evaluated
+        _read_record(folder / _RECORD)  # a damaged file is an error before the evaluation
         errors, outputs = [], []
         for run in runs:
             alone, data, task = measure(run, cfg.split, cfg.checkpoint)
             output, targets = task.outputs(data.loader(cfg.split))
             errors.append(alone.metrics["error"])
             outputs.append(output)
-        wrong = decide(task, torch.stack(outputs), cfg.average) != targets
+        wrong = predict_classes(task, torch.stack(outputs), cfg.average) != targets
         names = [run.folder.resolve().relative_to(folder).as_posix() for run in runs]
         evaluation = EnsembleEvaluation(
             cfg.split,
@@ -79,97 +81,95 @@ def evaluate(cfg: DictConfig) -> EnsembleEvaluation:
         text = get_metric("error").text
         rows = [[name, text(error)] for name, error in evaluation.members.items()]
         rows += [["mean of the members", text(sum(errors) / len(errors))]]
-        rows += [[f"committee of {len(runs)} ({cfg.average})", text(evaluation.error)]]
+        rows += [[f"ensemble of {len(runs)} ({cfg.average})", text(evaluation.error)]]
         log.info("%s: %s checkpoints", folder, cfg.checkpoint)
         log.info("\n%s\n", table(["member", f"{cfg.split} error"], rows))
         log.info("record: %s", folder / _RECORD)
     return evaluation
 
 
-def decide(task: Task, outputs: Tensor, average: str) -> Tensor:
-    """The class that a committee takes each example for: int64 ``[batch]``.
-
-    ``average`` is what the members' opinions are joined by: the mean of their ``probabilities``,
-    the mean of the ``logits`` (of softmax outputs: the geometric mean of the probabilities, but
-    for a factor), or ``votes``, one a member for the class it holds most probable, where the mean
-    probability decides between classes with equally many.
+def predict_classes(task: Task, outputs: Tensor, average: str) -> Tensor:
+    """Return the class that an ensemble predicts for each example, int64 ``[batch]``.
 
     Args:
-        task: one of theirs; all make probabilities of outputs in the same way.
-        outputs: of the networks, ``[members, batch, outputs]``.
-        average: one of these three.
+        task: task of one member; all compute probabilities from outputs in the same way.
+        outputs: outputs of the networks, ``[members, batch, outputs]``.
+        average: kind of the average. ``probabilities``: their mean. ``logits``: the mean of the
+            outputs; for softmax this is the normalized geometric mean of the probabilities.
+            ``votes``: each member votes for its most probable class; among classes with equally
+            many votes, the mean of the probabilities decides.
     """
     if average == "logits":
         return task.predictions(outputs.mean(0))
     members = [task.probabilities(output) for output in outputs]
     mean = torch.stack([member for member in members if member is not None]).mean(0)
     if average == "votes":
-        choices = torch.stack([task.predictions(own) for own in outputs])
+        choices = torch.stack([task.predictions(output) for output in outputs])
         votes = torch.nn.functional.one_hot(choices, mean.shape[1]).sum(0)
         mean = mean.masked_fill(votes < votes.amax(1, keepdim=True), -1)
     return mean.argmax(1)
 
 
-def _members(named: Any) -> list[RunFolder]:
-    """The runs of a committee, each once. Raises UserError if there are none."""
+def _members(folders: Any) -> list[RunFolder]:
+    """Return the runs of an ensemble, each once. Raises UserError if there are none."""
     runs: dict[Path, RunFolder] = {}
-    for folder in map(str, named if isinstance(named, ListConfig) else [named]):
+    for folder in map(str, folders if isinstance(folders, ListConfig) else [folders]):
         for run in (
             _finished(SweepFolder.open(folder))
-            if SweepFolder.lies_in(folder)
+            if SweepFolder.is_sweep(folder)
             else [RunFolder.open(folder)]
         ):
             runs.setdefault(run.folder.resolve(), run)
     if not runs:
-        raise UserError("run=[]: must name one run at least")
+        raise UserError("run=[]: must have at least one run")
     return list(runs.values())
 
 
 def _finished(sweep: SweepFolder) -> list[RunFolder]:
-    """The jobs of a sweep that have finished; says how many have not."""
-    finished, begun = sweep.finished, len(sweep.runs())
+    """Return the finished jobs of a sweep; log the number of the other jobs."""
+    finished, started = sweep.finished, len(sweep.runs())
     if not finished:
         raise UserError(f"{sweep.folder}: none of its jobs has finished")
-    if left := begun - len(finished):
-        log.info("%s: %d of %d jobs left out: not finished", sweep.folder, left, begun)
+    if others := started - len(finished):
+        log.info("%s: %d of %d jobs left out: not finished", sweep.folder, others, started)
     return finished
 
 
-def _refuse_strangers(runs: Sequence[RunFolder], split: str) -> None:
-    """Raise UserError for a run that doesn't learn classes, or learns others than the first."""
-    first, *others = (_learnt(run, split) for run in runs)
-    for run, own in zip(runs[1:], others, strict=True):
-        for key in first | own:
-            if own.get(key) != first.get(key):
-                theirs = f"{key}={format_value(first.get(key))} of {runs[0].folder}"
+def _check_members(runs: Sequence[RunFolder], split: str) -> None:
+    """Raise UserError for a run that does not learn classes, or not those of the first run."""
+    first, *others = (_compared_settings(run, split) for run in runs)
+    for run, settings in zip(runs[1:], others, strict=True):
+        for key in first | settings:
+            value, expected = (format_value(s.get(key)) for s in (settings, first))
+            if settings.get(key) != first.get(key):
                 raise UserError(
-                    f"{run.folder}: {key}={format_value(own.get(key))} doesn't go with {theirs}"
+                    f"{run.folder}: {key}={value} differs from {key}={expected} of {runs[0].folder}"
                 )
 
 
-def _learnt(run: RunFolder, split: str) -> dict[str, Any]:
-    """What members have to agree in: the examples of a split, and how probabilities are made."""
+def _compared_settings(run: RunFolder, split: str) -> dict[str, Any]:
+    """Return the settings that must be equal: those of the split's examples and the outputs."""
     task: type[Task] = target_of(run.config.task)
     if not task.predicts_probabilities():
-        raise UserError(f"{run.folder}: has no probabilities of classes to average")
-    apart = (*_HOW_SEEN, *_OF_OTHERS[split])
+        raise UserError(f"{run.folder}: needs a run that learns probabilities of classes")
+    ignored = (*_NOT_COMPARED, *_NOT_COMPARED_IN[split])
     settings = flatten(run.config).items()
-    data = {key: v for key, v in settings if is_within(key, ["data"]) and key not in apart}
+    data = {key: v for key, v in settings if is_within(key, ["data"]) and key not in ignored}
     kind = task.probabilities.__qualname__
     return data | {"task": kind, "task.output": run.config.task.get("output")}
 
 
-def _recorded(record: Path) -> list[dict[str, Any]]:
-    """The entries of earlier evaluations. Raises UserError if the file holds something else."""
+def _read_record(record: Path) -> list[dict[str, Any]]:
+    """Return the entries of earlier evaluations. Raises UserError if the file is damaged."""
     if not record.is_file():
         return []
     entries = read_json(record)
     if not isinstance(entries, list):
-        raise UserError(f"{record}: damaged: not the record of a committee")
+        raise UserError(f"{record}: damaged: not the record of an ensemble")
     return entries
 
 
 def _append(record: Path, evaluation: EnsembleEvaluation) -> None:
     """Append an evaluation to the list in a file."""
-    with filelock.FileLock(record.with_name(".lock")):  # two at once would lose one's entry
-        write_whole(record, json_text([*_recorded(record), evaluation.to_json()]).encode())
+    with filelock.FileLock(record.with_name(".lock")):  # two processes would lose an entry
+        write_whole(record, json_text([*_read_record(record), evaluation.to_json()]).encode())

@@ -24,7 +24,7 @@ class TensorBoard(pl.loggers.TensorBoardLogger):
         self.x_axis = x_axis
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Write scalars; without a ``step``, metrics hold ``epoch`` and ``step`` to choose from."""
+        """Write scalars; without a ``step``, its value is the metric ``epoch`` or ``step``."""
         if step is None:
             axes = {"epoch", "step"}
             step = int(metrics[self.x_axis])
@@ -32,7 +32,13 @@ class TensorBoard(pl.loggers.TensorBoardLogger):
         super().log_metrics(metrics, step)
 
     def log_histogram(self, name: str, values: Tensor, at: Mapping[str, int]) -> None:
-        """Write a histogram of ``values`` ``at`` an ``epoch`` and ``step``, if all are finite."""
+        """Write a histogram of ``values`` if all are finite.
+
+        Args:
+            name: name of the histogram.
+            values: tensor of any shape.
+            at: ``epoch`` and ``step`` of the values.
+        """
         if values.isfinite().all():
             self.experiment.add_histogram(name, values, at[self.x_axis])
 
@@ -62,7 +68,7 @@ class TensorBoard(pl.loggers.TensorBoardLogger):
         self.experiment.flush()
 
     def finalize(self, status: str) -> None:
-        """Flush, but don't close the event file: test metrics and the outcome follow the fit."""
+        """Flush the event file. It stays open, since test metrics and results follow the fit."""
         self.experiment.flush()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What a run tells of itself: a table on the terminal, text and HPARAMS in TensorBoard."""
+"""Report a run: a table on the terminal, text and HPARAMS in TensorBoard."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from mlp_lab.formatting import table
 from mlp_lab.runs.logger import TensorBoard
 from mlp_lab.storage.results import Result, Status
 
-# What makes a difference between runs.
+# Keys whose values are shown in HPARAMS, where runs are compared.
 _SETTINGS = (
     "seed",
     "encoding",
@@ -30,13 +30,13 @@ _SETTINGS = (
 
 
 def outcome(result: Result) -> str:
-    """Return the result table of a run, and the commands to resume and to look at it."""
+    """Return the result table of a run, and the commands to resume it and to view its curves."""
     folder, fitted = Path(result.folder), result.seconds[-1]
     lines = [f"{result.status}: {result.epochs} epochs, {result.steps:,} steps, {fitted:.1f} s"]
     if result.reason is not None:
         lines.append(result.reason)
     if result.refit:
-        lines.append("a refit: it trained on the validation data as well; the last epoch counts")
+        lines.append("a refit: it also trained on the validation data; the last epoch is used")
     if result.best is not None:
         columns = final_metrics(result)
         names = sorted({key.split("/")[0] for key in columns}, key=metric_order)
@@ -46,13 +46,13 @@ def outcome(result: Result) -> str:
         ]
         lines += ["", table([f"epoch {result.best['epoch']}", *names], rows), ""]
     if result.status is Status.INTERRUPTED:
-        lines.append(f"go on:  python scripts/train.py resume={folder}")
-    lines.append(f"look:   tensorboard --logdir {folder.parent}")
+        lines.append(f"resume:  python scripts/train.py resume={folder}")
+    lines.append(f"view:    tensorboard --logdir {folder.parent}")
     return "\n".join(lines)
 
 
 def final_metrics(result: Result) -> dict[str, float]:
-    """Return the metrics of the chosen epoch as ``<metric>/<split>``, those of its test too."""
+    """Return the metrics of the chosen epoch, including its test, by ``<metric>/<split>``."""
     best = result.best or {}
     chosen = {key: value for key, value in best.items() if "/" in key}
     for entry in result.evaluations:
@@ -62,15 +62,16 @@ def final_metrics(result: Result) -> dict[str, float]:
 
 
 def show_config(logger: Any, cfg: DictConfig) -> None:
-    """The config as text in TensorBoard."""
+    """Write the config to TensorBoard as text."""
     if isinstance(logger, TensorBoard):
         logger.log_text("config", OmegaConf.to_yaml(cfg))
 
 
 def show_outcome(logger: Any, cfg: DictConfig, result: Result) -> None:
-    """The run's row in TensorBoard's HPARAMS: its settings and the chosen epoch's metrics.
+    """Write the run's row of TensorBoard's HPARAMS: settings and metrics of the chosen epoch.
 
-    These are called ``best/...``: TensorBoard orders the columns by their names, and shows five.
+    The metrics are named ``best/...``, since TensorBoard shows only the first five columns in
+    alphabetical order.
     """
     if isinstance(logger, TensorBoard):
         metrics = {f"best/{key}": value for key, value in final_metrics(result).items()}
@@ -78,7 +79,7 @@ def show_outcome(logger: Any, cfg: DictConfig, result: Result) -> None:
 
 
 def _settings(cfg: DictConfig) -> dict[str, Any]:
-    """The keys that make a difference between runs, dotted, each choice by its class's name."""
+    """Return the values of ``_SETTINGS`` by dotted key; the value of an option is its class."""
     values = flatten(cfg)
     values.pop("data.root", None)
     return {key: value for key, value in values.items() if is_within(key, _SETTINGS)}

@@ -1,4 +1,4 @@
-"""One experiment: config in, Result out. Read this first."""
+"""Train one run: from its config to its result. Start reading here."""
 
 import logging
 import os
@@ -32,7 +32,7 @@ from mlp_lab.tasks.base import Diverged, Task
 
 log = logging.getLogger(__name__)
 
-# What may differ when a run goes on: how long and how fast, not what is learnt.
+# Keys that may change when a run is resumed: they do not affect what is learned.
 RESUMABLE = ("trainer.max_epochs", "trainer.max_steps", "threads")
 
 _FOLDER_VARIABLE = "MLP_LAB_RUN_FOLDER"
@@ -40,12 +40,16 @@ _FOLDER_VARIABLE = "MLP_LAB_RUN_FOLDER"
 
 @dataclass
 class Training:
-    """A run that is about to train: its folder, and what its config builds.
+    """A run before its training: its folder and the objects that its config describes.
 
     Attributes:
-        cfg: the checked config.
-        overrides: what the user typed, kept for the record.
-        checkpoint: what it goes on from, if it does.
+        cfg: checked config.
+        overrides: overrides of the command, which are written to the run folder.
+        run: run folder.
+        data: data module.
+        task: task with new weights or, if the run is resumed, those of the checkpoint.
+        trainer: trainer that writes to the run folder.
+        checkpoint: checkpoint from which the run is resumed; None: a new run.
     """
 
     cfg: DictConfig
@@ -60,7 +64,13 @@ class Training:
     def new(
         cls, cfg: DictConfig, overrides: Sequence[str] = (), folder: str | Path | None = None
     ) -> "Training":
-        """A new run, in ``folder`` or, where that is None, in ``<logs>/<name>/<date_time>``."""
+        """Return a new run.
+
+        Args:
+            cfg: checked config, see ``config.check``.
+            overrides: overrides of the command.
+            folder: run folder, which must be empty; None: ``<logs>/<name>/<date_time>``.
+        """
         data, task = build_task(cfg)
         data.prepare_data()
         task.begin(data)
@@ -76,13 +86,21 @@ class Training:
         return cls(cfg, overrides, run, data, task, trainer)
 
     @classmethod
-    def going_on(cls, folder: str | Path, changes: Mapping[str, Any]) -> "Training":
-        """The run in ``folder``, with ``changes`` to its config (dotted keys)."""
+    def resumed(cls, folder: str | Path, changes: Mapping[str, Any]) -> "Training":
+        """Return the run in ``folder`` at its last checkpoint.
+
+        Args:
+            folder: run folder.
+            changes: new values in its config, by dotted key; only keys in ``RESUMABLE``.
+
+        Raises:
+            UserError: another key is changed, or the run has no epochs left to train.
+        """
         for key in changes:
             if key not in RESUMABLE:
                 allowed = ", ".join(RESUMABLE)
                 raise UserError(
-                    f"{key}: can't be changed when a run goes on (these can: {allowed})"
+                    f"{key}: can't be changed when a run is resumed (these can: {allowed})"
                 )
         run = RunFolder.open(str(folder))
         cfg = OmegaConf.create(OmegaConf.to_container(run.config))
@@ -91,7 +109,7 @@ class Training:
             OmegaConf.update(cfg, key, value)
         checkpoint = run.checkpoint("last")
         data, task = build_task(cfg)
-        _refuse_done(run, cfg, load_network(task, checkpoint))
+        _check_unfinished(run, cfg, load_network(task, checkpoint))
         data.prepare_data()
         trainer = build_trainer(cfg, run)
         if trainer.is_global_zero:
@@ -99,23 +117,30 @@ class Training:
         overrides = [f"{key}={value}" for key, value in changes.items()]
         return cls(cfg, overrides, run, data, task, trainer, checkpoint)
 
-    def introduce(self) -> None:
-        """Say what is about to be trained."""
+    def log_start(self) -> None:
+        """Log the network, the run folder and warnings; write the config to TensorBoard."""
         log.info("%s: %s", self.cfg.name, describe(self.task.network))
         log.info("run folder: %s", self.run.folder)
         if hint := self.data.encoding_hint(self.task.encoding):
             log.warning("%s", hint)
         report.show_config(self.trainer.logger, self.cfg)
 
-    def conclude(
+    def finish(
         self, status: Status, reason: str | None, seconds: float, *, test: bool = False
     ) -> Result:
-        """Write down what came out of a fit, and say it; ``test``: touch the test set for it."""
+        """Write the result of a fit to the run folder, log it, and return it.
+
+        Args:
+            status: how the fit ended.
+            reason: why it ended early; None: it did not, or a callback has the reason.
+            seconds: duration of the fit.
+            test: whether to evaluate the chosen epoch on the test set if the run has finished.
+        """
         result = self._collect(seconds)
-        result.status, result.reason = status, reason or self._stopped_by()
+        result.status, result.reason = status, reason or self._stop_reason()
         if self.trainer.is_global_zero:
             if test and status is Status.FINISHED and result.best is not None:
-                # Where the data are; Lightning took it away.
+                # Lightning has moved the task to the CPU; the data are still on the device.
                 self.task.to(self.trainer.strategy.root_device)
                 epoch = trained_epochs(load_network(self.task, self.run.checkpoint("best")))
                 result.evaluations.append(assess(self.data, self.task, "test", "best", epoch))
@@ -125,17 +150,17 @@ class Training:
         return result
 
     def close(self) -> None:
-        """Let go of what the run holds open."""
+        """Close the event file."""
         if isinstance(self.trainer.logger, TensorBoard):
             self.trainer.logger.close()
 
-    def _stopped_by(self) -> str | None:
-        """What a callback says that ended the run before its time."""
-        ends = (getattr(callback, "ended", None) for callback in callbacks_of(self.trainer))
-        return next(filter(None, ends), None)
+    def _stop_reason(self) -> str | None:
+        """Return the reason of the callback that stopped the run early; None if none did."""
+        reasons = (getattr(callback, "ended", None) for callback in callbacks_of(self.trainer))
+        return next(filter(None, reasons), None)
 
     def _collect(self, seconds: float) -> Result:
-        """What is known after a fit, with what the run's folder knows of earlier ones."""
+        """Return the result after a fit, with the times and evaluations of earlier fits."""
         checkpoint = EpochCheckpoint.of(self.trainer)
         before = self.run.result
         last = checkpoint.history[-1] if checkpoint.history else None
@@ -155,44 +180,47 @@ class Training:
 def train(
     cfg: DictConfig, overrides: Sequence[str] = (), folder: str | Path | None = None
 ) -> Result:
-    """Train as ``cfg`` says (see ``config.check``), in a new folder; see ``Training.new``."""
+    """Train a new run and return its result; the arguments are those of ``Training.new``."""
     return fit_alone(Training.new(cfg, overrides, folder), test=True)
 
 
 def resume(folder: str, changes: Mapping[str, Any]) -> Result:
-    """Go on with the run in ``folder``; see ``Training.going_on``."""
-    return fit_alone(Training.going_on(folder, changes), test=True)
+    """Resume a run and return its result; the arguments are those of ``Training.resumed``."""
+    return fit_alone(Training.resumed(folder, changes), test=True)
 
 
 def fit_alone(training: Training, *, test: bool, terminal: bool = True) -> Result:
-    """Fit, select, write down what came out; with ``test``, touch the test set once for it.
+    """Train a run that is not part of a stack; return its result.
 
-    What there is to say goes to the run's log and, with ``terminal``, to standard output.
+    Args:
+        training: the run.
+        test: whether to evaluate the chosen epoch on the test set.
+        terminal: whether to log to standard output as well as to the ``train.log`` of the run.
     """
     trainer, run = training.trainer, training.run
     first = trainer.is_global_zero
-    lock = run.in_training() if first else nullcontext()
+    lock = run.locked() if first else nullcontext()
     log_to = console(run.log if first else None, terminal=first and terminal)
     with lock, log_to, closing(training):
-        training.introduce()
+        training.log_start()
         if hint := busy_hint():
             log.info("%s", hint)
-        began = time.perf_counter()
+        start = time.perf_counter()
         status, reason = fit(trainer, training.task, training.data, training.checkpoint)
-        return training.conclude(status, reason, time.perf_counter() - began, test=test)
+        return training.finish(status, reason, time.perf_counter() - start, test=test)
 
 
 def fit(
     trainer: pl.Trainer, task: pl.LightningModule, data: DataModule, checkpoint: Path | None = None
 ) -> tuple[Status, str | None]:
-    """Train; return how it ended and, if early, why."""
+    """Train with Lightning; return how it ended and, if it ended early, the reason."""
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(task, data, ckpt_path=checkpoint)
     except Diverged as error:
         return Status.DIVERGED, str(error)
     except SystemExit:
-        # Lightning turns Ctrl-C into an exit, and leaves the process deaf to the next.
+        # Lightning turns Ctrl-C into SystemExit, and ignores SIGINT from then on.
         signal.signal(signal.SIGINT, on_interrupt)
         if not trainer.interrupted:
             raise
@@ -201,15 +229,18 @@ def fit(
 
 
 def _new_run(cfg: DictConfig, folder: str | Path | None) -> RunFolder:
-    """A new folder; the processes that a distributed run starts join that of the first."""
+    """Return a new run folder; all processes of a distributed run get that of the first."""
     if is_first_process():
-        run = RunFolder.create(cfg.logs, cfg.name) if folder is None else RunFolder.claim(folder)
+        if folder is None:
+            run = RunFolder.create(cfg.logs, cfg.name)
+        else:
+            run = RunFolder.create_at(folder)
         os.environ[_FOLDER_VARIABLE] = str(run.folder)
     return RunFolder(os.environ[_FOLDER_VARIABLE])
 
 
-def _refuse_done(run: RunFolder, cfg: DictConfig, checkpoint: Mapping[str, Any]) -> None:
-    """Raise UserError if the run has trained all that ``cfg`` asks for."""
+def _check_unfinished(run: RunFolder, cfg: DictConfig, checkpoint: Mapping[str, Any]) -> None:
+    """Raise UserError if the run has no epochs or steps of ``cfg`` left to train."""
     finished = run.result.status is Status.FINISHED
     if finished and stopped_early(checkpoint):
         raise UserError(f"{run.folder}: stopped early; it has no more epochs to train")
@@ -219,5 +250,5 @@ def _refuse_done(run: RunFolder, cfg: DictConfig, checkpoint: Mapping[str, Any])
         if most is not None and (most < trained or (most == trained and finished)):
             raise UserError(
                 f"{run.folder}: trained {name}={trained} already;"
-                f" a larger trainer.{name} lets it go on"
+                f" set a larger trainer.{name} to continue"
             )

@@ -24,7 +24,7 @@ _HISTORY = "EpochCheckpoint"
 class AtomicCheckpoints(pl.plugins.TorchCheckpointIO):
     """Read and write Lightning's checkpoints; a file is replaced as a whole.
 
-    Lightning's own plugin writes a temporary file, possibly on another disk, and then copies it.
+    Lightning's plugin writes a temporary file, possibly on another disk, and then copies it.
     """
 
     def save_checkpoint(
@@ -70,7 +70,7 @@ def load_network(task: nn.Module, path: Path) -> dict[str, Any]:
         task.load_state_dict(content["state_dict"])
     except RuntimeError as error:
         raise UserError(
-            f"{path}: doesn't fit the run's config: {str(error).splitlines()[0]}"
+            f"{path}: does not match the run's config: {str(error).splitlines()[0]}"
         ) from error
     return content
 

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and what is written into them or read from them."""
+"""Write files atomically (they are complete or absent), and convert their content."""
 
 import csv
 import io
@@ -12,32 +12,33 @@ from typing import TYPE_CHECKING, Any
 
 from mlp_lab.errors import UserError
 
-if TYPE_CHECKING:  # most files are no pictures
+if TYPE_CHECKING:  # importing matplotlib takes time, and most files are not figures
     from matplotlib.figure import Figure
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there with all its content or not at all, whatever happens.
+    """Write a file so that it is complete or absent, even if the process is killed.
 
-    Raises OSError with the file's name: a full disk, a folder that can't be written to.
+    Raises:
+        OSError: the file cannot be written; the error has its name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        os.chmod(temporary, 0o644)  # a temporary file is private; the finished one is ordinary
+        os.chmod(temporary, 0o644)  # only the user can read a temporary file
         os.replace(temporary, path)
     except BaseException as error:
-        with suppress(FileNotFoundError):  # an interrupt came after it had got its name
+        with suppress(FileNotFoundError):  # an interrupt after it was renamed
             os.unlink(temporary)
-        if isinstance(error, OSError):  # which alone doesn't say what could not be written
+        if isinstance(error, OSError):  # its message lacks the name of the file
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds. Raises UserError if it is none."""
+    """Return the content of a JSON file. Raises UserError if it is damaged."""
     try:
         return json.loads(path.read_text())
     except ValueError as error:
@@ -45,7 +46,7 @@ def read_json(path: Path) -> Any:
 
 
 def write_png(path: Path, figure: "Figure") -> bytes:
-    """Write a figure as a picture; return the file's content, since drawing it takes time."""
+    """Write a figure as a PNG file; return the content, since drawing it again takes time."""
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=120)
     write_whole(path, png.getvalue())
@@ -53,12 +54,12 @@ def write_png(path: Path, figure: "Figure") -> bytes:
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:
-    """Rows as lines of comma-separated values; None as an empty one."""
+    """Return rows as lines of comma-separated values; None becomes an empty cell."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 
 def json_text(value: Any) -> str:
-    """A value as JSON that people can read."""
+    """Return a value as indented JSON."""
     return json.dumps(value, indent=2) + "\n"

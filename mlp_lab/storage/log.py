@@ -1,4 +1,4 @@
-"""Logging to a run's ``train.log`` and to the terminal."""
+"""Log to the ``train.log`` of a run and to the terminal."""
 
 import logging
 import sys
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def console(path: Path | None, *, terminal: bool = True) -> Iterator[None]:
-    """Send what this package logs to the file ``path`` and, with ``terminal``, to standard output.
+    """Write the log messages of this package to a file and, with ``terminal``, to standard output.
 
     An inner context replaces the outer one until it ends. At the end, the settings of ``logging``
     are as they were before.

@@ -1,4 +1,4 @@
-"""Conversion of what earlier versions wrote, so that their run folders stay readable.
+"""Convert files of earlier versions, so that their run and sweep folders stay readable.
 
 ``config.yaml`` has a ``version``; version 0 had no such key. When a class that a config can name is
 moved or renamed, or when a key is renamed, increase ``CONFIG_VERSION`` and add a step to
@@ -22,7 +22,7 @@ from mlp_lab.errors import UserError
 
 CONFIG_VERSION = 1
 
-# The targets of version 0, which named the package of a class, and those of today.
+# Targets by those of version 0, most of which named the package of a class, not its module.
 TARGETS_OF_VERSION_0 = {
     "mlp_lab.augmentations.Augmentation": augmentation.Augmentation._target_,
     "mlp_lab.callbacks.CurveFit": callbacks.CurveFit._target_,
@@ -66,13 +66,13 @@ TARGETS_OF_VERSION_0 = {
 
 
 def migrate(cfg: dict[str, Any]) -> dict[str, Any]:
-    """Return a config of any version as one of today, without its version.
+    """Convert a config of any version to the current one; return it without its version.
 
     Args:
-        cfg: plain content of a ``config.yaml``.
+        cfg: content of a ``config.yaml``, in plain containers.
 
     Raises:
-        UserError: a later version of mlp_lab wrote it.
+        UserError: the config was written by a later version of mlp_lab.
     """
     version = cfg.get("version", 0)
     if not isinstance(version, int) or version > CONFIG_VERSION:
@@ -84,12 +84,17 @@ def migrate(cfg: dict[str, Any]) -> dict[str, Any]:
 
 
 def migrate_checkpoint(content: dict[str, Any]) -> dict[str, Any]:
-    """Return the content of a checkpoint with the states of callbacks under today's class names."""
+    """Return the content of a checkpoint, with the current class names of callbacks."""
     targets = {old: new for old, new in TARGETS_OF_VERSION_0.items() if ".callbacks." in old}
     names = {_class_name(old): _class_name(new) for old, new in targets.items()}
     names["Keeper"] = "EpochCheckpoint"  # not an option of conf/: each run has it
     states = content.get("callbacks", {})
     return content | {"callbacks": {names.get(key, key): value for key, value in states.items()}}
+
+
+def migrate_sweep(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of a ``sweep.yaml``; the key ``overrides`` was named ``words``."""
+    return {"overrides" if key == "words" else key: value for key, value in content.items()}
 
 
 def _class_name(target: str) -> str:

@@ -14,12 +14,12 @@ from mlp_lab.storage.files import write_whole
 
 
 class Sprite(NamedTuple):
-    """The images of all vectors in one, row by row, as many rows as columns.
+    """The images of all vectors in one image, row by row, with as many rows as columns.
 
     Attributes:
         png: content of the PNG file.
-        width: of one image, in pixels.
-        height: of one image, in pixels.
+        width: width of each image in pixels.
+        height: height of each image in pixels.
     """
 
     png: bytes
@@ -34,14 +34,14 @@ def write_embedding(
     columns: Mapping[str, Sequence[object]],
     sprite: Sprite | None,
 ) -> None:
-    """Show vectors in the projector, in place of those shown under the same name before.
+    """Write an embedding, which replaces an earlier one with the same name.
 
     Args:
-        folder: with TensorBoard's event files; the vectors go to ``projector/<name>`` in it.
-        name: of the embedding.
-        vectors: ``[n, units]``.
-        columns: what is known of each vector, by the names of two columns at least.
-        sprite: the images of the vectors; None: there are none.
+        folder: folder of the event files; the files are in its subfolder ``projector/<name>``.
+        name: name of the embedding.
+        vectors: vectors ``[n, units]``.
+        columns: labels of the vectors, ``n`` values in each of at least two named columns.
+        sprite: images of the vectors; None: none.
     """
     config = ProjectorConfig()
     path = folder / PROJECTOR_FILENAME
@@ -72,6 +72,6 @@ def _tensors(vectors: np.ndarray) -> bytes:
 
 def _metadata(columns: Mapping[str, Sequence[object]]) -> bytes:
     rows = [columns.keys(), *zip(*columns.values(), strict=True)]
-    # A tab or a line end in a name would begin another cell.
+    # A tab or a line end in a value would start a new cell.
     lines = ("\t".join(" ".join(str(cell).split()) for cell in row) for row in rows)
     return ("\n".join(lines) + "\n").encode()

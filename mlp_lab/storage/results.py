@@ -26,7 +26,7 @@ class Evaluation:
         split: name of the split: ``train``, ``validation`` or ``test``.
         checkpoint: name of the checkpoint: ``best`` or ``last``.
         epoch: epoch after which the checkpoint was written, from 1.
-        metrics: mean over the split by metric: ``loss``, and what the task and its data add
+        metrics: mean over the split by metric: ``loss`` and the metrics of the task and its data
             (``error``; ``squared_error``, ``largest_error``, ``psnr``, ``ssim``).
         tables: rows of each diagnostic by its name. ``classes``: class, examples, wrong, error.
             ``calibration``: temperature, error, nll, ece. ``robustness``: corruption, strength,
@@ -58,14 +58,14 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class EnsembleEvaluation:
-    """Error of an ensemble on a whole split: an entry of ``committee.json``.
+    """Error of an ensemble on a whole split: an entry of ``ensemble.json``.
 
     Attributes:
         split: name of the split.
         checkpoint: name of the members' checkpoints: ``best`` or ``last``.
-        average: what is averaged: ``probabilities``, ``logits`` or ``votes``.
+        average: kind of the average: ``probabilities``, ``logits`` or ``votes``.
         error: fraction of examples that the ensemble classifies wrongly.
-        members: error of each member by its folder, relative to that of ``committee.json``.
+        members: error of each member by its folder, relative to that of ``ensemble.json``.
     """
 
     split: str

@@ -1,4 +1,4 @@
-"""What lies in a run's folder, and how it is written (whole or not at all) and read."""
+"""The folder of a run: create, lock, write and read it."""
 
 import csv
 import io
@@ -28,7 +28,7 @@ from mlp_lab.storage.files import csv_text, json_text, read_json, write_png, wri
 from mlp_lab.storage.migration import CONFIG_VERSION, migrate
 from mlp_lab.storage.results import Evaluation, Result
 
-if TYPE_CHECKING:  # a folder is opened before there is a need for a plotting library
+if TYPE_CHECKING:  # importing matplotlib takes time, and most commands draw nothing
     from matplotlib.figure import Figure
 
 _PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy")
@@ -40,7 +40,11 @@ _CHECKOUT = Path(__file__).parents[2]
 
 
 class RunFolder:
-    """One run's folder. All other code knows a run only through this class."""
+    """The folder of a run. All other code accesses its files through this class.
+
+    Args:
+        folder: path of the folder, which need not exist.
+    """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
@@ -50,21 +54,21 @@ class RunFolder:
 
     @classmethod
     def create(cls, logs: str, name: str) -> "RunFolder":
-        """A new run in a folder ``<logs>/<name>/<date_time>`` of its own."""
+        """Create the folder ``<logs>/<name>/<date_time>`` of a new run; return it."""
         return cls(new_folder(Path(logs) / name))
 
     @classmethod
-    def claim(cls, folder: str | Path) -> "RunFolder":
-        """A new run in a given folder. Raises UserError if anything lies there already."""
+    def create_at(cls, folder: str | Path) -> "RunFolder":
+        """Create a given folder for a new run; return it. Raises UserError if it is not empty."""
         run = cls(folder)
         run.folder.mkdir(parents=True, exist_ok=True)
         if any(path.name != _LOCK for path in run.folder.iterdir()):
-            raise UserError(f"{folder}: not empty; a run needs a folder of its own")
+            raise UserError(f"{folder}: not empty; a run needs an empty folder")
         return run
 
     @classmethod
     def open(cls, folder: str) -> "RunFolder":
-        """The run in an existing folder. Raises UserError if there is none."""
+        """Return the run in an existing folder. Raises UserError if there is none."""
         run = cls(folder)
         if not run.folder.is_dir():
             raise UserError(f"{folder}: no such folder")
@@ -82,7 +86,7 @@ class RunFolder:
             raise UserError(f"{self._config}: {error}") from error
 
     def read_config(self) -> dict[str, Any]:
-        """Return the config of the run with today's names of classes and keys, unchecked.
+        """Return the config of the run with the current names of classes and keys, unchecked.
 
         A check takes twenty times as long. Raises UserError if the file is damaged.
         """
@@ -102,7 +106,7 @@ class RunFolder:
 
     @property
     def result(self) -> Result:
-        """The result so far; one without content, and unfinished, before ``result.json`` exists."""
+        """The result so far; without ``result.json``, an empty one with the status unfinished."""
         path = self.folder / "result.json"
         if not path.is_file():
             return Result(str(self.folder))
@@ -113,7 +117,7 @@ class RunFolder:
             raise UserError(f"{path}: damaged: not the result of a run") from error
 
     def checkpoint(self, which: str) -> Path:
-        """The checkpoint ``best`` or ``last``. Raises UserError if it isn't there."""
+        """Return the path of the checkpoint ``best`` or ``last``. Raises UserError if missing."""
         path = self.checkpoints / f"{which}.ckpt"
         if not path.is_file():
             raise UserError(f"{self.folder}: has no {path.relative_to(self.folder)}")
@@ -121,12 +125,12 @@ class RunFolder:
 
     @property
     def last_checkpoint(self) -> Path | None:
-        """What the run can go on from; None where it left nothing."""
+        """The checkpoint from which the run can be resumed; None if there is none."""
         path = self.checkpoints / "last.ckpt"
         return path if path.is_file() else None
 
     def write_start(self, cfg: DictConfig, overrides: Sequence[str]) -> None:
-        """Write what is known at the start: config, overrides, environment."""
+        """Write the files of the start: config, overrides, environment."""
         self.write_config(cfg)
         self._write("overrides.yaml", OmegaConf.to_yaml(OmegaConf.create(list(overrides))))
         self._write("environment.json", json_text(environment()))
@@ -140,10 +144,11 @@ class RunFolder:
         self._write("result.json", json_text(result.to_json()))
 
     @contextmanager
-    def in_training(self) -> Iterator[None]:
-        """Keep other processes from training in this folder, and make it if it isn't there.
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training in this folder; create it if necessary.
 
-        Raises UserError if one trains there already.
+        Raises:
+            UserError: another process is training here.
         """
         try:
             with filelock.FileLock(self.folder / _LOCK, timeout=0, is_singleton=True):
@@ -152,18 +157,18 @@ class RunFolder:
             raise UserError(f"{self.folder}: another process is training here") from error
 
     def add_evaluation(self, evaluation: Evaluation) -> None:
-        """Append to the evaluations in ``result.json``, also if the run was killed before it."""
+        """Append to the evaluations in ``result.json``; create the file if a run was killed."""
         with filelock.FileLock(self.folder / ".lock"):  # two processes would lose an entry
             result = self.result
             result.evaluations.append(evaluation)
             self.write_result(result)
 
     def write_history(self, columns: Sequence[str], rows: Sequence[Mapping[str, float]]) -> None:
-        """Write ``history.csv``: a row an epoch."""
+        """Write ``history.csv``, which has one row per epoch."""
         self.write_table("history", columns, rows)
 
     def append_history(self, row: Mapping[str, float]) -> None:
-        """Add an epoch to ``history.csv``."""
+        """Append the row of an epoch to ``history.csv``."""
         self.append_to_table("history", [row])
 
     @property
@@ -179,14 +184,14 @@ class RunFolder:
         self._write(f"{name}.csv", csv_text([columns, *cells]))
 
     def append_to_table(self, name: str, rows: Sequence[Mapping[str, float]]) -> None:
-        """Add to ``<name>.csv``: a run can be followed, and read after it was killed."""
+        """Append rows to ``<name>.csv``, which can be read while the run continues."""
         with (self.folder / f"{name}.csv").open("r+", newline="") as file:
             columns = next(csv.reader(file))
             file.seek(0, io.SEEK_END)
             file.write(csv_text([[row.get(column) for column in columns] for row in rows]))
 
     def table(self, name: str) -> list[dict[str, float]]:
-        """The rows of ``<name>.csv`` so far, each without its empty cells."""
+        """Return the rows of ``<name>.csv`` so far, each without its empty cells."""
         path = self.folder / f"{name}.csv"
         if not path.is_file():
             return []
@@ -202,21 +207,21 @@ class RunFolder:
         return write_png(self.folder / "figures" / f"{name}.png", figure)
 
     def remove_figures(self, pattern: str) -> None:
-        """Remove ``figures/<pattern>.png``: fewer may be about to take their place."""
+        """Remove ``figures/<pattern>.png``, since new figures may not overwrite all of them."""
         for path in (self.folder / "figures").glob(f"{pattern}.png"):
             path.unlink()
 
     def picture(self, epoch: int) -> Path:
-        """Where the picture lies that the network made after an epoch (0: before training)."""
+        """Return the path of the image that the network represents after an epoch (0: before)."""
         return self.folder / "pictures" / f"{epoch:05d}.png"
 
     @property
     def truth(self) -> Path:
-        """Where the picture lies that the network was to learn."""
+        """The path of the image that the network learns."""
         return self.folder / "pictures" / "truth.png"
 
     def clear(self) -> None:
-        """Remove all that lies in the folder, of a run that left nothing to go on from."""
+        """Remove the content of the folder, if a run without a checkpoint starts again."""
         for path in self.folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
@@ -228,7 +233,7 @@ class RunFolder:
         write_whole(self.folder / "figures" / f"{name}.gif", content)
 
     def discard(self) -> None:
-        """Remove the folder of a run that never began."""
+        """Remove the folder of a run that did not start."""
         shutil.rmtree(self.folder)
 
     def _write(self, name: str, text: str) -> None:
@@ -236,7 +241,7 @@ class RunFolder:
 
 
 def new_folder(parent: Path) -> Path:
-    """A new folder ``<parent>/<date_time>``, never one that another has, in any process."""
+    """Create a new folder ``<parent>/<date_time>``; return it. Concurrent calls get others."""
     stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     parent.mkdir(parents=True, exist_ok=True)
     names = (f"{stamp}_{i}" if i else stamp for i in itertools.count())
@@ -256,7 +261,7 @@ def _read_yaml(path: Path) -> Any:
 
 
 def environment() -> dict[str, Any]:
-    """Where and how a run was started: versions, machine, command, state of the checkout."""
+    """Return how a run was started: versions, machine, command, state of the checkout."""
     return {
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
@@ -271,11 +276,11 @@ def environment() -> dict[str, Any]:
 
 
 @cache
-def _git(*words: str) -> str | None:
-    """What git says of the checkout; None where the package is installed from a wheel."""
+def _git(*arguments: str) -> str | None:
+    """Return the output of git for the checkout; None if the package was installed as a wheel."""
     if not (_CHECKOUT / ".git").exists():
         return None
-    command = ["git", "-C", str(_CHECKOUT), *words]
+    command = ["git", "-C", str(_CHECKOUT), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""What lies in a sweep's folder besides its jobs, and what the jobs' folders are called."""
+"""The folder of a sweep: its settings, the names of its jobs' folders, and their states."""
 
 import os
 import re
@@ -13,6 +13,7 @@ import yaml
 
 from mlp_lab.errors import UserError
 from mlp_lab.storage.files import write_whole
+from mlp_lab.storage.migration import migrate_sweep
 from mlp_lab.storage.results import Status
 from mlp_lab.storage.run_folder import RunFolder, new_folder
 
@@ -21,71 +22,72 @@ _FILE = "sweep.yaml"
 
 @dataclass(frozen=True)
 class SweepFolder:
-    """One sweep's folder, in a form that travels to other processes and machines.
+    """The folder of a sweep; it can be pickled for other processes and machines.
 
     Attributes:
-        folder: an absolute path.
-        words: the command's overrides as they were typed, without ``-m``.
-        varied: the keys that differ between jobs, as their overrides name them.
-        started: when, with the offset from UTC.
-        directory: the working directory of the command: what relative paths in ``words`` mean.
+        folder: absolute path of the folder.
+        overrides: overrides of the command, without ``-m``.
+        varied: keys that differ between jobs, as in the overrides of the jobs.
+        started: start time in ISO format, with the offset from UTC.
+        directory: working directory of the command, to which paths in ``overrides`` are relative.
     """
 
     folder: Path
-    words: list[str]
+    overrides: list[str]
     varied: list[str]
     started: str
     directory: str
 
     @classmethod
     def create(
-        cls, logs: str, name: str, words: Sequence[str], varied: Sequence[str]
+        cls, logs: str, name: str, overrides: Sequence[str], varied: Sequence[str]
     ) -> "SweepFolder":
-        """A new sweep in a folder ``<logs>/<name>/sweeps/<date_time>`` of its own."""
+        """Create the folder ``<logs>/<name>/sweeps/<date_time>`` of a new sweep; return it."""
         folder = new_folder(Path(logs).absolute() / name / "sweeps")
         started = datetime.now().astimezone().isoformat(timespec="seconds")
-        sweep = cls(folder, list(words), list(varied), started, os.getcwd())
-        known = {key: value for key, value in vars(sweep).items() if key != "folder"}
-        text = yaml.safe_dump(known, sort_keys=False, allow_unicode=True)
+        sweep = cls(folder, list(overrides), list(varied), started, os.getcwd())
+        content = {key: value for key, value in vars(sweep).items() if key != "folder"}
+        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
         write_whole(folder / _FILE, text.encode())
         return sweep
 
     @classmethod
     def open(cls, folder: str | Path) -> "SweepFolder":
-        """The sweep in an existing folder. Raises UserError if there is none."""
+        """Return the sweep in an existing folder. Raises UserError if there is none."""
         path = Path(folder).absolute() / _FILE
-        if not cls.lies_in(folder):
+        if not cls.is_sweep(folder):
             raise UserError(f"{folder}: not the folder of a sweep: it has no {_FILE}")
         try:
-            return cls(path.parent, **yaml.safe_load(path.read_text(encoding="utf-8")))
-        except (yaml.YAMLError, TypeError, UnicodeDecodeError) as error:
+            content = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+            return cls(path.parent, **migrate_sweep(content))
+        except (yaml.YAMLError, TypeError, ValueError) as error:
             raise UserError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
 
     @staticmethod
-    def lies_in(folder: str | Path) -> bool:
-        """Whether a folder is that of a sweep."""
+    def is_sweep(folder: str | Path) -> bool:
+        """Return whether a folder is that of a sweep."""
         return (Path(folder) / _FILE).is_file()
 
     def job_folder(self, number: int, overrides: Sequence[str]) -> Path:
-        """The folder of a job, named by what varies: ``3_lr=0.1,seed=2``."""
-        pairs = [word.partition("=") for word in overrides]
+        """Return the folder of a job, named by its varied keys: ``3_lr=0.1,seed=2``."""
+        pairs = [override.partition("=") for override in overrides]
         varied = (f"{key.rpartition('.')[2]}={v}" for key, _, v in pairs if key in self.varied)
         label = re.sub(r"[^\w=.,+-]+", "-", ",".join(varied))[:100]
         return self.folder / (f"{number}_{label}" if label else str(number))
 
     def runs(self) -> list[RunFolder]:
-        """The jobs that have begun, by their numbers."""
-        found = {path: re.fullmatch(r"(\d+)(_.*)?", path.name) for path in self.folder.iterdir()}
-        jobs = [(int(match[1]), path) for path, match in found.items() if match and path.is_dir()]
+        """Return the jobs that have started, ordered by number."""
+        matches = {path: re.fullmatch(r"(\d+)(_.*)?", path.name) for path in self.folder.iterdir()}
+        jobs = [(int(match[1]), path) for path, match in matches.items() if match and path.is_dir()]
         return [RunFolder(path) for _, path in sorted(jobs)]
 
     @property
     def finished(self) -> list[RunFolder]:
-        """The jobs that have finished so far, in all processes."""
+        """The jobs that have finished so far, in any process."""
         return [run for run in self.runs() if run.result.status is Status.FINISHED]
 
     def failures(self) -> dict[str, str]:
-        """Return the reasons of the jobs that have begun and not finished, by folder name."""
+        """Return the reasons of the jobs that have started but not finished, by folder name."""
         results = {run.folder.name: run.result for run in self.runs()}
         return {
             name: result.reason or _reason(result.status)
@@ -94,8 +96,8 @@ class SweepFolder:
         }
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """Keep others from running this sweep. Raises UserError if somebody does already."""
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from running this sweep. Raises UserError if one runs it already."""
         try:
             with filelock.FileLock(self.folder / ".running", timeout=0):
                 self._stopped.unlink(missing_ok=True)
@@ -105,11 +107,11 @@ class SweepFolder:
 
     @property
     def stopped(self) -> bool:
-        """Whether no further job shall begin, in any process, until the sweep goes on."""
+        """Whether no process may start another job until the sweep is resumed."""
         return self._stopped.exists()
 
     def stop(self) -> None:
-        """Let no further job begin."""
+        """Keep all processes from starting further jobs."""
         self._stopped.touch()
 
     @property

@@ -1,4 +1,4 @@
-"""What TensorBoard shows: a text and pictures in an event file, written without torch."""
+"""Write a text and images to an event file of TensorBoard, without torch."""
 
 import io
 import struct
@@ -17,9 +17,13 @@ from mlp_lab.storage.files import write_whole
 def write_event_file(
     folder: Path, text: str, pictures: Mapping[str, bytes], tag: str = "summary"
 ) -> None:
-    """Show Markdown in TEXT and PNG files, by name, in IMAGES.
+    """Write an event file that replaces an earlier one with the same ``tag``.
 
-    They come in place of what was shown under the same ``tag`` before.
+    Args:
+        folder: folder of the event files.
+        text: Markdown, which TensorBoard shows in TEXT.
+        pictures: content of PNG files by name, which TensorBoard shows in IMAGES.
+        tag: name of the text, and prefix of the names of the images.
     """
     now = time.time()
     suffix = f".{tag}"  # no run's event file ends like this
@@ -32,7 +36,7 @@ def write_event_file(
         *(Event(wall_time=now, step=0, summary=summary) for summary in summaries),
     ):
         writer.write(event.SerializeToString())
-    # A new name each time: TensorBoard doesn't look again at a file that it has read to the end.
+    # A new name each time, since TensorBoard does not reload a file that it has read to the end.
     path = folder / f"events.out.tfevents.{time.time_ns()}{suffix}"
     write_whole(path, content.getvalue())
     for old in before:
@@ -40,7 +44,7 @@ def write_event_file(
 
 
 def picture(tag: str, png: bytes) -> Summary:
-    """A PNG file as TensorBoard takes it."""
+    """Return the content of a PNG file as an image summary."""
     width, height = struct.unpack(">2I", png[16:24])
     image = Summary.Image(width=width, height=height, colorspace=4, encoded_image_string=png)
     return Summary(value=[Summary.Value(tag=tag, image=image)])

@@ -101,11 +101,11 @@ class GroupTrainer:
         self._report(f"{len(trainings)} jobs train as one network ({network}): {names}")
         start = time.perf_counter()
 
-        def conclude(training: Training, status: Status, reason: str | None) -> None:
+        def on_end(training: Training, status: Status, reason: str | None) -> None:
             seconds = time.perf_counter() - start
-            self._record(_conclude(training, status, reason, seconds))
+            self._record(_finish(training, status, reason, seconds))
 
-        members = [Member(t.task, t.trainer, t.checkpoint, partial(conclude, t)) for t in trainings]
+        members = [Member(t.task, t.trainer, t.checkpoint, partial(on_end, t)) for t in trainings]
         try:
             self._fit(members, trainings)
         except Exception as error:
@@ -120,14 +120,14 @@ class GroupTrainer:
     def _fit(self, members: Sequence[Member], trainings: Sequence[Training]) -> None:
         for training in trainings:
             with console(training.run.log, terminal=False):
-                training.introduce()
+                training.log_start()
         first, progress = trainings[0], _replace_progress(trainings, self._report)
         trainer = build_group_trainer(first.cfg, progress)
         status, reason = fit(trainer, Stack(members, self._fail_fast), first.data)
         if status is Status.DIVERGED:
             reason = "stopped, since another job diverged"
         for member in members:
-            if member.present:
+            if member.active:
                 member.fail(Status.INTERRUPTED, KeyboardInterrupt(reason))
 
     def _record(self, result: Result) -> None:
@@ -143,12 +143,12 @@ def _start(job: Job, stack: ExitStack) -> Training | Result:
     """
     run = RunFolder(job.folder)
     try:
-        stack.enter_context(run.in_training())
+        stack.enter_context(run.locked())
     except UserError as error:  # another process trains here: leave its files alone
         return Result(str(job.folder), Status.FAILED, str(error))
     try:
         if run.last_checkpoint is not None:
-            training = Training.going_on(job.folder, {})
+            training = Training.resumed(job.folder, {})
         else:
             run.clear()
             training = Training.new(job.cfg, job.overrides, job.folder)
@@ -166,10 +166,10 @@ def _data_key(training: Training) -> dict[str, Any]:
     return data | {"encoding": fingerprint(training.task.encoding)}
 
 
-def _conclude(training: Training, status: Status, reason: str | None, seconds: float) -> Result:
+def _finish(training: Training, status: Status, reason: str | None, seconds: float) -> Result:
     with console(training.run.log, terminal=False):
         try:
-            return training.conclude(status, reason, seconds)
+            return training.finish(status, reason, seconds)
         except Exception as error:
             return failed_result(training.run, training.cfg, error)
 

@@ -57,7 +57,7 @@ def resume(folder: str, overrides: Sequence[str]) -> bool:
                 f"{change.key_or_group}: can't be changed when a sweep is resumed"
                 f" (these can: {', '.join(_RESUMABLE)}, hydra/launcher, hydra.launcher.*)"
             )
-    before = OverridesParser.create().parse_overrides(sweep.words)
+    before = OverridesParser.create().parse_overrides(sweep.overrides)
     if any(change.key_or_group == "hydra/launcher" for change in changes):
         before = [override for override in before if not _is_of_launcher(override)]
     os.chdir(sweep.directory)
@@ -75,7 +75,7 @@ def _run(sweep: SweepFolder, planned: Plan) -> bool:
     of the jobs that are done.
     """
     runner = JobRunner(sweep, planned)
-    with sweep.running(), _traceback_of_faults():
+    with sweep.locked(), _traceback_of_faults():
         try:
             _launch(runner, planned.overrides)
         except BaseException as error:

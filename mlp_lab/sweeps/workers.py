@@ -2,6 +2,10 @@
 
 A forked process has all modules that this one has imported. Forking takes milliseconds; importing
 torch and Lightning again takes seconds.
+
+joblib and ``concurrent.futures`` are not used, since a worker of theirs can receive an interrupt
+twice or not at all, and the second one would end a job that is writing its checkpoint. Here, each
+worker receives exactly one, from the first process.
 """
 
 import multiprocessing
@@ -98,7 +102,7 @@ class _Worker(Generic[Item, Value]):
             self.connection.send(self._item)
 
     def receive(self, on_done: OnDone[Item, Value], waiting: deque[Item]) -> bool:
-        """Handle one message; return whether the process goes on. Raises its exceptions."""
+        """Handle one message; return whether the process continues. Raises its exceptions."""
         try:
             is_value, message = self.connection.recv()
         except (EOFError, OSError):

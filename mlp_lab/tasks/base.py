@@ -12,7 +12,7 @@ from mlp_lab.data.batches import Chunk
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
 from mlp_lab.tasks.chunked_training import ChunkedTraining
-from mlp_lab.tasks.metric_sums import Sums
+from mlp_lab.tasks.metric_sums import MetricSums
 
 if TYPE_CHECKING:  # these modules import this one
     from mlp_lab.tasks.diagnostics.diagnostic import Diagnostic
@@ -51,7 +51,7 @@ class Task(ChunkedTraining):
         super().__init__(**training)
         #: The latest epoch's means, by ``<metric>/<split>``.
         self.means: dict[str, float] = {}
-        self._sums: dict[str, Sums] = {}
+        self._sums: dict[str, MetricSums] = {}
 
     @abstractmethod
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
@@ -185,11 +185,11 @@ class Task(ChunkedTraining):
         """Add the outputs for batches of validation data to the epoch's means."""
         self._record(self._sums["validation"], outputs, targets)
 
-    def _evaluate(self, chunk: Iterable[list[Tensor]], sums: Sums) -> None:
+    def _evaluate(self, chunk: Iterable[list[Tensor]], sums: MetricSums) -> None:
         outputs, targets = zip(*((self.evaluated(x), y) for x, y in chunk), strict=True)
         self._record(sums, list(outputs), list(targets))
 
-    def _record(self, sums: Sums, outputs: list[Tensor], targets: list[Tensor]) -> None:
+    def _record(self, sums: MetricSums, outputs: list[Tensor], targets: list[Tensor]) -> None:
         # A share of a small batch may have no examples; their mean would be nan.
         losses = [
             self.loss(output, y) if len(y) else output.new_zeros(())
@@ -209,9 +209,9 @@ class Task(ChunkedTraining):
         metrics = {name: torch.tensor(value) for name, value in latest.items()}
         self.trainer.callback_metrics.update(metrics)
 
-    def _new_sums(self) -> Sums:
-        return Sums(self.measure, self.maxima)
+    def _new_sums(self) -> MetricSums:
+        return MetricSums(self.measure, self.maxima)
 
-    def _means(self, sums: Sums) -> dict[str, float]:
+    def _means(self, sums: MetricSums) -> dict[str, float]:
         means = sums.means()
         return means | self.derived(means)

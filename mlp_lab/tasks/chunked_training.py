@@ -20,7 +20,7 @@ from mlp_lab.nn.seeds import epoch_seed
 
 
 class ChunkedTraining(pl.LightningModule):
-    """Trains a network with manual optimization.
+    """Train a network with manual optimization.
 
     A step of Lightning's loop is a chunk of minibatches (see ``data/batches.py``). The optimizer
     steps once for each minibatch; ``global_step`` and the schedule count minibatches.
@@ -28,8 +28,8 @@ class ChunkedTraining(pl.LightningModule):
     ``module(x)`` returns the network's outputs for inputs that are not encoded. Loaders return
     inputs that are already encoded, once for all epochs.
 
-    If weights are averaged, the average is validated, evaluated and called, and the weights
-    themselves are trained. The average is exponential, with one update per step,
+    With averaged weights, training changes the weights; validation, evaluation and ``forward`` use
+    their average. The average is exponential, with one update per step,
 
         average <- average_decay average + (1 - average_decay) weights
 
@@ -205,5 +205,6 @@ class ChunkedTraining(pl.LightningModule):
 
 
 def _average_of(network: nn.Module, decay: float) -> AveragedModel:
+    """Return a copy of the network that averages its parameters and buffers exponentially."""
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
     return average.requires_grad_(False)

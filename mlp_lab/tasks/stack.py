@@ -1,4 +1,4 @@
-"""Several runs in one training: their networks stacked, everything else a run of its own."""
+"""Train several runs as one stacked network; each keeps its callbacks, logger and checkpoints."""
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -27,37 +27,36 @@ class Member:
     """One run of a stack.
 
     Attributes:
-        task: its network becomes a view of the stack's.
-        trainer: doesn't fit itself; its callbacks, logger and checkpoints are shown all that they
-            would see of a training of its own.
-        checkpoint: what the run goes on from, if it does.
-        conclude: called once, when the run has ended, be it before the others: with how and why.
-        present: whether it still trains.
+        task: task, whose parameters become views of the stacked ones.
+        trainer: trainer for callbacks, logger and checkpoints, as in a separate training.
+        checkpoint: checkpoint from which the run is resumed; None: a new run.
+        on_end: function that is called when the run ends, with its status and, if early, why.
+        active: whether the run is still training.
     """
 
     task: Task
     trainer: pl.Trainer
     checkpoint: Path | None
-    conclude: Callable[[Status, str | None], None]
-    present: bool = True
+    on_end: Callable[[Status, str | None], None]
+    active: bool = True
 
-    def join(self, group: pl.Trainer, optimizer: Optimizer) -> None:
-        """Take part in what ``group`` fits: its time and state are the member's."""
+    def attach(self, group: pl.Trainer, optimizer: Optimizer) -> None:
+        """Connect the member to the trainer ``group`` of the stack, and restore its checkpoint."""
         self.trainer.fit_loop = group.fit_loop
         self.trainer.state = group.state
         self.trainer.datamodule = group.datamodule  # type: ignore[attr-defined]
         self.trainer.strategy.connect(self.task)
         self.trainer.strategy.optimizers = [optimizer]
         self.task.trainer = self.trainer
-        self.show("setup", "fit")
+        self.call_hook("setup", "fit")
         if self.checkpoint is not None:
             self._restore(self.checkpoint)
-        self.show("on_fit_start")
+        self.call_hook("on_fit_start")
 
     def _restore(self, path: Path) -> None:
         """Load the states of the task, the optimizer, the callbacks and the loop.
 
-        Lightning's trainer offers this only as part of a fit, which members don't run.
+        Lightning's trainer does this only as a part of a fit, which members do not run.
         """
         strategy = self.trainer.strategy
         checkpoint = strategy.load_checkpoint(path)
@@ -68,44 +67,44 @@ class Member:
                 callback.load_state_dict(deepcopy(state))
         self.trainer.fit_loop.load_state_dict(checkpoint["loops"]["fit_loop"])
 
-    def show(self, hook: str, *args: Any) -> None:
-        """Call a hook of all callbacks, with the member's own trainer and task."""
+    def call_hook(self, hook: str, *args: Any) -> None:
+        """Call a hook of all callbacks with the trainer and the task of the member."""
         for callback in callbacks_of(self.trainer):
             getattr(callback, hook)(self.trainer, self.task, *args)
 
     def finish(self) -> None:
-        """End as a run that has trained enough."""
-        self.present = False
-        self.show("on_train_end")
-        self.conclude(Status.FINISHED, None)
+        """End the run as finished."""
+        self.active = False
+        self.call_hook("on_train_end")
+        self.on_end(Status.FINISHED, None)
 
     def fail(self, status: Status, error: BaseException) -> None:
-        """End as a run that ``error`` ended."""
-        self.present = False
-        self.show("on_exception", error)
-        self.conclude(status, str(error))
+        """End the run because of ``error``."""
+        self.active = False
+        self.call_hook("on_exception", error)
+        self.on_end(status, str(error))
 
 
 class Stack(pl.LightningModule):
-    """Tasks that differ in numbers only, trained in lockstep as one stacked network.
+    """Train several tasks as one stacked network, with a common step for each minibatch.
 
-    Each member ends with the weights, history and checkpoints that a training of its own would
-    give, but for the rounding of sums in another order. One that diverges or stops early leaves at
-    the end of the epoch, and the others go on without it.
+    Each member gets the weights, history and checkpoints of a separate training, except for the
+    rounding of sums in another order. A member that diverges or stops early is removed at the end
+    of the epoch; the training of the others continues.
 
     Args:
-        members: their tasks agree in all but the seed, the optimizer, the schedule and the numbers
-            in the network and the loss, and either all or none of them averages its weights; their
-            trainers agree in all but the callbacks and the logger.
-        fail_fast: end all when one diverges.
+        members: runs to train. Their tasks may differ in the seed, the optimizer, the schedule and
+            the numbers in the network and the loss; their trainers may differ in the callbacks and
+            the logger. Either all tasks or none of them average their weights.
+        fail_fast: whether all members end when one diverges.
     """
 
     def __init__(self, members: Sequence[Member], fail_fast: bool = False) -> None:
         super().__init__()
         self.automatic_optimization = False
-        # Those that see the same minibatches stand side by side.
-        self.members = sorted(members, key=lambda member: _sees(member.task, whole=False))
-        self.tasks = nn.ModuleList(member.task for member in self.members)  # found by Lightning
+        # Members that train on the same minibatches are neighbours.
+        self.members = sorted(members, key=lambda member: _minibatch_key(member.task, whole=False))
+        self.tasks = nn.ModuleList(member.task for member in self.members)  # Lightning moves them
         self.fail_fast = fail_fast
 
     def configure_optimizers(self) -> list[Optimizer]:
@@ -113,31 +112,31 @@ class Stack(pl.LightningModule):
 
     def on_fit_start(self) -> None:
         for member, optimizer in zip(self.members, self.trainer.optimizers, strict=True):
-            member.join(self.trainer, optimizer)
+            member.attach(self.trainer, optimizer)
 
     def on_train_start(self) -> None:
         for member in self.members:
-            member.show("on_train_start")
-        self._let_go()
-        self._restack()
+            member.call_hook("on_train_start")
+        self._finish_stopped()
+        self._stack_active()
 
     def on_train_epoch_start(self) -> None:
         for member, generator in zip(self.members, self._generators, strict=True):
             generator.manual_seed(epoch_seed(member.task.seed, self.current_epoch, "network"))
-            member.show("on_train_epoch_start")
+            member.call_hook("on_train_epoch_start")
             member.task.on_train_epoch_start()
 
     def training_step(self, chunk: Chunk, index: int) -> None:
-        # What is looked up or made here isn't for each minibatch, which may take microseconds.
+        # Attributes are looked up here, since a minibatch may take only microseconds.
         augmented, differentiate, step = self._augmented, self._differentiate, self._steps
-        count, first = len(self.members), self.global_step
+        count, orders, first = len(self.members), len(self._minibatch_tasks), self.global_step
         averaging = [member.task for member in self.members if member.task.average is not None]
-        own = [member.task.learning_rates(first, len(chunk)) for member in self.members]
-        rates = torch.tensor(own, dtype=torch.float64).T
+        member_rates = [member.task.learning_rates(first, len(chunk)) for member in self.members]
+        rates = torch.tensor(member_rates, dtype=torch.float64).T
         outputs, targets = [], []
         for (x, y), rate in zip(chunk, rates, strict=False):
             if self._whole:
-                x, y = (tensor.expand(len(self._seers), *tensor.shape) for tensor in (x, y))
+                x, y = (tensor.expand(orders, *tensor.shape) for tensor in (x, y))
             y = y.unsqueeze(1).expand(-1, count // len(y), *y.shape[1:]).flatten(0, 1)
             gradients, output = differentiate(augmented(x), y)
             step(gradients, rate)
@@ -149,67 +148,67 @@ class Stack(pl.LightningModule):
         self._record_training(outputs, targets, first)
 
     def on_train_batch_end(self, outputs: Any, chunk: Chunk, index: int) -> None:
-        self._show("on_train_batch_end", outputs, chunk, index)
+        self._call_hook("on_train_batch_end", outputs, chunk, index)
 
     def on_train_epoch_end(self) -> None:
-        for member in self._present():
+        for member in self._active():
             member.task.on_train_epoch_end()
-            member.show("on_train_epoch_end")
-        self._let_go()
-        if len(self._present()) < len(self.members):
-            self._restack()
+            member.call_hook("on_train_epoch_end")
+        self._finish_stopped()
+        if len(self._active()) < len(self.members):
+            self._stack_active()
 
     def on_validation_start(self) -> None:
-        self._show("on_validation_start")
+        self._call_hook("on_validation_start")
 
     def on_validation_epoch_start(self) -> None:
-        for member in self._present():
-            member.show("on_validation_epoch_start")
+        for member in self._active():
+            member.call_hook("on_validation_epoch_start")
             member.task.on_validation_epoch_start()
 
     def validation_step(self, chunk: Chunk, index: int) -> None:
         pairs = [(self._evaluated(x.unsqueeze(0)), y) for x, y in chunk]
         targets = [y for _, y in pairs]
         for place, member in enumerate(self.members):
-            if member.present:
+            if member.active:
                 member.task.record_validation([output[place] for output, _ in pairs], targets)
 
     def on_validation_epoch_end(self) -> None:
-        for member in self._present():
+        for member in self._active():
             try:
                 member.task.on_validation_epoch_end()
             except Diverged as error:
                 self._fail(member, error)
-        self._show("on_validation_epoch_end")
+        self._call_hook("on_validation_epoch_end")
 
     def on_validation_end(self) -> None:
-        self._show("on_validation_end")
+        self._call_hook("on_validation_end")
 
     def on_train_end(self) -> None:
-        for member in self._present():
+        for member in self._active():
             member.finish()
 
-    def _present(self) -> list[Member]:
-        return [member for member in self.members if member.present]
+    def _active(self) -> list[Member]:
+        return [member for member in self.members if member.active]
 
-    def _let_go(self) -> None:
-        """End those that a callback of their own wants to end."""
-        for member in self._present():
+    def _finish_stopped(self) -> None:
+        """End the members that one of their callbacks has stopped."""
+        for member in self._active():
             if member.trainer.should_stop:
                 member.finish()
 
-    def _show(self, hook: str, *args: Any) -> None:
-        for member in self._present():
-            member.show(hook, *args)
+    def _call_hook(self, hook: str, *args: Any) -> None:
+        for member in self._active():
+            member.call_hook(hook, *args)
 
     def _fail(self, member: Member, error: Diverged) -> None:
         member.fail(Status.DIVERGED, error)
         if self.fail_fast:
             raise error
 
-    def _restack(self) -> None:
-        """Stack the networks of those that haven't ended."""
-        self.members = self._present()
+    def _stack_active(self) -> None:
+        """Stack the networks of the active members."""
+        self.members = self._active()
         if not self.members:
             self.trainer.should_stop = True
             return
@@ -221,25 +220,26 @@ class Stack(pl.LightningModule):
         self._evaluated = stack(networks, self._generators) if averaged else self._network
         optimizers = [member.trainer.optimizers[0] for member in self.members]
         self._stacked = list(self._network.parameters())
-        # That of a member, whose dropout then draws as in a training of its own.
+        # That of one member, so that its dropout draws the same numbers as in a separate training.
         self._microbatch_size = microbatch_size(tasks[0].network, self.device)
         numbers = ([getattr(task, name) for name in task.loss_numbers] for task in tasks)
         self._one_loss = len(set(map(tuple, numbers))) == 1
         self._steps = Steps(self._stacked, optimizers)
         loader: Any = self.trainer.train_dataloader
         self._whole = loader.sampler is None
-        # One minibatch for all who see the same, where each is seen by equally many.
-        sees = partial(_sees, whole=self._whole)
-        seen = [list(same) for _, same in groupby(tasks, sees)]
-        even = len({len(same) for same in seen}) == 1
-        self._seers = [same[0] for same in seen] if even else tasks
-        self._augments = any(task.augmentation is not None for task in self._seers)
+        # One task for each minibatch of a step. Tasks with equal minibatches share one if all such
+        # groups have the same size.
+        key = partial(_minibatch_key, whole=self._whole)
+        groups = [list(group) for _, group in groupby(tasks, key)]
+        even = len({len(group) for group in groups}) == 1
+        self._minibatch_tasks = [group[0] for group in groups] if even else tasks
+        self._augments = any(task.augmentation is not None for task in self._minibatch_tasks)
         if not self._whole:
-            seeds = [task.seed for task in self._seers]
+            seeds = [task.seed for task in self._minibatch_tasks]
             loader.sampler = EpochOrder(loader.sampler.size, seeds, self.device)
 
     def _differentiate(self, x: Tensor, y: Tensor) -> tuple[Gradients, Tensor]:
-        """The gradients of all parameters, and the outputs, ``[members, batch, ...]``."""
+        """Return the gradients of all parameters, and the outputs ``[members, batch, ...]``."""
         if y.shape[1] <= self._microbatch_size:
             return self._differentiate_microbatch(x, y, 1.0)
         parts = microbatches(x, y, self._microbatch_size, axis=1)
@@ -257,44 +257,44 @@ class Stack(pl.LightningModule):
     ) -> tuple[Gradients, Tensor]:
         output = self._network(x)
         loss = self._loss(output, y)
-        # The mean of the members' losses, times their number, is the sum; each of them moves the
-        # weights of its own member alone.
+        # The mean of the members' losses, times their number, is the sum. A member's parameters
+        # only affect its own loss.
         weight = torch.full_like(loss, share * len(self.members))
         return torch.autograd.grad(loss, self._stacked, weight), output.detach()
 
     def _loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """The mean of the members' losses; ``[members, batch, ...]`` both."""
-        if self._one_loss:  # then it is the mean over the examples of all members
+        """Return the mean of the members' losses for tensors ``[members, batch, ...]``."""
+        if self._one_loss:  # the mean over the examples of all members
             return self.members[0].task.loss(output.flatten(0, 1), target.flatten(0, 1))
         each = zip(self.members, output, target, strict=True)
-        return torch.stack([member.task.loss(own, truth) for member, own, truth in each]).mean()
+        return torch.stack([member.task.loss(out, truth) for member, out, truth in each]).mean()
 
     def _augmented(self, x: Tensor) -> Tensor:
-        """Training inputs ``[orders, batch, ...]`` as the members are to see them."""
+        """Return the training inputs ``[orders, batch, ...]`` with the members' augmentations."""
         if not self._augments:
             return x
-        pairs = zip(self._seers, x, strict=True)
-        return torch.stack([task.augmented(own) for task, own in pairs])
+        pairs = zip(self._minibatch_tasks, x, strict=True)
+        return torch.stack([task.augmented(inputs) for task, inputs in pairs])
 
     def _record_training(self, outputs: list[Tensor], targets: list[Tensor], first: int) -> None:
         every = any(member.task.log_every_n_steps for member in self.members)
-        if not every:  # then a chunk is as good as its minibatches, and takes less time
+        if not every:  # one computation for the whole chunk takes less time
             outputs, targets = [torch.cat(outputs, 1)], [torch.cat(targets, 1)]
         for place, member in enumerate(self.members):
-            if not member.present:
+            if not member.active:
                 continue
-            own = [output[place] for output in outputs]
+            predicted = [output[place] for output in outputs]
             truth = [target[place] for target in targets]
-            losses = [member.task.loss(o, t) for o, t in zip(own, truth, strict=True)]
+            losses = [member.task.loss(o, t) for o, t in zip(predicted, truth, strict=True)]
             if every:
                 member.task.log_steps(losses, first)
             try:
-                member.task.record_training(losses, own, truth)
+                member.task.record_training(losses, predicted, truth)
             except Diverged as error:
                 self._fail(member, error)
 
 
-def _sees(task: Task, whole: bool) -> tuple[int, str]:
-    """What decides which minibatches a task sees; ``whole``: they are all examples, in no order."""
+def _minibatch_key(task: Task, whole: bool) -> tuple[int, str]:
+    """Return a key of a task's minibatches; ``whole``: each one consists of all examples."""
     seed = 0 if whole and task.augmentation is None else task.seed
     return seed, repr(task.augmentation)

@@ -145,7 +145,7 @@ def test_md5sums_replace_the_published_checksums(tiny_mnist, monkeypatch, caplog
     with_sources(monkeypatch, lambda: pytest.fail("fetched"))
     with caplog.at_level("INFO"):
         module(tiny_mnist).prepare_data()
-    assert "another data set than the published MNIST" in caplog.text
+    assert "a data set other than the published MNIST" in caplog.text
 
 
 @pytest.mark.parametrize("damage", ["file", "list"])

@@ -20,8 +20,8 @@ def test_residual_links_separate_stacks() -> None:
     [
         (nn.Sequential(nn.Linear(2, 3, bias=False)), "Linear without bias"),
         (nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3, affine=False)), "BatchNorm1d without"),
-        (nn.Sequential(nn.LayerNorm(2), nn.Linear(2, 3)), "begins with LayerNorm"),
-        (nn.Sequential(nn.ReLU(), nn.Dropout(0.5), nn.Linear(2, 3)), "begins with Dropout"),
+        (nn.Sequential(nn.LayerNorm(2), nn.Linear(2, 3)), "first layer is LayerNorm"),
+        (nn.Sequential(nn.ReLU(), nn.Dropout(0.5), nn.Linear(2, 3)), "first layer is Dropout"),
         (nn.Sequential(nn.Linear(2, 3), nn.Bilinear(3, 3, 3)), "Bilinear has no stacked form"),
     ],
 )

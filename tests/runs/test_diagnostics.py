@@ -170,6 +170,8 @@ def test_diagnostics_of_an_ensemble_are_refused(
     compose: Callable[..., DictConfig], folder: Path, override: str
 ) -> None:
     before = RunFolder(str(folder)).result
-    with pytest.raises(UserError, match=f"^{override.partition('=')[0]}: a committee"):
+    with pytest.raises(
+        UserError, match=f"^{override.partition('=')[0]}: not available for an ensemble"
+    ):
         ensemble.evaluate(compose(f"run=['{folder}','{folder}']", override, root="evaluate"))
     assert RunFolder(str(folder)).result == before

@@ -61,25 +61,31 @@ def test_decisions_equal_a_loop(
     average: str, output: str, members: int, outputs: int, seed: int
 ) -> None:
     random = np.random.default_rng(seed).normal(scale=3, size=(members, 20, outputs))
-    actual = ensemble.decide(classification_task(output), torch.from_numpy(random), average)
+    actual = ensemble.predict_classes(
+        classification_task(output), torch.from_numpy(random), average
+    )
     assert actual.tolist() == decided(random, average, output)
 
 
 def test_the_averages_differ() -> None:
     # Two members slightly prefer the first class, one strongly prefers the second.
     logits = torch.tensor([[[0.1, 0.0, -9.0]], [[0.1, 0.0, -9.0]], [[-2.0, 3.0, -9.0]]])
-    actual = {a: ensemble.decide(classification_task(), logits, a).item() for a in AVERAGES}
+    actual = {
+        a: ensemble.predict_classes(classification_task(), logits, a).item() for a in AVERAGES
+    }
     assert actual == {"probabilities": 1, "logits": 1, "votes": 0}
     # A very low logit of one member decides the mean of logits, not the mean of probabilities.
     logits = torch.tensor([[[4.0, 0.0]], [[4.0, 0.0]], [[-60.0, 0.0]]])
-    actual = {a: ensemble.decide(classification_task(), logits, a).item() for a in AVERAGES}
+    actual = {
+        a: ensemble.predict_classes(classification_task(), logits, a).item() for a in AVERAGES
+    }
     assert actual == {"probabilities": 0, "logits": 1, "votes": 0}
 
 
 def test_ties_are_resolved_by_mean_probability() -> None:
     logits = torch.tensor([[[0.0, 1.0, -9.0]], [[5.0, 0.0, -9.0]]])
-    assert ensemble.decide(classification_task(), logits, "votes").tolist() == [0]
-    assert ensemble.decide(classification_task(), logits.flip(2), "votes").tolist() == [2]
+    assert ensemble.predict_classes(classification_task(), logits, "votes").tolist() == [0]
+    assert ensemble.predict_classes(classification_task(), logits.flip(2), "votes").tolist() == [2]
 
 
 @pytest.fixture
@@ -136,7 +142,7 @@ def test_an_ensemble_of_runs(
 def test_every_evaluation_is_recorded(folders: list[Path], evaluated: Evaluate) -> None:
     before = [len(RunFolder(folder).result.evaluations) for folder in folders]
     entries = [evaluated(folders), evaluated(folders[:2], "average=votes", "checkpoint=last")]
-    record = json.loads((folders[0].parent / "committee.json").read_text())
+    record = json.loads((folders[0].parent / "ensemble.json").read_text())
     assert record == [entry.to_json() for entry in entries]
     after = [RunFolder(folder).result.evaluations for folder in folders]
     assert [len(records) - n for records, n in zip(after, before, strict=True)] == [2, 2, 1]
@@ -154,10 +160,10 @@ def test_a_sweep_folder_stands_for_its_finished_jobs(
     run = RunFolder(sweep.folder / "1_seed=1")
     run.write_result(replace(run.result, status=Status.DIVERGED))
     cfg = compose(f"run='{sweep.folder}'", root="evaluate")
-    assert ensemble.is_committee(cfg.run)
+    assert ensemble.is_ensemble(cfg.run)
     entry = ensemble.evaluate(cfg)
     assert list(entry.members) == ["0_seed=0", "2_seed=2"]
-    assert json.loads((sweep.folder / "committee.json").read_text()) == [entry.to_json()]
+    assert json.loads((sweep.folder / "ensemble.json").read_text()) == [entry.to_json()]
     again = evaluated([sweep.folder, sweep.folder / "1_seed=1", sweep.folder / "2_seed=2"])
     assert list(again.members) == ["0_seed=0", "2_seed=2", "1_seed=1"], "each once"
 
@@ -174,10 +180,10 @@ def change(folder: Path, **keys: object) -> None:
     [
         (
             {"data___target_": "mlp_lab.data.mnist.FashionMNIST"},
-            "data=FashionMNIST doesn't go with",
+            "data=FashionMNIST differs from",
         ),
-        ({"task__output": "sigmoid"}, "task.output=sigmoid doesn't go with task.output=softmax"),
-        ({"data__train_size": 100}, "data.train_size=100 doesn't go with data.train_size=null"),
+        ({"task__output": "sigmoid"}, "task.output=sigmoid differs from task.output=softmax"),
+        ({"data__train_size": 100}, "data.train_size=100 differs from data.train_size=null"),
         (
             {
                 "task": {
@@ -185,7 +191,7 @@ def change(folder: Path, **keys: object) -> None:
                     "rule": "lecture",
                 }
             },
-            "has no probab",
+            "needs a run that learns probabilities",
         ),
     ],
 )
@@ -202,12 +208,12 @@ def test_unsuitable_members_are_refused_before_evaluation(
     assert str(caught.value).startswith(f"{folders[1]}: {message}")
     assert "\n" not in str(caught.value)
     assert RunFolder(folders[0]).result == RunFolder(folders[2]).result
-    assert not (folders[0].parent / "committee.json").exists()
+    assert not (folders[0].parent / "ensemble.json").exists()
 
 
 @pytest.mark.parametrize("text", ["[{", "{}", ""])
 def test_a_damaged_record_is_kept(text: str, folders: list[Path], evaluated: Evaluate) -> None:
-    record = folders[0].parent / "committee.json"
+    record = folders[0].parent / "ensemble.json"
     record.write_text(text)
     before = [RunFolder(folder).result for folder in folders]
     with pytest.raises(UserError, match=f"{record}: damaged"):
@@ -222,7 +228,7 @@ def test_members_may_differ_in_preprocessing(folders: list[Path], evaluated: Eva
 
 
 def test_an_ensemble_without_members_is_refused(folders: list[Path], evaluated: Evaluate) -> None:
-    with pytest.raises(UserError, match=r"run=\[\]: must name one run at least"):
+    with pytest.raises(UserError, match=r"run=\[\]: must have at least one run"):
         evaluated([])
     sweep = SweepFolder.create(str(folders[0].parent), "mnist_hw4", [], ["seed"])
     with pytest.raises(UserError, match="none of its jobs has finished"):

@@ -69,7 +69,7 @@ def test_a_refit_selects_the_last_epoch(
     assert (entry.split, entry.epoch) == ("test", 2)
     assert json.loads((run.folder / "result.json").read_text())["refit"] is True
     output = capsys.readouterr().out
-    assert "a refit: it trained on the validation data as well; the last epoch counts" in output
+    assert "a refit: it also trained on the validation data; the last epoch is used" in output
     assert (run.folder / "figures" / "loss_curves.png").is_file()
 
 
@@ -143,7 +143,7 @@ def test_a_sweep_of_refits(refit_config: Callable, compose: Callable, tmp_path: 
     plain = train(refit_config("data.refit=false", "callbacks=none", "logger=none"))
     both = f"run=['{folder}','{plain.folder}']"
     assert len(ensemble.evaluate(compose(both, root="evaluate")).members) == 2
-    with pytest.raises(UserError, match=r"data\.refit=false doesn't go with data\.refit=true"):
+    with pytest.raises(UserError, match=r"data\.refit=false differs from data\.refit=true"):
         ensemble.evaluate(compose(both, "split=validation", root="evaluate"))
 
 

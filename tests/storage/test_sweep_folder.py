@@ -24,10 +24,16 @@ def test_a_sweep_file_is_read_as_written(tmp_path: Path) -> None:
     sweep = SweepFolder.create(str(tmp_path), "fit", overrides, ["seed"])
     assert sweep.folder.parent == tmp_path / "fit" / "sweeps"
     assert SweepFolder.open(sweep.folder) == sweep
-    assert (sweep.words, sweep.varied, sweep.directory) == (overrides, ["seed"], os.getcwd())
+    assert (sweep.overrides, sweep.varied, sweep.directory) == (overrides, ["seed"], os.getcwd())
 
 
-@pytest.mark.parametrize("text", ["words: [", "- 1", "words: []", "\0"])
+def test_an_earlier_sweep_is_read(tmp_path: Path) -> None:
+    text = "words: ['seed=0,1']\nvaried: [seed]\nstarted: ''\ndirectory: /data\n"
+    (tmp_path / "sweep.yaml").write_text(text)
+    assert SweepFolder.open(tmp_path) == SweepFolder(tmp_path, ["seed=0,1"], ["seed"], "", "/data")
+
+
+@pytest.mark.parametrize("text", ["overrides: [", "- 1", "overrides: []", "\0"])
 def test_a_damaged_sweep_file_is_reported(text: str, tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(text)
     with pytest.raises(UserError, match=r"sweep\.yaml: damaged: "):
@@ -71,7 +77,7 @@ def test_failures_are_started_jobs_that_did_not_finish(tmp_path: Path) -> None:
 def test_a_sweep_folder_is_locked_by_one_process(tmp_path: Path) -> None:
     sweep = SweepFolder(tmp_path, [], [], "", "")
     sweep.stop()
-    with sweep.running():
+    with sweep.locked():
         assert not sweep.stopped  # written by an earlier call
-        with pytest.raises(UserError, match="another process runs this sweep"), sweep.running():
+        with pytest.raises(UserError, match="another process runs this sweep"), sweep.locked():
             pass

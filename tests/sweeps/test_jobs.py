@@ -159,7 +159,7 @@ def test_a_job_that_fails_on_resume_keeps_its_result(
     sweep = make_jobs("sweep", ["seed=1"])
     [before] = train_jobs(sweep)
     RunFolder(before.folder).write_result(replace(before, status=Status.INTERRUPTED))
-    monkeypatch.setattr(Training, "going_on", fails)
+    monkeypatch.setattr(Training, "resumed", fails)
     [after] = train_jobs(sweep)
     assert after == replace(before, status=Status.FAILED, reason="ZeroDivisionError")
     assert RunFolder(before.folder).result == after

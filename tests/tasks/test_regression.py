@@ -117,7 +117,7 @@ def test_initial_outputs_are_near_the_mean_of_the_training_targets(
     # Training improves the initial outputs.
     result = fit_alone(training, test=False, terminal=False)
     bias = training.task.network[-1].bias
-    again = Training.going_on(result.folder, {"trainer.max_epochs": 2})
+    again = Training.resumed(result.folder, {"trainer.max_epochs": 2})
     assert torch.equal(again.task.network[-1].bias, bias)
 
 

@@ -80,5 +80,5 @@ class Image:
 
 
 def is_refit(cfg: DictConfig) -> bool:
-    """Whether a run also trains on the validation data, so that its last epoch counts."""
+    """Return whether a run also trains on the validation data, so that its last epoch is used."""
     return bool(cfg.data.get("refit", False))

@@ -8,7 +8,7 @@ from mlp_lab.config.names import CHECKPOINTS
 
 @schema
 class Predict:
-    """Predict the classes of images of digits, or the pixels of a learnt image."""
+    """Predict the classes of images of digits, or the pixels of a learned image."""
 
     run: str = MISSING
     images: str | None = MISSING
