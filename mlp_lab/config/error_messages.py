@@ -11,7 +11,7 @@ from hydra.errors import (
 from omegaconf.errors import OmegaConfBaseException
 
 from mlp_lab.config.check import known_keys, suggestion, unknown_key
-from mlp_lab.config.renamed import RENAMED_OPTIONS
+from mlp_lab.config.renamed import RENAMED_OPTIONS, with_new_keys
 from mlp_lab.errors import UserError
 
 
@@ -38,11 +38,11 @@ def _(error: OSError, root: type) -> str:
 
 @explain.register
 def _(error: MissingConfigException, root: type) -> str:
-    if error.options is None or error.missing_cfg_file is None:
-        return _first_line(error)
-    group, _, option = error.missing_cfg_file.rpartition("/")
+    group, _, option = (error.missing_cfg_file or "").rpartition("/")
     if new_name := RENAMED_OPTIONS.get(group, {}).get(option):
         return f"{group}={option}: renamed to {group}={new_name}"
+    if error.options is None or error.missing_cfg_file is None:
+        return _first_line(error)
     hint = suggestion(option, error.options)
     return f"{group}={option}: no such option{hint} (options: {', '.join(error.options)})"
 
@@ -58,6 +58,9 @@ def _(error: OverrideParseException, root: type) -> str:
 
 @explain.register
 def _(error: ConfigCompositionException, root: type) -> str:
+    refused = re.match(r"Could not (?:override|delete from config\.) '([^']*)'", str(error))
+    if refused and (new_key := with_new_keys(refused[1])) != refused[1]:
+        return f"{refused[1]}: renamed to {new_key}"
     cause = error.__cause__
     if isinstance(cause, OmegaConfBaseException) and cause.full_key:
         key = str(cause.full_key)

@@ -1,4 +1,6 @@
-"""Options of conf/ that have a new name."""
+"""Options of conf/, and callbacks in a config, that have a new name."""
+
+import re
 
 #: The new name of each renamed option, by config group and old name.
 RENAMED_OPTIONS: dict[str, dict[str, str]] = {
@@ -22,3 +24,21 @@ RENAMED_OPTIONS: dict[str, dict[str, str]] = {
         "sigma": "gaussian_sigmas",
     },
 }
+
+#: The new key of each renamed callback, by its old key below ``callbacks``.
+RENAMED_CALLBACKS: dict[str, str] = {
+    "features": "encoding_features",
+    "pictures": "image_progress",
+    "variants": "augmented_examples",
+}
+
+_OLD_KEY = re.compile(rf"(?<![\w./])callbacks\.({'|'.join(RENAMED_CALLBACKS)})(?!\w)")
+
+
+def with_new_keys(text: str) -> str:
+    """Return a text with the new key of each callback that it names by its old key.
+
+    Args:
+        text: dotted key, or an override: ``callbacks.pictures.every=2``.
+    """
+    return _OLD_KEY.sub(lambda match: f"callbacks.{RENAMED_CALLBACKS[match[1]]}", text)

@@ -25,7 +25,7 @@ from mlp_lab.config import schemas
 from mlp_lab.config.check import check
 from mlp_lab.errors import UserError
 from mlp_lab.storage.files import csv_text, json_text, read_json, write_png, write_whole
-from mlp_lab.storage.migration import CONFIG_VERSION, migrate
+from mlp_lab.storage.migration import CONFIG_VERSION, migrate, migrate_overrides
 from mlp_lab.storage.results import Evaluation, Result
 
 if TYPE_CHECKING:  # importing matplotlib takes time, and most commands draw nothing
@@ -102,7 +102,7 @@ class RunFolder:
     def overrides(self) -> list[str]:
         """The overrides of the command that started the run; empty if they are not known."""
         path = self.folder / "overrides.yaml"
-        return [str(override) for override in _read_yaml(path)] if path.is_file() else []
+        return migrate_overrides(list(map(str, _read_yaml(path)))) if path.is_file() else []
 
     @property
     def result(self) -> Result:

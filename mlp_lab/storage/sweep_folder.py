@@ -7,17 +7,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import filelock
 import yaml
 
 from mlp_lab.errors import UserError
 from mlp_lab.storage.files import write_whole
-from mlp_lab.storage.migration import migrate_sweep
+from mlp_lab.storage.migration import CONFIG_VERSION, migrate_sweep, read_version
 from mlp_lab.storage.results import Status
 from mlp_lab.storage.run_folder import RunFolder, new_folder
 
 _FILE = "sweep.yaml"
+_KEYS = ("overrides", "varied", "started", "directory")  # of the file, besides its version
 
 
 @dataclass(frozen=True)
@@ -46,22 +48,27 @@ class SweepFolder:
         folder = new_folder(Path(logs).absolute() / name / "sweeps")
         started = datetime.now().astimezone().isoformat(timespec="seconds")
         sweep = cls(folder, list(overrides), list(varied), started, os.getcwd())
-        content = {key: value for key, value in vars(sweep).items() if key != "folder"}
+        content = {"version": CONFIG_VERSION, **{key: getattr(sweep, key) for key in _KEYS}}
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
         write_whole(folder / _FILE, text.encode())
         return sweep
 
     @classmethod
     def open(cls, folder: str | Path) -> "SweepFolder":
-        """Return the sweep in an existing folder. Raises UserError if there is none."""
+        """Return the sweep in an existing folder, with the current names of options.
+
+        Raises UserError if there is none, or if its file is damaged or of a later version.
+        """
         path = Path(folder).absolute() / _FILE
         if not cls.is_sweep(folder):
             raise UserError(f"{folder}: not the folder of a sweep: it has no {_FILE}")
         try:
-            content = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
-            return cls(path.parent, **migrate_sweep(content))
-        except (yaml.YAMLError, TypeError, ValueError) as error:
+            content = _checked(yaml.safe_load(path.read_text(encoding="utf-8")))
+        except (yaml.YAMLError, ValueError) as error:
             raise UserError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
+        return cls(path.parent, **{key: content[key] for key in _KEYS})
 
     @staticmethod
     def is_sweep(folder: str | Path) -> bool:
@@ -69,11 +76,22 @@ class SweepFolder:
         return (Path(folder) / _FILE).is_file()
 
     def job_folder(self, number: int, overrides: Sequence[str]) -> Path:
-        """Return the folder of a job, named by its varied keys: ``3_lr=0.1,seed=2``."""
+        """Return the folder of a job, named by its varied keys: ``3_lr=0.1,seed=2``.
+
+        If the job has started under the old name of an option, its folder keeps the old name.
+        """
+        name = self._job_name(number, overrides)
+        if not (self.folder / name).is_dir():
+            for path in self.folder.glob(f"{number}_*"):
+                if self._job_name(number, RunFolder(path).overrides) == name:
+                    return path
+        return self.folder / name
+
+    def _job_name(self, number: int, overrides: Sequence[str]) -> str:
         pairs = [override.partition("=") for override in overrides]
         varied = (f"{key.rpartition('.')[2]}={v}" for key, _, v in pairs if key in self.varied)
         label = re.sub(r"[^\w=.,+-]+", "-", ",".join(varied))[:100]
-        return self.folder / (f"{number}_{label}" if label else str(number))
+        return f"{number}_{label}" if label else str(number)
 
     def runs(self) -> list[RunFolder]:
         """Return the jobs that have started, ordered by number."""
@@ -117,6 +135,26 @@ class SweepFolder:
     @property
     def _stopped(self) -> Path:
         return self.folder / ".stopped"
+
+
+def _checked(content: Any) -> dict[str, Any]:
+    """Return the content of a sweep's file, in the current version.
+
+    Raises ValueError if it is damaged, and UserError if a later version of mlp_lab wrote it.
+    """
+    if not isinstance(content, dict):
+        raise ValueError("not a sweep")
+    if read_version(content) < 1:
+        content = {"overrides" if key == "words" else key: content[key] for key in content}
+    if content.keys() - {"version"} != set(_KEYS):
+        raise ValueError(f"its keys must be {', '.join(_KEYS)}")
+    for key in ("overrides", "varied"):
+        if not (isinstance(content[key], list) and all(isinstance(x, str) for x in content[key])):
+            raise ValueError(f"{key}: must be a list of strings")
+    for key in ("started", "directory"):
+        if not isinstance(content[key], str):
+            raise ValueError(f"{key}: must be a string")
+    return migrate_sweep(content)
 
 
 def _reason(status: Status) -> str:

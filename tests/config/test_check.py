@@ -260,6 +260,19 @@ def test_errors_for_old_names_suggest_the_new_names(group, old, new):
     assert (CONFIG_FOLDER / group / f"{new}.yaml").is_file()
 
 
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("callbacks.pictures.every=2", "callbacks.pictures.every: renamed to "
+         "callbacks.image_progress.every"),
+        ("~callbacks.variants", "callbacks.variants: renamed to callbacks.augmented_examples"),
+        ("callbacks=[default,pictures]", "callbacks=pictures: renamed to callbacks=image_progress"),
+    ],
+)  # fmt: skip
+def test_errors_for_old_keys_of_callbacks_give_the_new_keys(override, message):
+    assert refusal(override) == message
+
+
 # --- limits -------------------------------------------------------------------------------------
 
 BOUNDS = ("minimum", "maximum", "above", "below")

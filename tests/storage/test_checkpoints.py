@@ -7,6 +7,13 @@ import torch
 from mlp_lab.storage.checkpoints import read_checkpoint, stopped_early, trained_epochs
 
 
+def test_states_of_callbacks_with_old_names_are_kept_in_new_checkpoints(tmp_path: Path) -> None:
+    path = tmp_path / "last.ckpt"
+    states = {"EpochCheckpoint": {"history": []}, "Layers": {"rows": [1]}, "LayerRecorder": {}}
+    torch.save({"state_dict": {}, "callbacks": states}, path)
+    assert read_checkpoint(path)["callbacks"] == states
+
+
 def test_states_of_renamed_callbacks_are_read(tmp_path: Path) -> None:
     path = tmp_path / "last.ckpt"
     states = {

@@ -20,6 +20,7 @@ from mlp_lab.storage.migration import (
     TARGETS_OF_VERSION_0,
     migrate,
     migrate_checkpoint,
+    migrate_overrides,
 )
 from mlp_lab.storage.results import Status
 from mlp_lab.storage.run_folder import RunFolder
@@ -53,6 +54,48 @@ def test_targets_of_options_and_callbacks_are_renamed(group: str) -> None:
     old, new = ({parent: {name: n} if name else n} for n in (node, renamed))
     assert migrate(old) == new
     assert migrate(old | {"version": CONFIG_VERSION}) == old
+
+
+def test_keys_of_callbacks_are_renamed() -> None:
+    old = {"callbacks": {"pictures": {"every": 2}, "features": {}, "variants": {}, "mine": {}}}
+    new = {"image_progress": {"every": 2}, "encoding_features": {}, "augmented_examples": {}}
+    assert migrate(old) == {"callbacks": new | {"mine": {}}}
+    assert migrate(old | {"version": CONFIG_VERSION}) == old
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("optimizer=adam_fast,adam_slow", "optimizer=adam_lr_0_03,adam_lr_0_0003"),
+        ("optimizer=choice(adam_fast, sgd)", "optimizer=choice(adam_lr_0_03, sgd)"),
+        ("optimizer='adam_fast'", "optimizer='adam_lr_0_03'"),
+        ("optimizer=adam_faster", "optimizer=adam_faster"),
+        ("sweep=ladder", "sweep=three_seeds_tested"),
+        ("callbacks=pictures", "callbacks=image_progress"),
+        ("callbacks=[default,pictures],[variants]",
+         "callbacks=[default,image_progress],[augmented_examples]"),
+        ("+callbacks@callbacks=variants", "+callbacks@callbacks=augmented_examples"),
+        ("callbacks.pictures.every=2", "callbacks.image_progress.every=2"),
+        ("~callbacks.features", "~callbacks.encoding_features"),
+        ("callbacks.variants", "callbacks.augmented_examples"),  # a key
+        ("callbacks.pictures_of_mine.every=2", "callbacks.pictures_of_mine.every=2"),
+        ("sweep.zip=[callbacks.pictures.every,seed]",
+         "sweep.zip=[callbacks.image_progress.every,seed]"),
+        ("+callbacks.pruning={_target_:mlp_lab.callbacks.pruning.Pruning,trial:0}",
+         "+callbacks.pruning={_target_:mlp_lab.sweeps.pruning.Pruning,trial:0}"),
+        ("name=pictures", "name=pictures"),
+        ("data.file=ladder/adam_fast.csv", "data.file=ladder/adam_fast.csv"),
+    ],
+)  # fmt: skip
+def test_names_in_overrides_are_renamed(old: str, new: str) -> None:
+    assert migrate_overrides([old, "seed=0,1"]) == [new, "seed=0,1"]
+    assert migrate_overrides([new]) == [new]
+
+
+def test_overrides_of_a_run_have_the_current_names(folder: Path) -> None:
+    (folder / "overrides.yaml").write_text("- optimizer=adam_fast\n- callbacks.pictures.every=2\n")
+    expected = ["optimizer=adam_lr_0_03", "callbacks.image_progress.every=2"]
+    assert RunFolder(folder).overrides == expected
 
 
 def test_callback_states_are_renamed_to_the_current_classes() -> None:

@@ -5,8 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mlp_lab.errors import UserError
+from mlp_lab.storage.migration import CONFIG_VERSION
 from mlp_lab.storage.results import Result, Status
 from mlp_lab.storage.run_folder import RunFolder, new_folder
 from mlp_lab.storage.sweep_folder import SweepFolder
@@ -27,13 +29,55 @@ def test_a_sweep_file_is_read_as_written(tmp_path: Path) -> None:
     assert (sweep.overrides, sweep.varied, sweep.directory) == (overrides, ["seed"], os.getcwd())
 
 
-def test_an_earlier_sweep_is_read(tmp_path: Path) -> None:
-    text = "words: ['seed=0,1']\nvaried: [seed]\nstarted: ''\ndirectory: /data\n"
-    (tmp_path / "sweep.yaml").write_text(text)
-    assert SweepFolder.open(tmp_path) == SweepFolder(tmp_path, ["seed=0,1"], ["seed"], "", "/data")
+# A file of version 0, which has no key ``version``.
+VERSION_0 = """\
+words:
+- optimizer=adam_fast,adam_slow
+- callbacks=[default,pictures]
+- callbacks.pictures.every=1,2
+varied:
+- optimizer
+- callbacks.pictures.every
+started: '2026-11-27T10:00:00+01:00'
+directory: /home/me
+"""
+DAMAGED = [
+    f"{VERSION_0}jobs: 3\n",
+    VERSION_0.replace("directory: /home/me\n", ""),
+    VERSION_0.replace("/home/me", "3"),
+    VERSION_0.replace("- optimizer\n", "- 1\n"),
+]
 
 
-@pytest.mark.parametrize("text", ["overrides: [", "- 1", "overrides: []", "\0"])
+def test_a_file_of_version_0_is_read(tmp_path: Path) -> None:
+    (tmp_path / "sweep.yaml").write_text(VERSION_0)
+    assert SweepFolder.open(tmp_path) == SweepFolder(
+        tmp_path,
+        [
+            "optimizer=adam_lr_0_03,adam_lr_0_0003",
+            "callbacks=[default,image_progress]",
+            "callbacks.image_progress.every=1,2",
+        ],
+        ["optimizer", "callbacks.image_progress.every"],
+        "2026-11-27T10:00:00+01:00",
+        "/home/me",
+    )
+
+
+def test_names_in_a_current_file_are_kept(tmp_path: Path) -> None:
+    text = VERSION_0.replace("words:", "overrides:")
+    (tmp_path / "sweep.yaml").write_text(f"version: {CONFIG_VERSION}\n{text}")
+    assert SweepFolder.open(tmp_path).overrides[0] == "optimizer=adam_fast,adam_slow"
+
+
+def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.yaml"
+    path.write_text(f"version: {CONFIG_VERSION + 1}\njobs: 3\n")
+    with pytest.raises(UserError, match=f"^{path}: version={CONFIG_VERSION + 1}: not a version"):
+        SweepFolder.open(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["overrides: [", "- 1", "words: []", "\0", *DAMAGED])
 def test_a_damaged_sweep_file_is_reported(text: str, tmp_path: Path) -> None:
     (tmp_path / "sweep.yaml").write_text(text)
     with pytest.raises(UserError, match=r"sweep\.yaml: damaged: "):
@@ -60,6 +104,19 @@ def test_job_names_contain_the_varied_keys(
 ) -> None:
     sweep = SweepFolder(tmp_path, [], varied, "", "")
     assert sweep.job_folder(7, overrides) == tmp_path / name
+
+
+def test_a_job_keeps_the_folder_that_has_the_old_name_of_an_option(tmp_path: Path) -> None:
+    sweep = SweepFolder(tmp_path, [], ["optimizer", "seed"], "", "")
+    for name in ("0_optimizer=adam_fast,seed=1", "1_optimizer=adam,seed=1", "10_optimizer=x"):
+        (tmp_path / name).mkdir()
+        overrides = name.partition("_")[2].split(",")
+        (tmp_path / name / "overrides.yaml").write_text(yaml.safe_dump(overrides))
+    new, old = ["optimizer=adam_lr_0_03", "seed=1", "threads=2"], "0_optimizer=adam_fast,seed=1"
+    assert sweep.job_folder(0, new) == tmp_path / old
+    # The same number with other values: a search that repeats a trial.
+    assert sweep.job_folder(1, new) == tmp_path / "1_optimizer=adam_lr_0_03,seed=1"
+    assert sweep.job_folder(2, new) == tmp_path / "2_optimizer=adam_lr_0_03,seed=1"
 
 
 def test_failures_are_started_jobs_that_did_not_finish(tmp_path: Path) -> None:

@@ -144,3 +144,28 @@ def test_config_dir_is_kept_on_resume(
     monkeypatch.setattr("sys.argv", ["train.py", f"resume={sweep_folder()}"])
     train()
     assert training_stub.names == [["0_network=mlp", "1_network=narrow"]] * 2
+
+
+def test_a_sweep_with_old_names_of_options_is_resumed(
+    training_stub: TrainingStub, tmp_path: Path
+) -> None:
+    folder = tmp_path / "logs" / "fit" / "sweeps" / "old"
+    old = folder / "0_optimizer=adam_fast,every=1"
+    old.mkdir(parents=True)
+    (old / "overrides.yaml").write_text("- optimizer=adam_fast\n- callbacks.pictures.every=1\n")
+    content = {
+        "words": ["optimizer=adam_fast,adam_slow", "callbacks=[default,pictures]",
+                  "callbacks.pictures.every=1,2", "experiment=image_hw"],
+        "varied": ["optimizer", "callbacks.pictures.every"],
+        "started": "2026-11-27T10:00:00+01:00",
+        "directory": str(tmp_path),
+    }  # fmt: skip
+    (folder / "sweep.yaml").write_text(yaml.safe_dump(content))
+    assert sweeps.resume(str(folder), [])
+    names = [
+        "1_optimizer=adam_lr_0_03,every=2",
+        "2_optimizer=adam_lr_0_0003,every=1",
+        "3_optimizer=adam_lr_0_0003,every=2",
+    ]
+    assert training_stub.names == [[old.name, *names]]
+    assert {path.name for path in folder.glob("[0-9]*")} == {old.name, *names}
