@@ -18,5 +18,5 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]], style: str) -> 
     # Importing it takes tens of milliseconds, and most commands print no table.
     from tabulate import tabulate
 
-    sides = ("left", *["right"] * (len(header) - 1))
-    return tabulate(rows, header, style, disable_numparse=True, colalign=sides)
+    alignments = ("left", *["right"] * (len(header) - 1))
+    return tabulate(rows, header, style, disable_numparse=True, colalign=alignments)

@@ -86,13 +86,6 @@ def test_links_to_sections_exist(readme: Path) -> None:
         assert anchor in [re.sub(r"[^\w -]", "", t).lower().replace(" ", "-") for t in titles]
 
 
-@pytest.mark.parametrize("group", [group for group in GROUPS if "/" not in group])
-def test_all_options_are_listed(group: str) -> None:
-    listed = "".join((CHECKOUT / name).read_text() for name in ("README.md", "conf/README.md"))
-    for path in (CHECKOUT / "conf" / group).glob("*.yaml"):
-        assert f"`{path.stem}`" in listed
-
-
 def test_readme_of_the_project_is_short() -> None:
     assert len((CHECKOUT / "README.md").read_text().splitlines()) <= 200
     for path in (CHECKOUT / ".github" / "images").iterdir():

@@ -49,20 +49,23 @@ def _row(
     width: int, batch_size: int, members: int, processes: int, rounds: int, splits: Splits
 ) -> list[str]:
     loop = plain_loop(width, batch_size, splits)
-    share = math.ceil(members / processes)
+    members_per_process = math.ceil(members / processes)
     with tempfile.TemporaryDirectory() as logs:
         runs = {
             "loop": loop,
             "threads": with_threads(processes, loop),
             "sweep": stacked_sweep(width, batch_size, members, processes, logs),
-            "products": matrix_products(width, batch_size, splits, share),
+            "products": matrix_products(width, batch_size, splits, members_per_process),
         }
         times = time_in_turn(runs, rounds)
-    loops, threaded = ([members * s for s in times[name]] for name in ("loop", "threads"))
-    ratio, ratio_threaded = ratios(times["sweep"], loops), ratios(times["sweep"], threaded)
+    loops, multithreaded = ([members * s for s in times[name]] for name in ("loop", "threads"))
+    ratio, ratio_multithreaded = (
+        ratios(times["sweep"], loops),
+        ratios(times["sweep"], multithreaded),
+    )
     return [
         *(f"784-{width}-10, batch {batch_size}", str(members), median(times["sweep"])),
-        *(median(ratio), spread(ratio), median(ratio_threaded), spread(ratio_threaded)),
+        *(median(ratio), spread(ratio), median(ratio_multithreaded), spread(ratio_multithreaded)),
         median(ratios(times["products"], loops)),
     ]
 

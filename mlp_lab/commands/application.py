@@ -15,21 +15,24 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
-from mlp_lab.config import schemas
 from mlp_lab.config.check import check
 from mlp_lab.config.compose import CONFIG_FOLDER, ROOTS, compose
 from mlp_lab.config.error_messages import explain
 from mlp_lab.config.help import help_text
+from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
 
+Job = Callable[[DictConfig], object]
+
 _FULL_ERROR = "HYDRA_FULL_ERROR"
+_USER_ERRORS = (UserError, OSError)
 
 
-def run_application(name: str, action: Callable[[DictConfig], object]) -> None:
+def run_application(name: str, action: Job) -> None:
     """Run a command that has a config and Hydra overrides.
 
-    Prints the help for ``--help``. Exits with status 1 and one line for an error of the user, and
-    with status 130 when interrupted.
+    Prints the help for ``--help``. Exits with status 1 and one line for an error of the user, with
+    status 1 and a traceback for a bug of the program, and with status 130 when interrupted.
 
     Args:
         name: name of the config ``conf/<name>.yaml``.
@@ -43,22 +46,7 @@ def run_application(name: str, action: Callable[[DictConfig], object]) -> None:
     if args.multirun:
         sys.exit("mlp_lab: -m: only train.py runs sweeps")
 
-    def job(cfg: DictConfig) -> object:
-        return action(check(cfg, root))
-
-    def job_with_short_errors(cfg: DictConfig) -> object:
-        os.environ.pop(_FULL_ERROR)  # the processes that a job starts must not inherit it
-        try:
-            return job(cfg)
-        except (UserError, OSError) as error:
-            message = f"mlp_lab: {explain(error, root)}"
-        except Exception:  # a bug of the program: show the traceback
-            message = traceback.format_exc()
-        finally:
-            os.environ[_FULL_ERROR] = "1"
-        # Only the first process of a distributed run prints the message.
-        sys.exit(1 if int(os.environ.get("LOCAL_RANK", "0")) > 0 else message)
-
+    job = _with_checked_config(action, root)
     main = hydra.main(version_base="1.3", config_path=str(CONFIG_FOLDER), config_name=name)
     if os.environ.get(_FULL_ERROR):
         main(job)()
@@ -68,27 +56,67 @@ def run_application(name: str, action: Callable[[DictConfig], object]) -> None:
             # Hydra composes the config twice before it calls the job. Composing it here first
             # halves the time until an error is reported.
             compose(args.overrides, name)
-        main(job_with_short_errors)()
+        main(_with_short_errors(job, root))()
+
+
+def _with_checked_config(action: Job, root: type) -> Job:
+    """Return a function that checks its config against ``root`` and calls ``action``."""
+
+    def job(cfg: DictConfig) -> object:
+        return action(check(cfg, root))
+
+    return job
+
+
+def _with_short_errors(job: Job, root: type) -> Job:
+    """Return ``job``, but with exit status 1 instead of an exception.
+
+    The message is one line for an error of the user, and a traceback for a bug of the program.
+    """
+
+    def job_with_short_errors(cfg: DictConfig) -> object:
+        os.environ.pop(_FULL_ERROR)  # the processes that a job starts must not inherit it
+        try:
+            return job(cfg)
+        except _USER_ERRORS as error:
+            message = f"mlp_lab: {explain(error, root)}"
+        except Exception:
+            message = traceback.format_exc()
+        finally:
+            os.environ[_FULL_ERROR] = "1"
+        # Only the first process of a distributed run prints the message.
+        sys.exit(1 if int(os.environ.get("LOCAL_RANK", "0")) > 0 else message)
+
+    return job_with_short_errors
 
 
 @contextmanager
 def errors_in_one_line(root: type) -> Iterator[None]:
-    """Exit with status 1 and one line for any error, and with status 130 when interrupted.
+    """Exit with status 1 and one line for an error while a config is composed.
 
-    With HYDRA_FULL_ERROR=1, errors end in a traceback instead.
+    All such errors are errors of the user. A job inside the context handles its errors itself; see
+    ``run_application``. Exits with status 130 when interrupted. With HYDRA_FULL_ERROR=1, errors end
+    in a traceback instead.
 
     Args:
         root: schema of the config that is composed.
     """
+    with _exit_with_one_line(root, (Exception,)):
+        os.environ[_FULL_ERROR] = "1"  # Hydra raises its errors instead of printing many lines
+        yield
+
+
+@contextmanager
+def _exit_with_one_line(root: type, errors: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Exit with status 1 and one line for ``errors``, and with status 130 when interrupted."""
     if os.environ.get(_FULL_ERROR):
         yield
         return
-    os.environ[_FULL_ERROR] = "1"  # Hydra raises its errors instead of printing many lines
     try:
         yield
     except KeyboardInterrupt:
         sys.exit(130)
-    except Exception as error:  # errors while the config is composed are errors of the user
+    except errors as error:
         sys.exit(f"mlp_lab: {explain(error, root)}")
 
 
@@ -126,15 +154,8 @@ def run_command(parser: CommandParser, action: Callable[[Namespace], None]) -> N
         action: function of the parsed arguments.
     """
     args = parser.parse_args()
-    if os.environ.get(_FULL_ERROR):
+    with _exit_with_one_line(Train, _USER_ERRORS):
         action(args)
-        return
-    try:
-        action(args)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except (UserError, OSError) as error:
-        sys.exit(f"mlp_lab: {explain(error, schemas.Train)}")
 
 
 def parse_arguments() -> Namespace:

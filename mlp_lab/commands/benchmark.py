@@ -1,4 +1,5 @@
-"""Compare the speed of training with other implementations: ``scripts/benchmark.py``."""
+"""Compare the speed of training with other implementations: ``scripts/benchmark.py``,
+``mlp-benchmark``."""
 
 import warnings
 from argparse import ArgumentTypeError, Namespace
@@ -75,8 +76,8 @@ def _tables(subject: str | None, rounds: int) -> Iterable[str]:
     data.prepare_data()
     data.setup()
     if subject == "augmentation":
-        pictures = data.images(data.splits["train"][0]).unsqueeze(1)
-        yield augmentation_speed.compare(rounds, pictures, Path("logs/augmentation"))
+        images = data.images(data.splits["train"][0]).unsqueeze(1)
+        yield augmentation_speed.compare(rounds, images, Path("logs/augmentation"))
     elif subject == "stacked":
         torch.set_num_threads(1)  # as in loops and worker processes by default
         yield sweep_speed.compare(rounds, processes, data.splits)

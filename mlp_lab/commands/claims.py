@@ -24,7 +24,7 @@ def claims() -> None:
 def _claims(args: Namespace) -> None:
     check_names(args.topics)
     set_threads(None)
-    from mlp_lab.course.claims.report import report
+    from mlp_lab.course.claims.claims_report import report
 
     if not report(args.topics or TOPICS, Path(args.output)):
         raise UserError("a claim does not hold")

@@ -15,7 +15,7 @@ from mlp_lab.commands.application import (
     parse_overrides,
     run_application,
 )
-from mlp_lab.config import schemas
+from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
 from mlp_lab.runs.threads import set_threads
 from mlp_lab.storage.results import Status
@@ -27,7 +27,7 @@ def train() -> None:
     if args.help or not (args.multirun or _resumed_sweep(args)):
         run_application("train", _train_run)
         return
-    with errors_in_one_line(schemas.Train):
+    with errors_in_one_line(Train):
         if not _train_sweep(args):
             sys.exit(1)
 

@@ -75,7 +75,9 @@ def known_keys(root: type) -> list[str]:
     keys = []
     for f in fields(root):
         # Users choose the keys of callbacks; those of conf/callbacks are the schemas' names.
-        schemas = GROUPS[f.name] if f.name in GROUPS and f.name != "callbacks" else ()
+        schemas: tuple[type[Any], ...] = (
+            GROUPS[f.name] if f.name in GROUPS and f.name != "callbacks" else ()
+        )
         schemas += (f.type,) if isinstance(f.type, type) and is_dataclass(f.type) else ()
         inner = [k.name for s in schemas for k in fields(s) if k.name != "_target_"]
         if f.name == "callbacks":
@@ -112,7 +114,7 @@ def _check_option(node: Any, group: str, path: str) -> dict[str, Any]:
     if not node:  # an option such as logger=none
         return {}
     target = node.get("_target_")
-    by_target = {s._target_: s for s in GROUPS[group]}  # type: ignore[attr-defined]
+    by_target = {s._target_: s for s in GROUPS[group]}
     if target is None:
         raise UserError(f"{path}: an option is needed (it has no _target_)")
     if target not in by_target:

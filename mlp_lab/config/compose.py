@@ -9,8 +9,11 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 
-from mlp_lab.config import schemas
 from mlp_lab.config.check import check
+from mlp_lab.config.schemas.backprop import Backprop
+from mlp_lab.config.schemas.evaluate import Evaluate
+from mlp_lab.config.schemas.predict import Predict
+from mlp_lab.config.schemas.train import Train
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -19,10 +22,10 @@ CONFIG_FOLDER = next(p for p in (_PACKAGE / "conf", _PACKAGE.parent / "conf") if
 
 #: The schema of each config ``conf/<name>.yaml``.
 ROOTS: dict[str, type] = {
-    "train": schemas.Train,
-    "evaluate": schemas.Evaluate,
-    "predict": schemas.Predict,
-    "backprop": schemas.Backprop,
+    "train": Train,
+    "evaluate": Evaluate,
+    "predict": Predict,
+    "backprop": Backprop,
 }
 
 
@@ -41,4 +44,5 @@ def compose(overrides: Sequence[str], name: str = "train") -> DictConfig:
 def config_loader() -> Iterator[ConfigLoader]:
     """Let Hydra compose configs from ``conf/`` until the context ends; yield Hydra's loader."""
     with hydra.initialize_config_dir(version_base="1.3", config_dir=str(CONFIG_FOLDER)):
+        # Hydra has no function that returns the loader of the initialized config folder.
         yield GlobalHydra.instance().config_loader()

@@ -28,12 +28,15 @@ INITIALIZATIONS = ("uniform", "xavier", "he", "normal")
 #: Data sets.
 POINT_SETS = ("separable", "xor", "spirals", "rings", "moons", "overlapping")
 CURVE_FUNCTIONS = ("sine", "chirp", "bumps", "triangle", "step")
-BOOLEAN_FUNCTIONS = ("parity", "and", "or", "majority")
 IMAGE_PROTOCOLS = ("fit", "upsample")
 
 #: Classification: how the network's outputs become probabilities, and the loss.
 CLASSIFICATION_OUTPUTS = ("softmax", "sigmoid")
 CLASSIFICATION_LOSSES = ("cross_entropy", "squared_error")
+#: Regression: the function from the network's outputs to values, and the loss.
+REGRESSION_OUTPUTS = ("identity", "sigmoid")
+REGRESSION_LOSSES = ("half_squared_error", "squared_error")
+PERCEPTRON_RULES = ("lecture", "rosenblatt")
 
 #: The worked examples of backpropagation and the activations that their hidden units can have.
 BACKPROP_EXAMPLES = ("lecture_2_2_1", "lecture_2_2_1_relu", "lecture_2_2_2_1")
@@ -43,3 +46,7 @@ BACKPROP_ACTIVATIONS = ("identity", "relu", "sigmoid", "tanh")
 MODES = ("min", "max")
 #: The checkpoints of a run.
 CHECKPOINTS = ("best", "last")
+#: What an ensemble averages; see ``runs.ensemble.decide``.
+ENSEMBLE_AVERAGES = ("probabilities", "logits", "votes")
+#: Which runs of a sweep are evaluated on the test set.
+SWEEP_TESTS = ("chosen", "each", "last")

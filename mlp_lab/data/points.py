@@ -49,15 +49,12 @@ class LabelledPoints(DataModule):
         self, *, points_seed: int, train_size: int | None, available: int, **common: Any
     ) -> None:
         super().__init__(**common)
+        classes = len(self.class_names)
+        self.out_features = 1 if classes == 2 else classes
         if train_size is not None and train_size > available:
             raise UserError(f"data.train_size={train_size}: must be at most {available}")
         self.points_seed = points_seed
         self.train_size = train_size
-
-    @property
-    def out_features(self) -> int:  # type: ignore[override]
-        classes = len(self.class_names)
-        return 1 if classes == 2 else classes
 
     @abstractmethod
     def points(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -35,46 +35,50 @@ def network_graph(
         title: title of the figure.
         value_label: label of the colour bar for the values of the edges.
     """
-    places = _places(units, arrows)
-    x, y = zip(*places.values(), strict=True)
+    positions = _positions(units, arrows)
+    x, y = zip(*positions.values(), strict=True)
     width, height = max(x) - min(x) + 2 * _RADIUS, max(y) - min(y) + 2 * _RADIUS
     figure = Figure(figsize=(1.25 * width + 1.6, 1.25 * height + 0.9), layout="constrained")
-    panel = figure.subplots()
-    panel.set(xlim=(min(x) - 0.5, max(x) + 0.5), ylim=(min(y) - 0.5, max(y) + 0.5), title=title)
-    panel.set_aspect("equal")
-    panel.set_axis_off()
+    axes = figure.subplots()
+    axes.set(xlim=(min(x) - 0.5, max(x) + 0.5), ylim=(min(y) - 0.5, max(y) + 0.5), title=title)
+    axes.set_aspect("equal")
+    axes.set_axis_off()
     largest = max(abs(arrow.value) for arrow in arrows) or 1.0
     scale = Normalize(-largest, largest)
-    colours = figure.colorbar(
-        panel.scatter([], [], c=[], cmap="coolwarm", norm=scale), label=value_label, shrink=0.8
+    colour_bar = figure.colorbar(
+        axes.scatter([], [], c=[], cmap="coolwarm", norm=scale), label=value_label, shrink=0.8
     )
     for arrow in arrows:
         _draw_arrow(
-            panel, places[arrow.tail], places[arrow.head], arrow, colours.cmap(scale(arrow.value))
+            axes,
+            positions[arrow.tail],
+            positions[arrow.head],
+            arrow,
+            colour_bar.cmap(scale(arrow.value)),
         )
     for unit, text in units.items():
-        panel.add_patch(Circle(places[unit], _RADIUS, facecolor="white", edgecolor="black"))
-        panel.text(*places[unit], text, ha="center", va="center", fontsize=8)
+        axes.add_patch(Circle(positions[unit], _RADIUS, facecolor="white", edgecolor="black"))
+        axes.text(*positions[unit], text, ha="center", va="center", fontsize=8)
     return figure
 
 
-def _places(units: Mapping[int, str], arrows: Sequence[Arrow]) -> dict[int, tuple[float, float]]:
+def _positions(units: Mapping[int, str], arrows: Sequence[Arrow]) -> dict[int, tuple[float, float]]:
     """Return the position of each unit. Its layer is the length of the longest path to it."""
     layer: dict[int, int] = {}
     for unit in sorted(units):
         layer[unit] = max((layer[a.tail] + 1 for a in arrows if a.head == unit), default=0)
-    members = {n: [u for u in layer if layer[u] == n] for n in layer.values()}
+    units_of_layer = {n: [u for u in layer if layer[u] == n] for n in layer.values()}
     return {
         unit: (
             _LAYER_DISTANCE * n,
-            _UNIT_DISTANCE * ((len(members[n]) - 1) / 2 - members[n].index(unit)),
+            _UNIT_DISTANCE * ((len(units_of_layer[n]) - 1) / 2 - units_of_layer[n].index(unit)),
         )
         for unit, n in layer.items()
     }
 
 
 def _draw_arrow(
-    panel: Axes,
+    axes: Axes,
     tail: tuple[float, float],
     head: tuple[float, float],
     arrow: Arrow,
@@ -83,8 +87,8 @@ def _draw_arrow(
     (x, y), (dx, dy) = tail, (head[0] - tail[0], head[1] - tail[1])
     end = 1 - _RADIUS / math.hypot(dx, dy)  # the border of the unit ``head``
     style = {"arrowstyle": "-|>", "color": colour, "linewidth": 2.5, "shrinkA": 0, "shrinkB": 0}
-    panel.annotate("", (x + end * dx, y + end * dy), tail, arrowprops=style, zorder=0)
-    panel.text(
+    axes.annotate("", (x + end * dx, y + end * dy), tail, arrowprops=style, zorder=0)
+    axes.text(
         x + _TEXT_POSITION * dx,
         y + _TEXT_POSITION * dy,
         arrow.text,

@@ -1,5 +1,7 @@
 """Tiling of many small images into one."""
 
+import math
+
 import numpy as np
 
 
@@ -19,9 +21,9 @@ def tile_images(
         dtype of ``images``.
     """
     n, height, width = images.shape
-    rows = -(-n // columns)
+    rows = math.ceil(n / columns)
     cells = np.full((rows * columns, height + gap, width + gap), background, images.dtype)
     cells[:n, :height, :width] = images
-    table = cells.reshape(rows, columns, height + gap, width + gap).swapaxes(1, 2)
-    whole = table.reshape(rows * (height + gap), columns * (width + gap))
+    grid = cells.reshape(rows, columns, height + gap, width + gap).swapaxes(1, 2)
+    whole = grid.reshape(rows * (height + gap), columns * (width + gap))
     return whole[: rows * (height + gap) - gap, : columns * (width + gap) - gap]

@@ -37,7 +37,7 @@ def _sigmoid_squared_error(f: Tensor, y: Tensor) -> Tensor:
     return 2 * (p - y) * (1 / len(f)) * (1 - p) * p
 
 
-#: By output and loss of ``tasks.Classification``. All losses are means over the batch.
+#: By output and loss of ``tasks.classification.Classification``. All losses are means over a batch.
 OUTPUT_DELTAS: dict[tuple[str, str], OutputDelta] = {
     ("softmax", "cross_entropy"): lambda f, y: (f.softmax(1) - y) / len(f),
     ("sigmoid", "cross_entropy"): lambda f, y: (f.sigmoid() - y) / len(f),

@@ -21,7 +21,7 @@ from mlp_lab.lightning import pl
 from mlp_lab.nn.encodings import Identity
 from mlp_lab.tasks.base import Task
 
-_ALLOWED = {schema._target_ for group in GROUPS.values() for schema in group}  # type: ignore[attr-defined]
+_ALLOWED = {schema._target_ for group in GROUPS.values() for schema in group}
 
 
 def target_of(node: DictConfig) -> Any:

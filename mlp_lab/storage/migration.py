@@ -25,9 +25,9 @@ from mlp_lab.errors import UserError
 
 CONFIG_VERSION = 1
 
-# Files keep these names of version 0, so that a folder of any version is read in one way: pictures/,
-# pictures.csv and figures/pictures.gif (of the callback ImageProgress), and figures/variants.png (of
-# AugmentedExamples).
+# Run folders keep these names of version 0, so that those of any version are read in one way:
+# pictures/, pictures.csv and figures/pictures.gif (of the callback ImageProgress), and
+# figures/variants.png (of AugmentedExamples).
 
 # Targets by those of version 0, most of which named the package of a class, not its module.
 TARGETS_OF_VERSION_0 = {

@@ -21,8 +21,8 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab import __version__
-from mlp_lab.config import schemas
 from mlp_lab.config.check import check
+from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
 from mlp_lab.storage.files import csv_text, json_text, read_json, write_png, write_whole
 from mlp_lab.storage.migration import CONFIG_VERSION, migrate, migrate_overrides
@@ -81,7 +81,7 @@ class RunFolder:
         """The checked config of the run. Raises UserError if its file is damaged."""
         plain = self.read_config()
         try:
-            return check(OmegaConf.create(plain), schemas.Train)
+            return check(OmegaConf.create(plain), Train)
         except UserError as error:
             raise UserError(f"{self._config}: {error}") from error
 

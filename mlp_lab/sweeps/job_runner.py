@@ -18,9 +18,9 @@ from mlp_lab.config.metrics import SIGN
 from mlp_lab.runs.threads import processes_for, set_threads, threads_from_environment
 from mlp_lab.storage.results import Result, Status
 from mlp_lab.storage.sweep_folder import SweepFolder
+from mlp_lab.sweeps.plan import Plan
 
-if TYPE_CHECKING:
-    from mlp_lab.sweeps.plan import Plan
+if TYPE_CHECKING:  # imports torch
     from mlp_lab.sweeps.progress import SweepBar
 
 # A job's number, its config and its overrides.
@@ -44,7 +44,7 @@ class JobRunner:
         reported: folder names of failed jobs that have been reported.
     """
 
-    def __init__(self, sweep: SweepFolder, plan: "Plan | None" = None) -> None:
+    def __init__(self, sweep: SweepFolder, plan: Plan | None = None) -> None:
         self.sweep = sweep
         self.plan = plan
         self.jobs: int | None = None

@@ -19,7 +19,8 @@ from mlp_lab.runs.threads import set_threads
 from mlp_lab.storage.sweep_folder import SweepFolder
 from mlp_lab.sweeps.job_runner import JobRunner
 from mlp_lab.sweeps.overrides import text_of
-from mlp_lab.sweeps.plan import Plan, plan
+from mlp_lab.sweeps.plan import Plan
+from mlp_lab.sweeps.planning import plan
 
 # Keys that may change when a sweep is resumed, besides those of the launcher.
 _RESUMABLE = (

@@ -1,31 +1,29 @@
-"""Plan a sweep before its folder exists: which jobs it has, with checked configs."""
+"""The plan of a sweep."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import hydra
-from hydra.core.config_loader import ConfigLoader
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override, OverrideType
-from hydra.core.plugins import Plugins
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from mlp_lab.config import schemas
-from mlp_lab.config.check import check
-from mlp_lab.config.compose import ROOTS, config_loader
-from mlp_lab.config.schemas.data import is_refit
-from mlp_lab.errors import UserError
-from mlp_lab.sweeps.overrides import Axis, grid_axes, last_by_key, text_of
-from mlp_lab.sweeps.plugins import register
-from mlp_lab.sweeps.search import SearchSpace, search_space
+from mlp_lab.sweeps.overrides import Axis
 
-_PLUGINS = {s._target_: s for s in (schemas.Vectorized, schemas.Grid, schemas.Search)}
-# Keys that the sweep sets itself.
-_RESERVED = ("hydra.mode", "hydra.sweep.dir", "hydra.sweep.subdir")
-# Keys that belong to the whole sweep, not to a job.
-_OF_SWEEP = re.compile(r"(threads|sweep)$|sweep\.|hydra[./]")
+if TYPE_CHECKING:  # Optuna is imported when a search starts, not with every sweep
+    from optuna.distributions import BaseDistribution
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """The searched keys, and the overrides that are not searched.
+
+    Attributes:
+        fixed: overrides that all jobs share.
+        seeds: overrides of each job of a trial: one list per seed.
+        distributions: distributions of the searched keys.
+    """
+
+    fixed: list[str]
+    seeds: list[list[str]]
+    distributions: dict[str, "BaseDistribution"]
 
 
 @dataclass(frozen=True)
@@ -45,151 +43,3 @@ class Plan:
     overrides: list[str]
     axes: list[Axis]
     space: SearchSpace | None
-
-
-def plan(overrides: Sequence[str]) -> Plan:
-    """Compose and check configs in which each value of the sweep occurs at least once.
-
-    Hydra itself would start a sweep whose third job has a wrong value.
-    """
-    register()
-    with config_loader() as loader:
-        parser = OverridesParser.create(loader)
-        typed = parser.parse_overrides(list(overrides))
-        fixed = [o for o in typed if not (o.is_sweep_override() or _is_job_value(o))]
-        outline = hydra.compose("train", list(map(text_of, fixed)), return_hydra_config=True)
-        _check_plugins(outline.hydra)
-        by_key = last_by_key(outline.hydra.sweeper.params or {}, overrides, parser)
-        _check_keys(by_key)
-        of_hydra = [text_of(o) for o in by_key.values() if _is_of_hydra(o)]
-        of_jobs = {key: o for key, o in by_key.items() if not _is_of_hydra(o)}
-        searches = outline.hydra.sweeper._target_ == schemas.Search._target_
-        space = search_space(of_jobs) if searches else None
-        axes = _axes(outline, of_jobs)
-        configs = [check(cfg, ROOTS["train"]) for cfg in _configs(axes, of_hydra, parser, loader)]
-    for cfg in configs:
-        _check_job(cfg, searches)
-    _check_processes(outline.hydra.launcher.get("processes"), configs[0].threads)
-    varied = [key for key, override in by_key.items() if override.is_sweep_override()]
-    return Plan(configs[0], varied, [_for_hydra(o, outline) for o in typed], axes, space)
-
-
-def _is_of_hydra(override: Override) -> bool:
-    return override.key_or_group.startswith(("hydra.", "hydra/"))
-
-
-def _is_job_value(override: Override) -> bool:
-    """Return whether an override sets one key of a job, such as ``optimizer.lr=0.1``."""
-    key = override.key_or_group
-    return "." in key and override.type == OverrideType.CHANGE and not _OF_SWEEP.match(key)
-
-
-def _for_hydra(override: Override, outline: DictConfig) -> str:
-    """Return the override, as a sweep over one value if only some swept options have its key.
-
-    Hydra first composes a config with the fixed values and without the swept options. It would
-    reject keys that this config does not have.
-    """
-    text = text_of(override)
-    if override.is_sweep_override() or not _is_job_value(override):
-        return text
-    parent, _, name = override.key_or_group.rpartition(".")
-    if name in (OmegaConf.select(outline, parent) or {}):
-        return text
-    key, _, value = text.partition("=")
-    return f"{key}=choice({value})"
-
-
-def _axes(outline: DictConfig, overrides: Mapping[str, Override]) -> list[Axis]:
-    """Return the axes of a sweep; the axis of a searched interval has its two ends."""
-    zipped = outline.sweep.zip
-    if outline.hydra.sweeper._target_ == schemas.Grid._target_:
-        return grid_axes(overrides, zipped)
-    if zipped:
-        raise UserError("sweep.zip: only a grid can zip values")
-    intervals = {key: o for key, o in overrides.items() if o.is_interval_sweep()}
-    listed = {key: o for key, o in overrides.items() if key not in intervals}
-    return grid_axes(listed, []) + [_ends(o) for o in intervals.values()]
-
-
-def _ends(override: Override) -> Axis:
-    interval, key = override.value(), override.get_key_element()
-    assert isinstance(interval, IntervalSweep)
-    return [(f"{key}={interval.start}",), (f"{key}={interval.end}",)]
-
-
-def _configs(
-    axes: Sequence[Axis], of_hydra: Sequence[str], parser: OverridesParser, loader: ConfigLoader
-) -> Iterator[DictConfig]:
-    """Yield configs in which each step of each axis occurs at least once.
-
-    Composing takes a tenth of a second. It is necessary only for options, which bring other keys.
-    Values are written into the first config.
-    """
-
-    def composed(steps: Sequence[tuple[str, ...]]) -> DictConfig:
-        return hydra.compose("train", [*of_hydra, *(text for step in steps for text in step)])
-
-    first = [steps[0] for steps in axes]
-    cfg = composed(first)
-    yield cfg
-    for place, steps in enumerate(axes):
-        keys = [override.key_or_group for override in parser.parse_overrides(list(steps[0]))]
-        has_options = any(loader.get_group_options(key) for key in keys)
-        for step in steps[1:]:
-            if has_options:
-                yield composed([*first[:place], step, *first[place + 1 :]])
-            else:
-                yield _changed(cfg, parser.parse_overrides(list(step)))
-
-
-def _changed(cfg: DictConfig, overrides: Sequence[Override]) -> DictConfig:
-    changed = deepcopy(cfg)
-    for override in overrides:
-        OmegaConf.update(changed, override.key_or_group, override.value())
-    return changed
-
-
-def _check_plugins(settings: DictConfig) -> None:
-    """Check that launcher and sweeper are installed, and their values if they are mlp_lab's."""
-    for kind in ("launcher", "sweeper"):
-        target = settings[kind]._target_
-        if target not in Plugins.instance().class_name_to_class:
-            option = settings.runtime.choices[f"hydra/{kind}"]
-            raise UserError(
-                f"hydra/{kind}={option}: not installed; pip install -e '.[{option}]' installs it"
-            )
-        if target in _PLUGINS:
-            try:
-                check(settings[kind], _PLUGINS[target])
-            except UserError as error:
-                raise UserError(f"hydra.{kind}.{error}") from error
-
-
-def _check_keys(overrides: Mapping[str, Override]) -> None:
-    for override in overrides.values():
-        key = override.key_or_group
-        if key in _RESERVED:
-            raise UserError(f"{key}: can't be set: a sweep lies in <logs>/<name>/sweeps")
-        if override.is_sweep_override() and _OF_SWEEP.match(key):
-            raise UserError(f"{key}: can't vary in a sweep: all jobs share it")
-
-
-def _check_job(cfg: DictConfig, searches: bool) -> None:
-    devices, strategy = cfg.trainer.devices, cfg.trainer.strategy
-    if devices > 1 or strategy == "ddp":
-        raise UserError(
-            f"trainer: devices={devices}, strategy={strategy}: each job of a sweep runs in one"
-            " process, on one device"
-        )
-    if cfg.resume is not None:
-        raise UserError(f"resume={cfg.resume}: can't be used with -m: each job is a new run")
-    if searches and is_refit(cfg):
-        raise UserError("data.refit=true: leaves no validation data for a search to choose by")
-
-
-def _check_processes(processes: int | None, threads: int | None) -> None:
-    if (processes or 1) > 1 and (threads or 1) > 1:
-        raise UserError(
-            f"hydra.launcher.processes={processes}: each process has one thread, not {threads}"
-        )

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import cast
 
 from tqdm import tqdm
 
 from mlp_lab.lightning import pl
+from mlp_lab.tasks.base import Task
 from mlp_lab.tasks.stack import Stack
 
 log = logging.getLogger(__name__)
@@ -73,7 +75,7 @@ class SweepProgress(pl.callbacks.Callback):
         self._first = trainer.current_epoch
 
     def on_train_epoch_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        members, epochs = _members(task), trainer.max_epochs or 1
+        members, epochs = cast(Task | Stack, task).run_count, trainer.max_epochs or 1
         self._report(EpochStarted(members, trainer.current_epoch, epochs, self._first))
 
 
@@ -149,7 +151,3 @@ class SweepBar:
             members = sum(training.members for training in trainings)
             text += f", {members} in training, epoch {slowest.epoch + 1}/{slowest.epochs}"
         self._bar.set_description_str(text)
-
-
-def _members(task: pl.LightningModule) -> int:
-    return len(task.members) if isinstance(task, Stack) else 1

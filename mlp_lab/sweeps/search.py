@@ -5,32 +5,17 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.types import IntervalSweep, Override
 
 from mlp_lab.errors import UserError
 from mlp_lab.sweeps.overrides import swept_values, text_of
+from mlp_lab.sweeps.plan import SearchSpace
 from mlp_lab.sweeps.sweeper import PlannedSweeper
 
 if TYPE_CHECKING:  # Optuna is imported when a search starts, not with every sweep
     from optuna.distributions import BaseDistribution
-
-
-@dataclass(frozen=True)
-class SearchSpace:
-    """What a search varies, and what it does not.
-
-    Attributes:
-        fixed: overrides that all jobs share.
-        seeds: overrides of each job of a trial: one list per seed.
-        distributions: distributions of the searched keys.
-    """
-
-    fixed: list[str]
-    seeds: list[list[str]]
-    distributions: dict[str, "BaseDistribution"]
 
 
 class Search(PlannedSweeper):

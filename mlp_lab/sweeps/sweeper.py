@@ -1,4 +1,4 @@
-"""The common part of mlp_lab's sweepers: they launch the jobs of a plan."""
+"""Base class of the sweepers ``grid`` and ``search``: they launch the jobs of a plan."""
 
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher

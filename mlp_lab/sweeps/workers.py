@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -61,10 +61,7 @@ def run_in_processes(
                         worker = _Worker(begin, listener())
                         workers[worker.connection] = worker
                         worker.send_next(waiting)
-                for connection in wait(list(workers)):
-                    worker = workers[connection]  # type: ignore[index]
-                    if not worker.receive(on_done, waiting):
-                        del workers[worker.connection]
+                _receive_messages(workers, on_done, waiting)
             except BaseException as error:
                 fault = fault or error
                 waiting.clear()
@@ -126,6 +123,18 @@ class _Worker(Generic[Item, Value]):
         """Raise KeyboardInterrupt in the process."""
         self._interrupted = True
         self.process.terminate()
+
+
+def _receive_messages(
+    workers: dict[Connection, _Worker[Item, Value]],
+    on_done: OnDone[Item, Value],
+    waiting: deque[Item],
+) -> None:
+    """Wait for messages, handle one of each worker, and remove the workers that have ended."""
+    for connection in wait(list(workers)):
+        worker = workers[cast(Connection, connection)]
+        if not worker.receive(on_done, waiting):
+            del workers[worker.connection]
 
 
 @contextmanager

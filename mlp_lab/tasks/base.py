@@ -14,7 +14,7 @@ from mlp_lab.errors import UserError
 from mlp_lab.tasks.chunked_training import ChunkedTraining
 from mlp_lab.tasks.metric_sums import MetricSums
 
-if TYPE_CHECKING:  # these modules import this one
+if TYPE_CHECKING:  # only annotations need them; split_predictions imports this module
     from mlp_lab.tasks.diagnostics.diagnostic import Diagnostic
     from mlp_lab.tasks.diagnostics.split_predictions import SplitPredictions
 

@@ -49,6 +49,9 @@ class ChunkedTraining(pl.LightningModule):
         average_decay: factor of the average of the weights per step; 0: no average.
     """
 
+    #: Number of runs that train together; a ``Stack`` has several.
+    run_count = 1
+
     def __init__(
         self,
         network: nn.Module,
@@ -189,6 +192,7 @@ class ChunkedTraining(pl.LightningModule):
 
     def count_steps(self, steps: int) -> None:
         """Add ``steps`` to Lightning's number of steps, which does not count minibatches."""
+        # Lightning's ``global_step`` is read from here, and has no setter.
         progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
         for tracker in (progress.total, progress.current):
             tracker.ready += steps

@@ -107,6 +107,11 @@ class Stack(pl.LightningModule):
         self.tasks = nn.ModuleList(member.task for member in self.members)  # Lightning moves them
         self.fail_fast = fail_fast
 
+    @property
+    def run_count(self) -> int:
+        """Number of members that still train."""
+        return len(self.members)
+
     def configure_optimizers(self) -> list[Optimizer]:
         return [member.task.configure_optimizers() for member in self.members]
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from helpers import composed
 from omegaconf import OmegaConf
 
-from mlp_lab.config import schemas
 from mlp_lab.config.compose import CONFIG_FOLDER, ROOTS
+from mlp_lab.config.schemas import GROUPS
+from mlp_lab.config.schemas.train import Train
 
 OPTIONS = sorted(CONFIG_FOLDER.glob("*/**/*.yaml"))
 FILES = sorted(CONFIG_FOLDER.rglob("*.yaml"))
@@ -39,7 +40,7 @@ def example_of(schema: type) -> tuple[dict, type, tuple[str, ...]]:
         if schema is root:
             needed = {"evaluate": ["run=x"], "predict": ["run=x", "images=y"]}
             return OmegaConf.to_container(composed(*needed.get(name, []), root=name)), root, ()
-    group = next(group for group, members in schemas.GROUPS.items() if schema in members)
+    group = next(group for group, members in GROUPS.items() if schema in members)
     line = f"_target_: {schema._target_}\n"
     options = [p for p in (CONFIG_FOLDER / group).glob("*.yaml") if line in p.read_text()]
     lean = [f"{name}=none" for name in ("callbacks", "logger") if name != group]
@@ -49,4 +50,4 @@ def example_of(schema: type) -> tuple[dict, type, tuple[str, ...]]:
     nodes = {(group, name): node for name, node in cfg[group].items()}
     nodes = nodes if group == "callbacks" else {(group,): cfg[group]}
     where = next(path for path, node in nodes.items() if node["_target_"] == schema._target_)
-    return cfg, schemas.Train, where
+    return cfg, Train, where

@@ -13,12 +13,13 @@ from conf_files import example_of
 from helpers import composed
 from omegaconf import OmegaConf
 
-from mlp_lab.config import schemas
 from mlp_lab.config.check import check
 from mlp_lab.config.compose import CONFIG_FOLDER, ROOTS, compose
 from mlp_lab.config.error_messages import explain
 from mlp_lab.config.help import help_text
 from mlp_lab.config.renamed import RENAMED_OPTIONS
+from mlp_lab.config.schemas import GROUPS
+from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
 
 SCRIPTS = CONFIG_FOLDER.parent / "scripts"
@@ -78,7 +79,7 @@ def test_wrong_options_are_reported_in_one_line_without_torch(script, override, 
 def test_help_and_config_need_no_torch(script):
     done = script("--help")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == help_text("train", schemas.Train, CONFIG_FOLDER) + "\n"
+    assert done.stdout == help_text("train", Train, CONFIG_FOLDER) + "\n"
     done = script("--cfg", "job", "network.width=77")
     assert (done.returncode, done.stderr) == (0, "")
     assert OmegaConf.create(done.stdout).network.width == 77
@@ -278,7 +279,7 @@ def test_errors_for_old_keys_of_callbacks_give_the_new_keys(override, message):
 BOUNDS = ("minimum", "maximum", "above", "below")
 LIMITED = [
     (schema, f)
-    for schema in (*ROOTS.values(), *sum(schemas.GROUPS.values(), ()))
+    for schema in (*ROOTS.values(), *sum(GROUPS.values(), ()))
     for f in fields(schema)
     if any(getattr(f.metadata.get("limits"), bound, None) is not None for bound in BOUNDS)
 ]

@@ -15,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from mlp_lab.config import schemas
 from mlp_lab.config.check import check
 from mlp_lab.config.compose import CONFIG_FOLDER, ROOTS
 from mlp_lab.config.help import help_text
+from mlp_lab.config.schemas import GROUPS
+from mlp_lab.config.schemas.train import SelectSettings, SweepSettings, Train
 from mlp_lab.errors import UserError
 from mlp_lab.runs.build import build
 
@@ -49,7 +50,7 @@ def test_files_start_with_the_command_that_uses_them(path):
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in OPTIONS if path.parent.name in schemas.GROUPS],
+    [path for path in OPTIONS if path.parent.name in GROUPS],
     ids=lambda p: str(p.relative_to(CONFIG_FOLDER)),
 )
 def test_keys_have_comments(path):
@@ -70,7 +71,7 @@ def parameters(cls: type) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("schema", sum(schemas.GROUPS.values(), ()), ids=lambda s: s.__name__)
+@pytest.mark.parametrize("schema", sum(GROUPS.values(), ()), ids=lambda s: s.__name__)
 def test_schemas_match_the_parameters_of_their_classes(schema):
     module, _, name = schema._target_.rpartition(".")
     taken = parameters(getattr(import_module(module), name))
@@ -105,7 +106,7 @@ positive = st.floats(0, 1e30)
 
 @given(st.data())
 def test_torch_accepts_every_valid_optimizer_config(data):
-    schema = data.draw(st.sampled_from(schemas.GROUPS["optimizer"]))
+    schema = data.draw(st.sampled_from(GROUPS["optimizer"]))
     draw = {
         "betas": st.tuples(fractions, fractions).map(list),
         "alpha": fractions,
@@ -125,7 +126,7 @@ def test_torch_accepts_every_valid_optimizer_config(data):
 
 
 def test_help_lists_every_option():
-    text = help_text("train", schemas.Train, CONFIG_FOLDER)
+    text = help_text("train", Train, CONFIG_FOLDER)
     for path in OPTIONS:
         [line] = re.findall(rf"^  {group(path)} +(.*)$", text, re.MULTILINE)
         assert path.stem in line.split(", ")
@@ -139,9 +140,9 @@ def test_help_lists_every_key(root):
     listed = re.findall(r"^  ([\w.]+) +(?:a |one of|true)", text, re.MULTILINE)
     expected = {f.name for f in fields(ROOTS[root])}
     if root == "train":
-        expected -= {*schemas.GROUPS, "select", "sweep"}
-        nodes = [("select", schemas.SelectSettings), ("sweep", schemas.SweepSettings)]
-        nodes += [(g, s) for g, ss in schemas.GROUPS.items() if g != "callbacks" for s in ss]
+        expected -= {*GROUPS, "select", "sweep"}
+        nodes = [("select", SelectSettings), ("sweep", SweepSettings)]
+        nodes += [(g, s) for g, ss in GROUPS.items() if g != "callbacks" for s in ss]
         expected |= {f"{g}.{f.name}" for g, s in nodes for f in fields(s) if f.name != "_target_"}
     assert sorted(listed) == sorted(expected)
 

@@ -9,10 +9,10 @@ from mlp_lab.nn import (
     activation_derivatives,
     activations,
     backpropagation,
-    boolean_functions,
     mlp,
     scalar_backpropagation,
 )
+from mlp_lab.tasks import perceptron_rules, regression
 
 
 @pytest.mark.parametrize(
@@ -24,12 +24,14 @@ from mlp_lab.nn import (
         (names.INITIALIZATIONS, ("uniform", *mlp.INITIALIZATIONS)),
         (names.POINT_SETS, points.SETS),
         (names.CURVE_FUNCTIONS, curve.FUNCTIONS),
-        (names.BOOLEAN_FUNCTIONS, boolean_functions.FUNCTIONS),
         (names.IMAGE_PROTOCOLS, image.PROTOCOLS),
         (
             product(names.CLASSIFICATION_LOSSES, names.CLASSIFICATION_OUTPUTS),
             [(loss, output) for output, loss in backpropagation.OUTPUT_DELTAS],
         ),
+        (names.REGRESSION_OUTPUTS, regression._OUTPUTS),
+        (names.REGRESSION_LOSSES, regression._LOSSES),
+        (names.PERCEPTRON_RULES, perceptron_rules._LOSSES),
         (names.BACKPROP_EXAMPLES, lecture_networks.EXAMPLES),
         (names.BACKPROP_ACTIVATIONS, scalar_backpropagation.SCALAR_ACTIVATIONS),
     ],

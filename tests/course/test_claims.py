@@ -135,7 +135,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> object:
 def made_up_claims(monkeypatch: pytest.MonkeyPatch) -> list[Claim]:
     """Replace the claims of all topics by the returned list."""
     claims: list[Claim] = []
-    monkeypatch.setattr("mlp_lab.course.claims.report.check_topic", lambda topic: claims)
+    monkeypatch.setattr("mlp_lab.course.claims.claims_report.check_topic", lambda topic: claims)
     return claims
 
 
@@ -172,7 +172,7 @@ def test_a_failed_claim_sets_the_exit_status(
 def test_all_topics_are_checked_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(
-        "mlp_lab.course.claims.report.check_topic", lambda topic: asked.append(topic) or []
+        "mlp_lab.course.claims.claims_report.check_topic", lambda topic: asked.append(topic) or []
     )
     assert run(monkeypatch, "--output", tmp_path) == 0
     assert asked == list(TOPICS)
@@ -180,8 +180,8 @@ def test_all_topics_are_checked_by_default(tmp_path: Path, monkeypatch: pytest.M
 
 def test_topics_are_the_modules_of_the_package() -> None:
     folder = Path(topics.__file__).parent
-    others = {"__init__", "claim", "report", "topics"}
-    assert {path.stem for path in folder.glob("*.py")} - others == set(TOPICS)
+    modules = {path.name for path in folder.glob("*_claims.py")}
+    assert modules == {f"{topic}_claims.py" for topic in TOPICS}
 
 
 def test_an_unwritable_folder_is_reported(

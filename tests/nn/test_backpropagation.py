@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from mlp_lab.course.claims import backpropagation
+from mlp_lab.course.claims import backpropagation_claims
 from mlp_lab.course.counting import count_multiplications
 from mlp_lab.course.lecture_networks import EXAMPLES
 from mlp_lab.errors import UserError
@@ -234,22 +234,22 @@ def test_multiplications_are_counted():
 @pytest.mark.parametrize("width", [1, 2, 3, 4])
 @pytest.mark.parametrize("depth", [1, 2, 3, 4])
 def test_multiplications_equal_the_closed_forms(width, depth):
-    counts = backpropagation.multiplications
-    by_hand = backpropagation.multiplications_by_paths(width, depth)
+    counts = backpropagation_claims.multiplications
+    by_hand = backpropagation_claims.multiplications_by_paths(width, depth)
     assert counts(gradients_by_paths, width, depth) == by_hand
-    dynamic = backpropagation.multiplications_by_dynamic_programming(width, depth)
+    dynamic = backpropagation_claims.multiplications_by_dynamic_programming(width, depth)
     assert counts(gradients_by_dynamic_programming, width, depth) == dynamic
 
 
 def test_paths_grow_exponentially_and_backpropagation_linearly():
-    paths = [backpropagation.multiplications_by_paths(3, depth) for depth in range(1, 40)]
+    paths = [backpropagation_claims.multiplications_by_paths(3, depth) for depth in range(1, 40)]
     assert paths[-1] / paths[-2] == pytest.approx(3, rel=0.03)
-    dynamic = backpropagation.multiplications_by_dynamic_programming
+    dynamic = backpropagation_claims.multiplications_by_dynamic_programming
     assert len({dynamic(3, d + 1) - dynamic(3, d) for d in range(1, 40)}) == 1
 
 
 def test_claims_hold():
-    claims = list(backpropagation.claims())
+    claims = list(backpropagation_claims.claims())
     assert [claim.text for claim in claims if not claim.holds] == []
     assert {name for claim in claims for name in claim.figures} == {"multiplications"}
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from mlp_lab.course.claims import boolean as claims
+from mlp_lab.course.claims import boolean_claims as claims
 from mlp_lab.data.truth_tables import Boolean
 from mlp_lab.errors import UserError
 from mlp_lab.figures.unit_counts import parity_units, units_and_steps

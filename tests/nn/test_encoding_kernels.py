@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlp_lab.course.claims import kernels as claims
+from mlp_lab.course.claims import kernels_claims as claims
 from mlp_lab.course.claims.topics import check_topic
 from mlp_lab.figures import feature_maps, kernel_maps
 from mlp_lab.nn.encoding_kernels import kernel, kernel_by_distance, kernel_map

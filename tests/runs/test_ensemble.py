@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
 
+from mlp_lab.config.names import ENSEMBLE_AVERAGES
 from mlp_lab.errors import UserError
 from mlp_lab.runs import ensemble
 from mlp_lab.runs.build import build_task
@@ -23,7 +24,6 @@ from mlp_lab.storage.results import EnsembleEvaluation, Status
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.storage.sweep_folder import SweepFolder
 
-AVERAGES = ("probabilities", "logits", "votes")
 Evaluate = Callable[..., EnsembleEvaluation]
 
 
@@ -54,7 +54,7 @@ def decided(outputs: np.ndarray, average: str, output: str) -> list[int]:
     return classes
 
 
-@pytest.mark.parametrize("average", AVERAGES)
+@pytest.mark.parametrize("average", ENSEMBLE_AVERAGES)
 @pytest.mark.parametrize("output", ["softmax", "sigmoid"])
 @given(st.integers(1, 5), st.integers(1, 4), st.integers(0, 2**32 - 1))
 def test_decisions_equal_a_loop(
@@ -67,17 +67,25 @@ def test_decisions_equal_a_loop(
     assert actual.tolist() == decided(random, average, output)
 
 
+def decisions(logits: torch.Tensor) -> dict[str, int]:
+    """Return the class that each kind of average predicts for one example."""
+    task = classification_task()
+    return {a: ensemble.predict_classes(task, logits, a).item() for a in ENSEMBLE_AVERAGES}
+
+
 def test_the_averages_differ() -> None:
     # Two members slightly prefer the first class, one strongly prefers the second.
     logits = torch.tensor([[[0.1, 0.0, -9.0]], [[0.1, 0.0, -9.0]], [[-2.0, 3.0, -9.0]]])
     actual = {
-        a: ensemble.predict_classes(classification_task(), logits, a).item() for a in AVERAGES
+        a: ensemble.predict_classes(classification_task(), logits, a).item()
+        for a in ENSEMBLE_AVERAGES
     }
     assert actual == {"probabilities": 1, "logits": 1, "votes": 0}
     # A very low logit of one member decides the mean of logits, not the mean of probabilities.
     logits = torch.tensor([[[4.0, 0.0]], [[4.0, 0.0]], [[-60.0, 0.0]]])
     actual = {
-        a: ensemble.predict_classes(classification_task(), logits, a).item() for a in AVERAGES
+        a: ensemble.predict_classes(classification_task(), logits, a).item()
+        for a in ENSEMBLE_AVERAGES
     }
     assert actual == {"probabilities": 0, "logits": 1, "votes": 0}
 
@@ -114,7 +122,7 @@ def evaluated(compose: Callable[..., DictConfig]) -> Evaluate:
     return run
 
 
-@pytest.mark.parametrize("average", AVERAGES)
+@pytest.mark.parametrize("average", ENSEMBLE_AVERAGES)
 def test_an_ensemble_of_runs(
     average: str, folders: list[Path], evaluated: Evaluate, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,7 +15,7 @@ from mlp_lab.config.check import check
 from mlp_lab.config.compose import CONFIG_FOLDER
 from mlp_lab.storage.sweep_folder import SweepFolder
 from mlp_lab.sweeps import launch as sweeps
-from mlp_lab.sweeps import plan
+from mlp_lab.sweeps import planning
 from mlp_lab.sweeps.job_runner import JobRunner
 from mlp_lab.sweeps.overrides import grid_axes
 
@@ -24,7 +24,7 @@ def test_all_jobs_are_trained_in_one_call(
     training_stub: TrainingStub, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     axes = Mock(wraps=grid_axes)
-    monkeypatch.setattr(plan, "grid_axes", axes)
+    monkeypatch.setattr(planning, "grid_axes", axes)
     assert sweeps.start(["optimizer.lr=0.1,0.2", "seed=0,1", "network.width=8"])
     assert training_stub.names == [
         ["0_lr=0.1,seed=0", "1_lr=0.1,seed=1", "2_lr=0.2,seed=0", "3_lr=0.2,seed=1"]
@@ -123,7 +123,7 @@ def test_hydra_composes_only_once_per_choice(monkeypatch: pytest.MonkeyPatch) ->
 
     checked: list[DictConfig] = []
     with monkeypatch.context() as patch:
-        patch.setattr(plan, "check", lambda cfg, root: checked.append(check(cfg, root)) or cfg)
+        patch.setattr(planning, "check", lambda cfg, root: checked.append(check(cfg, root)) or cfg)
         compose = Mock(wraps=hydra.compose)
         patch.setattr(hydra, "compose", compose)
         plan.plan(overrides)

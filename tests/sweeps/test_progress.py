@@ -102,20 +102,19 @@ def test_jobs_done_before_are_excluded_from_the_remaining_time() -> None:
         bar = SweepBar(8)
         bar.skip(4)
         trainer, report = SimpleNamespace(current_epoch=1, max_epochs=2), bar.listener()
-        watch(report, trainer, Mock())
+        watch(report, trainer, Mock(run_count=1))
         bar._bar.start_t, bar._bar._time = 0.0, lambda: 10.0
         report(JobEnded("of three"))  # half of one took ten seconds, so that three take sixty
     assert terminal.getvalue().rstrip().endswith("[00:10<01:00]")
 
 
-def test_members_that_leave_a_stack_count_as_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlp_lab.sweeps.progress._members", len)
-    stack, trainer = [Mock(), Mock(), Mock()], SimpleNamespace(current_epoch=0, max_epochs=2)
+def test_members_that_leave_a_stack_count_as_done() -> None:
+    stack, trainer = Mock(run_count=3), SimpleNamespace(current_epoch=0, max_epochs=2)
     with redirect_stderr(Terminal()) as terminal:
         bar = SweepBar(4)
         report = bar.listener()
         progress = watch(report, trainer, stack)
-        stack.pop()
+        stack.run_count = 2
         report(JobEnded("it stopped early"))
         trainer.current_epoch = 1
         progress.on_train_epoch_start(trainer, stack)

@@ -13,7 +13,7 @@ from launch_helpers import SEARCH, TrainingStub, sweep_folder
 
 from mlp_lab.errors import UserError
 from mlp_lab.storage.sweep_folder import SweepFolder
-from mlp_lab.sweeps import jobs, plan
+from mlp_lab.sweeps import jobs, planning
 from mlp_lab.sweeps import launch as sweeps
 from mlp_lab.sweeps.comparison import answer
 
@@ -39,7 +39,7 @@ def test_a_resumed_sweep_keeps_its_settings(
         "hydra.launcher.n_jobs=1",
         "data.root=here",
     ]
-    monkeypatch.setattr(plan, "_check_plugins", lambda settings: None)
+    monkeypatch.setattr(planning, "_check_plugins", lambda settings: None)
     monkeypatch.setattr(sweeps, "_launch", lambda *args: None)
     sweeps.start(overrides)
     monkeypatch.undo()

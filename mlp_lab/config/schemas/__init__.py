@@ -5,7 +5,9 @@ node of the config is checked against the schema with the same ``_target_``. Onl
 schema can be built from a config.
 """
 
+from dataclasses import Field
 from types import ModuleType
+from typing import Any, ClassVar, Protocol
 
 from omegaconf import MISSING
 
@@ -21,27 +23,16 @@ from mlp_lab.config.schemas import (
     task,
     trainer,
 )
-from mlp_lab.config.schemas.backprop import Backprop
-from mlp_lab.config.schemas.evaluate import Evaluate
-from mlp_lab.config.schemas.hydra import Grid, Search, Vectorized
-from mlp_lab.config.schemas.predict import Predict
-from mlp_lab.config.schemas.train import SelectSettings, SweepSettings, Train
-
-__all__ = [
-    "GROUPS",
-    "Backprop",
-    "Evaluate",
-    "Grid",
-    "Predict",
-    "Search",
-    "SelectSettings",
-    "SweepSettings",
-    "Train",
-    "Vectorized",
-]
 
 
-def _options(module: ModuleType) -> tuple[type, ...]:
+class Schema(Protocol):
+    """A dataclass of the keys of an option."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    _target_: str
+
+
+def _options(module: ModuleType) -> tuple[type[Schema], ...]:
     """Return the schemas of a module that have a ``_target_``."""
     return tuple(s for s in vars(module).values() if getattr(s, "_target_", MISSING) != MISSING)
 

@@ -6,7 +6,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from mlp_lab.config.limits import limited, schema
-from mlp_lab.config.names import CHECKPOINTS, SPLITS
+from mlp_lab.config.names import CHECKPOINTS, ENSEMBLE_AVERAGES, SPLITS
 
 
 @schema
@@ -22,5 +22,5 @@ class Evaluate:
     temperature: bool = MISSING
     robustness: bool = MISSING
     embeddings: int = limited(minimum=0, maximum=10_000)
-    average: str = limited(one_of=("probabilities", "logits", "votes"))
+    average: str = limited(one_of=ENSEMBLE_AVERAGES)
     threads: int | None = limited(minimum=1)

@@ -1,7 +1,13 @@
 """The options of conf/task/."""
 
 from mlp_lab.config.limits import limited, schema
-from mlp_lab.config.names import CLASSIFICATION_LOSSES, CLASSIFICATION_OUTPUTS
+from mlp_lab.config.names import (
+    CLASSIFICATION_LOSSES,
+    CLASSIFICATION_OUTPUTS,
+    PERCEPTRON_RULES,
+    REGRESSION_LOSSES,
+    REGRESSION_OUTPUTS,
+)
 
 
 @schema
@@ -20,8 +26,8 @@ class ClassificationByHand(Classification):
 @schema
 class Regression:
     _target_: str = "mlp_lab.tasks.regression.Regression"
-    output: str = limited(one_of=("identity", "sigmoid"))
-    loss: str = limited(one_of=("half_squared_error", "squared_error"))
+    output: str = limited(one_of=REGRESSION_OUTPUTS)
+    loss: str = limited(one_of=REGRESSION_LOSSES)
     peak: float | None = limited(above=0, below=float("inf"))
     output_bias: str | None = limited(one_of=("mean",))
 
@@ -29,4 +35,4 @@ class Regression:
 @schema
 class PerceptronRule:
     _target_: str = "mlp_lab.tasks.perceptron_rules.PerceptronRule"
-    rule: str = limited(one_of=("lecture", "rosenblatt"))
+    rule: str = limited(one_of=PERCEPTRON_RULES)

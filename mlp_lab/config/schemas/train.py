@@ -6,7 +6,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from mlp_lab.config.limits import limited, schema
-from mlp_lab.config.names import MODES
+from mlp_lab.config.names import MODES, SWEEP_TESTS
 
 
 @schema
@@ -22,7 +22,7 @@ class SweepSettings:
     """Settings of all jobs of a sweep."""
 
     fail_fast: bool = MISSING
-    test: str = limited(one_of=("chosen", "each", "last"))
+    test: str = limited(one_of=SWEEP_TESTS)
     zip: list[str] = MISSING
 
 

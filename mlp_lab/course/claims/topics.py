@@ -1,4 +1,4 @@
-"""Topics of the claims. Each topic is a module of this package, imported when it is checked."""
+"""Topics of the claims. Each has a module ``<topic>_claims.py``, imported when it is checked."""
 
 from collections.abc import Sequence
 from importlib import import_module
@@ -32,4 +32,4 @@ def check_names(names: Sequence[str]) -> None:
 
 def check_topic(topic: str) -> list[Claim]:
     """Measure and return the claims of a topic."""
-    return list(import_module(f"mlp_lab.course.claims.{topic}").claims())
+    return list(import_module(f"mlp_lab.course.claims.{topic}_claims").claims())

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mlp_lab.data.attached import data_of, training_loader
 from mlp_lab.figures import class_regions
@@ -16,6 +16,7 @@ from mlp_lab.runs.callbacks.access import task_of
 from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
 from mlp_lab.runs.callbacks.figure_callback import FigureCallback
 from mlp_lab.runs.callbacks.log_figure import log_animation, log_figure
+from mlp_lab.tasks.base import Task
 
 _SIDE = 200  # grid points along each side of the square that is drawn
 _PER_DECADE = 6  # recorded epochs from 10 to 100
@@ -62,14 +63,15 @@ class DecisionRegions(FigureCallback):
             return
         task, (x, y) = task_of(module), training_loader(trainer).tensors
         network = deepcopy(task.evaluated).eval()  # the task's network stays in training mode
-        classes = task.predictions(network(_grid(x)))
+        grid = task.encoding(_grid(_points_in_plane(trainer, task))).to(x.dtype)
+        classes = task.predictions(network(grid))
         wrong = task.predictions(network(x)) != y
         self.recorded[epoch] = _compressed(classes.to(torch.int16)), _compressed(wrong)
 
     def draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         if not self.recorded:
             return
-        points = _points(trainer)
+        points = _points(trainer, task_of(task))
         panels = []
         for epoch, (classes, wrong) in self.recorded.items():
             errors = np.frombuffer(zlib.decompress(wrong), bool)
@@ -101,11 +103,19 @@ def _grid(x: Tensor) -> Tensor:
     return middle + torch.stack([first.flatten(), second.flatten()], 1)
 
 
-def _points(trainer: pl.Trainer) -> class_regions.ScatterPoints:
+def _points_in_plane(trainer: pl.Trainer, task: Task) -> Tensor:
+    """Return the inputs of the training points before they are encoded, ``[points, 2]``."""
+    x, _ = training_loader(trainer).tensors
+    if isinstance(task.encoding, nn.Identity):
+        return x
+    return data_of(trainer).read(x.device)["train"][0]  # the loader has the encoded inputs
+
+
+def _points(trainer: pl.Trainer, task: Task) -> class_regions.ScatterPoints:
     """Return the training points and the square around them, in the units of the features."""
     data = data_of(trainer)
-    inputs, targets = training_loader(trainer).tensors
-    x = inputs.cpu().double()
+    _, targets = training_loader(trainer).tensors
+    x = _points_in_plane(trainer, task).cpu().double()
     middle, half = _square(x)
     ends = data.features(np.stack([middle - half, middle + half]))
     (left, lower), (right, upper) = ends.tolist()

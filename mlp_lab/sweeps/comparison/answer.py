@@ -66,11 +66,11 @@ def _write(comparison: Comparison, folder: Path) -> None:
     markdown = summary.as_markdown(comparison)
     write_whole(folder / "summary.csv", summary.as_csv(comparison).encode())
     write_whole(folder / "summary.md", markdown.encode())
-    pictures = {
+    images = {
         name: write_png(folder / "figures" / f"{name}.png", figure)
         for name, figure in draw(comparison).items()
     }
-    write_event_file(folder, markdown, pictures)
+    write_event_file(folder, markdown, images)
 
 
 def _common_folder(places: Sequence[str]) -> Path:

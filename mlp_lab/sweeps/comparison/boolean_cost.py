@@ -64,7 +64,7 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
     rows = needs(comparison)
     if not rows:
         return {}
-    function = comparison.jobs[0].run.config.data.function
+    function = comparison.jobs[0].config["data.function"]
 
     def costs(name: str) -> list[unit_counts.Cost]:
         return [(n.bits, getattr(n, name)) for n in rows if getattr(n, name) is not None]
@@ -86,7 +86,7 @@ def _need(bits: int, groups: Sequence[SeedGroup]) -> Need:
         truth_table,  # imports torch, which other comparisons do not need
     )
 
-    function = groups[0].jobs[0].run.config.data.function
+    function = groups[0].jobs[0].config["data.function"]
     steps = {g.settings["network.width"]: [_steps(run) for run in g.jobs] for g in groups}
     medians = {width: _median(each) for width, each in steps.items()}
     some = [width for width, each in steps.items() if any(s is not None for s in each)]

@@ -5,7 +5,7 @@ from typing import Any
 
 from mlp_lab.config.check import unknown_key
 from mlp_lab.config.flatten import flatten_plain, format_value, is_within, override_keys
-from mlp_lab.config.schemas import Train
+from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
 from mlp_lab.storage.run_folder import RunFolder
 

@@ -1,7 +1,7 @@
 """How well networks with different encodings predict unseen pixels: the table of a paper.
 
 Tancik et al. 2020 (arXiv 2006.10739, table 1) give the PSNR on test pixels in the last step, mean
-over images, of four mappings of coordinates. The table shows them beside the results of a sweep
+over images, of four encodings of coordinates. The table shows them beside the results of a sweep
 over encodings and images that tests all of its runs.
 """
 
@@ -31,15 +31,20 @@ def tables(comparison: Comparison) -> list[Table]:
     """
     if not (comparison.tested == "last" and "encoding" in comparison.swept):
         return []
-    kinds: dict[str, _Values] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    psnr_by_kind: dict[str, _Values] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for job in comparison.jobs:
         if job.config.get("data.protocol") != "upsample" or (psnr := _psnr(job)) is None:
             continue
         kind = "text" if job.config["data.image"] == "text" else "natural"
         image = f"{job.config['data.image']} {job.config['data.text_seed']}"
-        kinds[kind][job.config["encoding"]][image].append(psnr)
+        psnr_by_kind[kind][job.config["encoding"]][image].append(psnr)
     columns = ["test PSNR in dB", "images", "seeds", *map(str.lower, _PUBLISHED["natural"])]
-    rows = [row for kind in _PUBLISHED if kind in kinds for row in _rows(kind, kinds[kind])]
+    rows = [
+        row
+        for kind in _PUBLISHED
+        if kind in psnr_by_kind
+        for row in _rows(kind, psnr_by_kind[kind])
+    ]
     return [(columns, rows)] if rows else []
 
 
@@ -49,17 +54,19 @@ def _psnr(run: ComparedRun) -> float | None:
     return test.metrics.get("psnr") if run.finished and test is not None else None
 
 
-def _rows(kind: str, reached: _Values) -> list[list[str]]:
+def _rows(kind: str, values_by_encoding: _Values) -> list[list[str]]:
     """Return rows with means, deviations over seeds, and published values of a kind of images."""
-    images = sorted(set.intersection(*map(set, reached.values())))
-    values = {name: [by_image[i] for i in images] for name, by_image in reached.items()}
+    images = sorted(set.intersection(*map(set, values_by_encoding.values())))
+    values = {name: [by_image[i] for i in images] for name, by_image in values_by_encoding.items()}
     seeds = [len(each) for lists in values.values() for each in lists]
     fewest, most = min(seeds, default=0), max(seeds, default=0)
     counts = [str(len(images)), str(most) if fewest == most else f"{fewest} to {most}"]
     published = _PUBLISHED[kind]
     rows = [[kind, *counts, *(_mean(values.get(name, [])) for name in published)]]
     if fewest > 1:
-        rows.append(["± over seeds", "", "", *(_noise(values.get(name, [])) for name in published)])
+        rows.append(
+            ["± over seeds", "", "", *(_seed_deviation(values.get(name, [])) for name in published)]
+        )
     shown = [f"{value:.2f}" for value in published.values()]
     return [*rows, [f"{kind}, Tancik et al. 2020", _NONE, _NONE, *shown]]
 
@@ -73,7 +80,7 @@ def _mean(values: list[list[float]]) -> str:
     return f"{statistics.fmean(means):.2f}{spread}"
 
 
-def _noise(values: list[list[float]]) -> str:
+def _seed_deviation(values: list[list[float]]) -> str:
     """Return the standard deviation over seeds, from the mean of the images' variances."""
     if not values:
         return _NONE

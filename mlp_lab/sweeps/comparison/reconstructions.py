@@ -43,7 +43,7 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
     return {"pictures_side_by_side": image_rows.side_by_side(shown, columns)}
 
 
-def _row(reconstructions: dict[str, _Reconstruction], columns: list[str]) -> image_rows.PictureRow:
+def _row(reconstructions: dict[str, _Reconstruction], columns: list[str]) -> image_rows.ImageRow:
     """Return the original image and, for each column, its reconstruction or None."""
     run, _ = next(iter(reconstructions.values()))
     shown = {column: _shown(*each) for column, each in reconstructions.items()}

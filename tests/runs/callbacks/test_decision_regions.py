@@ -108,6 +108,27 @@ def test_regions_and_errors_equal_the_networks_outputs(
                 assert abs(z) < 1e-5 or panel.classes[row, column] == (z > 0)
 
 
+@pytest.mark.parametrize("encoding", ["gaussian", "centred", "hash_grid"])
+def test_regions_of_encoded_points(encoding: str, configure: Configure, drawn: list) -> None:
+    cfg = configure("experiment=points_mlp", f"encoding={encoding}", "logger=none")
+    result = train(cfg)
+    data, task = build_task(cfg)
+    load_network(task, RunFolder(result.folder).checkpoint("last"))
+    task.eval()
+    points, panels = drawn[0]
+    x = data.read(torch.device("cpu"))["train"][0]
+    assert np.allclose(points.coordinates, x)
+    left, right, lower, upper = points.extent
+    classes = panels[-1].classes
+    rows, columns = classes.shape
+    first = left + (right - left) * (np.arange(columns) + 0.5) / columns
+    second = lower + (upper - lower) * (np.arange(rows) + 0.5) / rows
+    grid = torch.tensor(np.stack(np.meshgrid(first, second), -1), dtype=torch.float32)
+    with torch.no_grad():
+        z = task(grid.view(-1, 2)).view(rows, columns).numpy()
+    assert np.all((np.abs(z) < 1e-3) | (classes == (z > 0)))
+
+
 @pytest.mark.usefixtures("drawn")
 def test_regions_are_recorded_six_times_a_decade(configure: Configure) -> None:
     result = train(configure("experiment=perceptron", "trainer.max_epochs=80", "logger=none"))

@@ -8,13 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 # The original image and, for each column, a reconstruction with its PSNR in dB, or None.
-PictureRow = tuple[np.ndarray, Sequence[tuple[np.ndarray, float] | None]]
+ImageRow = tuple[np.ndarray, Sequence[tuple[np.ndarray, float] | None]]
 
 _SIDE = 2.3  # inches of a panel
 _WRAP = 26  # letters above a panel
 
 
-def side_by_side(rows: Mapping[str, PictureRow], columns: Sequence[str]) -> Figure:
+def side_by_side(rows: Mapping[str, ImageRow], columns: Sequence[str]) -> Figure:
     """Draw a row for each image: the original, then the reconstructions with their PSNR.
 
     Args:
@@ -34,13 +34,13 @@ def side_by_side(rows: Mapping[str, PictureRow], columns: Sequence[str]) -> Figu
             if reconstruction is None:
                 panel.set_axis_off()
                 continue
-            picture, psnr = reconstruction
-            _show(panel, picture, f"{title}\n{psnr:.2f} dB" if first else f"{psnr:.2f} dB")
+            image, psnr = reconstruction
+            _show(panel, image, f"{title}\n{psnr:.2f} dB" if first else f"{psnr:.2f} dB")
     return figure
 
 
-def _show(panel: Axes, picture: np.ndarray, title: str) -> None:
-    shown = picture.squeeze(2) if picture.shape[2] == 1 else picture
+def _show(panel: Axes, image: np.ndarray, title: str) -> None:
+    shown = image.squeeze(2) if image.shape[2] == 1 else image
     panel.imshow(shown, "gray", vmin=0, vmax=255, interpolation="nearest")
     panel.set_title(title, fontsize=9)
     panel.set_xticks([])

@@ -1,4 +1,7 @@
-"""Claims on Boolean functions: one hidden layer is sufficient, but the units can be many."""
+"""Claims on Boolean functions.
+
+One hidden layer is sufficient, but it may need exponentially many units.
+"""
 
 from collections.abc import Iterator
 from itertools import product
@@ -44,11 +47,14 @@ def _all_functions(bits: int) -> Claim:
     tables = [np.array(values) for values in product((0, 1), repeat=2**bits)]
     exact = sum(is_exact(truth_table_network(table), table) for table in tables)
     return Claim(
-        f"one hidden ReLU layer with one unit per true row computes any function of {bits} bit(s)",
-        _SOURCE,
-        f"all {2**2**bits} functions are exact",
-        f"{exact} of {len(tables)} are exact",
-        exact == 2**2**bits,
+        text=(
+            "one hidden ReLU layer with one unit per true row computes any function of"
+            f" {bits} bit(s)"
+        ),
+        source=_SOURCE,
+        expected=f"all {2**2**bits} functions are exact",
+        measured=f"{exact} of {len(tables)} are exact",
+        holds=exact == 2**2**bits,
     )
 
 
@@ -62,10 +68,10 @@ def _parity() -> Claim:
         units.append(_hidden_units(network))
     closed_form = [2 ** (n - 1) for n in bits]
     return Claim(
-        "with one unit per true row, the parity of n bits needs 2^(n - 1) hidden units",
-        _SOURCE,
-        f"{', '.join(map(str, closed_form))} for n = {bits[0]} ... {bits[-1]}, all exact",
-        f"{', '.join(map(str, units))}, {'all exact' if exact else 'not exact'}",
-        exact and units == closed_form,
-        {"parity_units": unit_counts.parity_units(list(bits), units)},
+        text="with one unit per true row, the parity of n bits needs 2^(n - 1) hidden units",
+        source=_SOURCE,
+        expected=f"{', '.join(map(str, closed_form))} for n = {bits[0]} ... {bits[-1]}, all exact",
+        measured=f"{', '.join(map(str, units))}, {'all exact' if exact else 'not exact'}",
+        holds=exact and units == closed_form,
+        figures={"parity_units": unit_counts.parity_units(list(bits), units)},
     )
