@@ -46,7 +46,9 @@ BACKPROP_ACTIVATIONS = ("identity", "relu", "sigmoid", "tanh")
 MODES = ("min", "max")
 #: The checkpoints of a run.
 CHECKPOINTS = ("best", "last")
-#: What an ensemble averages; see ``runs.ensemble.decide``.
+#: What an ensemble averages; see ``runs.ensemble.predict_classes``.
 ENSEMBLE_AVERAGES = ("probabilities", "logits", "votes")
 #: Which runs of a sweep are evaluated on the test set.
 SWEEP_TESTS = ("chosen", "each", "last")
+#: How the gradients of a training step are computed.
+GRADIENTS = ("autograd", "closed_form", "auto")

@@ -70,7 +70,7 @@ def stack(networks: Sequence[nn.Module], generators: Sequence[torch.Generator]) 
     if type(first) in _LAYERS:
         return _LAYERS[type(first)](networks, generators)
     if type(first) in _POINTWISE:
-        return first if len(set(map(repr, networks))) == 1 else _Activations(networks)
+        return first if len(set(map(repr, networks))) == 1 else StackedActivations(networks)
     places = zip(*(network.children() for network in networks), strict=True)
     sequence = Residual if type(first) is Residual else nn.Sequential
     return sequence(*(stack(layers, generators) for layers in places))
@@ -96,7 +96,7 @@ class _Stacked(nn.Module):
             setattr(self, name, getattr(layers[0], name))
 
 
-class _Linear(_Stacked):
+class StackedLinear(_Stacked):
     def forward(self, x: Tensor) -> Tensor:
         orders, batch, inputs = x.shape
         if orders == 1 and batch < _FEW:
@@ -109,7 +109,7 @@ class _Linear(_Stacked):
         return y.view(self.members, -1, batch).transpose(1, 2)
 
 
-class _BatchNorm(_Stacked):
+class StackedBatchNorm(_Stacked):
     agree = ("momentum", "eps")
     momentum: float
     eps: float
@@ -134,7 +134,7 @@ class _BatchNorm(_Stacked):
         return y.view(members, features, batch).transpose(1, 2)
 
 
-class _LayerNorm(_Stacked):
+class StackedLayerNorm(_Stacked):
     agree = ("normalized_shape", "eps")
     normalized_shape: tuple[int, ...]
     eps: float
@@ -145,7 +145,7 @@ class _LayerNorm(_Stacked):
         return torch.addcmul(bias, normal, weight)
 
 
-class _Dropout(_Stacked):
+class StackedDropout(_Stacked):
     def __init__(self, layers: Sequence[nn.Dropout], generators: Sequence[torch.Generator]) -> None:
         super().__init__(layers, generators)
         self.kept = [1 - layer.p for layer in layers]
@@ -161,7 +161,7 @@ class _Dropout(_Stacked):
         return x * noise
 
 
-class _Activations(nn.Module):
+class StackedActivations(nn.Module):
     """A different activation for each member."""
 
     def __init__(self, activations: Sequence[nn.Module]) -> None:
@@ -176,10 +176,10 @@ class _Activations(nn.Module):
 _FEW = 64
 _POINTWISE = {Sine, *(type(make()) for make in ACTIVATIONS.values())}
 _LAYERS: dict[type[nn.Module], type[_Stacked]] = {
-    nn.Linear: _Linear,
-    nn.BatchNorm1d: _BatchNorm,
-    nn.LayerNorm: _LayerNorm,
-    nn.Dropout: _Dropout,
+    nn.Linear: StackedLinear,
+    nn.BatchNorm1d: StackedBatchNorm,
+    nn.LayerNorm: StackedLayerNorm,
+    nn.Dropout: StackedDropout,
 }
 
 

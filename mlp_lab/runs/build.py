@@ -74,6 +74,7 @@ def build_task(cfg: DictConfig, *, initialize: bool = True) -> tuple[DataModule,
         augmentation=_build_augmentation(cfg, data),
         seed=cfg.seed,
         average_decay=cfg.average_decay,
+        gradients=cfg.gradients,
         log_every_n_steps=cfg.trainer.log_every_n_steps,
     )
     _check_task(cfg, data, task)

@@ -112,6 +112,8 @@ class Training:
         _check_unfinished(run, cfg, load_network(task, checkpoint))
         data.prepare_data()
         trainer = build_trainer(cfg, run)
+        # Otherwise, weights in double precision would be restored into a network of floats.
+        trainer.precision_plugin.convert_module(task)
         if trainer.is_global_zero:
             run.write_config(cfg)
         overrides = [f"{key}={value}" for key, value in changes.items()]

@@ -151,4 +151,4 @@ def _from_version_0(cfg: dict[str, Any]) -> dict[str, Any]:
         changed["callbacks"] = {
             RENAMED_CALLBACKS.get(name, name): renamed(node) for name, node in callbacks.items()
         }
-    return cfg | changed
+    return {"gradients": "autograd"} | cfg | changed

@@ -98,4 +98,4 @@ def _stacking_key(job: Job) -> Hashable:
     texts = map(OmegaConf.to_yaml, parts)
     # An encoding that is drawn from the seed separates jobs with different seeds: their inputs
     # differ.
-    return step, shape(task.network), averages, fingerprint(task.encoding), *texts
+    return step, shape(task.network), averages, fingerprint(task.encoding), cfg.gradients, *texts

@@ -2,7 +2,7 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import torch
@@ -14,9 +14,13 @@ from mlp_lab.data.attached import training_loader
 from mlp_lab.data.batches import Chunk
 from mlp_lab.images.augmentations import Augmentation
 from mlp_lab.lightning import pl
+from mlp_lab.nn.closed_form_step import ClosedFormStep
 from mlp_lab.nn.microbatches import microbatch_size, microbatches
+from mlp_lab.nn.output_deltas import OutputDelta
 from mlp_lab.nn.schedules import Cooldown, Schedule
 from mlp_lab.nn.seeds import epoch_seed
+from mlp_lab.nn.stacking import stack
+from mlp_lab.tasks.closed_form import closed_form_step
 
 
 class ChunkedTraining(pl.LightningModule):
@@ -47,6 +51,8 @@ class ChunkedTraining(pl.LightningModule):
         log_every_n_steps: log the loss of every n-th minibatch; 0: only the means of epochs.
         encoding: module from inputs to encoded inputs, which is not trained; None: the identity.
         average_decay: factor of the average of the weights per step; 0: no average.
+        gradients: ``autograd``, ``closed_form`` (see ``nn/closed_form.py``), or ``auto``: closed
+            form where there is one.
     """
 
     #: Number of runs that train together; a ``Stack`` has several.
@@ -62,6 +68,7 @@ class ChunkedTraining(pl.LightningModule):
         log_every_n_steps: int = 0,
         encoding: nn.Module | None = None,
         average_decay: float = 0.0,
+        gradients: str = "autograd",
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -73,10 +80,20 @@ class ChunkedTraining(pl.LightningModule):
         self.augmentation = augmentation
         self.seed = seed
         self.log_every_n_steps = log_every_n_steps
+        self.gradients = gradients
 
     @abstractmethod
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Return the loss of a batch, a scalar tensor."""
+
+    def output_delta(self, tasks: "Sequence[ChunkedTraining]") -> OutputDelta | None:
+        """Return the derivative of the loss with regard to the outputs; None: no closed form.
+
+        Args:
+            tasks: tasks of this class that train as one stack; they may differ in the numbers of
+                their losses.
+        """
+        return None
 
     @abstractmethod
     def record_training(
@@ -104,6 +121,13 @@ class ChunkedTraining(pl.LightningModule):
 
     def on_train_start(self) -> None:
         self._microbatch_size = microbatch_size(self.network, self.device)
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        assert isinstance(optimizer, Optimizer)
+        self._closed_form_step = None
+        if self.gradients != "autograd":
+            # Dropout draws from the generator that autograd would use.
+            network = stack([self.network], [torch.default_generator])
+            self._closed_form_step = closed_form_step([self], network, [optimizer])
 
     def on_train_epoch_start(self) -> None:
         seed = partial(epoch_seed, self.seed, self.current_epoch)
@@ -114,6 +138,9 @@ class ChunkedTraining(pl.LightningModule):
             self._strength = cooldown(self.current_epoch, self._epochs)
 
     def training_step(self, chunk: Chunk, index: int) -> None:
+        if self._closed_form_step is not None:
+            self._train_in_closed_form(chunk, self._closed_form_step)
+            return
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, Optimizer)
         # Attributes are looked up here, since a minibatch may take only microseconds.
@@ -130,6 +157,28 @@ class ChunkedTraining(pl.LightningModule):
             outputs.append(output.detach())
             targets.append(y)
         self.count_steps(len(losses))
+        self.log_steps(losses, first)
+        self.record_training(losses, outputs, targets)
+
+    def _train_in_closed_form(self, chunk: Chunk, step: ClosedFormStep) -> None:
+        first = self.global_step
+        rates = torch.tensor(self.learning_rates(first, len(chunk)), dtype=torch.float64)
+        outputs, targets = [], []
+        for (x, y), rate in zip(chunk, rates.unsqueeze(1), strict=False):
+            outputs.append(step(self.augmented(x).unsqueeze(0), y.unsqueeze(0), rate)[0])
+            targets.append(y)
+            self.update_average()
+        self.count_steps(len(outputs))
+        self.record_steps(outputs, targets, first)
+
+    def record_steps(self, outputs: list[Tensor], targets: list[Tensor], first: int) -> None:
+        """Record consecutive minibatches of a chunk: as one, unless their losses are logged.
+
+        The loss is a mean over examples, so that one loss of the whole chunk takes less time.
+        """
+        if self.log_every_n_steps == 0:
+            outputs, targets = [torch.cat(outputs)], [torch.cat(targets)]
+        losses = [self.loss(output, y) for output, y in zip(outputs, targets, strict=True)]
         self.log_steps(losses, first)
         self.record_training(losses, outputs, targets)
 

@@ -1,14 +1,24 @@
 """Classification: each example has one of several classes."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from mlp_lab.errors import UserError
+from mlp_lab.nn.output_deltas import (
+    OutputDelta,
+    sigmoid_cross_entropy,
+    sigmoid_squared_error,
+    softmax_cross_entropy,
+    softmax_squared_error,
+)
 from mlp_lab.tasks.base import Task
+from mlp_lab.tasks.chunked_training import ChunkedTraining
 from mlp_lab.tasks.diagnostics.calibration import calibration
 from mlp_lab.tasks.diagnostics.class_errors import class_errors
 from mlp_lab.tasks.diagnostics.diagnostic import Diagnostic
@@ -81,6 +91,7 @@ class Classification(Classifier):
         self._probabilities = _PROBABILITIES[output]
         self._loss = _LOSSES[output, loss]
         self._cross_entropy = _LOSSES[output, "cross_entropy"]
+        self._closed_form_delta = _OUTPUT_DELTAS[output, loss]
         self.label_smoothing = label_smoothing
         if label_smoothing > 0 and self._loss is not _cross_entropy:
             raise UserError(
@@ -100,6 +111,12 @@ class Classification(Classifier):
         if self.training and self.label_smoothing > 0:
             return _cross_entropy(output, target, self.label_smoothing)
         return self._loss(output, target)
+
+    def output_delta(self, tasks: Sequence[ChunkedTraining]) -> OutputDelta | None:
+        smoothing = torch.tensor([task.label_smoothing for task in tasks])
+        if smoothing.any():
+            return partial(softmax_cross_entropy, smoothing=smoothing.view(-1, 1, 1))
+        return self._closed_form_delta
 
     def negative_log_likelihood(self, output: Tensor, target: Tensor) -> Tensor:
         """Return the mean cross-entropy of the probabilities over a batch, for any ``loss``."""
@@ -156,4 +173,10 @@ _LOSSES: dict[tuple[str, str], Callable[[Tensor, Tensor], Tensor]] = {
     ("sigmoid", "cross_entropy"): _sigmoid_cross_entropy,
     ("softmax", "squared_error"): _squared_error(_softmax),
     ("sigmoid", "squared_error"): _squared_error(Tensor.sigmoid),
+}
+_OUTPUT_DELTAS: dict[tuple[str, str], OutputDelta] = {
+    ("softmax", "cross_entropy"): softmax_cross_entropy,
+    ("sigmoid", "cross_entropy"): sigmoid_cross_entropy,
+    ("softmax", "squared_error"): softmax_squared_error,
+    ("sigmoid", "squared_error"): sigmoid_squared_error,
 }

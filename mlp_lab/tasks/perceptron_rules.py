@@ -1,11 +1,13 @@
 """The learning rules of the perceptron, a linear prediction with a threshold."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from mlp_lab.nn.output_deltas import OutputDelta, lecture_rule, rosenblatt_rule
+from mlp_lab.tasks.chunked_training import ChunkedTraining
 from mlp_lab.tasks.classification import Classifier, membership
 
 
@@ -26,6 +28,10 @@ class PerceptronRule(Classifier):
     def __init__(self, *, rule: str, **task: Any) -> None:
         super().__init__(**task)
         self._loss = _LOSSES[rule]
+        self._output_delta = _OUTPUT_DELTAS[rule]
+
+    def output_delta(self, tasks: Sequence[ChunkedTraining]) -> OutputDelta:
+        return self._output_delta
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         sign = 2 * membership(output, target) - 1
@@ -45,3 +51,4 @@ _LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "lecture": _lecture,
     "rosenblatt": _rosenblatt,
 }
+_OUTPUT_DELTAS: dict[str, OutputDelta] = {"lecture": lecture_rule, "rosenblatt": rosenblatt_rule}

@@ -1,6 +1,6 @@
 """Regression: each example has one or more real numbers as target."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,8 +9,10 @@ from torch import Tensor
 
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.images.similarity import SMALLEST, psnr, ssim
+from mlp_lab.nn.output_deltas import OutputDelta, squared_error, squared_error_of_sigmoid
 from mlp_lab.nn.probes import linear_layers
 from mlp_lab.tasks.base import Task
+from mlp_lab.tasks.chunked_training import ChunkedTraining
 
 
 class Regression(Task):
@@ -47,6 +49,7 @@ class Regression(Task):
         self._values_of, self._output_of = _OUTPUTS[output]
         self._output_bias = output_bias
         self._loss = _LOSSES[loss]
+        self._output_delta = _OUTPUT_DELTAS[output, loss]
         self._peak = peak
         if peak is not None:
             self.metrics = (*self.metrics, "psnr")
@@ -60,6 +63,9 @@ class Regression(Task):
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         return self._loss(self._error(output, target))
+
+    def output_delta(self, tasks: Sequence[ChunkedTraining]) -> OutputDelta:
+        return self._output_delta
 
     def measure(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         error = self._error(output, target)
@@ -96,4 +102,10 @@ _OUTPUTS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]
 _LOSSES: dict[str, Callable[[Tensor], Tensor]] = {
     "half_squared_error": lambda error: error.square().mean() / 2,
     "squared_error": lambda error: error.square().mean(),
+}
+_OUTPUT_DELTAS: dict[tuple[str, str], OutputDelta] = {
+    ("identity", "squared_error"): squared_error,
+    ("identity", "half_squared_error"): partial(squared_error, factor=0.5),
+    ("sigmoid", "squared_error"): squared_error_of_sigmoid,
+    ("sigmoid", "half_squared_error"): partial(squared_error_of_sigmoid, factor=0.5),
 }

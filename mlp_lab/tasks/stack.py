@@ -14,12 +14,12 @@ from torch.optim import Optimizer
 
 from mlp_lab.data.batches import Chunk, EpochOrder
 from mlp_lab.lightning import callbacks_of, pl
-from mlp_lab.nn.microbatches import microbatch_size, microbatches
 from mlp_lab.nn.seeds import epoch_seed
-from mlp_lab.nn.stacked_optimizers import Gradients, Steps
 from mlp_lab.nn.stacking import stack
 from mlp_lab.storage.results import Status
+from mlp_lab.tasks.autograd_step import AutogradStep
 from mlp_lab.tasks.base import Diverged, Task
+from mlp_lab.tasks.closed_form import closed_form_step
 
 
 @dataclass
@@ -133,7 +133,7 @@ class Stack(pl.LightningModule):
 
     def training_step(self, chunk: Chunk, index: int) -> None:
         # Attributes are looked up here, since a minibatch may take only microseconds.
-        augmented, differentiate, step = self._augmented, self._differentiate, self._steps
+        augmented, step = self._augmented, self._step
         count, orders, first = len(self.members), len(self._minibatch_tasks), self.global_step
         averaging = [member.task for member in self.members if member.task.average is not None]
         member_rates = [member.task.learning_rates(first, len(chunk)) for member in self.members]
@@ -143,8 +143,7 @@ class Stack(pl.LightningModule):
             if self._whole:
                 x, y = (tensor.expand(orders, *tensor.shape) for tensor in (x, y))
             y = y.unsqueeze(1).expand(-1, count // len(y), *y.shape[1:]).flatten(0, 1)
-            gradients, output = differentiate(augmented(x), y)
-            step(gradients, rate)
+            output = step(augmented(x), y, rate)
             for task in averaging:
                 task.update_average()
             outputs.append(output)
@@ -224,12 +223,9 @@ class Stack(pl.LightningModule):
         networks = [task.evaluated for task in tasks]
         self._evaluated = stack(networks, self._generators) if averaged else self._network
         optimizers = [member.trainer.optimizers[0] for member in self.members]
-        self._stacked = list(self._network.parameters())
-        # That of one member, so that its dropout draws the same numbers as in a separate training.
-        self._microbatch_size = microbatch_size(tasks[0].network, self.device)
-        numbers = ([getattr(task, name) for name in task.loss_numbers] for task in tasks)
-        self._one_loss = len(set(map(tuple, numbers))) == 1
-        self._steps = Steps(self._stacked, optimizers)
+        self._step = closed_form_step(tasks, self._network, optimizers) or AutogradStep(
+            tasks, self._network, optimizers
+        )
         loader: Any = self.trainer.train_dataloader
         self._whole = loader.sampler is None
         # One task for each minibatch of a step. Tasks with equal minibatches share one if all such
@@ -242,37 +238,6 @@ class Stack(pl.LightningModule):
         if not self._whole:
             seeds = [task.seed for task in self._minibatch_tasks]
             loader.sampler = EpochOrder(loader.sampler.size, seeds, self.device)
-
-    def _differentiate(self, x: Tensor, y: Tensor) -> tuple[Gradients, Tensor]:
-        """Return the gradients of all parameters, and the outputs ``[members, batch, ...]``."""
-        if y.shape[1] <= self._microbatch_size:
-            return self._differentiate_microbatch(x, y, 1.0)
-        parts = microbatches(x, y, self._microbatch_size, axis=1)
-        gradients, output = self._differentiate_microbatch(*next(parts))
-        outputs = [output]
-        for part in parts:
-            more, output = self._differentiate_microbatch(*part)
-            for gradient, addend in zip(gradients, more, strict=True):
-                gradient.add_(addend)
-            outputs.append(output)
-        return gradients, torch.cat(outputs, 1)
-
-    def _differentiate_microbatch(
-        self, x: Tensor, y: Tensor, share: float
-    ) -> tuple[Gradients, Tensor]:
-        output = self._network(x)
-        loss = self._loss(output, y)
-        # The mean of the members' losses, times their number, is the sum. A member's parameters
-        # only affect its own loss.
-        weight = torch.full_like(loss, share * len(self.members))
-        return torch.autograd.grad(loss, self._stacked, weight), output.detach()
-
-    def _loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """Return the mean of the members' losses for tensors ``[members, batch, ...]``."""
-        if self._one_loss:  # the mean over the examples of all members
-            return self.members[0].task.loss(output.flatten(0, 1), target.flatten(0, 1))
-        each = zip(self.members, output, target, strict=True)
-        return torch.stack([member.task.loss(out, truth) for member, out, truth in each]).mean()
 
     def _augmented(self, x: Tensor) -> Tensor:
         """Return the training inputs ``[orders, batch, ...]`` with the members' augmentations."""

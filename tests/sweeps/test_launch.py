@@ -126,7 +126,7 @@ def test_hydra_composes_only_once_per_choice(monkeypatch: pytest.MonkeyPatch) ->
         patch.setattr(planning, "check", lambda cfg, root: checked.append(check(cfg, root)) or cfg)
         compose = Mock(wraps=hydra.compose)
         patch.setattr(hydra, "compose", compose)
-        plan.plan(overrides)
+        planning.plan(overrides)
     assert [cfg for cfg in checked if "optimizer" in cfg] == expected
     assert compose.call_count == 3  # without what varies, then with sgd, then with adam
 

@@ -6,7 +6,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from mlp_lab.config.limits import limited, schema
-from mlp_lab.config.names import MODES, SWEEP_TESTS
+from mlp_lab.config.names import GRADIENTS, MODES, SWEEP_TESTS
 
 
 @schema
@@ -42,6 +42,7 @@ class Train:
     logger: Any = MISSING
     select: SelectSettings = field(default_factory=SelectSettings)
     sweep: SweepSettings = field(default_factory=SweepSettings)
+    gradients: str = limited(one_of=GRADIENTS)
     average_decay: float = limited(minimum=0, below=1)
     name: str = limited(pattern=r"\w[\w.-]*")
     seed: int = limited(minimum=0, below=2**32)

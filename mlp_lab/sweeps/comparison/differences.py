@@ -10,7 +10,7 @@ from mlp_lab.errors import UserError
 from mlp_lab.storage.run_folder import RunFolder
 
 # Keys that do not affect what is learnt. They are shown only if somebody set them.
-_WITHOUT_EFFECT = ("resume", "threads", "data.root", "logger", "select")
+_WITHOUT_EFFECT = ("resume", "threads", "gradients", "data.root", "logger", "select")
 # Keys that are never shown.
 _NEVER = ("logs", "sweep", "callbacks.pruning")
 # A callback with this key may end the training.

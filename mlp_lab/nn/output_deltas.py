@@ -1,0 +1,111 @@
+"""Derivatives of losses with regard to a network's outputs: where back-propagation starts.
+
+With f the outputs of an example, y its target and p the predictions that the loss makes of f,
+
+    cross-entropy of softmax or sigmoid outputs    dE/df = p - y                            (1)
+    squared error of sigmoid outputs               dE/df = 2 (p - y) p (1 - p)              (2)
+    squared error of softmax outputs               dE_k/df = p_k (r_k - sum_j r_j p_j)      (3)
+                                                   with r = 2 (p - y)
+
+(Bishop 2006, section 5.2 and equation 4.106). The derivatives are those of an example's own error;
+the mean over a batch divides them by its size.
+
+Shapes: f and the result ``[members, outputs, batch]``.
+"""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class OutputDelta(Protocol):
+    """The derivative of a loss with regard to the outputs."""
+
+    def __call__(self, f: Tensor, y: Tensor) -> Tensor:
+        """Return dE/df, in a new tensor.
+
+        Args:
+            f: outputs ``[members, outputs, batch]``.
+            y: targets ``[members, batch, ...]``: numbers of classes, or values.
+        """
+        ...
+
+
+def one_hot(y: Tensor, f: Tensor) -> Tensor:
+    """Return the targets of outputs ``f``: 1 for the true class and 0 for the others.
+
+    A single output stands for the second of two classes.
+
+    Args:
+        y: numbers of classes, int64 ``[members, batch]``.
+        f: outputs, which give the shape ``[members, outputs, batch]`` and the type of the result.
+    """
+    if f.shape[1] == 1:
+        return y.unsqueeze(1).to(f.dtype)
+    return torch.zeros_like(f).scatter_(1, y.unsqueeze(1), 1)
+
+
+def softmax_cross_entropy(f: Tensor, y: Tensor, smoothing: Tensor | None = None) -> Tensor:
+    """Equation (1) for classes that exclude each other.
+
+    ``smoothing``: label smoothing e of each member ``[members, 1, 1]``, which replaces y by
+    (1 - e) y + e / K for K classes (Szegedy et al. 2016, section 7).
+    """
+    y = one_hot(y, f)
+    if smoothing is not None:
+        y = y.lerp_(torch.full_like(y, 1 / max(f.shape[1], 2)), smoothing.to(y))
+    # Of two classes, softmax over (0, f) gives the second one sigmoid(f).
+    p = f.softmax(1) if f.shape[1] > 1 else f.sigmoid()
+    return p.sub_(y)
+
+
+def sigmoid_cross_entropy(f: Tensor, y: Tensor) -> Tensor:
+    """Equation (1) for classes that do not exclude each other."""
+    return f.sigmoid().sub_(one_hot(y, f))
+
+
+def sigmoid_squared_error(f: Tensor, y: Tensor) -> Tensor:
+    """Equation (2)."""
+    p = f.sigmoid()
+    return 2 * (p - one_hot(y, f)) * p * (1 - p)
+
+
+def softmax_squared_error(f: Tensor, y: Tensor) -> Tensor:
+    """Equation (3). Both classes of a single output count, which doubles its error."""
+    if f.shape[1] == 1:
+        return 2 * sigmoid_squared_error(f, y)
+    p = f.softmax(1)
+    r = 2 * (p - one_hot(y, f))
+    return p * (r - (r * p).sum(1, keepdim=True))
+
+
+def squared_error(f: Tensor, y: Tensor, factor: float = 1.0) -> Tensor:
+    """2 (f - y) / K times ``factor``: the loss is the mean of (f - y)^2 over the K outputs."""
+    return (f - _values(f, y)).mul_(2 * factor / f.shape[1])
+
+
+def squared_error_of_sigmoid(f: Tensor, y: Tensor, factor: float = 1.0) -> Tensor:
+    """Equation (2) divided by the number of outputs, times ``factor``, for real targets."""
+    p = f.sigmoid()
+    return (p - _values(f, y)).mul_(2 * factor / f.shape[1]).mul_(p).mul_(1 - p)
+
+
+def lecture_rule(f: Tensor, y: Tensor) -> Tensor:
+    """sgn(f) - y for targets y = -1 and +1: the derivative of abs(f) - y f."""
+    return f.sign().sub_(_signs(f, y))
+
+
+def rosenblatt_rule(f: Tensor, y: Tensor) -> Tensor:
+    """- y where y f <= 0, else 0, for targets y = -1 and +1: the derivative of max(0, - y f)."""
+    y = _signs(f, y)
+    return torch.where(y * f <= 0, -y, 0.0)
+
+
+def _signs(f: Tensor, y: Tensor) -> Tensor:
+    return 2 * one_hot(y, f) - 1
+
+
+def _values(f: Tensor, y: Tensor) -> Tensor:
+    """Return targets ``[members, batch, outputs]`` or ``[members, batch]`` in the shape of f."""
+    return y.reshape(f.mT.shape).mT

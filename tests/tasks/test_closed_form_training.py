@@ -1,0 +1,97 @@
+"""Training with closed-form gradients ends with the weights that autograd gives."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from helpers import assert_equal_weights, history, weights
+
+from mlp_lab.errors import UserError
+from mlp_lab.runs.train import resume, train
+from mlp_lab.storage.results import Status
+from mlp_lab.sweeps.groups import Job
+from mlp_lab.sweeps.jobs import train_jobs
+
+CLOSED_FORM = "gradients=closed_form"
+
+
+@pytest.fixture
+def cfg(mnist_config: Callable) -> Callable:
+    """``cfg("network.width=3", ...)``: a run of two epochs in double precision."""
+    usual = ["trainer.max_epochs=2", "data.batch_size=48", "network.width=8", "callbacks=none"]
+    usual += ["logger=none", "trainer.precision=64-true"]
+    return lambda *overrides: mnist_config(*usual, *overrides)
+
+
+VARIANTS = [
+    [],
+    ["optimizer=momentum", "schedule=cosine", "seed=3"],
+    ["optimizer=nesterov", "optimizer.weight_decay=0.01"],
+    ["optimizer=sgd", "optimizer.weight_decay=0.01"],
+    ["optimizer=adam", "network.depth=2", "network.dropout=0.2"],
+    ["optimizer=adamw", "network.normalization=batch", "average_decay=0.9"],
+    ["optimizer=nadam", "network.normalization=layer", "network.activation=gelu"],
+    ["optimizer=rmsprop", "network.depth=3", "network.residual=true"],
+    ["optimizer=adagrad", "augmentation=affine", "task.label_smoothing=0.1"],
+    ["task.output=sigmoid", "task.loss=squared_error", "network.activation=tanh"],
+]
+
+
+@pytest.mark.parametrize("overrides", VARIANTS, ids=" ".join)
+def test_weights_and_history_are_those_of_autograd(cfg: Callable, overrides: list[str]) -> None:
+    expected, result = train(cfg(*overrides)), train(cfg(*overrides, CLOSED_FORM))
+    state, other = weights(result), weights(expected)
+    assert state.keys() == other.keys()
+    for name in state:
+        torch.testing.assert_close(state[name], other[name], rtol=1e-6, atol=1e-8)
+    assert result.steps == expected.steps
+    for row, expected_row in zip(history(result), history(expected), strict=True):
+        for key in expected_row.keys() - {"seconds"}:
+            assert row[key] == pytest.approx(expected_row[key], rel=1e-5), key
+
+
+@pytest.mark.parametrize("overrides", VARIANTS[::3], ids=" ".join)
+def test_a_stack_is_its_single_runs(
+    cfg: Callable, tmp_path: Path, overrides: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    members = [["seed=1"], ["seed=2"], ["seed=1", "schedule=constant"]]
+    configs = [cfg(*overrides, CLOSED_FORM, *own) for own in members]
+    single = [train(config) for config in configs]
+    jobs = [Job(config, [], tmp_path / f"job{n}") for n, config in enumerate(configs)]
+    stacked = train_jobs(jobs)
+    assert "3 jobs train as one network" in capsys.readouterr().out
+    for one, other in zip(stacked, single, strict=True):
+        for name, tensor in weights(one).items():
+            torch.testing.assert_close(tensor, weights(other)[name], rtol=1e-6, atol=1e-8)
+
+
+def test_large_minibatches_are_differentiated_in_parts(
+    cfg: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = train(cfg(CLOSED_FORM))
+    monkeypatch.setattr("mlp_lab.tasks.closed_form.microbatch_size", lambda *_: 14)
+    result = train(cfg(CLOSED_FORM))
+    for name, tensor in weights(result).items():
+        torch.testing.assert_close(tensor, weights(expected)[name], rtol=1e-6, atol=1e-8)
+
+
+def test_a_resumed_run_ends_with_the_same_weights(
+    cfg: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overrides = [CLOSED_FORM, "optimizer=adam", "network.dropout=0.2", "trainer.max_epochs=4"]
+    expected = train(cfg(*overrides))
+    first = train(cfg(*overrides, "trainer.max_epochs=2"))
+    result = resume(first.folder, {"trainer.max_epochs": 4})
+    assert result.status is Status.FINISHED
+    assert_equal_weights(result, expected)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [("trainer.precision=bf16-mixed", "trainer.precision=bf16-mixed has none")],
+)
+def test_what_has_no_closed_form_is_refused(cfg: Callable, override: str, message: str) -> None:
+    with pytest.raises(UserError, match=f"gradients=closed_form: {message}"):
+        train(cfg(CLOSED_FORM, override))
+    assert train(cfg("gradients=auto", override)).status is Status.FINISHED
