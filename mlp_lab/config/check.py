@@ -26,7 +26,7 @@ def check(cfg: DictConfig, root: type) -> DictConfig:
 
     Args:
         cfg: composed config.
-        root: schema of the whole config, such as ``schemas.Train``.
+        root: schema of the whole config, such as ``schemas.train.Train``.
 
     Raises:
         UserError: for the first key that is unknown, has a wrong type or is out of range.

@@ -43,7 +43,7 @@ def run_worked_example(cfg: DictConfig) -> dict[str, Gradients]:
     The table and a drawing are written to ``<logs>/backprop/<example>/<date_time>``.
 
     Args:
-        cfg: config of the example (``schemas.Backprop``).
+        cfg: config of the example (``schemas.backprop.Backprop``).
 
     Returns:
         Gradients by weight name, by method.

@@ -43,7 +43,7 @@ def is_ensemble(run: Any) -> bool:
 
 
 def evaluate(cfg: DictConfig) -> EnsembleEvaluation:
-    """Evaluate an ensemble as ``cfg`` (``schemas.Evaluate``) specifies; return the evaluation.
+    """Evaluate an ensemble by a config (``schemas.evaluate.Evaluate``); return the evaluation.
 
     The members are the runs in ``cfg.run`` and the finished jobs of the sweeps in it. Each member
     is also evaluated alone, and this evaluation is added to its result. The evaluation of the

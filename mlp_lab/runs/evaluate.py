@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 def evaluate(cfg: DictConfig) -> Evaluation:
-    """Evaluate a run as ``cfg`` (``schemas.Evaluate``) specifies; return the evaluation.
+    """Evaluate a run as ``cfg`` (``schemas.evaluate.Evaluate``) specifies; return the evaluation.
 
     Figures, tables and the evaluation are written to the run folder, which is the only input.
 

@@ -30,7 +30,7 @@ _MAX_PIXELS = 100_000_000
 
 
 def predict(cfg: DictConfig) -> list[Prediction] | Path:
-    """Predict as ``cfg`` (``schemas.Predict``) specifies.
+    """Predict as ``cfg`` (``schemas.predict.Predict``) specifies.
 
     If the run has learned one image, render a part of it at any resolution to a PNG file, and
     return the file's path. If it has learned classes of images, predict the classes of a user's

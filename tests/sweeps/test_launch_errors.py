@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from launch_helpers import SEARCH, TrainingStub, sweep_folder
 
-from mlp_lab.config import schemas
 from mlp_lab.config.error_messages import explain
+from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
 from mlp_lab.storage.results import Result
 from mlp_lab.sweeps import launch as sweeps
@@ -113,7 +113,7 @@ def test_wrong_options_leave_no_files(
 ) -> None:
     with pytest.raises(Exception) as error:  # noqa: PT011  # the command takes any
         sweeps.start(overrides)
-    assert explain(error.value, schemas.Train).startswith(message)
+    assert explain(error.value, Train).startswith(message)
     assert not training_stub.calls
     assert not Path("logs").exists()
 
