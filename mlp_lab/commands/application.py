@@ -102,8 +102,14 @@ def errors_in_one_line(root: type) -> Iterator[None]:
         root: schema of the config that is composed.
     """
     with _exit_with_one_line(root, (Exception,)):
+        previous = os.environ.get(_FULL_ERROR)
         os.environ[_FULL_ERROR] = "1"  # Hydra raises its errors instead of printing many lines
-        yield
+        try:
+            yield
+        finally:
+            del os.environ[_FULL_ERROR]
+            if previous is not None:
+                os.environ[_FULL_ERROR] = previous
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from mlp_lab.runs.render import render
 from mlp_lab.runs.train import Training, fit_alone, resume, train
 from mlp_lab.storage.checkpoints import read_checkpoint
 from mlp_lab.storage.run_folder import RunFolder
-from mlp_lab.sweeps import jobs
+from mlp_lab.sweeps import group_trainer, jobs
 from mlp_lab.sweeps.groups import Job
 
 SMALL = ["experiment=image_hw", "data.image=text", "data.size=16", "data.passes=3",
@@ -173,7 +173,7 @@ def test_a_resumed_run_has_all_progress_images(compose: Callable, tmp_path: Path
 def test_each_member_of_a_stack_has_its_progress_images(
     compose: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "fit_alone", None)  # a failed stack would resume from it
+    monkeypatch.setattr(group_trainer, "fit_alone", None)  # a failed stack would resume from it
     job_overrides = [["optimizer.lr=0.01"], ["optimizer.lr=0.1"]]
     both = [
         Job(compose(*SHORT, "logger=none", *overrides), overrides, tmp_path / str(i))
