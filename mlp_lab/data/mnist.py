@@ -88,7 +88,7 @@ class IdxImages(DataModule):
         if self._md5sums.exists():
             if damaged:
                 raise UserError(f"{self._md5sums}: {', '.join(damaged)} missing or different")
-            log.info("%s: a data set other than the published %s", self.raw, self.dataset.__name__)
+            log.debug("%s: a data set other than the published %s", self.raw, self.dataset.__name__)
             return
         if not damaged:
             return

@@ -143,7 +143,7 @@ def test_correct_files_are_not_downloaded_again(published, tmp_path, monkeypatch
 def test_md5sums_replace_the_published_checksums(tiny_mnist, monkeypatch, caplog):
     """MD5SUMS replaces the published digests; nothing is downloaded."""
     with_sources(monkeypatch, lambda: pytest.fail("fetched"))
-    with caplog.at_level("INFO"):
+    with caplog.at_level("DEBUG"):
         module(tiny_mnist).prepare_data()
     assert "a data set other than the published MNIST" in caplog.text
 
