@@ -1,12 +1,11 @@
 """Types and functions that several test modules use; fixtures are in conftest.py."""
 
-import copy
 import csv
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -15,13 +14,13 @@ from typing import Any, NamedTuple
 import hydra
 import pytest
 import torch
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
 from mlp_lab.config.check import check
-from mlp_lab.config.compose import CONFIG_FOLDER, ROOTS
+from mlp_lab.config.compose import ROOTS, config_loader
+from mlp_lab.config.shared_composition import SharedComposition
 from mlp_lab.lightning import pl
 from mlp_lab.nn.mlp import MLP
 from mlp_lab.nn.schedules import Constant
@@ -52,29 +51,18 @@ class Finished(NamedTuple):
 
 
 def composed(*overrides: str, root: str = "train") -> DictConfig:
-    """Return the checked config of a command.
-
-    Hydra needs a quarter of a second for a composition, which is half the time of a short training.
-    Hence one composition serves all tests that choose the same options; other values are set in a
-    copy of it.
-    """
-    values, choices = [], []
-    for override in overrides:
-        key = override.partition("=")[0]
-        is_choice = key[0] in "+~" or "@" in key or (CONFIG_FOLDER / key).is_dir()
-        (choices if is_choice or key.startswith("hydra") else values).append(override)
-    if any(choice[0] == "~" for choice in choices):  # of a key that may have values
-        values, choices = [], list(overrides)
-    cfg = copy.deepcopy(_options(root, *choices))
-    for override in OverridesParser.create().parse_overrides(values):
-        OmegaConf.update(cfg, override.key_or_group, override.value())
-    return check(cfg, ROOTS[root])
+    """Return the checked config of a command."""
+    return check(_composition(root)(overrides), ROOTS[root])
 
 
 @cache
-def _options(root: str, *choices: str) -> DictConfig:
-    with hydra.initialize_config_dir(version_base="1.3", config_dir=str(CONFIG_FOLDER)):
-        return hydra.compose(root, list(choices))
+def _composition(root: str) -> SharedComposition:
+    def compose(overrides: Sequence[str]) -> DictConfig:
+        with config_loader():
+            return hydra.compose(root, list(overrides))
+
+    with config_loader() as loader:
+        return SharedComposition(compose, loader)
 
 
 def make_task(cls: type[Task], **arguments: Any) -> Task:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
+from itertools import chain
 
 import hydra
 from hydra.core.config_loader import ConfigLoader
@@ -15,6 +15,7 @@ from mlp_lab.config.check import check
 from mlp_lab.config.compose import ROOTS, config_loader
 from mlp_lab.config.schemas.data import is_refit
 from mlp_lab.config.schemas.hydra import Grid, Search, Vectorized
+from mlp_lab.config.shared_composition import SharedComposition
 from mlp_lab.errors import UserError
 from mlp_lab.sweeps.overrides import Axis, grid_axes, last_by_key, text_of
 from mlp_lab.sweeps.plan import Plan
@@ -47,7 +48,7 @@ def plan(overrides: Sequence[str]) -> Plan:
         searches = outline.hydra.sweeper._target_ == Search._target_
         space = search_space(of_jobs) if searches else None
         axes = _axes(outline, of_jobs)
-        configs = [check(cfg, ROOTS["train"]) for cfg in _configs(axes, of_hydra, parser, loader)]
+        configs = [check(cfg, ROOTS["train"]) for cfg in _configs(axes, of_hydra, loader)]
     for cfg in configs:
         _check_job(cfg, searches)
     _check_processes(outline.hydra.launcher.get("processes"), configs[0].threads)
@@ -100,35 +101,17 @@ def _ends(override: Override) -> Axis:
 
 
 def _configs(
-    axes: Sequence[Axis], of_hydra: Sequence[str], parser: OverridesParser, loader: ConfigLoader
+    axes: Sequence[Axis], of_hydra: Sequence[str], loader: ConfigLoader
 ) -> Iterator[DictConfig]:
-    """Yield configs in which each step of each axis occurs at least once.
-
-    Composing takes a tenth of a second. It is necessary only for options, which bring other keys.
-    Values are written into the first config.
-    """
-
-    def composed(steps: Sequence[tuple[str, ...]]) -> DictConfig:
-        return hydra.compose("train", [*of_hydra, *(text for step in steps for text in step)])
-
+    """Yield configs in which each step of each axis occurs at least once."""
+    compose = SharedComposition(
+        lambda overrides: hydra.compose("train", [*of_hydra, *overrides]), loader
+    )
     first = [steps[0] for steps in axes]
-    cfg = composed(first)
-    yield cfg
+    yield compose(list(chain(*first)))
     for place, steps in enumerate(axes):
-        keys = [override.key_or_group for override in parser.parse_overrides(list(steps[0]))]
-        has_options = any(loader.get_group_options(key) for key in keys)
         for step in steps[1:]:
-            if has_options:
-                yield composed([*first[:place], step, *first[place + 1 :]])
-            else:
-                yield _changed(cfg, parser.parse_overrides(list(step)))
-
-
-def _changed(cfg: DictConfig, overrides: Sequence[Override]) -> DictConfig:
-    changed = deepcopy(cfg)
-    for override in overrides:
-        OmegaConf.update(changed, override.key_or_group, override.value())
-    return changed
+            yield compose(list(chain(*first[:place], step, *first[place + 1 :])))
 
 
 def _check_plugins(settings: DictConfig) -> None:

@@ -7,13 +7,16 @@ from importlib.util import find_spec
 from types import ModuleType
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
+from mlp_lab.config.shared_composition import SharedComposition
 from mlp_lab.sweeps.job_runner import JobRunner
+from mlp_lab.sweeps.overrides import text_of
 from mlp_lab.sweeps.search import Search
 from mlp_lab.sweeps.sweeper import PlannedSweeper
 
@@ -33,8 +36,11 @@ class Vectorized(Launcher):
     ) -> None:
         assert isinstance(task_function, JobRunner)
         self.runner = task_function
-        self.loader = hydra_context.config_loader
-        self.config = config
+        loader = hydra_context.config_loader
+        self._parser = OverridesParser.create(loader)
+        self._compose = SharedComposition(
+            lambda overrides: loader.load_sweep_config(config, list(overrides)), loader
+        )
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
@@ -42,10 +48,11 @@ class Vectorized(Launcher):
         """Train jobs, numbered from ``initial_job_idx``; return the value of each."""
         jobs = []
         for number, sweep_overrides in enumerate(job_overrides, initial_job_idx):
-            cfg = self.loader.load_sweep_config(self.config, list(sweep_overrides))
-            overrides = list(cfg.hydra.overrides.task)
+            cfg = self._compose(sweep_overrides)
             with open_dict(cfg):
                 del cfg["hydra"]
+            parsed = self._parser.parse_overrides(list(sweep_overrides))
+            overrides = [text_of(o) for o in parsed if not o.is_hydra_override()]
             jobs.append((number, cfg, overrides))
         values = self.runner.train(jobs, self.processes) if jobs else []
         results = []

@@ -1,0 +1,47 @@
+"""Configs that share a composition equal those that Hydra composes one by one."""
+
+import hydra
+import pytest
+
+from mlp_lab.config.compose import config_loader
+from mlp_lab.config.shared_composition import SharedComposition
+
+JOBS = [
+    ["experiment=mnist_hw4", "optimizer.lr=0.1", "seed=1"],
+    ["experiment=mnist_hw4", "optimizer.lr=1e-2", "seed=null"],
+    ["experiment=mnist_hw4", "optimizer.lr=${network.dropout}", "seed=1"],
+    ["experiment=mnist_hw4", "seed=1", "seed=2", "optimizer.lr=0.3"],
+    ["experiment=mnist_hw4", "optimizer=adam", "optimizer.lr=0.1"],
+    ["experiment=mnist_hw4", "optimizer=adam", "optimizer.lr=0.2"],
+    ["experiment=mnist_hw4", "optimizer=adam", "optimizer.betas=[0.8,0.9]"],
+    ["experiment=mnist_hw4", "optimizer=adam", "optimizer={lr:0.2}"],
+    ["experiment=mnist_hw4", "optimizer=adam", "optimizer={eps:0.2}"],
+    ["experiment=mnist_hw4", "+callbacks.early_stopping.patience=1", "seed=4"],
+    ["experiment=mnist_hw4", "callbacks=none", "name='a, b'"],
+    ["experiment=mnist_hw4", "callbacks=none", "name=b"],
+    ["experiment=points_mlp", "callbacks=none", "name=b"],
+    ["name=b"],
+    ["++network.width=3"],
+    ["++network.width=5"],
+]
+
+
+def test_configs_equal_hydras() -> None:
+    composed = []
+
+    def compose(overrides):
+        composed.append(overrides)
+        return hydra.compose("train", list(overrides))
+
+    with config_loader() as loader:
+        shared = SharedComposition(compose, loader)
+        for overrides in [*JOBS, *reversed(JOBS)]:
+            assert shared(overrides) == hydra.compose("train", list(overrides)), overrides
+    assert len(composed) == len(JOBS) - 4
+
+
+def test_errors_are_hydras() -> None:
+    with config_loader() as loader:
+        shared = SharedComposition(lambda o: hydra.compose("train", list(o)), loader)
+        with pytest.raises(hydra.errors.ConfigCompositionException, match="Could not override"):
+            shared(["optimizer.lrr=1"])
