@@ -18,7 +18,7 @@ def test_every_preset_runs(name: str, compose: Callable, tiny_mnist: Path, tmp_p
     overrides = [f"experiment={name}", "trainer.max_epochs=1", f"logs='{tmp_path}'"]
     data = compose(*overrides).data
     if "root" in data:
-        overrides += [f"data.root='{tiny_mnist}'"]
+        overrides += [f"data.root='{tiny_mnist}'", "data.train_size=100"]
     if "image" in data:
         overrides += ["data.size=16", "data.passes=2"]
     result = train(compose(*overrides, "trainer.accelerator=cpu"), overrides)
