@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from matplotlib.figure import Figure
 from omegaconf import DictConfig
 from torch import Tensor
 
@@ -14,9 +15,10 @@ from mlp_lab.benchmark.timing import median, ratios, spread, time_in_turn, timed
 from mlp_lab.config.compose import compose
 from mlp_lab.errors import UserError
 from mlp_lab.figures import image_grid
+from mlp_lab.figures.rendering import save_figures
 from mlp_lab.formatting import markdown
 from mlp_lab.runs.build import build
-from mlp_lab.storage.files import write_png
+from mlp_lab.storage.files import write_whole
 
 PRESETS = ("mnist_simard", "mnist_fast")
 _MINIBATCHES = {"mlp_lab": 20, "kornia": 5, "torchvision": 1}  # per round
@@ -50,7 +52,8 @@ def _rows(preset: str, rounds: int, images: Tensor, folder: Path) -> list[list[s
     packages = {"mlp_lab": of_mlp_lab, "kornia": of_kornia, "torchvision": of_torchvision}
     side = images.shape[2]
     distortions = {name: make(cfg.augmentation, side) for name, make in packages.items()}
-    _draw(folder / f"{preset}.png", distortions, images[0])
+    drawing = {preset: partial(_draw, distortions, images[0])}
+    save_figures(drawing, lambda name, png: write_whole(folder / f"{name}.png", png))
     minibatch = images[: cfg.data.batch_size]
     runs = {
         name: timed(partial(distort, minibatch), _MINIBATCHES[name])
@@ -132,8 +135,8 @@ def _affine(node: DictConfig, side: int) -> dict[str, Any]:
     }
 
 
-def _draw(path: Path, distortions: dict[str, Distortion], image: Tensor) -> None:
-    """Write a figure with one row per package: the image, then distorted copies of it."""
+def _draw(distortions: dict[str, Distortion], image: Tensor) -> Figure:
+    """Return a figure with one row per package: the image, then distorted copies of it."""
     torch.manual_seed(0)
     originals = image.expand(_VARIANTS, *image.shape)
     rows = [torch.cat([image[None], distort(originals)]) for distort in distortions.values()]
@@ -141,4 +144,4 @@ def _draw(path: Path, distortions: dict[str, Distortion], image: Tensor) -> None
     for name in distortions:
         captions += ["original", name, *[""] * (_VARIANTS - 1)]
     images = torch.cat(rows).squeeze(1).numpy()
-    write_png(path, image_grid.image_grid(images, captions, columns=_VARIANTS + 1))
+    return image_grid.image_grid(images, captions, columns=_VARIANTS + 1)

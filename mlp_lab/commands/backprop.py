@@ -3,8 +3,10 @@
 from omegaconf import DictConfig
 
 from mlp_lab.commands.application import run_application
+from mlp_lab.commands.process import entry_point
 
 
+@entry_point
 def backprop() -> None:
     """Run the command line of ``backprop``."""
     run_application("backprop", _backprop)

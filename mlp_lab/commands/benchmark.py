@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mlp_lab.commands.application import CommandParser, run_command
+from mlp_lab.commands.process import entry_point
 from mlp_lab.runs.threads import processes_for, set_threads, threads_from_environment
 
 _SUBJECTS = {
@@ -18,6 +19,7 @@ _SUBJECTS = {
 }
 
 
+@entry_point
 def benchmark() -> None:
     """Run the command line of ``benchmark``."""
     parser = CommandParser(

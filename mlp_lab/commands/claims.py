@@ -4,11 +4,13 @@ from argparse import Namespace
 from pathlib import Path
 
 from mlp_lab.commands.application import CommandParser, run_command
+from mlp_lab.commands.process import entry_point
 from mlp_lab.course.claims.topics import TOPICS, check_names
 from mlp_lab.errors import UserError
 from mlp_lab.runs.threads import set_threads
 
 
+@entry_point
 def claims() -> None:
     """Run the command line of ``claims``."""
     parser = CommandParser(

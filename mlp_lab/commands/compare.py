@@ -3,9 +3,11 @@
 from argparse import Namespace
 
 from mlp_lab.commands.application import CommandParser, run_command
+from mlp_lab.commands.process import entry_point
 from mlp_lab.config.names import MODES
 
 
+@entry_point
 def compare() -> None:
     """Run the command line of ``compare``."""
     parser = CommandParser(

@@ -3,9 +3,11 @@
 from omegaconf import DictConfig
 
 from mlp_lab.commands.application import run_application
+from mlp_lab.commands.process import entry_point
 from mlp_lab.runs.threads import set_threads
 
 
+@entry_point
 def evaluate() -> None:
     """Run the command line of ``evaluate``."""
     run_application("evaluate", _evaluate)

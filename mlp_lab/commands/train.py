@@ -15,12 +15,14 @@ from mlp_lab.commands.application import (
     parse_overrides,
     run_application,
 )
+from mlp_lab.commands.process import entry_point
 from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
 from mlp_lab.runs.threads import set_threads
 from mlp_lab.storage.results import Status
 
 
+@entry_point
 def train() -> None:
     """Run the command line of ``train``."""
     args = parse_arguments()

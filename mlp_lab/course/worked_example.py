@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from mlp_lab.config.schemas.backprop import NUMBER
 from mlp_lab.course.lecture_networks import EXAMPLES, Example
 from mlp_lab.errors import UserError
 from mlp_lab.figures import network_graph
+from mlp_lab.figures.rendering import save_figures
 from mlp_lab.formatting import table
 from mlp_lab.nn.scalar_backpropagation import (
     Gradients,
@@ -23,7 +25,7 @@ from mlp_lab.nn.scalar_backpropagation import (
     gradients_by_dynamic_programming,
     gradients_by_paths,
 )
-from mlp_lab.storage.files import csv_text, write_png, write_whole
+from mlp_lab.storage.files import csv_text, write_whole
 from mlp_lab.storage.log import console
 from mlp_lab.storage.run_folder import new_folder
 from mlp_lab.storage.tensorboard import write_event_file
@@ -67,9 +69,10 @@ def run_worked_example(cfg: DictConfig) -> dict[str, Gradients]:
     text = table(header, [[name, *map("{:.6g}".format, values)] for name, *values in rows])
     folder = new_folder(Path(cfg.logs) / "backprop" / cfg.example)
     write_whole(folder / "gradients.csv", csv_text([header, *rows]).encode())
-    drawing = write_png(folder / "network.png", draw(example, cfg.example))
-    write_event_file(folder, text, {"network": drawing})
     with console(None):
+        drawing = {"network": partial(draw, example, cfg.example)}
+        figures = save_figures(drawing, lambda name, png: write_whole(folder / f"{name}.png", png))
+        write_event_file(folder, text, figures)
         log.info("%s\n", text)
         log.info("folder: %s (network.png, gradients.csv)", folder)
     return results

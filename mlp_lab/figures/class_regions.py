@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+
+from mlp_lab.figures.rendering import legend_label
 
 _COLOURS = [to_rgb(f"tab:{name}") for name in ("blue", "orange", "green", "red", "purple")]
 _COLOURS += [to_rgb(f"tab:{name}") for name in ("brown", "pink", "grey", "olive", "cyan")]
@@ -65,13 +66,6 @@ def decision_regions(points: ScatterPoints, panels: Sequence[NetworkRegions]) ->
     return figure
 
 
-def rgb_pixels(figure: Figure) -> np.ndarray:
-    """Render a figure and return its pixels, uint8 ``[height, width, 3]``."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
-
-
 def _draw(panel: Axes, points: ScatterPoints, regions: NetworkRegions) -> None:
     colours = np.array([_COLOURS[i % len(_COLOURS)] for i in range(len(points.class_names))])
     light = _WHITE + (1 - _WHITE) * colours
@@ -84,7 +78,7 @@ def _draw(panel: Axes, points: ScatterPoints, regions: NetworkRegions) -> None:
         members = points.coordinates[points.classes == number]
         panel.scatter(
             members[:, 0], members[:, 1],
-            s=14, marker=_MARKERS[number % len(_MARKERS)], label=name, zorder=3,
+            s=14, marker=_MARKERS[number % len(_MARKERS)], label=legend_label(name), zorder=3,
             color=colours[number], edgecolors="white", linewidths=0.3,
         )  # fmt: skip
     wrong = points.coordinates[regions.wrong]

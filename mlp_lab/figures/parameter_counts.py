@@ -8,6 +8,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
 from mlp_lab.config.metrics import get_metric
 from mlp_lab.figures.axes import format_ticks
+from mlp_lab.figures.rendering import legend_label
 
 # Number of parameters, mean and standard deviation of a metric over several runs (nan for a single
 # run), and name of the network.
@@ -27,10 +28,11 @@ def metric_by_parameters(
     """
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     panel = figure.subplots()
-    for label, points in lines.items():
+    for text, points in lines.items():
+        label = legend_label(text) or None
         sizes, means, spreads, names = zip(*points, strict=True)
         known = None if all(map(math.isnan, spreads)) else spreads
-        bars = panel.errorbar(sizes, means, known, marker="o", capsize=3, label=label or None)
+        bars = panel.errorbar(sizes, means, known, marker="o", capsize=3, label=label)
         for size, mean, name in zip(sizes, means, names, strict=True):
             panel.annotate(
                 name, (size, mean), (4, 4), textcoords="offset points", fontsize=8,

@@ -19,7 +19,7 @@ def parity_units(bits: Sequence[int], units: Sequence[int]) -> Figure:
     """
     figure = Figure(figsize=(6, 4), layout="constrained")
     panel = figure.subplots()
-    panel.plot(bits, [2 ** (n - 1) for n in bits], color="grey", label="$2^{n-1}$")
+    panel.plot(bits, [2 ** (n - 1) for n in bits], color="grey", label="2ⁿ⁻¹")
     panel.plot(bits, units, "o", color="tab:blue", label="constructed: one unit per true row")
     _format_axes(panel, "hidden units for the parity of n bits")
     return figure

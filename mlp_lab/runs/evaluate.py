@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from mlp_lab.config.metrics import get_metric
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
+from mlp_lab.figures.rendering import Draw, save_figures
 from mlp_lab.formatting import markdown, table
 from mlp_lab.nn.probes import linear_layers
 from mlp_lab.runs.build import build_task
@@ -119,15 +120,18 @@ def _temperature(data: DataModule, task: Task) -> float:
 def _report(run: RunFolder, name: str, diagnostics: Sequence[Diagnostic]) -> None:
     """Print diagnostics; write ``<name>_*.csv``, ``figures/<name>_*.png`` and an event file."""
     run.remove_figures(f"{name}_errors_*")
-    texts, figures = [], {}
+    texts: list[str] = []
+    drawings: dict[str, Draw] = {}
     for diagnostic in diagnostics:
         columns = list(diagnostic.rows[0])
         cells = [[_cell(column, row[column]) for column in columns] for row in diagnostic.rows]
         log.info("%s\n", table(columns, cells))
         texts.append(markdown(columns, cells))
         run.write_table(f"{name}_{diagnostic.name}", columns, diagnostic.rows)
-        for figure, draw in diagnostic.figures.items():
-            figures[figure] = run.save_figure(f"{name}_{figure}", draw())
+        drawings |= diagnostic.figures
+    figures = save_figures(
+        drawings, lambda figure, content: run.save_figure(f"{name}_{figure}", content)
+    )
     write_event_file(run.folder, "\n\n".join(texts), figures, name)
     log.info("figures: %s", run.folder / "figures" / f"{name}_*.png")
 

@@ -20,6 +20,7 @@ from mlp_lab.nn.probes import count_parameters, describe
 from mlp_lab.runs import report
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
+from mlp_lab.runs.callbacks.figure_callback import FigureCallback
 from mlp_lab.runs.evaluate import assess
 from mlp_lab.runs.logger import TensorBoard
 from mlp_lab.runs.threads import busy_hint
@@ -151,6 +152,12 @@ class Training:
             log.info("%s", report.outcome(result))
         return result
 
+    def draw_figures(self) -> None:
+        """Draw the figures that callbacks have prepared. A failure is reported in the log."""
+        for callback in callbacks_of(self.trainer):
+            if isinstance(callback, FigureCallback):
+                callback.draw()
+
     def close(self) -> None:
         """Close the event file."""
         if isinstance(self.trainer.logger, TensorBoard):
@@ -208,8 +215,11 @@ def fit_alone(training: Training, *, test: bool, terminal: bool = True) -> Resul
         if hint := busy_hint():
             log.info("%s", hint)
         start = time.perf_counter()
-        status, reason = fit(trainer, training.task, training.data, training.checkpoint)
-        return training.finish(status, reason, time.perf_counter() - start, test=test)
+        try:
+            status, reason = fit(trainer, training.task, training.data, training.checkpoint)
+            return training.finish(status, reason, time.perf_counter() - start, test=test)
+        finally:
+            training.draw_figures()
 
 
 def fit(

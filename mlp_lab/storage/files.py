@@ -8,12 +8,9 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlp_lab.errors import UserError
-
-if TYPE_CHECKING:  # importing matplotlib takes time, and most files are not figures
-    from matplotlib.figure import Figure
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -43,14 +40,6 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text())
     except ValueError as error:
         raise UserError(f"{path}: damaged: {error}") from error
-
-
-def write_png(path: Path, figure: "Figure") -> bytes:
-    """Write a figure as a PNG file; return the content, since drawing it again takes time."""
-    png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=120)
-    write_whole(path, png.getvalue())
-    return png.getvalue()
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:

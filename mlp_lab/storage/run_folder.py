@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import filelock
 import yaml
@@ -24,12 +24,9 @@ from mlp_lab import __version__
 from mlp_lab.config.check import check
 from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
-from mlp_lab.storage.files import csv_text, json_text, read_json, write_png, write_whole
+from mlp_lab.storage.files import csv_text, json_text, read_json, write_whole
 from mlp_lab.storage.migration import CONFIG_VERSION, migrate, migrate_overrides
 from mlp_lab.storage.results import Evaluation, Result
-
-if TYPE_CHECKING:  # importing matplotlib takes time, and most commands draw nothing
-    from matplotlib.figure import Figure
 
 _PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy")
 # libyaml, if PyYAML was built with it: a comparison reads hundreds of configs.
@@ -202,9 +199,9 @@ class RunFolder:
                 raise UserError(f"{path}: damaged: {error}") from error
         return rows
 
-    def save_figure(self, name: str, figure: "Figure") -> bytes:
-        """Write ``figures/<name>.png``; return its content."""
-        return write_png(self.folder / "figures" / f"{name}.png", figure)
+    def save_figure(self, name: str, content: bytes) -> None:
+        """Write ``figures/<name>.png``."""
+        write_whole(self.folder / "figures" / f"{name}.png", content)
 
     def remove_figures(self, pattern: str) -> None:
         """Remove ``figures/<pattern>.png``, since new figures may not overwrite all of them."""

@@ -172,6 +172,8 @@ def _finish(training: Training, status: Status, reason: str | None, seconds: flo
             return training.finish(status, reason, seconds)
         except Exception as error:
             return failed_result(training.run, training.cfg, error)
+        finally:
+            training.draw_figures()
 
 
 def failed_result(run: RunFolder, cfg: DictConfig, error: Exception) -> Result:

@@ -165,7 +165,7 @@ def test_a_sweep_draws_the_error_by_number_of_parameters(compose: Callable, tmp_
     comparison = Comparison(find_runs([str(tmp_path)]), "largest_error")
     drawn = draw(comparison)
     assert "largest_error_against_network.width" in drawn
-    panel = drawn["largest_error_against_parameters"].axes[0]
+    panel = drawn["largest_error_against_parameters"]().axes[0]
     expected = {
         f"depth={depth}": sorted(
             (job.run.result.parameters, job.best["largest_error/validation"])

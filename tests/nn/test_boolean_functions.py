@@ -105,7 +105,7 @@ def test_claims_hold_and_could_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     results = list(claims.claims())
     assert [claim.holds for claim in results] == [True] * 4
     [figure] = results[-1].figures.values()
-    closed_form, measured = figure.axes[0].lines
+    closed_form, measured = figure().axes[0].lines
     assert closed_form.get_xydata().tolist() == [[n, 2 ** (n - 1)] for n in range(2, 11)]
     assert measured.get_xydata().tolist() == closed_form.get_xydata().tolist()
 
@@ -202,7 +202,7 @@ def test_needs_are_the_fewest_units_for_one_seed_and_for_all_seeds(swept: Callab
     assert [len(row) for row in rows] == [len(header)] * 2
     assert rows == [["2", "2", "2", "8", "25", "25"], ["3", "4", "8", "-", "-", "-"]]
     assert "| 3 | 4 | 8 | - | - | - |" in single_spaced(summary.as_markdown(comparison))
-    units, steps = draw(comparison)["units_and_steps"].axes
+    units, steps = draw(comparison)["units_and_steps"]().axes
     drawn = [line.get_xydata().tolist() for line in (*units.lines, *steps.lines)]
     assert drawn == [[[2, 2], [3, 4]], [[2, 8]], [[2, 2], [3, 8]], [[2, 25]], [[2, 25]]]
 

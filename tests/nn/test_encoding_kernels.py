@@ -132,8 +132,8 @@ def test_a_run_draws_its_encoding(
 ) -> None:  # fmt: skip
     drawn = {}
 
-    def keep(trainer: object, name: str, figure: object) -> None:
-        drawn[name] = figure
+    def keep(trainer: object, name: str, figure: Callable) -> None:
+        drawn[name] = figure()
 
     monkeypatch.setattr("mlp_lab.runs.callbacks.encoding_features.log_figure", keep)
     overrides = ["data.image=text", "data.size=8", "data.passes=1", "trainer.max_epochs=1",

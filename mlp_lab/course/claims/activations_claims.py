@@ -1,6 +1,7 @@
 """Claims on the derivatives of the activation functions: closed forms against autograd."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -32,7 +33,7 @@ def claims() -> Iterator[Claim]:
     x = torch.linspace(-5, 5, 1000, dtype=torch.float64)  # even number: excludes the kinks at 0
     curves = {name: _value_and_derivative(name, x) for name in ACTIVATIONS}
     arrays = {name: (f.numpy(), slope.numpy()) for name, (f, slope) in curves.items()}
-    figures = {"activations": activation_curves.activation_curves(x.numpy(), arrays)}
+    figures = {"activations": partial(activation_curves.activation_curves, x.numpy(), arrays)}
     for name, source in _SOURCES.items():
         f, slope = curves[name]
         difference = float((derivative(name, x, f) - slope).abs().max())

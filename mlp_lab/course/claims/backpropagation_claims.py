@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from random import Random
 
 import torch
@@ -93,7 +94,8 @@ def _cost() -> Claim:
             expected = [closed_form(width, depth) for depth in depths]
             series[label] = OperationCounts(label, depths, counted, expected)
     paths, dynamic = series["sum over paths, width 2"], series["dynamic programming, width 2"]
-    figure = operation_counts([*series.values()], "number of hidden layers", "multiplications")
+    counts_of = [*series.values()]
+    figure = partial(operation_counts, counts_of, "number of hidden layers", "multiplications")
     return Claim(
         "the cost grows exponentially with depth by paths, linearly by dynamic programming",
         SOURCE,

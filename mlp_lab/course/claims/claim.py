@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # --help and wrong topic names must not import the plotting library
-    from matplotlib.figure import Figure
+    from mlp_lab.figures.rendering import Draw
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Claim:
         expected: result that the claim predicts.
         measured: result of the measurement.
         holds: whether the measured result agrees with the expected one.
-        figures: figures for the claim, by file name without suffix.
+        figures: functions that draw figures for the claim, by file name without suffix.
     """
 
     text: str
@@ -26,4 +26,4 @@ class Claim:
     expected: str
     measured: str
     holds: bool
-    figures: "Mapping[str, Figure]" = field(default_factory=dict)
+    figures: "Mapping[str, Draw]" = field(default_factory=dict)

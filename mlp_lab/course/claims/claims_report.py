@@ -1,12 +1,13 @@
 """Report of the claims: tables and figures on the terminal, on disk and in TensorBoard."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mlp_lab.course.claims.claim import Claim
 from mlp_lab.course.claims.topics import check_topic
+from mlp_lab.figures.rendering import save_figures
 from mlp_lab.formatting import markdown, table
-from mlp_lab.storage.files import write_png, write_whole
+from mlp_lab.storage.files import write_whole
 from mlp_lab.storage.tensorboard import write_event_file
 
 
@@ -35,15 +36,10 @@ def report(topics: Sequence[str], folder: Path) -> bool:
         all_claims += claims
     text = "\n".join(sections)
     write_whole(folder / "claims.md", text.encode())
-    write_event_file(folder, text, _save_figures(all_claims, folder / "figures"))
+    drawings = {name: draw for claim in all_claims for name, draw in claim.figures.items()}
+    figures = save_figures(
+        drawings, lambda name, png: write_whole(folder / "figures" / f"{name}.png", png)
+    )
+    write_event_file(folder, text, figures)
     print(f"written: {folder / 'claims.md'}, {folder / 'figures'}")
     return all(claim.holds for claim in all_claims)
-
-
-def _save_figures(claims: Iterable[Claim], folder: Path) -> dict[str, bytes]:
-    """Write all figures as PNG files and return the contents of the files by figure name."""
-    return {
-        name: write_png(folder / f"{name}.png", figure)
-        for claim in claims
-        for name, figure in claim.figures.items()
-    }

@@ -1,6 +1,7 @@
 """Claims on stacked linear layers: they are equal to one linear layer and cannot learn XOR."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -73,7 +74,8 @@ def _xor_with_identity_mlps() -> Claim:
             if wrong == 1 and depth % 4 == 0:
                 single = collapse(network)
                 lines[f"depth {depth}"] = single.weight[0].numpy(), float(single.bias)
-    figure = linear_boundaries.linear_boundaries(_CORNERS.numpy(), _CLASSES.numpy(), lines)
+    points = _CORNERS.numpy(), _CLASSES.numpy()
+    figure = partial(linear_boundaries.linear_boundaries, *points, lines)
     return Claim(
         text="XOR: an identity MLP of any depth misclassifies at least one corner",
         source="lecture, activations",

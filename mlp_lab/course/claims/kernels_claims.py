@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from matplotlib.figure import Figure
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from mlp_lab.course.claims.claim import Claim
 from mlp_lab.figures import kernel_maps
+from mlp_lab.figures.rendering import Draw
 from mlp_lab.nn.encoding_kernels import kernel, kernel_by_distance, kernel_map
 from mlp_lab.nn.encodings import Basic, FourierFeatures, Gaussian, Identity, Positional
 
@@ -32,7 +34,7 @@ def claims() -> Iterator[Claim]:
     positional = Positional(2, frequencies=_FREQUENCIES, scale=_SCALE, spacing="log")
     fourier = {"basic": Basic(2), f"positional, S = {_SCALE:g}": positional.double(), **gaussian}
     encodings = {"identity": Identity(2), **{name: e.double() for name, e in fourier.items()}}
-    figures = {"kernels": _draw(encodings)}
+    figures: dict[str, Draw] = {"kernels": partial(_draw, encodings)}
     for name, encoding in fourier.items():
         yield _closed_form(name, encoding, figures)
         figures = {}  # the first claim has the figure
@@ -41,7 +43,7 @@ def claims() -> Iterator[Claim]:
         yield _expectation(sigma)
 
 
-def _closed_form(name: str, encoding: FourierFeatures, figures: dict[str, Figure]) -> Claim:
+def _closed_form(name: str, encoding: FourierFeatures, figures: dict[str, Draw]) -> Claim:
     """Compare gamma(x) . gamma(y) with the sum of cosines for random pairs of points."""
     x, y = torch.rand(2, 1000, 2, dtype=torch.float64)
     products = (encoding(x) * encoding(y)).sum(1)

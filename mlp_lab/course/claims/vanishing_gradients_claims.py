@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -39,7 +40,7 @@ def claims() -> Iterator[Claim]:
         network = _network(activation, initialization)
         factor = math.sqrt(slope * variance)
         errors[f"{activation}, {initialization}"] = _error_norms(network), factor
-    figures = {"errors_by_layer": layer_profiles.errors_by_layer(errors)}
+    figures = {"errors_by_layer": partial(layer_profiles.errors_by_layer, errors)}
     for label, (norms, expected) in errors.items():
         measured = (norms[0] / norms[-1]) ** (1 / (len(norms) - 1))
         yield Claim(

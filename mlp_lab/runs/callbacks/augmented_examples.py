@@ -1,5 +1,7 @@
 """Draw augmented copies of a training example."""
 
+from functools import partial
+
 import torch
 
 from mlp_lab.data.attached import data_of
@@ -34,5 +36,6 @@ class AugmentedExamples(pl.callbacks.Callback):
         images = data.images(torch.cat([original, copies]))
         assert images is not None  # only images have an augmentation
         captions = ["original", *[""] * self.count]
-        figure = image_grid.image_grid(images.float().cpu().numpy(), captions, columns=7)
+        pixels = images.float().cpu().numpy()
+        figure = partial(image_grid.image_grid, pixels, captions, columns=7)
         log_figure(trainer, "variants", figure)

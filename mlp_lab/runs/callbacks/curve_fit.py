@@ -1,5 +1,7 @@
 """Draw the fit of a curve."""
 
+from functools import partial
+
 import torch
 
 from mlp_lab.data.attached import training_loader, validation_loader
@@ -8,7 +10,7 @@ from mlp_lab.figures import fitted_curve
 from mlp_lab.lightning import pl
 from mlp_lab.runs.callbacks.access import task_of
 from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
-from mlp_lab.runs.callbacks.figure_callback import FigureCallback
+from mlp_lab.runs.callbacks.figure_callback import Drawings, FigureCallback
 from mlp_lab.runs.callbacks.log_figure import log_figure
 
 
@@ -29,12 +31,13 @@ class CurveFit(FigureCallback):
             )
 
     @torch.no_grad()
-    def draw(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    def prepare(self, trainer: pl.Trainer, task: pl.LightningModule) -> Drawings:
         if not EpochCheckpoint.of(trainer).history:
-            return
-        task = task_of(module)
+            return []
+        network = task_of(task)
         points, curve = training_loader(trainer).tensors, validation_loader(trainer).tensors
-        task.eval()
-        columns = [*points, *curve, task.predictions(task.evaluated(curve[0]))]
+        network.eval()
+        columns = [*points, *curve, network.predictions(network.evaluated(curve[0]))]
         px, py, x, y, fit = (column[:, 0].float().cpu().numpy() for column in columns)
-        log_figure(trainer, "curve_fit", fitted_curve.fitted_curve((px, py), (x, y), fit))
+        figure = partial(fitted_curve.fitted_curve, (px, py), (x, y), fit)
+        return [partial(log_figure, trainer, "curve_fit", figure)]

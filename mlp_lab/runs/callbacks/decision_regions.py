@@ -3,6 +3,7 @@
 import math
 import zlib
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from mlp_lab.figures import class_regions
 from mlp_lab.lightning import pl
 from mlp_lab.runs.callbacks.access import task_of
 from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
-from mlp_lab.runs.callbacks.figure_callback import FigureCallback
+from mlp_lab.runs.callbacks.figure_callback import Drawings, FigureCallback
 from mlp_lab.runs.callbacks.log_figure import log_animation, log_figure
 from mlp_lab.tasks.base import Task
 
@@ -68,9 +69,9 @@ class DecisionRegions(FigureCallback):
         wrong = task.predictions(network(x)) != y
         self.recorded[epoch] = _compressed(classes.to(torch.int16)), _compressed(wrong)
 
-    def draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+    def prepare(self, trainer: pl.Trainer, task: pl.LightningModule) -> Drawings:
         if not self.recorded:
-            return
+            return []
         points = _points(trainer, task_of(task))
         panels = []
         for epoch, (classes, wrong) in self.recorded.items():
@@ -80,13 +81,16 @@ class DecisionRegions(FigureCallback):
             grid = np.frombuffer(zlib.decompress(classes), np.int16).reshape(_SIDE, _SIDE)
             panels.append(class_regions.NetworkRegions(title, grid, errors))
         spread = np.unique(np.linspace(0, len(panels) - 1, _PANELS).round().astype(int))
-        figure = class_regions.decision_regions(points, [panels[place] for place in spread])
-        log_figure(trainer, "decision_regions", figure)
-        frames = [
-            class_regions.rgb_pixels(class_regions.decision_regions(points, [panel]))
-            for panel in panels
+        some = [panels[place] for place in spread]
+        figure = partial(class_regions.decision_regions, points, some)
+        frames = {
+            epoch: partial(class_regions.decision_regions, points, [panel])
+            for epoch, panel in zip(self.recorded, panels, strict=True)
+        }
+        return [
+            partial(log_figure, trainer, "decision_regions", figure),
+            partial(log_animation, trainer, "decision_regions", frames),
         ]
-        log_animation(trainer, "decision_regions", dict(zip(self.recorded, frames, strict=True)))
 
 
 def _square(x: Tensor) -> tuple[Tensor, float]:

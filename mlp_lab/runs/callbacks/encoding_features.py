@@ -1,16 +1,19 @@
 """Draw the features and the kernel of an encoding of image coordinates."""
 
+from functools import partial
+
 import torch
 from torch import nn
 
 from mlp_lab.data.attached import data_of
 from mlp_lab.data.image import axis, grid
 from mlp_lab.figures import feature_maps, kernel_maps
+from mlp_lab.figures.rendering import Draw
 from mlp_lab.lightning import pl
 from mlp_lab.nn.encoding_kernels import kernel_by_distance, kernel_map
 from mlp_lab.nn.encodings import FourierFeatures
 from mlp_lab.runs.callbacks.access import task_of
-from mlp_lab.runs.callbacks.figure_callback import FigureCallback
+from mlp_lab.runs.callbacks.figure_callback import Drawings, FigureCallback
 from mlp_lab.runs.callbacks.log_figure import log_figure
 
 _SIDE = 128  # grid points along each side of the unit square
@@ -27,12 +30,12 @@ class EncodingFeatures(FigureCallback):
     """
 
     @torch.no_grad()
-    def draw(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        data, encoding = data_of(trainer), task_of(module).encoding
+    def prepare(self, trainer: pl.Trainer, task: pl.LightningModule) -> Drawings:
+        data, encoding = data_of(trainer), task_of(task).encoding
         if data.target_size is None or data.nyquist is None:
-            return
+            return []
         like = next(iter(encoding.state_dict().values()), torch.empty(0))
-        self._draw_features(trainer, encoding, like)
+        features = _features(encoding, like)
         centre, distances = torch.full((2,), 0.5).to(like), torch.logspace(-3, -0.3, 150).to(like)
         name = type(encoding).__name__.lower()
         square = kernel_map(encoding, centre, _SIDE + 1)
@@ -42,16 +45,21 @@ class EncodingFeatures(FigureCallback):
         )
         marks = {"neighbouring\ntraining pixels": 0.5 / data.nyquist}
         maps = {name: square.float().cpu().numpy()}
-        log_figure(trainer, "kernel", kernel_maps.kernel_maps(maps, {name: line}, marks))
+        kernels = partial(kernel_maps.kernel_maps, maps, {name: line}, marks)
+        return [
+            partial(log_figure, trainer, "features", features),
+            partial(log_figure, trainer, "kernel", kernels),
+        ]
 
-    def _draw_features(self, trainer: pl.Trainer, encoding: nn.Module, like: torch.Tensor) -> None:
-        along = axis(_SIDE)
-        values = encoding(grid(along, along).to(like)).T.float().cpu()
-        count = min(_MAX_FEATURES, len(values))
-        drawn = torch.linspace(0, len(values) - 1, count).round().int().tolist()
-        images = values[drawn].view(-1, _SIDE, _SIDE).numpy()
-        captions = [_caption(encoding, feature) for feature in drawn]
-        log_figure(trainer, "features", feature_maps.feature_maps(images, captions))
+
+def _features(encoding: nn.Module, like: torch.Tensor) -> Draw:
+    along = axis(_SIDE)
+    values = encoding(grid(along, along).to(like)).T.float().cpu()
+    count = min(_MAX_FEATURES, len(values))
+    drawn = torch.linspace(0, len(values) - 1, count).round().int().tolist()
+    images = values[drawn].view(-1, _SIDE, _SIDE).numpy()
+    captions = [_caption(encoding, feature) for feature in drawn]
+    return partial(feature_maps.feature_maps, images, captions)
 
 
 def _caption(encoding: nn.Module, feature: int) -> str:

@@ -1,17 +1,18 @@
 """Draw the weights of the first layer."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from torch import nn
 
 from mlp_lab.data.attached import data_of
 from mlp_lab.figures import training_curves, weight_images
+from mlp_lab.figures.rendering import Draw
 from mlp_lab.lightning import pl
 from mlp_lab.nn.probes import linear_layers
 from mlp_lab.runs.callbacks.access import task_of
-from mlp_lab.runs.callbacks.figure_callback import FigureCallback
+from mlp_lab.runs.callbacks.figure_callback import Drawings, FigureCallback
 from mlp_lab.runs.callbacks.log_figure import log_figure
 
 _MAX_WEIGHTS = 12  # curves that are easy to distinguish
@@ -47,16 +48,19 @@ class FirstLayerWeights(FigureCallback):
             outputs = zip(layer.weight.tolist(), layer.bias.tolist(), strict=True)
             self.history.append([value for weights, bias in outputs for value in (*weights, bias)])
 
-    def draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+    def prepare(self, trainer: pl.Trainer, task: pl.LightningModule) -> Drawings:
         side = data_of(trainer).image_side
         if side is not None:
-            weight = linear_layers(task_of(task).evaluated)[0].weight.detach()
+            weight = linear_layers(task_of(task).evaluated)[0].weight.detach().clone()
             images = weight.view(len(weight), side, side).float().cpu().numpy()
-            log_figure(trainer, "weights", weight_images.weight_images(images))
+            figure: Draw = partial(weight_images.weight_images, images)
         elif self.history:
-            log_figure(trainer, "weights", self._curves(task))
+            figure = self._curves(task)
+        else:
+            return []
+        return [partial(log_figure, trainer, "weights", figure)]
 
-    def _curves(self, task: pl.LightningModule) -> Figure:
+    def _curves(self, task: pl.LightningModule) -> Draw:
         layer = _only_layer(task)
         assert layer is not None
         weights = [*(f"w{i + 1}" for i in range(layer.in_features)), "bias"]
@@ -66,7 +70,7 @@ class FirstLayerWeights(FigureCallback):
             for output in range(layer.out_features)
             for name in weights
         ]
-        return training_curves.weight_curves(np.array(self.history), names)
+        return partial(training_curves.weight_curves, np.array(self.history), names)
 
 
 def _only_layer(task: pl.LightningModule) -> nn.Linear | None:

@@ -1,5 +1,7 @@
 """Save the image that a network represents while it is trained."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,12 +12,13 @@ from mlp_lab.config.names import EPOCH_SPLITS
 from mlp_lab.data.attached import data_of
 from mlp_lab.errors import UserError
 from mlp_lab.figures import frequency_plots, reconstruction
+from mlp_lab.figures.rendering import failure_logged
 from mlp_lab.images.codecs import encode_gif, encode_png, read_png, to_uint8
 from mlp_lab.images.similarity import SMALLEST, psnr, ssim
 from mlp_lab.images.spectra import spectrum
 from mlp_lab.lightning import pl
 from mlp_lab.runs.callbacks.access import task_of, tensorboard_of
-from mlp_lab.runs.callbacks.figure_callback import FigureCallback
+from mlp_lab.runs.callbacks.figure_callback import Drawings, FigureCallback
 from mlp_lab.runs.callbacks.log_figure import log_figure
 from mlp_lab.runs.render import render
 from mlp_lab.storage.files import write_whole
@@ -100,25 +103,32 @@ class ImageProgress(FigureCallback):
             tensorboard.log_metrics(at | scalars)
             tensorboard.log_picture("picture", content, epoch)
 
-    def draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+    def prepare(self, trainer: pl.Trainer, task: pl.LightningModule) -> Drawings:
         if not self.rows:
-            return
+            return []
         run = RunFolder(trainer.default_root_dir)
         images = [read_png(run.picture(int(row["epoch"]))) for row in self.rows]
-        run.save_animation("pictures", encode_gif(images, _SECONDS))
         # Powers of two, since the first images differ more than the last.
         last = len(images) - 1
         drawn = [n for n in range(last) if n & (n - 1) == 0] + [last]
         captions = [f"epoch {self.rows[n]['epoch']}\n{self.rows[n]['psnr']:.2f} dB" for n in drawn]
         some = [images[n] / 255 for n in drawn]
-        figure = reconstruction.reconstruction(self._truth, some, captions)
-        log_figure(trainer, "reconstruction", figure)
+        figure = partial(reconstruction.reconstruction, self._truth, some, captions)
+        drawings = [
+            partial(_save_animation, run, images),
+            partial(log_figure, trainer, "reconstruction", figure),
+        ]
         if self._last is not None and self._nyquist is not None:
             # Not of the file's bytes, whose rounding errors would be visible.
             spectra = {"truth": spectrum(self._truth), "last image": spectrum(self._last)}
-            log_figure(
-                trainer, "spectra", frequency_plots.amplitude_spectra(spectra, self._nyquist)
-            )
+            figure = partial(frequency_plots.amplitude_spectra, spectra, self._nyquist)
+            drawings.append(partial(log_figure, trainer, "spectra", figure))
+        return drawings
+
+
+def _save_animation(run: RunFolder, images: Sequence[np.ndarray]) -> None:
+    with failure_logged("pictures"):
+        run.save_animation("pictures", encode_gif(list(images), _SECONDS))
 
 
 def _similarity(image: Tensor, truth: Tensor) -> dict[str, float]:

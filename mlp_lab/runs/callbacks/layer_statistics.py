@@ -1,5 +1,7 @@
 """Record the gradient norm and the sparsity of each layer."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from mlp_lab.data.attached import training_loader
@@ -7,7 +9,7 @@ from mlp_lab.figures import layer_profiles
 from mlp_lab.lightning import pl
 from mlp_lab.nn.probes import LayerStatistics, inspect_layers
 from mlp_lab.runs.callbacks.access import task_of, tensorboard_of
-from mlp_lab.runs.callbacks.figure_callback import FigureCallback
+from mlp_lab.runs.callbacks.figure_callback import Drawings, FigureCallback
 from mlp_lab.runs.callbacks.log_figure import log_figure
 from mlp_lab.storage.run_folder import RunFolder
 
@@ -73,14 +75,15 @@ class LayerRecorder(FigureCallback):
                 for row, layer in zip(rows, layers, strict=True):
                     tensorboard.log_histogram(f"gradient/{_name(row)}", layer.gradient, at)
 
-    def draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        if not self.rows:
-            return
+    def prepare(self, trainer: pl.Trainer, task: pl.LightningModule) -> Drawings:
+        drawings: list[Callable[[], None]] = []
         for quantity, name in zip(_QUANTITIES, ("gradient_norms", "sparsity"), strict=True):
             if any(quantity in row for row in self.rows):
                 curves = layer_profiles.values_by_epoch(self.rows, quantity)
-                figure = layer_profiles.quantity_by_layer({"": curves}, quantity, "epoch")
-                log_figure(trainer, name, figure)
+                panels = {"": curves}
+                figure = partial(layer_profiles.quantity_by_layer, panels, quantity, "epoch")
+                drawings.append(partial(log_figure, trainer, name, figure))
+        return drawings
 
 
 def _quantities(layer: LayerStatistics) -> dict[str, float]:

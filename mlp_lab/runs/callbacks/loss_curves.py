@@ -1,9 +1,11 @@
 """Draw loss and error by epoch."""
 
+from functools import partial
+
 from mlp_lab.figures import training_curves
 from mlp_lab.lightning import pl
 from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
-from mlp_lab.runs.callbacks.figure_callback import FigureCallback
+from mlp_lab.runs.callbacks.figure_callback import Drawings, FigureCallback
 from mlp_lab.runs.callbacks.log_figure import log_figure
 
 
@@ -13,10 +15,10 @@ class LossCurves(FigureCallback):
     Drawn when the training ends, also after an error.
     """
 
-    def draw(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+    def prepare(self, trainer: pl.Trainer, task: pl.LightningModule) -> Drawings:
         checkpoint = EpochCheckpoint.of(trainer)
         if not checkpoint.history:
-            return
+            return []
         best = None if checkpoint.best is None else int(checkpoint.best["epoch"])
-        figure = training_curves.loss_curves(checkpoint.history, best)
-        log_figure(trainer, "loss_curves", figure)
+        figure = partial(training_curves.loss_curves, checkpoint.history, best)
+        return [partial(log_figure, trainer, "loss_curves", figure)]

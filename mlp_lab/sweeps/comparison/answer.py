@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from mlp_lab.errors import UserError
-from mlp_lab.storage.files import write_png, write_whole
+from mlp_lab.figures.rendering import failure_logged, save_figures
+from mlp_lab.storage.files import write_whole
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.storage.tensorboard import write_event_file
 from mlp_lab.sweeps.comparison import summary
@@ -66,11 +68,14 @@ def _write(comparison: Comparison, folder: Path) -> None:
     markdown = summary.as_markdown(comparison)
     write_whole(folder / "summary.csv", summary.as_csv(comparison).encode())
     write_whole(folder / "summary.md", markdown.encode())
-    images = {
-        name: write_png(folder / "figures" / f"{name}.png", figure)
-        for name, figure in draw(comparison).items()
-    }
+    images: dict[str, bytes] = {}
+    with failure_logged("of the comparison"):
+        images = save_figures(draw(comparison), partial(_save_figure, folder / "figures"))
     write_event_file(folder, markdown, images)
+
+
+def _save_figure(folder: Path, name: str, content: bytes) -> None:
+    write_whole(folder / f"{name}.png", content)
 
 
 def _common_folder(places: Sequence[str]) -> Path:

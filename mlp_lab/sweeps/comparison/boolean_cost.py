@@ -4,10 +4,10 @@ import statistics
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from matplotlib.figure import Figure
+from functools import partial
 
 from mlp_lab.figures import unit_counts
+from mlp_lab.figures.rendering import Draw
 from mlp_lab.sweeps.comparison.comparison import ComparedRun, Comparison, SeedGroup, Table
 
 _KEYS = {"data.bits", "network.width"}
@@ -59,8 +59,8 @@ def tables(comparison: Comparison) -> list[Table]:
     return [(header, [["-" if cell is None else f"{cell:g}" for cell in row] for row in cells])]
 
 
-def draw(comparison: Comparison) -> dict[str, Figure]:
-    """Return the figure of ``needs``, if there are any."""
+def draw(comparison: Comparison) -> dict[str, Draw]:
+    """Return the function that draws the figure of ``needs``, if there are any."""
     rows = needs(comparison)
     if not rows:
         return {}
@@ -78,7 +78,7 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
         "with the fewest units that suffice for all seeds": costs("steps"),
         f"with {rows[0].widest} units": costs("steps_widest"),
     }
-    return {"units_and_steps": unit_counts.units_and_steps(units, steps)}
+    return {"units_and_steps": partial(unit_counts.units_and_steps, units, steps)}
 
 
 def _need(bits: int, groups: Sequence[SeedGroup]) -> Need:

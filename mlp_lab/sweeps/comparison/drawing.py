@@ -1,6 +1,7 @@
 """The figures of a comparison."""
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,30 +9,34 @@ from matplotlib.figure import Figure
 
 from mlp_lab.config.flatten import format_value
 from mlp_lab.config.names import EPOCH_SPLITS
+from mlp_lab.figures.rendering import Draw
 from mlp_lab.sweeps.comparison.comparison import ComparedRun, Comparison, SeedGroup
 from mlp_lab.sweeps.comparison.figures import epoch_curves, styles, swept_values
 from mlp_lab.sweeps.comparison.special import SPECIAL
 
 
-def draw(comparison: Comparison) -> dict[str, Figure]:
-    """Return the figures that suit the swept keys, by name."""
+def draw(comparison: Comparison) -> dict[str, Draw]:
+    """Return functions that draw the figures that suit the swept keys, by name."""
     metric, chosen = comparison.metric, comparison.chosen
     curves = [(_curve_label(job), job.history) for job in comparison.jobs if job.best is not None]
     if not curves:
         return {}
     epoch = int(chosen.best["epoch"]) if chosen and chosen.best else None
-    drawn = {"error_curves": epoch_curves.error_curves(curves, metric, epoch)}
+    drawn: dict[str, Draw] = {
+        "error_curves": partial(epoch_curves.error_curves, curves, metric, epoch)
+    }
     # The other figures show values on validation data, which refits lack.
     groups = [group for group in comparison.groups() if "validation" in group.intervals]
     if not groups:
         return drawn
     if any(len(group.jobs) > 1 for group in groups):
-        drawn["seed_bands"] = _seed_bands(groups, metric)
+        drawn["seed_bands"] = partial(_seed_bands, groups, metric)
     # Groups that lack a key have no place on its axis.
     keys = [k for k in comparison.swept if k != "seed" and all(k in g.settings for g in groups)]
     for key in keys:
         others = [other for other in comparison.swept if other not in ("seed", key)]
-        drawn[f"{metric}_against_{key}"] = _metric_against(groups, key, others, metric, chosen)
+        figure = partial(_metric_against, groups, key, others, metric, chosen)
+        drawn[f"{metric}_against_{key}"] = figure
     if len(keys) == 2:
         drawn |= _heat_maps(groups, (keys[0], keys[1]), metric)
     for special in SPECIAL:
@@ -43,7 +48,7 @@ def _curve_label(job: ComparedRun) -> str:
     return job.label if job.finished else f"{job.label} ({job.result.status})"
 
 
-def _heat_maps(groups: list[SeedGroup], keys: tuple[str, str], metric: str) -> dict[str, Figure]:
+def _heat_maps(groups: list[SeedGroup], keys: tuple[str, str], metric: str) -> dict[str, Draw]:
     """Return heat maps of the best epochs on validation and of the last epochs on training data."""
     train = f"{metric}/train"
     values = {
@@ -53,11 +58,11 @@ def _heat_maps(groups: list[SeedGroup], keys: tuple[str, str], metric: str) -> d
             [group.last(train) for group in groups],
         ),
     }
-    drawn = {}
+    drawn: dict[str, Draw] = {}
     for name, (label, means) in values.items():
         cells = _cells(groups, *keys, means)
         if cells is not None and np.isfinite(cells[2]).any():
-            drawn[name] = swept_values.heat_map(*cells, keys, metric, label)
+            drawn[name] = partial(swept_values.heat_map, *cells, keys, metric, label)
     return drawn
 
 

@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from mlp_lab.figures import layer_profiles
+from mlp_lab.figures.rendering import Draw
 from mlp_lab.sweeps.comparison.comparison import Comparison, SeedGroup
 from mlp_lab.sweeps.comparison.differences import label_of
 
@@ -18,13 +19,13 @@ _MOMENTS = {"before training": min, "after training": max}
 _MOST = 12  # panels
 
 
-def draw(comparison: Comparison) -> dict[str, Figure]:
-    """Return figures of runs that have a layers.csv: each quantity by layer.
+def draw(comparison: Comparison) -> dict[str, Draw]:
+    """Return functions that draw figures of runs that have a layers.csv: each quantity by layer.
 
     A panel has the runs that differ only in their depth, one line for each depth. A line is the
     mean over seeds.
     """
-    drawn = {}
+    drawn: dict[str, Draw] = {}
     for quantity, name in _QUANTITIES.items():
         for moment, which in _MOMENTS.items():
             panels: dict[str, dict[int, np.ndarray]] = defaultdict(dict)
@@ -36,7 +37,9 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
             if panels:
                 title = moment if len(panels) <= _MOST else f"{moment}, the best {_MOST}"
                 best = dict(list(panels.items())[:_MOST])
-                figure = layer_profiles.quantity_by_layer(best, quantity, "hidden layers", title)
+                figure = partial(
+                    layer_profiles.quantity_by_layer, best, quantity, "hidden layers", title
+                )
                 drawn[f"{name}_{moment.replace(' ', '_')}"] = figure
     return drawn
 

@@ -2,19 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-
-from matplotlib.figure import Figure
+from functools import partial
 
 from mlp_lab.config.flatten import format_value
 from mlp_lab.config.metrics import METRICS
 from mlp_lab.figures import parameter_counts
+from mlp_lab.figures.rendering import Draw
 from mlp_lab.sweeps.comparison.comparison import Comparison, Interval, SeedGroup
 from mlp_lab.sweeps.comparison.differences import label_of
 
 _MOST = 8  # lines
 
 
-def draw(comparison: Comparison) -> dict[str, Figure]:
+def draw(comparison: Comparison) -> dict[str, Draw]:
     """Return ``<metric>_against_parameters`` of a sweep over networks of different sizes.
 
     The metric is one in per cent on validation data, such as the error, if all runs have it;
@@ -40,7 +40,7 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
     if len(lines) > _MOST:
         return {}
     ordered = {label: lines[label] for label in sorted(lines)}
-    figure = parameter_counts.metric_by_parameters(ordered, metric, first)
+    figure = partial(parameter_counts.metric_by_parameters, ordered, metric, first)
     return {f"{metric}_against_parameters": figure}
 
 

@@ -2,10 +2,11 @@
 
 import statistics
 from collections import defaultdict
+from functools import partial
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from mlp_lab.figures.rendering import Draw
 from mlp_lab.images.codecs import read_png
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.comparison.comparison import Comparison
@@ -18,7 +19,7 @@ _MOST = 8  # images, and networks
 _Reconstruction = tuple[RunFolder, dict[str, float]]
 
 
-def draw(comparison: Comparison) -> dict[str, Figure]:
+def draw(comparison: Comparison) -> dict[str, Draw]:
     """Return ``pictures_side_by_side`` of runs with ``callbacks=image_progress``.
 
     It shows the last reconstructions: a row for each image, a column for each network, from the
@@ -40,7 +41,7 @@ def draw(comparison: Comparison) -> dict[str, Figure]:
         return {}
     columns = sorted(psnr, key=lambda network: statistics.fmean(psnr[network]))[-_MOST:]
     shown = {name: _row(rows[name], columns) for name in sorted(rows)[:_MOST]}
-    return {"pictures_side_by_side": image_rows.side_by_side(shown, columns)}
+    return {"pictures_side_by_side": partial(image_rows.side_by_side, shown, columns)}
 
 
 def _row(reconstructions: dict[str, _Reconstruction], columns: list[str]) -> image_rows.ImageRow:

@@ -7,8 +7,7 @@ and an entry in ``SPECIAL``.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from matplotlib.figure import Figure
-
+from mlp_lab.figures.rendering import Draw
 from mlp_lab.sweeps.comparison import (
     boolean_cost,
     encoding_table,
@@ -24,11 +23,12 @@ class Special:
     """The tables and figures on one topic.
 
     Attributes:
-        draw: returns figures by name; none for a comparison that does not concern the topic.
+        draw: returns functions that draw figures, by name; none for a comparison that does not
+            concern the topic.
         tables: returns tables; none for a comparison that does not concern the topic.
     """
 
-    draw: Callable[[Comparison], dict[str, Figure]] = lambda _: {}
+    draw: Callable[[Comparison], dict[str, Draw]] = lambda _: {}
     tables: Callable[[Comparison], list[Table]] = lambda _: []
 
 

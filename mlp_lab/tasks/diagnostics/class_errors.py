@@ -1,13 +1,13 @@
 """The errors of a classifier by class, and images of the misclassified examples."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from mlp_lab.config.metrics import percent
 from mlp_lab.figures import confusion, image_grid
+from mlp_lab.figures.rendering import Draw
 from mlp_lab.tasks.diagnostics.diagnostic import Diagnostic
 from mlp_lab.tasks.diagnostics.split_predictions import SplitPredictions
 
@@ -29,7 +29,7 @@ def class_errors(predictions: SplitPredictions) -> Diagnostic:
         total, wrong = int(row.sum()), int(row.sum() - correct)
         error = wrong / total if total else None
         rows.append({"class": name, "examples": total, "wrong": wrong, "error": error})
-    figures: dict[str, Callable[[], Figure]] = {
+    figures: dict[str, Draw] = {
         "confusion_matrix": partial(confusion.confusion_matrix, counts, names),
         "class_errors": partial(confusion.class_errors, counts, names),
     }
@@ -48,7 +48,7 @@ def confusion_counts(targets: np.ndarray, predictions: np.ndarray, classes: int)
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 
-def _error_pages(predictions: SplitPredictions) -> Iterator[tuple[str, Callable[[], Figure]]]:
+def _error_pages(predictions: SplitPredictions) -> Iterator[tuple[str, Draw]]:
     """Yield name and function of each page of errors, sorted by confidence; none without images."""
     targets, predicted = predictions.targets.numpy(), predictions.predictions.numpy()
     errors = np.flatnonzero(predicted != targets)

@@ -1,10 +1,10 @@
 """The result of a diagnostic function: a table and figures."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from matplotlib.figure import Figure
+from mlp_lab.figures.rendering import Draw
 
 
 @dataclass(frozen=True)
@@ -23,4 +23,4 @@ class Diagnostic:
 
     name: str
     rows: Sequence[Mapping[str, Any]]
-    figures: Mapping[str, Callable[[], Figure]] = field(default_factory=dict)
+    figures: Mapping[str, Draw] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import nn
 
 from mlp_lab.figures import class_regions, training_curves, weight_images
+from mlp_lab.figures.rendering import rgb_pixels
 from mlp_lab.lightning import pl
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.callbacks.decision_regions import DecisionRegions
@@ -258,7 +259,7 @@ def test_the_figure_is_not_clipped(panels: int) -> None:
     figure = class_regions.decision_regions(
         POINTS, [some_regions([0, 1], [2, 1], wrong=2)] * panels
     )
-    class_regions.rgb_pixels(figure)  # which lays out
+    rgb_pixels(lambda: figure)  # which lays out
     box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
     assert min(box.x0, box.y0, width - box.x1, height - box.y1) > -0.01
     [legend] = figure.legends
@@ -281,9 +282,8 @@ def test_each_point_has_the_colour_of_its_class() -> None:
 
 
 def test_a_network_that_predicts_one_class_has_no_boundary() -> None:
-    class_regions.rgb_pixels(
-        class_regions.decision_regions(POINTS, [some_regions([0, 0], [0, 0], wrong=4)])
-    )
+    regions = [some_regions([0, 0], [0, 0], wrong=4)]
+    rgb_pixels(lambda: class_regions.decision_regions(POINTS, regions))
 
 
 # --- weights ------------------------------------------------------------------------------------

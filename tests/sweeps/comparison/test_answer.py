@@ -56,7 +56,7 @@ def test_only_finished_jobs_are_chosen_and_others_give_the_reason(
     assert lines[start : start + 5] == [*choice_lines, ""]
     assert any(line.split()[:3] == ["2", "of", "6"] for line in lines)  # which a mean is over
     assert all(f"- {line}" in summary.as_markdown(comparison).splitlines() for line in choice_lines)
-    labels = [line.get_label() for line in draw(comparison)["error_curves"].axes[1].lines]
+    labels = [line.get_label() for line in draw(comparison)["error_curves"]().axes[1].lines]
     assert {"seed=2", "seed=4 (interrupted)", "seed=1 (diverged)"} < set(labels)
 
 

@@ -38,7 +38,7 @@ def test_figures_show_the_test_value_of_the_chosen_job(make_run: Callable, tmp_p
     make_run([2, 3], "optimizer.lr=0.1", tested=[1])
     make_run([4], "optimizer.lr=1", tested=[1])
     make_run([5], "optimizer.lr=10")
-    [panel] = draw(Comparison(find_runs([str(tmp_path)])))["loss_against_optimizer.lr"].axes
+    [panel] = draw(Comparison(find_runs([str(tmp_path)])))["loss_against_optimizer.lr"]().axes
     stars = [line.get_xydata().tolist() for line in panel.lines if line.get_marker() == "*"]
     assert stars == [[[0.1, 0.5]]]
 
@@ -54,16 +54,33 @@ def test_figures_depend_on_the_swept_keys(make_run: Callable, tmp_path: Path) ->
         "error_curves", "seed_bands", "heat_map", "heat_map_train",
         "loss_against_optimizer.lr", "loss_against_network.width",
     }  # fmt: skip
-    bands = drawn["seed_bands"]
+    bands = drawn["seed_bands"]()
     labels = [text.get_text() for text in bands.legends[0].get_texts()]
     assert labels[0] == "width=8 lr=0.01  (2 seeds)"
-    panel = drawn["loss_against_network.width"].axes[0]
-    legend = drawn["loss_against_network.width"].legends[0]
+    figure = drawn["loss_against_network.width"]()
+    [panel], [legend] = figure.axes, figure.legends
     assert legend.get_title().get_text() == "optimizer.lr"
     assert [text.get_text() for text in legend.get_texts()] == ["0.01", "0.1"]
     train, validation, *_ = [line for line in panel.lines if line.get_marker() == "o"]
     np.testing.assert_allclose(validation.get_xydata(), [[8, 0.14], [16, 0.22]])
     np.testing.assert_allclose(train.get_xydata(), [[8, 0.07], [16, 0.11]])  # half as much
+
+
+def test_a_failed_figure_loses_nothing_else(
+    make_run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    for seed in (0, 1):
+        make_run([1.0, 0.5], f"seed={seed}")
+
+    def fail(*_: object) -> None:
+        raise ValueError("cannot draw")
+
+    monkeypatch.setattr("mlp_lab.sweeps.comparison.drawing.epoch_curves.error_curves", fail)
+    assert "chosen by validation loss" in compare([str(tmp_path)])
+    assert "figure error_curves: not drawn: ValueError: cannot draw" in caplog.messages
+    assert (tmp_path / "summary.md").is_file()
+    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["seed_bands.png"]
 
 
 def test_half_empty_grids_have_no_heat_map(make_run: Callable, tmp_path: Path) -> None:
@@ -156,7 +173,7 @@ def test_heat_map_shows_the_means(make_run: Callable, tmp_path: Path) -> None:
     for (width, depth), losses in cells.items():
         for seed, loss in enumerate(losses):
             make_run([loss], f"network.width={width}", f"network.depth={depth}", f"seed={seed}")
-    figure = draw(Comparison(find_runs([str(tmp_path)])))["heat_map"]
+    figure = draw(Comparison(find_runs([str(tmp_path)])))["heat_map"]()
     shown = figure.axes[0].images[0].get_array()
     np.testing.assert_array_equal(shown.filled(np.nan), [[2.0, 4.0], [5.0, np.nan]])
     assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["1", "2"]
@@ -168,7 +185,7 @@ def test_a_heat_map_shows_where_the_training_ended(make_run: Callable, tmp_path:
         for seed in (0, 1):
             losses = [1.0, width + depth + seed]  # the first epoch is chosen
             make_run(losses, f"network.width={width}", f"network.depth={depth}", f"seed={seed}")
-    figure = draw(Comparison(find_runs([str(tmp_path)])))["heat_map_train"]
+    figure = draw(Comparison(find_runs([str(tmp_path)])))["heat_map_train"]()
     assert figure.axes[1].get_ylabel() == "loss on training data, last epoch"
     shown = figure.axes[0].images[0].get_array()
     # The training loss of make_run is half the validation loss.
@@ -178,6 +195,6 @@ def test_a_heat_map_shows_where_the_training_ended(make_run: Callable, tmp_path:
 def test_chosen_epoch_is_marked(make_run: Callable, tmp_path: Path) -> None:
     make_run([3, 1, 2], "seed=0")
     make_run([3, 2, 4], "seed=1")
-    panel = draw(Comparison(find_runs([str(tmp_path)])))["error_curves"].axes[1]
+    panel = draw(Comparison(find_runs([str(tmp_path)])))["error_curves"]().axes[1]
     [ring] = [line for line in panel.lines if line.get_marker() == "o"]
     np.testing.assert_array_equal(ring.get_xydata(), [[2, 1]])

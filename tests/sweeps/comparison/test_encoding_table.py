@@ -165,7 +165,7 @@ def test_the_homeworks_images_are_drawn_side_by_side(
     assert launch.start([*overrides, *TINY, "callbacks.loss_curves=null", f"logs='{tmp_path}'"])
     capsys.readouterr()
     comparison = Comparison(find_runs([str(tmp_path)]))
-    drawn = reconstructions.draw(comparison)["pictures_side_by_side"]
+    drawn = reconstructions.draw(comparison)["pictures_side_by_side"]()
     truth, *pictures = drawn.axes
     assert truth.get_title() == "truth"
     last = {job.run.table("pictures")[-1]["psnr"]: job for job in comparison.jobs}

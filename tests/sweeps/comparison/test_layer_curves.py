@@ -39,7 +39,7 @@ def drawn(folder: Path) -> dict[str, dict[str, list[list[float]]]]:
     return {
         name: {
             panel.get_title(): [line.get_ydata().tolist() for line in panel.lines]
-            for panel in figure.axes
+            for panel in figure().axes
             if panel.lines
         }
         for name, figure in drawn.items()
@@ -68,7 +68,7 @@ def test_colours_encode_the_depth(make_run: Callable, tmp_path: Path) -> None:
     make_run({0: [1.0, 2.0]}, "network.depth=1")
     make_run({0: [1.0] * 8}, "network.depth=7")
     for figure in draw(Comparison(find_runs([str(tmp_path)]))).values():
-        bar = figure.axes[-1]
+        bar = figure().axes[-1]
         assert (bar.get_ylabel(), bar.get_ylim()) == ("hidden layers", (1, 7))
 
 
@@ -88,7 +88,7 @@ def test_runs_without_layers_are_omitted(make_run: Callable, tmp_path: Path) -> 
 def test_the_best_of_many_settings(make_run: Callable, tmp_path: Path) -> None:
     for i in range(14):
         make_run({0: [1.0, float(i + 1)]}, f"optimizer.lr={i + 1}", loss=i)
-    figure = draw(Comparison(find_runs([str(tmp_path)])))["gradient_norms_before_training"]
+    figure = draw(Comparison(find_runs([str(tmp_path)])))["gradient_norms_before_training"]()
     assert figure.get_suptitle() == "before training, the best 12"
     titles = [panel.get_title() for panel in figure.axes if panel.lines]
     assert titles == [f"lr={i + 1}" for i in range(12)]

@@ -7,6 +7,7 @@ from matplotlib.axis import Axis
 
 from mlp_lab.config.metrics import get_metric
 from mlp_lab.figures.axes import format_ticks
+from mlp_lab.figures.rendering import legend_label
 
 # Only the best lines have colours and legend entries: more colours are hard to distinguish.
 _NAMES = ("blue", "orange", "green", "red", "purple", "brown", "pink", "olive", "cyan")
@@ -22,8 +23,8 @@ def legend_width(texts: Sequence[str]) -> float:
 
 
 def wrapped(label: str) -> str:
-    """Return a label, wrapped to the width of the legend."""
-    return textwrap.fill(label, _WRAP, break_on_hyphens=False)
+    """Return a label of a legend, wrapped to its width."""
+    return legend_label(textwrap.fill(label, _WRAP, break_on_hyphens=False))
 
 
 def scale(axis: Axis, values: Sequence[float], metric: str, *, from_zero: bool = True) -> None:
