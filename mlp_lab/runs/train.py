@@ -88,7 +88,9 @@ class Training:
 
     @classmethod
     def resumed(cls, folder: str | Path, changes: Mapping[str, Any]) -> "Training":
-        """Return the run in ``folder`` at its last checkpoint.
+        """Return the run in ``folder`` at its last checkpoint of a whole epoch.
+
+        The folder is changed only when the training has started.
 
         Args:
             folder: run folder.
@@ -108,15 +110,16 @@ class Training:
         assert isinstance(cfg, DictConfig)
         for key, value in changes.items():
             OmegaConf.update(cfg, key, value)
-        checkpoint = run.checkpoint("last")
+        checkpoint = run.last_checkpoint or run.checkpoint("last")
         data, task = build_task(cfg)
         _check_unfinished(run, cfg, load_network(task, checkpoint))
         data.prepare_data()
         trainer = build_trainer(cfg, run)
         # Otherwise, weights in double precision would be restored into a network of floats.
         trainer.precision_plugin.convert_module(task)
-        if trainer.is_global_zero:
-            run.write_config(cfg)
+        if changes and trainer.is_global_zero:
+            write = pl.callbacks.LambdaCallback(on_train_start=lambda *_: run.write_config(cfg))
+            callbacks_of(trainer).append(write)
         overrides = [f"{key}={value}" for key, value in changes.items()]
         return cls(cfg, overrides, run, data, task, trainer, checkpoint)
 
@@ -253,10 +256,13 @@ def _new_run(cfg: DictConfig, folder: str | Path | None) -> RunFolder:
 
 def _check_unfinished(run: RunFolder, cfg: DictConfig, checkpoint: Mapping[str, Any]) -> None:
     """Raise UserError if the run has no epochs or steps of ``cfg`` left to train."""
-    finished = run.result.status is Status.FINISHED
+    result = run.result
+    finished = result.status is Status.FINISHED
     if finished and stopped_early(checkpoint):
         raise UserError(f"{run.folder}: stopped early; it has no more epochs to train")
-    limits = {"max_epochs": trained_epochs(checkpoint), "max_steps": checkpoint["global_step"]}
+    # The steps of a result include those of an epoch that max_steps cut short.
+    steps = result.steps if finished else checkpoint["global_step"]
+    limits = {"max_epochs": trained_epochs(checkpoint), "max_steps": steps}
     for name, trained in limits.items():
         most = cfg.trainer[name]
         if most is not None and (most < trained or (most == trained and finished)):

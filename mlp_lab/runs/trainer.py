@@ -42,7 +42,11 @@ def build_group_trainer(cfg: DictConfig, callbacks: Sequence[pl.Callback]) -> pl
 
 
 class _FitLoop(pl.loops.fit_loop._FitLoop):
-    """Lightning's loop, but with the hooks of its start and end also if no epochs are left.
+    """Lightning's loop over epochs, but a resumed run starts a new epoch, also with max_steps.
+
+    Lightning assumes that a run with ``max_steps`` is resumed within an epoch: it would not call
+    the hook of the epoch's start. The hooks of the start and the end of the training are called
+    also if no epochs are left.
 
     Lightning's class is private. There is no public one, and no option of the trainer for this.
     """
@@ -50,6 +54,21 @@ class _FitLoop(pl.loops.fit_loop._FitLoop):
     @property
     def skip(self) -> bool:
         return False
+
+    def _iteration_based_training(self) -> bool:
+        return False
+
+
+class _EpochLoop(pl.loops.training_epoch_loop._TrainingEpochLoop):
+    """Lightning's loop over chunks, but the last step of ``max_steps`` is always validated.
+
+    Lightning validates only after the last chunk of an epoch. A run whose ``max_steps`` end in
+    another chunk would have no best epoch. Lightning's class is private; see ``_FitLoop``.
+    """
+
+    def _should_check_val_fx(self, data_fetcher: Any) -> bool:
+        ends = 0 <= self.max_steps <= self.global_step and self.trainer.enable_validation
+        return ends or super()._should_check_val_fx(data_fetcher)
 
 
 def _trainer(cfg: DictConfig, **given: Any) -> pl.Trainer:
@@ -74,6 +93,6 @@ def _trainer(cfg: DictConfig, **given: Any) -> pl.Trainer:
     except pl.utilities.exceptions.MisconfigurationException as error:
         raise UserError(f"trainer: {str(error).splitlines()[0]}") from error
     loop = _FitLoop(trainer, trainer.min_epochs, trainer.max_epochs)
-    loop.epoch_loop = trainer.fit_loop.epoch_loop
+    loop.epoch_loop = _EpochLoop(trainer, trainer.min_steps, trainer.max_steps)
     trainer.fit_loop = loop
     return trainer

@@ -46,6 +46,7 @@ class RunFolder:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.checkpoints = self.folder / "checkpoints"
+        self._whole_epochs = self.checkpoints / "whole_epochs"
         self.log = self.folder / "train.log"
         self._config = self.folder / "config.yaml"
 
@@ -122,9 +123,31 @@ class RunFolder:
 
     @property
     def last_checkpoint(self) -> Path | None:
-        """The checkpoint from which the run can be resumed; None if there is none."""
-        path = self.checkpoints / "last.ckpt"
-        return path if path.is_file() else None
+        """The checkpoint from which the run can be resumed; None if there is none.
+
+        It is always that of a whole epoch, see ``keep_whole_epochs``.
+        """
+        paths = (folder / "last.ckpt" for folder in (self._whole_epochs, self.checkpoints))
+        return next((path for path in paths if path.is_file()), None)
+
+    def keep_whole_epochs(self) -> None:
+        """Copy both checkpoints to ``checkpoints/whole_epochs``, if the next epoch is cut short."""
+        for name in ("best.ckpt", "last.ckpt"):
+            if (self.checkpoints / name).is_file():
+                write_whole(self._whole_epochs / name, (self.checkpoints / name).read_bytes())
+
+    def restore_whole_epochs(self) -> None:
+        """Replace both checkpoints by those of ``keep_whole_epochs``, if there are any.
+
+        The order of the files allows repeating this if the process is killed.
+        """
+        if not (self._whole_epochs / "last.ckpt").is_file():
+            return
+        (self.checkpoints / "best.ckpt").unlink(missing_ok=True)
+        for name in ("best.ckpt", "last.ckpt"):
+            if (self._whole_epochs / name).is_file():
+                write_whole(self.checkpoints / name, (self._whole_epochs / name).read_bytes())
+        shutil.rmtree(self._whole_epochs)
 
     def write_start(self, cfg: DictConfig, overrides: Sequence[str]) -> None:
         """Write the files of the start: config, overrides, environment."""

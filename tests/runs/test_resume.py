@@ -1,20 +1,34 @@
 """Runs that were killed, interrupted, finished or damaged, and then resumed."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import filelock
 import pytest
 import torch
-from helpers import Experiment, assert_equal_weights, history, scalars, stopped_in
+from helpers import Experiment, assert_equal_weights, history, scalars, stopped_in, weights
+from omegaconf import DictConfig
 
 from mlp_lab.errors import UserError
-from mlp_lab.runs.train import resume
+from mlp_lab.runs.train import resume, train
 from mlp_lab.storage.checkpoints import read_checkpoint
+from mlp_lab.storage.results import Result
 from mlp_lab.storage.run_folder import RunFolder
 
 
 class Killed(BaseException):
     """Stands in for a signal that kills the process."""
+
+
+@pytest.fixture
+def points(compose: Callable[..., DictConfig], tmp_path: Path) -> Experiment:
+    """``points("trainer.max_steps=9", ...)``: train on points, six minibatches per epoch."""
+    common = [
+        "experiment=points_mlp", "data.size=60", "network.dropout=0.2", "schedule=constant",
+        "callbacks=none", "logger=none", "trainer.max_epochs=10", f"logs='{tmp_path}'",
+    ]  # fmt: skip
+    return lambda *overrides: train(compose(*common, *overrides), overrides)
 
 
 @pytest.mark.parametrize("epochs_before", [0, 2])
@@ -43,6 +57,99 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_run(
         s[1:] for s in scalars(expected, "loss/train")
     ]
     assert result.evaluations == expected.evaluations
+
+
+LIMITS = {
+    "max_steps": ["trainer.max_steps=24"],
+    "max_steps within an epoch": ["trainer.max_steps=21"],
+    "max_steps after max_epochs": ["trainer.max_steps=100"],
+    "limit_train_batches": ["trainer.limit_train_batches=4"],
+    "max_steps and limit_train_batches": ["trainer.max_steps=14", "trainer.limit_train_batches=4"],
+    "early stopping": [
+        "callbacks=early_stopping", "callbacks.early_stopping.patience=1",
+        "callbacks.early_stopping.min_delta=0.2", "trainer.max_steps=60",
+    ],
+    "validation every two epochs": ["trainer.check_val_every_n_epoch=2", "trainer.max_steps=21"],
+    "closed-form gradients": ["gradients=closed_form", "trainer.max_steps=21"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("killed_in", [0, 1, 2])
+@pytest.mark.parametrize("limits", LIMITS.values(), ids=LIMITS)
+def test_a_killed_run_with_a_limit_equals_an_uninterrupted_run(
+    limits: list[str], killed_in: int, points: Experiment
+) -> None:
+    expected = points(*limits)
+    assert expected.epochs > killed_in
+    with stopped_in(killed_in, Killed), pytest.raises(Killed):
+        points(*limits)
+    [killed] = set(Path(expected.folder).parent.iterdir()) - {Path(expected.folder)}
+    assert_same_run(resume(str(killed), {}), expected)
+
+
+@pytest.mark.parametrize("before", [3, 6, 15, 18])
+@pytest.mark.parametrize("after", [20, 24])
+def test_a_finished_run_is_resumed_with_more_steps(
+    before: int, after: int, points: Experiment
+) -> None:
+    expected = points(f"trainer.max_steps={after}")
+    brief = points(f"trainer.max_steps={before}")
+    assert brief.steps == before
+    with pytest.raises(UserError, match=f"trained max_steps={before} already"):
+        resume(brief.folder, {})
+    result = resume(brief.folder, {"trainer.max_steps": after})
+    assert_same_run(result, expected)
+    # The weights of a run that is killed after its last epoch, but before its result.
+    (Path(result.folder) / "result.json").unlink()
+    assert_same_run(resume(brief.folder, {}), expected)
+    (Path(result.folder) / "result.json").unlink()
+    assert_same_run(resume(brief.folder, {"trainer.max_steps": 30}), points("trainer.max_steps=30"))
+
+
+def test_a_resume_that_fails_before_its_training_changes_nothing(
+    points: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(points("trainer.max_steps=9").folder)
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".log"]
+    before = {path: path.read_bytes() for path in files}
+    with monkeypatch.context() as patch:
+        patch.setattr("mlp_lab.data.points.Points.read", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            resume(str(folder), {"trainer.max_steps": 24})
+    assert {path: path.read_bytes() for path in before} == before
+    with stopped_in(1, KeyboardInterrupt):
+        resume(str(folder), {"trainer.max_steps": 24})
+    assert RunFolder(folder).config.trainer.max_steps == 24
+    assert_same_run(resume(str(folder), {}), points("trainer.max_steps=24"))
+
+
+def test_a_run_of_an_earlier_version_that_ended_within_an_epoch(points: Experiment) -> None:
+    result = points("trainer.max_steps=9")
+    shutil.rmtree(Path(result.folder) / "checkpoints" / "whole_epochs")
+    with pytest.raises(UserError, match=r"ended within an epoch, at step 9; 2 epochs have 12"):
+        resume(result.folder, {"trainer.max_steps": 24})
+    assert RunFolder(result.folder).config.trainer.max_steps == 9
+
+
+def test_the_last_step_is_validated_in_any_chunk(points: Experiment) -> None:
+    result = points("data.batch_size=1", "trainer.max_steps=20")
+    assert result.best is not None
+    assert (result.best["step"], len(result.evaluations)) == (20, 1)
+
+
+def assert_same_run(result: Result, expected: Result) -> None:
+    """Assert equal weights of both checkpoints, equal histories and equal results."""
+    for which in ("best", "last"):
+        one, other = weights(result, which), weights(expected, which)
+        assert all(torch.equal(one[name], other[name]) for name in one | other), which
+    rows = [[row | {"seconds": 0} for row in history(run)] for run in (result, expected)]
+    assert rows[0] == rows[1]
+    assert (result.status, result.epochs, result.steps) == (
+        "finished",
+        len(rows[1]),
+        expected.steps,
+    )
+    assert result.evaluations[-1] == expected.evaluations[-1]
 
 
 def test_a_run_interrupted_in_its_only_epoch_is_resumed(experiment: Experiment) -> None:

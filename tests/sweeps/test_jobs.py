@@ -10,7 +10,7 @@ from typing import Any
 
 import filelock
 import pytest
-from helpers import assert_all_close, assert_equal_weights, assert_same_runs, forks
+from helpers import assert_all_close, assert_equal_weights, assert_same_runs, forks, stopped_in
 from omegaconf import OmegaConf
 from stacked_jobs import MakeJobs, train_as_stack, train_singly
 
@@ -91,12 +91,20 @@ def test_fail_fast_interrupts_jobs_that_can_be_resumed(make_jobs: MakeJobs) -> N
     assert_all_close(singles.to_json(), done[0].to_json() | {"seconds": []})
 
 
+@pytest.mark.parametrize(
+    "others",
+    [
+        ["callbacks=default"],
+        ["trainer.max_steps=25", "trainer.limit_train_batches=10"],  # ends within the third epoch
+    ],
+    ids=str,
+)
 def test_an_interrupted_stack_is_resumed(
-    make_jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch
+    others: list[str], make_jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_overrides = [["seed=1"], ["optimizer.lr=0.05", "seed=2"], ["optimizer.lr=0.2", "seed=1"]]
     common = ["optimizer=adamw", "schedule=cosine", "network.dropout=0.2"]
-    common += ["callbacks=default"]
+    common += others
     whole = train_as_stack(make_jobs("whole", *job_overrides, common=common))
     trained = Stack.training_step
 
@@ -108,10 +116,30 @@ def test_an_interrupted_stack_is_resumed(
     monkeypatch.setattr(Stack, "training_step", interrupted)
     results = train_jobs(make_jobs("parts", *job_overrides, common=common))
     assert {(result.status, result.epochs) for result in results} == {("interrupted", 1)}
-    assert (Path(results[0].folder) / "figures" / "loss_curves.png").is_file()
+    drawn = (Path(results[0].folder) / "figures" / "loss_curves.png").is_file()
+    assert drawn == ("callbacks=default" in others)
     monkeypatch.setattr(Stack, "training_step", trained)
     parts = train_as_stack(make_jobs("parts", *job_overrides, common=common))
     for one, other in zip(whole, parts, strict=True):
+        assert_equal_weights(one, other)
+        assert one.best is not None
+        assert other.best is not None
+        assert one.best | {"seconds": 0} == other.best | {"seconds": 0}
+
+
+@forks
+def test_interrupted_processes_are_resumed(
+    make_jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_overrides = [["seed=1"], ["seed=2"], ["network.width=5"]]
+    common = ["network.dropout=0.2", "trainer.max_steps=25", "trainer.limit_train_batches=10"]
+    whole = train_jobs(make_jobs("whole", *job_overrides, common=common), processes=2)
+    with stopped_in(2, KeyboardInterrupt):
+        parts = train_jobs(make_jobs("parts", *job_overrides, common=common), processes=2)
+    assert "interrupted" in {result.status for result in parts}
+    parts = train_jobs(make_jobs("parts", *job_overrides, common=common), processes=2)
+    for one, other in zip(whole, parts, strict=True):
+        assert (one.status, other.status, other.steps) == ("finished", "finished", 25)
         assert_equal_weights(one, other)
 
 

@@ -5,6 +5,8 @@ from typing import Any, cast
 
 from mlp_lab.config.metrics import best_row
 from mlp_lab.config.names import EPOCH_SPLITS
+from mlp_lab.data.attached import training_loader
+from mlp_lab.errors import UserError
 from mlp_lab.lightning import pl
 from mlp_lab.runs.callbacks.access import task_of
 from mlp_lab.storage.checkpoints import Checkpoints
@@ -21,7 +23,9 @@ class EpochCheckpoint(pl.callbacks.Checkpoint):
 
     ``history`` has a row for each epoch: epoch (from 1), step, lr, ``<metric>/<split>``, and the
     seconds since the previous row. Checkpoints contain the history, so that a resumed run has all
-    of it. Checkpoints are written at most once per second, and at the end.
+    of it. Checkpoints are written at most once per second, and at the end. If ``max_steps`` end
+    within an epoch, the checkpoints before this epoch are kept, too: a run with more steps is
+    resumed from them.
 
     Args:
         run: run folder for the history and the checkpoints.
@@ -48,10 +52,17 @@ class EpochCheckpoint(pl.callbacks.Checkpoint):
         return best_row(self.history, self.key, self.mode)
 
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
+        whole = len(self.history) * training_loader(trainer).batches
+        if trainer.global_step not in (whole, trainer.max_steps):
+            raise UserError(  # an earlier version kept no checkpoint of the epoch before
+                f"{self.run.folder}: can't be resumed: it ended within an epoch, at step"
+                f" {trainer.global_step}; {len(self.history)} epochs have {whole} steps"
+            )
         self.clock = self._written = time.perf_counter()
         if trainer.is_global_zero:
             metrics = ("loss", *task_of(task).metrics)
             means = sorted(f"{metric}/{split}" for metric in metrics for split in EPOCH_SPLITS)
+            self.run.restore_whole_epochs()
             self.run.write_history(["epoch", "step", "lr", *means, "seconds"], self.history)
         if self.stopped:  # early, and then killed before the result was written
             trainer.should_stop = True
@@ -72,6 +83,9 @@ class EpochCheckpoint(pl.callbacks.Checkpoint):
         self.stopped = trainer.should_stop
         if trainer.logger is not None:
             trainer.logger.log_metrics(row)
+        if trainer.is_global_zero and trainer.global_step % training_loader(trainer).batches:
+            self._write(trainer)
+            self.run.keep_whole_epochs()
         last, best = (self.run.checkpoints / f"{name}.ckpt" for name in ("last", "best"))
         # In all processes, since Lightning synchronizes them here.
         trainer.save_checkpoint(last, storage_options=self._unwritten)
