@@ -26,7 +26,7 @@ NORMALIZATIONS = ("none", "batch", "layer")
 INITIALIZATIONS = ("uniform", "xavier", "he", "normal")
 
 #: Data sets.
-POINT_SETS = ("separable", "xor", "spirals", "rings", "moons", "overlapping")
+POINT_SETS = ("separable", "outliers", "xor", "spirals", "rings", "moons", "overlapping")
 CURVE_FUNCTIONS = ("sine", "chirp", "bumps", "triangle", "step")
 IMAGE_PROTOCOLS = ("fit", "upsample")
 
@@ -36,7 +36,7 @@ CLASSIFICATION_LOSSES = ("cross_entropy", "squared_error")
 #: Regression: the function from the network's outputs to values, and the loss.
 REGRESSION_OUTPUTS = ("identity", "sigmoid")
 REGRESSION_LOSSES = ("half_squared_error", "squared_error")
-PERCEPTRON_RULES = ("lecture", "rosenblatt")
+PERCEPTRON_RULES = ("lecture", "sign", "rosenblatt")
 
 #: The worked examples of backpropagation and the activations that their hidden units can have.
 BACKPROP_EXAMPLES = ("lecture_2_2_1", "lecture_2_2_1_relu", "lecture_2_2_2_1")

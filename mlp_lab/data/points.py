@@ -19,6 +19,9 @@ from mlp_lab.nn.seeds import epoch_seed
 MARGIN, OFFSET = 0.1, 0.3
 NORMAL = np.array([math.cos(math.pi / 6), math.sin(math.pi / 6)])
 
+# For the set ``outliers``: how much further away every fifth point of class 1 is.
+DISTANCE = 5.0
+
 # For the set ``overlapping``: without noise, the classes are Gaussian around +-CENTRE.
 CENTRE, SPREAD = np.array([0.7, 0.7]), 0.7
 
@@ -128,6 +131,16 @@ def separable(label: np.ndarray, place: np.ndarray, noise: np.ndarray) -> np.nda
     return np.outer(along, tangent) + np.outer(OFFSET + side * away, NORMAL)
 
 
+def outliers(label: np.ndarray, place: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Return the points of ``separable``, but with every fifth point of class 1 far away.
+
+    A line separates the classes, but the one of least squares does not: it is drawn to the points
+    far away, whose predictions exceed 1 (Bishop 2006, figure 4.4).
+    """
+    far = np.arange(len(label)) % 10 == 1
+    return separable(label, place, noise) + np.outer(DISTANCE * far, NORMAL)
+
+
 def xor(label: np.ndarray, place: np.ndarray, noise: np.ndarray) -> np.ndarray:
     """Return corners of a square; class 1 is where the signs of the coordinates differ."""
     first = np.where(place[:, 0] < 0.5, -1.0, 1.0)
@@ -166,5 +179,5 @@ def _polar(radius: np.ndarray, angle: np.ndarray) -> np.ndarray:
 
 
 SETS: dict[str, Draw] = {
-    draw.__name__: draw for draw in (separable, xor, spirals, rings, moons, overlapping)
+    draw.__name__: draw for draw in (separable, outliers, xor, spirals, rings, moons, overlapping)
 }

@@ -27,9 +27,10 @@ def linear_boundaries(
         nearest = -b * w / (w @ w)  # the point of the line that is nearest to the origin
         direction = np.array([-w[1], w[0]])
         panel.axline(nearest, nearest + direction, color=colour, label=label)
+    size = min(11.0, 50 / len(points) ** 0.5)  # of a marker, in points: many points would overlap
     for positive, marker, name in ((True, "o", "class 1"), (False, "s", "class -1")):
         members = points[(classes > 0) == positive]
-        panel.plot(*members.T, marker, ms=11, label=name, zorder=3)
+        panel.plot(*members.T, marker, ms=size, label=name, zorder=3)
     low, high = points.min(0) - _MARGIN, points.max(0) + _MARGIN
     panel.set(xlabel="x1", ylabel="x2", xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     panel.xaxis.set_major_locator(MaxNLocator(5))

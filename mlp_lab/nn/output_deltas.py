@@ -91,7 +91,12 @@ def squared_error_of_sigmoid(f: Tensor, y: Tensor, factor: float = 1.0) -> Tenso
     return (p - _values(f, y)).mul_(2 * factor / f.shape[1]).mul_(p).mul_(1 - p)
 
 
-def lecture_rule(f: Tensor, y: Tensor) -> Tensor:
+def least_squares_rule(f: Tensor, y: Tensor) -> Tensor:
+    """f - y for targets y = -1 and +1: the derivative of (f - y)^2 / 2."""
+    return f - _signs(f, y)
+
+
+def sign_rule(f: Tensor, y: Tensor) -> Tensor:
     """sgn(f) - y for targets y = -1 and +1: the derivative of abs(f) - y f."""
     return f.sign().sub_(_signs(f, y))
 

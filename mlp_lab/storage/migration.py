@@ -1,12 +1,16 @@
 """Convert files of earlier versions, so that their run and sweep folders stay readable.
 
 ``config.yaml`` and ``sweep.yaml`` have a ``version``; version 0 had no such key. When a class that
-a config can name is moved or renamed, or when a key is renamed, increase ``CONFIG_VERSION`` and add
-a step to ``migrate``. ``overrides.yaml`` has none: a run that is resumed keeps that of its start.
+a config can name is moved or renamed, when a key is renamed, or when a value has another meaning,
+increase ``CONFIG_VERSION`` and add a step to ``migrate``. ``overrides.yaml`` has the version of the
+``config.yaml`` beside it, except that version 1 did not convert the overrides of version 0.
+
+Version 2 has another perceptron rule ``lecture``; that of earlier versions is ``sign``.
 """
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from mlp_lab.config.renamed import RENAMED_CALLBACKS, RENAMED_OPTIONS, with_new_keys
@@ -23,7 +27,7 @@ from mlp_lab.config.schemas import (
 )
 from mlp_lab.errors import UserError
 
-CONFIG_VERSION = 1
+CONFIG_VERSION = 2
 
 # Run folders keep these names of version 0, so that those of any version are read in one way:
 # pictures/, pictures.csv and figures/pictures.gif (of the callback ImageProgress), and
@@ -71,6 +75,16 @@ TARGETS_OF_VERSION_0 = {
     "mlp_lab.tasks.Regression": task.Regression._target_,
 }
 
+# The current options and values for the rule ``sign``, by the key of an override and its names of
+# version 1.
+_NAMES_OF_VERSION_1 = {
+    "experiment": {"perceptron": "perceptron_sign"},
+    "task": {"perceptron": "perceptron_sign"},
+    "task.rule": {"lecture": "sign"},
+}
+# Presets of sweeps that vary the experiment, with the rule ``sign`` in version 1.
+_SWEEPS_OF_VERSION_1 = ("sweep=perceptron_limits", "sweep=train_sizes")
+
 
 def migrate(cfg: dict[str, Any]) -> dict[str, Any]:
     """Convert a config of any version to the current one; return it without its version.
@@ -83,7 +97,9 @@ def migrate(cfg: dict[str, Any]) -> dict[str, Any]:
     """
     version = read_version(cfg)
     cfg = {key: value for key, value in cfg.items() if key != "version"}
-    return _from_version_0(cfg) if version < 1 else cfg
+    if version < 1:
+        cfg = _from_version_0(cfg)
+    return _from_version_1(cfg) if version < 2 else cfg
 
 
 def read_version(content: dict[str, Any]) -> int:
@@ -96,19 +112,41 @@ def read_version(content: dict[str, Any]) -> int:
     return version
 
 
-def migrate_overrides(overrides: Sequence[str]) -> list[str]:
+def version_of_config(path: Path) -> int:
+    """Return the version of a ``config.yaml``, which is its first line; 0 if there is none.
+
+    Reading the whole file takes a hundred times as long.
+    """
+    if not path.is_file():
+        return 0
+    with path.open(encoding="utf-8", errors="replace") as file:
+        version = re.fullmatch(r"version: (\d+)", file.readline().strip())
+    return int(version[1]) if version else 0
+
+
+def migrate_overrides(overrides: Sequence[str], version: int) -> list[str]:
     """Return overrides of any version with the current names of options, callbacks and classes.
 
     Args:
         overrides: overrides, or keys without values: ``optimizer=adam_fast,sgd``.
+        version: version of the config or the sweep that the overrides belong to.
     """
-    return [_migrate_override(override) for override in overrides]
+    if version >= 2:
+        return list(overrides)
+    changed = [_migrate_override(override) for override in overrides]
+    if any(o in _SWEEPS_OF_VERSION_1 for o in changed) and not any(
+        o.startswith("experiment=") for o in changed
+    ):
+        changed.append("experiment=perceptron_sign,points_mlp")
+    return changed
 
 
 def _migrate_override(override: str) -> str:
     key, equals, value = with_new_keys(override).partition("=")
     group = key.lstrip("+~").partition("@")[0]
-    names = TARGETS_OF_VERSION_0 | RENAMED_OPTIONS.get(group, {})
+    names = (
+        TARGETS_OF_VERSION_0 | RENAMED_OPTIONS.get(group, {}) | _NAMES_OF_VERSION_1.get(group, {})
+    )
     # The value may be a name, a list of names or a sweep over both; the names in it are replaced.
     return key + equals + re.sub(r"[\w./-]+", lambda name: names.get(name[0], name[0]), value)
 
@@ -130,9 +168,10 @@ def migrate_checkpoint(content: dict[str, Any]) -> dict[str, Any]:
 
 def migrate_sweep(content: dict[str, Any]) -> dict[str, Any]:
     """Return the content of a ``sweep.yaml`` with the current names of options and classes."""
-    if read_version(content) >= 1:
-        return content
-    return content | {key: migrate_overrides(content[key]) for key in ("overrides", "varied")}
+    version = read_version(content)
+    return content | {
+        key: migrate_overrides(content[key], version) for key in ("overrides", "varied")
+    }
 
 
 def _class_name(target: str) -> str:
@@ -140,7 +179,7 @@ def _class_name(target: str) -> str:
 
 
 def _from_version_0(cfg: dict[str, Any]) -> dict[str, Any]:
-    """Return the config with new names for its callbacks and the classes that its options name."""
+    """Return the config of version 1: new names of callbacks and of the classes of options."""
 
     def renamed(node: Any) -> Any:
         old = node.get("_target_") if isinstance(node, dict) else None
@@ -152,3 +191,11 @@ def _from_version_0(cfg: dict[str, Any]) -> dict[str, Any]:
             RENAMED_CALLBACKS.get(name, name): renamed(node) for name, node in callbacks.items()
         }
     return {"gradients": "autograd"} | cfg | changed
+
+
+def _from_version_1(cfg: dict[str, Any]) -> dict[str, Any]:
+    """Return the config of version 2: the name ``sign`` of the perceptron rule ``lecture``."""
+    node = cfg.get("task")
+    if not isinstance(node, dict) or node.get("_target_") != task.PerceptronRule._target_:
+        return cfg
+    return cfg | {"task": node | {"rule": "sign" if node["rule"] == "lecture" else node["rule"]}}

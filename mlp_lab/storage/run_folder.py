@@ -24,8 +24,8 @@ from mlp_lab import __version__
 from mlp_lab.config.check import check
 from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
+from mlp_lab.storage import migration
 from mlp_lab.storage.files import csv_text, json_text, read_json, write_whole
-from mlp_lab.storage.migration import CONFIG_VERSION, migrate, migrate_overrides
 from mlp_lab.storage.results import Evaluation, Result
 
 _PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy")
@@ -92,7 +92,7 @@ class RunFolder:
         if not isinstance(plain, dict):
             raise UserError(f"{self._config}: damaged: not a config")
         try:
-            return migrate(plain)
+            return migration.migrate(plain)
         except UserError as error:
             raise UserError(f"{self._config}: {error}") from error
 
@@ -100,7 +100,10 @@ class RunFolder:
     def overrides(self) -> list[str]:
         """The overrides of the command that started the run; empty if they are not known."""
         path = self.folder / "overrides.yaml"
-        return migrate_overrides(list(map(str, _read_yaml(path)))) if path.is_file() else []
+        if not path.is_file():
+            return []
+        overrides = list(map(str, _read_yaml(path)))
+        return migration.migrate_overrides(overrides, migration.version_of_config(self._config))
 
     @property
     def result(self) -> Result:
@@ -151,13 +154,15 @@ class RunFolder:
 
     def write_start(self, cfg: DictConfig, overrides: Sequence[str]) -> None:
         """Write the files of the start: config, overrides, environment."""
-        self.write_config(cfg)
-        self._write("overrides.yaml", OmegaConf.to_yaml(OmegaConf.create(list(overrides))))
+        self._write_config(cfg)  # first: it has the version of the overrides
+        self._write_overrides(overrides)
         self._write("environment.json", json_text(environment()))
 
     def write_config(self, cfg: DictConfig) -> None:
-        """Write ``config.yaml``: the version of its format, and the config."""
-        self._write("config.yaml", f"version: {CONFIG_VERSION}\n{OmegaConf.to_yaml(cfg)}")
+        """Write a changed config, and convert the overrides to its version."""
+        if overrides := self.overrides:
+            self._write_overrides(overrides)  # first: converting them again changes nothing
+        self._write_config(cfg)
 
     def write_result(self, result: Result) -> None:
         """Write ``result.json``."""
@@ -255,6 +260,12 @@ class RunFolder:
     def discard(self) -> None:
         """Remove the folder of a run that did not start."""
         shutil.rmtree(self.folder)
+
+    def _write_config(self, cfg: DictConfig) -> None:
+        self._write("config.yaml", f"version: {migration.CONFIG_VERSION}\n{OmegaConf.to_yaml(cfg)}")
+
+    def _write_overrides(self, overrides: Sequence[str]) -> None:
+        self._write("overrides.yaml", OmegaConf.to_yaml(OmegaConf.create(list(overrides))))
 
     def _write(self, name: str, text: str) -> None:
         write_whole(self.folder / name, text.encode())

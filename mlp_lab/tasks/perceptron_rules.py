@@ -1,4 +1,4 @@
-"""The learning rules of the perceptron, a linear prediction with a threshold."""
+"""The learning rules of the perceptron, a linear prediction whose sign is the class."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,23 +6,36 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mlp_lab.nn.output_deltas import OutputDelta, lecture_rule, rosenblatt_rule
+from mlp_lab.nn.output_deltas import (
+    OutputDelta,
+    least_squares_rule,
+    rosenblatt_rule,
+    sign_rule,
+)
 from mlp_lab.tasks.chunked_training import ChunkedTraining
 from mlp_lab.tasks.classification import Classifier, membership
 
 
 class PerceptronRule(Classifier):
-    """Learn the weights of sgn(z), z = w.x + b, from targets y = -1 and +1.
+    """Learn the weights of f(x) = w.x + b, whose sign is the class, from y = -1 and +1.
 
     With ``optimizer=sgd``, a step changes each weight by - eta times the mean over the batch of
 
-    - ``lecture``: (sgn(z) - y) x, with sgn(0) = 0;
-    - ``rosenblatt``: - y x for each mistake, y z <= 0, and 0 for the other examples
+    - ``lecture``: (f - y) x, the delta rule, also called least mean squares (Widrow and Hoff 1960).
+      It is gradient descent on the lecture's error E = (f - y)^2, whose derivative is
+      dE/dw = 2 (f - y) x; the lecture's step omits the 2, as if it were part of eta. It converges
+      to the least-squares solution, which does not always separate linearly separable classes: a
+      point far on the correct side of the boundary has a large error, too (Bishop 2006, figure
+      4.4);
+    - ``sign``: (sgn(f) - y) x, with sgn(0) = 0. This is the lecture's step with the predicted class
+      instead of the linear prediction. Only wrong predictions change the weights, by twice the step
+      of Rosenblatt's rule;
+    - ``rosenblatt``: - y x for each mistake, y f <= 0, and 0 for the other examples
       (Rosenblatt 1958; Bishop 2006, equation 4.55, for batches of one example).
 
-    Both are computed as gradients, of |z| - y z and of max(0, - y z). The bias is the weight of a
-    constant 1. Each of several outputs learns one class against all others; the loss is the sum of
-    their losses, and the predicted class is that of the largest output.
+    They are computed as gradients, of (f - y)^2 / 2 = E / 2, of |f| - y f and of max(0, - y f). The
+    bias is the weight of a constant 1. Each of several outputs learns one class against all others;
+    the loss is the sum of their losses, and the predicted class is that of the largest output.
     """
 
     def __init__(self, *, rule: str, **task: Any) -> None:
@@ -38,17 +51,26 @@ class PerceptronRule(Classifier):
         return self._loss(output, sign).sum() / len(output)
 
 
-def _lecture(z: Tensor, y: Tensor) -> Tensor:
-    return z.abs() - y * z
+def _half_squared_error(f: Tensor, y: Tensor) -> Tensor:
+    return (f - y).square() / 2
 
 
-def _rosenblatt(z: Tensor, y: Tensor) -> Tensor:
+def _sign(f: Tensor, y: Tensor) -> Tensor:
+    return f.abs() - y * f
+
+
+def _rosenblatt(f: Tensor, y: Tensor) -> Tensor:
     # clamp would have the gradient 0 at the boundary.
-    return torch.where(y * z <= 0, -y * z, 0)
+    return torch.where(y * f <= 0, -y * f, 0)
 
 
 _LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "lecture": _lecture,
+    "lecture": _half_squared_error,
+    "sign": _sign,
     "rosenblatt": _rosenblatt,
 }
-_OUTPUT_DELTAS: dict[str, OutputDelta] = {"lecture": lecture_rule, "rosenblatt": rosenblatt_rule}
+_OUTPUT_DELTAS: dict[str, OutputDelta] = {
+    "lecture": least_squares_rule,
+    "sign": sign_rule,
+    "rosenblatt": rosenblatt_rule,
+}

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlp_lab.data.points import CENTRE, MARGIN, NORMAL, OFFSET, SETS, SPREAD, Points
+from mlp_lab.data.points import CENTRE, DISTANCE, MARGIN, NORMAL, OFFSET, SETS, SPREAD, Points
 from mlp_lab.data.points_file import PointsFile
 from mlp_lab.errors import UserError
 from mlp_lab.runs.build import build_task
@@ -70,7 +70,7 @@ def test_splits_have_one_distribution_and_no_common_points(name: str) -> None:
     assert abs(np.corrcoef((first - second).T.ravel(), (first + second).T.ravel())[0, 1]) < 0.1
 
 
-@pytest.mark.parametrize("name", sorted(set(SETS) - {"separable"}))
+@pytest.mark.parametrize("name", sorted(set(SETS) - {"separable", "outliers"}))
 def test_noise_is_normal_with_the_given_standard_deviation(name: str) -> None:
     noisy, _ = training(name, size=5_000, noise=0.3)
     exact, _ = training(name, size=5_000, noise=0)
@@ -78,6 +78,15 @@ def test_noise_is_normal_with_the_given_standard_deviation(name: str) -> None:
     np.testing.assert_allclose(noise.mean(0), 0, atol=4 * 0.3 / math.sqrt(5_000))
     np.testing.assert_allclose(noise.std(0), 0.3, rtol=4 / math.sqrt(10_000))
     assert (abs(noise) < 0.3).mean() == pytest.approx(0.6827, abs=0.02)
+
+
+@given(seed=seeds, size=st.integers(10, 50))
+def test_every_fifth_point_of_class_1_is_an_outlier(seed: int, size: int) -> None:
+    x, y = training("outliers", size=size, points_seed=seed)
+    near, _ = training("separable", size=size, points_seed=seed)
+    moved = np.abs(x - near).max(1) > 0
+    assert np.flatnonzero(moved).tolist() == np.flatnonzero(y)[::5].tolist()
+    np.testing.assert_allclose((x - near)[moved] @ NORMAL, DISTANCE, rtol=1e-5)
 
 
 def test_xor_without_noise_equals_its_truth_table() -> None:

@@ -149,7 +149,10 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "softmax_squared_error": lambda z, y: (
         (probabilities_with_both_classes(z) - one_hot(y, max(z.shape[1], 2))).square().sum()
     ),
-    "lecture_rule": lambda z, y: (z.abs() - (2 * one_hot(y, z.shape[1]) - 1) * z).sum(),
+    "least_squares_rule": lambda z, y: (
+        F.mse_loss(z, 2 * one_hot(y, z.shape[1]) - 1, reduction="sum") / 2
+    ),
+    "sign_rule": lambda z, y: (z.abs() - (2 * one_hot(y, z.shape[1]) - 1) * z).sum(),
     "rosenblatt_rule": lambda z, y: F.relu(-(2 * one_hot(y, z.shape[1]) - 1) * z).sum(),
 }
 

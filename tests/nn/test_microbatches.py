@@ -58,6 +58,7 @@ TASKS = {
     ),
     "squared error of classes": (Classification, {"output": "sigmoid", "loss": "squared_error"}),
     "lecture": (PerceptronRule, {"rule": "lecture"}),
+    "sign": (PerceptronRule, {"rule": "sign"}),
     "rosenblatt": (PerceptronRule, {"rule": "rosenblatt"}),
     "half": (
         Regression,

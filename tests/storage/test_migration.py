@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from helpers import assert_equal_weights
+
 from mlp_lab.config.compose import compose as compose_config
 from mlp_lab.config.schemas import GROUPS
 from mlp_lab.errors import UserError
@@ -26,6 +28,7 @@ from mlp_lab.storage.results import Status
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.comparison.answer import compare
 from mlp_lab.sweeps.comparison.differences import flat_config
+from mlp_lab.sweeps.planning import plan
 
 VERSION_0 = Path(__file__).parent / "run_of_version_0"
 
@@ -89,8 +92,81 @@ def test_keys_of_callbacks_are_renamed() -> None:
     ],
 )  # fmt: skip
 def test_names_in_overrides_are_renamed(old: str, new: str) -> None:
-    assert migrate_overrides([old, "seed=0,1"]) == [new, "seed=0,1"]
-    assert migrate_overrides([new]) == [new]
+    assert migrate_overrides([old, "seed=0,1"], 0) == [new, "seed=0,1"]
+    assert migrate_overrides([new], 0) == [new]
+
+
+PERCEPTRON = "mlp_lab.tasks.perceptron_rules.PerceptronRule"
+
+
+@pytest.mark.parametrize(
+    ("version", "target", "rule", "expected"),
+    [
+        (0, "mlp_lab.tasks.Perceptron", "lecture", "sign"),
+        (1, PERCEPTRON, "lecture", "sign"),
+        (1, PERCEPTRON, "rosenblatt", "rosenblatt"),
+        (2, PERCEPTRON, "lecture", "lecture"),
+        (1, "mine.Rule", "lecture", "lecture"),
+    ],
+)
+def test_the_rule_lecture_of_earlier_versions_is_sign(
+    version: int, target: str, rule: str, expected: str
+) -> None:
+    cfg = migrate({"version": version, "task": {"_target_": target, "rule": rule}})
+    assert cfg["task"]["rule"] == expected
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (["task.rule=lecture,rosenblatt"], ["task.rule=sign,rosenblatt"]),
+        (["++task.rule=lecture"], ["++task.rule=sign"]),
+        (["experiment=perceptron"], ["experiment=perceptron_sign"]),
+        (["experiment=perceptron,perceptron_rosenblatt"],
+         ["experiment=perceptron_sign,perceptron_rosenblatt"]),
+        (["task=perceptron"], ["task=perceptron_sign"]),
+        (["network=perceptron", "name=perceptron"], ["network=perceptron", "name=perceptron"]),
+        (["sweep=train_sizes", "seed=0"],
+         ["sweep=train_sizes", "seed=0", "experiment=perceptron_sign,points_mlp"]),
+        (["sweep=perceptron_limits", "experiment=perceptron"],
+         ["sweep=perceptron_limits", "experiment=perceptron_sign"]),
+    ],
+)  # fmt: skip
+def test_overrides_of_the_rule_lecture_are_converted_once(old: list[str], new: list[str]) -> None:
+    assert migrate_overrides(old, 1) == new
+    assert migrate_overrides(new, 1) == new
+    assert migrate_overrides(old, 2) == old
+
+
+@pytest.mark.parametrize("preset", ["perceptron_limits", "train_sizes"])
+def test_a_converted_sweep_has_the_jobs_of_version_1(preset: str) -> None:
+    def jobs(overrides: list[str]) -> list[tuple[str, ...]]:
+        return [step for axis in plan(overrides).axes for step in axis]
+
+    converted = jobs(migrate_overrides([f"sweep={preset}"], 1))
+    expected = [tuple(o.replace("=perceptron_sign", "=perceptron") for o in s) for s in converted]
+    assert expected == jobs([f"sweep={preset}"])
+    assert ("experiment=perceptron_sign",) in converted
+
+
+def test_a_run_with_the_rule_lecture_of_version_1_is_resumed(
+    tmp_path: Path, compose: Callable
+) -> None:
+    common = ["callbacks=none", "logger=none", "data.size=40", f"logs='{tmp_path}'"]
+    overrides = ["experiment=perceptron_sign", *common, "task.rule=sign", "trainer.max_epochs=2"]
+    folder = Path(train(compose(*overrides), overrides).folder)
+    config = (folder / "config.yaml").read_text()
+    assert "rule: sign" in config
+    version_1 = config.replace(f"version: {CONFIG_VERSION}", "version: 1")
+    (folder / "config.yaml").write_text(version_1.replace("rule: sign", "rule: lecture"))
+    (folder / "overrides.yaml").write_text("- experiment=perceptron\n- task.rule=lecture\n")
+    for _ in range(2):  # the first time converts the files
+        assert RunFolder(folder).config.task.rule == "sign"
+        assert RunFolder(folder).overrides == ["experiment=perceptron_sign", "task.rule=sign"]
+        RunFolder(folder).write_config(RunFolder(folder).config)
+    resumed = resume(str(folder), {"trainer.max_epochs": 4})
+    expected = train(compose(*overrides[:-1], "trainer.max_epochs=4"))
+    assert_equal_weights(resumed, expected)
 
 
 def test_overrides_of_a_run_have_the_current_names(folder: Path) -> None:

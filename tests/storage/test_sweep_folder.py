@@ -64,6 +64,14 @@ def test_a_file_of_version_0_is_read(tmp_path: Path) -> None:
     )
 
 
+def test_a_file_of_version_1_has_the_perceptron_rule_sign(tmp_path: Path) -> None:
+    current = VERSION_0.replace("words:", "overrides:").replace(
+        "optimizer=adam_fast,adam_slow", "task.rule=lecture,rosenblatt"
+    )
+    (tmp_path / "sweep.yaml").write_text(f"version: 1\n{current}")
+    assert SweepFolder.open(tmp_path).overrides[0] == "task.rule=sign,rosenblatt"
+
+
 def test_names_in_a_current_file_are_kept(tmp_path: Path) -> None:
     text = VERSION_0.replace("words:", "overrides:")
     (tmp_path / "sweep.yaml").write_text(f"version: {CONFIG_VERSION}\n{text}")

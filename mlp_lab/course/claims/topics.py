@@ -8,6 +8,7 @@ from mlp_lab.course.claims.claim import Claim
 from mlp_lab.errors import UserError
 
 TOPICS = (
+    "perceptron",
     "activations",
     "collapse",
     "vanishing_gradients",
