@@ -29,7 +29,7 @@ class DataModule(pl.LightningDataModule):
 
     - targets that are classes: ``class_names``;
     - inputs that are square grey images, such as MNIST: ``image_side``, and ``images`` and
-      ``inputs`` if an input is not the flattened image;
+      ``inputs`` if an input is not the flattened image; ``mnist_preprocessing`` of digits;
     - inputs that are points in the plane: ``feature_names`` and ``features``;
     - targets that are the pixels of one image, whose inputs are coordinates: ``target_size``,
       ``target_image``, ``target_parts`` and ``nyquist``.
@@ -49,6 +49,8 @@ class DataModule(pl.LightningDataModule):
     class_names: tuple[str, ...] = ()
     #: Height and width in pixels of the images that the inputs are; None: they are not images.
     image_side: int | None = None
+    #: Whether the images are handwritten digits with MNIST's preprocessing.
+    mnist_preprocessing = False
     #: The value that an input has outside the image.
     image_fill: float = 0.0
     #: Names of the two features if the inputs are points in the plane; else empty.

@@ -172,6 +172,7 @@ class MNIST(IdxImages):
     """The handwritten digits of LeCun, Cortes and Burges."""
 
     dataset = torchvision.datasets.MNIST
+    mnist_preprocessing = True
     md5: ClassVar = {
         "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
         "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",

@@ -1,9 +1,10 @@
-"""Reading of a user's image files as float32 ``[images, side, side]`` in [0, 1]."""
+"""Reading of a user's images of digits in greyscale, float32 in [0, 1]."""
 
 import glob
 import gzip
 import math
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -40,16 +41,17 @@ def light_on_dark(images: np.ndarray, invert: str) -> np.ndarray:
     return np.where(inverted[:, None, None], 1 - images, images)
 
 
-def read_digits(images: str, side: int = 28) -> tuple[str, list[str], np.ndarray]:
+def read_digits(images: str, side: int = 28) -> tuple[str, list[str], Iterable[np.ndarray]]:
     """Read all images of a file, a folder or a glob pattern.
 
     Args:
         images: the path or pattern.
-        side: height and width of the images that are returned, in pixels.
+        side: height and width of the images in an idx or npz file, in pixels.
 
     Returns:
         The kind of the names (``file``, or ``index`` for a file with several images), the name of
-        each image, and the images, float32 ``[images, side, side]`` in [0, 1].
+        each image, and the images in greyscale, float32 ``[height, width]`` in [0, 1]. Image files
+        are read during the iteration, since many photographs may not fit in memory.
 
     Raises:
         UserError: a file does not exist or cannot be read. The message names the file.
@@ -64,14 +66,14 @@ def read_digits(images: str, side: int = 28) -> tuple[str, list[str], np.ndarray
             array = _read_idx(files[0], side)
         if array is not None:
             return "index", [str(i) for i in range(len(array))], array
-    return "file", [str(file) for file in files], np.stack([read_digit(f, side) for f in files])
+    return "file", [str(file) for file in files], map(read_grey, files)
 
 
-def read_digit(path: Path, side: int = 28) -> np.ndarray:
-    """Read an image of any size in greyscale, float32 ``[side, side]`` in [0, 1].
+def read_grey(path: Path) -> np.ndarray:
+    """Read an image in greyscale, float32 ``[height, width]`` in [0, 1].
 
-    The image is rotated according to its EXIF data. Transparent pixels become white. The longer
-    side is scaled to ``side`` pixels, and the shorter one is padded with the median of the border.
+    The image is rotated according to its EXIF data. Transparent pixels become white, or black if
+    they are the paper of light ink.
 
     Raises:
         UserError: the file is empty or cannot be read.
@@ -79,13 +81,23 @@ def read_digit(path: Path, side: int = 28) -> np.ndarray:
     _read_start(path)
     try:
         with Image.open(path, formats=FORMATS) as image:
-            [channel] = decode_channels(ImageOps.exif_transpose(image), grey=True)
+            rotated = _on_visible_paper(ImageOps.exif_transpose(image))
+            [channel] = decode_channels(rotated, grey=True)
     except READ_ERRORS as error:
         raise UserError(
             f"{path}: cannot be read as an image ({read_error_reason(error)});"
             f" images must be {_ALLOWED}"
         ) from error
-    grey = Image.fromarray(channel)
+    return np.asarray(channel, np.float32)
+
+
+def fit_square(pixels: np.ndarray, side: int = 28) -> np.ndarray:
+    """Return an image ``[height, width]`` as ``[side, side]``.
+
+    The longer side is scaled to ``side`` pixels, and the shorter one is padded with the median of
+    the border.
+    """
+    grey = Image.fromarray(pixels)
     width, height = (max(1, round(length * side / max(grey.size))) for length in grey.size)
     if (width, height) != grey.size:
         # When Pillow reduces an image, this filter averages over all source pixels of a pixel.
@@ -95,6 +107,19 @@ def read_digit(path: Path, side: int = 28) -> np.ndarray:
     top, left = (side - height) // 2, (side - width) // 2
     square[top : top + height, left : left + width] = pixels
     return square
+
+
+def _on_visible_paper(image: Image.Image) -> Image.Image:
+    """Return an image without transparent paper if its ink is light, else the image itself."""
+    if not image.has_transparency_data:
+        return image
+    image = image.convert("RGBA")
+    opacity = np.asarray(image.getchannel("A")) / 255
+    brightness = np.asarray(image.convert("L")) / 255
+    # If most of the image is transparent, the rest is the ink.
+    if opacity.mean() > 0.5 or (opacity * brightness).sum() <= 0.5 * opacity.sum():
+        return image
+    return Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
 
 
 def _border(images: np.ndarray) -> np.ndarray:

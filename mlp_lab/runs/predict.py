@@ -3,7 +3,9 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from omegaconf import DictConfig
 
@@ -11,7 +13,8 @@ from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
 from mlp_lab.formatting import table
 from mlp_lab.images.codecs import encode_png, to_uint8
-from mlp_lab.images.digit_files import light_on_dark, read_digits
+from mlp_lab.images.digit_files import fit_square, light_on_dark, read_digits
+from mlp_lab.images.mnist_preprocessing import preprocess
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.render import render
 from mlp_lab.storage.checkpoints import load_network
@@ -22,11 +25,24 @@ from mlp_lab.tasks.base import Task
 
 log = logging.getLogger(__name__)
 
-# An image's file or index, the predicted class, and its probability.
-Prediction = tuple[str, str, float]
-
 _MAX_ROWS = 50  # in the table on the terminal
 _MAX_PIXELS = 100_000_000
+
+
+class Prediction(NamedTuple):
+    """The prediction for an image.
+
+    Attributes:
+        image: the image's file or index.
+        label: the predicted class; None if there is a remark.
+        confidence: the probability of the class; None if there is a remark.
+        remark: why the image has no class, or an empty string.
+    """
+
+    image: str
+    label: str | None
+    confidence: float | None
+    remark: str = ""
 
 
 def predict(cfg: DictConfig) -> list[Prediction] | Path:
@@ -84,14 +100,22 @@ def _classify(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task) -> 
     if cfg.images is None:
         raise UserError("images: a value is needed: the images to classify")
     kind, names, images = read_digits(cfg.images, data.image_side)
+    with_mnist = cfg.preprocessing == "mnist" or (
+        cfg.preprocessing == "auto" and data.mnist_preprocessing and kind == "file"
+    )
+    prepare = preprocess if with_mnist else _fit_unchanged
+    digits, remarks = zip(*(prepare(x, data.image_side, cfg.invert) for x in images), strict=True)
     task.eval()
     with torch.inference_mode():
-        outputs = task(data.inputs(255 * torch.from_numpy(light_on_dark(images, cfg.invert))))
+        outputs = task(data.inputs(255 * torch.from_numpy(np.stack(digits))))
         probabilities = task.probabilities(outputs)
         assert probabilities is not None
     classes = [data.class_names[number] for number in task.predictions(outputs).tolist()]
     confidences = probabilities.amax(1).tolist()
-    predictions = list(zip(names, classes, confidences, strict=True))
+    predictions = [
+        Prediction(name, None, None, remark) if remark else Prediction(name, label, p)
+        for name, label, p, remark in zip(names, classes, confidences, remarks, strict=True)
+    ]
     if cfg.output is None:
         log.info("%s", _text(kind, predictions))
     else:
@@ -100,9 +124,18 @@ def _classify(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task) -> 
     return predictions
 
 
+def _fit_unchanged(grey: np.ndarray, side: int, invert: str) -> tuple[np.ndarray, str]:
+    """Return an image as light on dark, float32 ``[side, side]`` in [0, 1], and a remark."""
+    [image] = light_on_dark(fit_square(grey, side)[None], invert)
+    return image, "" if np.ptp(grey) else "all pixels are equal"
+
+
 def _text(kind: str, predictions: Sequence[Prediction]) -> str:
     """Return the predictions as a table for the terminal."""
-    rows = [[name, label, f"{100 * p:.2f} %"] for name, label, p in predictions[:_MAX_ROWS]]
+    rows = [
+        [name, remark, ""] if p is None else [name, label, f"{100 * p:.2f} %"]
+        for name, label, p, remark in predictions[:_MAX_ROWS]
+    ]
     text = table([kind, "prediction", "confidence"], rows)
     if more := len(predictions) - len(rows):
         text += f"\n  ... and {more:,} more (output=predictions.csv writes all of them)"
@@ -111,5 +144,8 @@ def _text(kind: str, predictions: Sequence[Prediction]) -> str:
 
 def _csv(kind: str, predictions: Sequence[Prediction]) -> str:
     """Return the predictions as CSV."""
-    rows = ((name, label, f"{p:.6f}") for name, label, p in predictions)
-    return csv_text([(kind, "prediction", "confidence"), *rows])
+    rows = (
+        (name, label, None if p is None else f"{p:.6f}", remark)
+        for name, label, p, remark in predictions
+    )
+    return csv_text([(kind, "prediction", "confidence", "remark"), *rows])

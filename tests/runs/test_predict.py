@@ -11,13 +11,15 @@ import torch
 from omegaconf import DictConfig
 from PIL import Image
 
+from mlp_lab.data.mnist import MNIST, FashionMNIST
 from mlp_lab.errors import UserError
-from mlp_lab.images.digit_files import light_on_dark, read_digit, read_digits
+from mlp_lab.images.digit_files import fit_square, light_on_dark, read_digits, read_grey
+from mlp_lab.images.mnist_preprocessing import preprocess
 from mlp_lab.nn.mlp import MLP
-from mlp_lab.runs.predict import predict
+from mlp_lab.runs.predict import Prediction, predict
 from mlp_lab.storage.run_folder import RunFolder
 
-Predict = Callable[..., list[tuple[str, str, float]]]
+Predict = Callable[..., list[Prediction]]
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def expected(run_folder: Path, digit_images: np.ndarray) -> tuple[list[str], lis
 def predicted(run_folder: Path, compose: Callable[..., DictConfig]) -> Predict:
     """``predicted(images, "invert=no", ...)``: return one row per image."""
 
-    def act(images: object, *rest: str) -> list[tuple[str, str, float]]:
+    def act(images: object, *rest: str) -> list[Prediction]:
         cfg = compose(f"run='{run_folder}'", f"images='{images}'", *rest, root="predict")
         return predict(cfg)
 
@@ -62,10 +64,10 @@ def save_npz(path: Path, **arrays: np.ndarray) -> None:
     np.savez(path, **arrays)
 
 
-def agree(rows: list[tuple[str, str, float]], expected: tuple[list[str], list[float]]) -> None:
+def agree(rows: list[Prediction], expected: tuple[list[str], list[float]]) -> None:
     classes, confidences = expected
-    assert [label for _, label, _ in rows] == classes[: len(rows)]
-    assert [p for _, _, p in rows] == pytest.approx(confidences[: len(rows)], abs=1e-5)
+    assert [row.label for row in rows] == classes[: len(rows)]
+    assert [row.confidence for row in rows] == pytest.approx(confidences[: len(rows)], abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -84,10 +86,10 @@ def test_png_files_are_classified_as_by_the_network(
         Image.fromarray(picture if ground == "dark" else 255 - picture).save(name)
     (tmp_path / "notes.txt").write_text("not a picture")
     for images in (tmp_path, f"{tmp_path}/*.png"):
-        rows = predicted(images, f"invert={invert}")
-        assert [name for name, _, _ in rows] == list(map(str, names))
+        rows = predicted(images, f"invert={invert}", "preprocessing=none")
+        assert [row.image for row in rows] == list(map(str, names))
         agree(rows, expected)
-    agree(predicted(names[0], f"invert={invert}"), expected)
+    agree(predicted(names[0], f"invert={invert}", "preprocessing=none"), expected)
 
 
 WRITERS = {
@@ -113,7 +115,7 @@ def test_files_of_many_images_are_classified_as_by_the_network(
     path = tmp_path / ("pictures.npz" if "npz" in kind else "pictures")
     WRITERS[kind](path, digit_images if ground == "dark" else 255 - digit_images)
     rows = predicted(path)
-    assert [name for name, _, _ in rows] == [str(i) for i in range(400)]
+    assert [row.image for row in rows] == [str(i) for i in range(400)]
     agree(rows, expected)
 
 
@@ -175,6 +177,8 @@ def test_the_printed_table_is_shortened_and_the_file_is_complete(
         ("opaque.png", lambda x: Image.fromarray(x).convert("RGBA")),
         # black on transparent, which becomes white
         ("ink.png", lambda x: Image.fromarray(np.stack([0 * x] * 3 + [255 - x], 2), "RGBA")),
+        # white on transparent, which becomes black
+        ("chalk.png", lambda x: Image.fromarray(np.stack([0 * x + 255] * 3 + [x // 4], 2), "RGBA")),
         ("ink.webp", lambda x: Image.fromarray(np.stack([0 * x] * 3 + [255 - x], 2), "RGBA")),
     ],
 )
@@ -184,7 +188,8 @@ def test_an_image_is_read_equally_from_every_format(
 ) -> None:
     x = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
     made(x).save(tmp_path / name, lossless=True)
-    np.testing.assert_allclose(read_digit(tmp_path / name), x / 255, atol=1e-6)
+    x = x // 4 if name == "chalk.png" else x
+    np.testing.assert_allclose(read_grey(tmp_path / name), x / 255, atol=1e-6)
 
 
 @pytest.mark.parametrize(("width", "height"), [(280, 140), (140, 280), (28, 14), (14, 28)])
@@ -195,7 +200,7 @@ def test_an_image_keeps_its_aspect_ratio(width: int, height: int, tmp_path: Path
     top, left = (height - side) // 2, (width - side) // 2
     picture[top : top + side, left : left + side] = 255
     Image.fromarray(picture).save(tmp_path / "x.png")
-    read = read_digit(tmp_path / "x.png")
+    read = fit_square(read_grey(tmp_path / "x.png"))
     assert read.shape == (28, 28)
     rows, columns = np.nonzero(read > 0.6)
     # 4/7 of the shorter side, which became 14 pixels
@@ -210,7 +215,7 @@ def test_exif_orientation_of_photographs_is_applied(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # EXIF orientation: rotate clockwise
     Image.fromarray(x).save(tmp_path / "x.png", exif=exif)
-    np.testing.assert_allclose(read_digit(tmp_path / "x.png"), np.rot90(x, -1) / 255, atol=1e-6)
+    np.testing.assert_allclose(read_grey(tmp_path / "x.png"), np.rot90(x, -1) / 255, atol=1e-6)
 
 
 def test_light_on_dark_equals_a_loop() -> None:
@@ -297,7 +302,7 @@ def test_invalid_files_are_reported(case: str, tmp_path: Path) -> None:
     name, make, reason = BAD[case]
     make(tmp_path / name)
     with pytest.raises(UserError) as caught:
-        read_digits(str(tmp_path / name))
+        list(read_digits(str(tmp_path / name))[2])
     message = str(caught.value)
     assert message.startswith(f"{tmp_path / name}: ")
     assert reason in message
@@ -312,3 +317,77 @@ def test_one_invalid_file_prevents_the_output(
     with pytest.raises(UserError, match=r"b\.png: "):
         predicted(tmp_path, f"output='{tmp_path / 'out.csv'}'")
     assert not (tmp_path / "out.csv").exists()
+
+
+# --- preprocessing ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def digit_file(tmp_path: Path) -> Path:
+    """Return an image file of strokes that are not in the middle."""
+    picture = np.full((200, 300), 200, np.uint8)
+    picture[20:140, 40:60] = picture[70:90, 60:110] = 60
+    Image.fromarray(picture).save(tmp_path / "one.png")
+    return tmp_path / "one.png"
+
+
+def test_image_files_have_the_preprocessing_of_mnist(
+    digit_file: Path, predicted: Predict, tmp_path: Path
+) -> None:
+    """They are predicted as the array that the preprocessing returns; ``none`` only fits them."""
+    grey = np.asarray(Image.open(digit_file), np.float32) / 255
+    prepared, unprepared = tmp_path / "prepared.npz", tmp_path / "unprepared.npz"
+    save_npz(prepared, x=preprocess(grey)[0][None])
+    save_npz(unprepared, x=fit_square(grey)[None])
+    with_it, without = predicted(prepared)[0], predicted(unprepared)[0]
+    assert with_it.confidence != without.confidence
+    for images, preprocessing, expected in [
+        (digit_file, "auto", with_it),
+        (digit_file, "mnist", with_it),
+        (digit_file, "none", without),
+        (unprepared, "auto", without),  # an array has had the preprocessing of its author
+        (unprepared, "none", without),
+    ]:
+        [row] = predicted(images, f"preprocessing={preprocessing}")
+        assert row[1:] == (expected.label, pytest.approx(expected.confidence, abs=1e-6), "")
+    [row] = predicted(unprepared, "preprocessing=mnist")
+    assert row.confidence != without.confidence
+
+
+def test_only_digits_have_the_preprocessing_of_mnist() -> None:
+    assert MNIST.mnist_preprocessing
+    assert not FashionMNIST.mnist_preprocessing
+
+
+@pytest.mark.parametrize("preprocessing", ["auto", "none"])
+def test_an_image_without_a_digit_has_a_remark_in_the_table_and_the_file(
+    preprocessing: str,
+    digit_file: Path,
+    predicted: Predict,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in (("blank", 255), ("full", 0)):
+        Image.fromarray(np.full((40, 30), value, np.uint8)).save(tmp_path / f"{name}.png")
+    option = f"preprocessing={preprocessing}"
+    capsys.readouterr()
+    blank, full, one = predicted(tmp_path, option)
+    remark = "no digit: no ink on paper" if preprocessing == "auto" else "all pixels are equal"
+    assert blank[1:] == full[1:] == (None, None, remark)
+    assert one.label is not None
+    assert one.remark == ""
+    _, *lines = capsys.readouterr().out.splitlines()
+    assert [line.rstrip().endswith(remark) for line in lines] == [True, True, False]
+
+    predicted(tmp_path, option, f"output='{tmp_path / 'x.csv'}'")
+    with (tmp_path / "x.csv").open(newline="") as file:
+        first, _, last = csv.DictReader(file)
+    assert first["prediction"] == first["confidence"] == ""
+    assert first["remark"] == remark
+    assert last["prediction"] == one.label
+    assert last["remark"] == ""
+
+
+def test_a_blank_image_in_an_array_has_a_remark(predicted: Predict, tmp_path: Path) -> None:
+    save_npz(tmp_path / "x.npz", x=X)
+    assert [row.label for row in predicted(tmp_path / "x.npz")] == [None] * 3

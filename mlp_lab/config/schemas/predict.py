@@ -16,5 +16,6 @@ class Predict:
     size: list[int] | None = limited(minimum=1, maximum=1_000_000, length=2)
     region: list[float] | None = limited(minimum=-1_000, maximum=1_000, length=4)
     checkpoint: str = limited(one_of=CHECKPOINTS)
+    preprocessing: str = limited(one_of=("auto", "mnist", "none"))
     invert: str = limited(one_of=("auto", "yes", "no"))
     threads: int | None = limited(minimum=1)
