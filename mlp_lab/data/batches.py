@@ -12,9 +12,14 @@ from torch import Tensor
 
 from mlp_lab.nn.seeds import epoch_seed
 
-# Minibatches in one step of Lightning's loop: enough to make its cost negligible, few enough for
-# the progress bar to move. The result does not depend on it.
-CHUNK = 50
+
+def chunk_length(batch_size: int) -> int:
+    """Return the number of minibatches in one step of Lightning's loop.
+
+    It is large enough to make the cost of the loop negligible, and small enough for the progress
+    bar to move. The weights do not depend on it.
+    """
+    return max(50, 5_000 // batch_size)
 
 
 class EpochOrder:
@@ -54,6 +59,10 @@ class EpochOrder:
         return torch.randperm(self.size, generator=generator)
 
 
+# Buffers of inputs with and without the axis ``orders``, by the shape of the row numbers.
+Buffers = dict[torch.Size, tuple[Tensor, Tensor]]
+
+
 class Chunk:
     """Consecutive minibatches; the iteration gathers each one when it is needed.
 
@@ -74,6 +83,43 @@ class Chunk:
     def __iter__(self) -> Iterator[list[Tensor]]:
         for rows in self.rows:
             yield [_gather(tensor, rows) for tensor in self.tensors]
+
+    @property
+    def sizes(self) -> list[int]:
+        """The number of examples in each minibatch."""
+        if isinstance(self.rows[0], slice):
+            return [len(self.tensors[0][rows]) for rows in self.rows]
+        return [rows.shape[-1] for rows in self.rows if isinstance(rows, Tensor)]
+
+    def first(self, count: int) -> "Chunk":
+        """Return the first ``count`` minibatches, or all if there are fewer."""
+        return Chunk(self.tensors, self.rows[:count])
+
+    def inputs(self, buffers: Buffers) -> Iterator[Tensor]:
+        """Yield the inputs of each minibatch, ``[orders, batch, ...]``.
+
+        ``orders`` is 1 unless the row numbers have this axis. Each minibatch overwrites the buffer
+        of the one before: no memory is allocated, and its address does not change.
+        """
+        inputs = self.tensors[0]
+        for rows in self.rows:
+            if isinstance(rows, slice):
+                yield inputs[rows].unsqueeze(0)
+                continue
+            if rows.shape not in buffers:
+                shape = torch.atleast_2d(rows).shape
+                buffer = inputs.new_empty(*shape, *inputs.shape[1:])
+                buffers[rows.shape] = buffer, buffer.flatten(0, 1)
+            buffer, examples = buffers[rows.shape]
+            torch.index_select(inputs, 0, rows.flatten(), out=examples)
+            yield buffer
+
+    def targets(self) -> Tensor:
+        """Return the targets of all minibatches, concatenated: ``[orders, examples, ...]``."""
+        targets = self.tensors[1]
+        if isinstance(self.rows[0], slice):
+            return torch.cat([targets[rows] for rows in self.rows]).unsqueeze(0)
+        return _gather(targets, torch.cat([torch.atleast_2d(rows) for rows in self.rows], 1))
 
 
 def _gather(tensor: Tensor, rows: Tensor | slice) -> Tensor:
@@ -128,12 +174,12 @@ class ChunkLoader:
         return whole + (rest >= self.shares if self.sampler else rest > 0)
 
     def __len__(self) -> int:
-        return -(-self.batches // CHUNK)
+        return -(-self.batches // chunk_length(self.batch_size))
 
     def __iter__(self) -> Iterator[Chunk]:
-        rows = self._rows()
-        for start in range(0, self.batches, CHUNK):
-            yield Chunk(self.tensors, rows[start : start + CHUNK])
+        rows, length = self._rows(), chunk_length(self.batch_size)
+        for start in range(0, self.batches, length):
+            yield Chunk(self.tensors, rows[start : start + length])
 
     def _rows(self) -> Sequence[Tensor | slice]:
         """Return the rows of each minibatch of an epoch."""

@@ -1,5 +1,6 @@
-"""A training step of stacked networks with closed-form gradients."""
+"""Training steps of stacked networks with closed-form gradients."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -7,8 +8,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
 from mlp_lab.nn.closed_form import ClosedForm
-from mlp_lab.nn.microbatches import microbatches
-from mlp_lab.nn.output_deltas import OutputDelta
+from mlp_lab.nn.output_deltas import OutputDelta, targets_like_outputs
 from mlp_lab.nn.stacked_optimizers import Steps
 
 
@@ -41,41 +41,70 @@ class ClosedFormStep:
         self._microbatch_size = microbatch_size
         self._groups = [optimizer.param_groups[0] for optimizer in optimizers]
         parameters = list(network.parameters())
-        self._outputs = len(parameters[-1]) // len(optimizers)
+        weights = [parameter.detach() for parameter in parameters]
+        self._members = len(optimizers)
+        self._outputs, self._like = len(weights[-1]) // self._members, weights[-1]
         plain = all(type(optimizer) is SGD for optimizer in optimizers) and not any(
             group["momentum"] or group["weight_decay"] for group in self._groups
         )
         plain &= batch_size <= microbatch_size  # else a part would change the weights of the next
-        weights = [parameter.detach() for parameter in parameters]
-        self._gradients = None if plain else [torch.zeros_like(weight) for weight in weights]
+        gradients = [] if plain else [torch.zeros_like(weight) for weight in weights]
         self._steps = Steps(parameters, optimizers)
-        self._closed_form = ClosedForm(network, len(optimizers), self._gradients or weights)
+        self._views = [] if plain else self._steps.views(gradients)
+        self._closed_form = ClosedForm(network, self._members, gradients or weights)
 
-    @torch.no_grad()
-    def __call__(self, x: Tensor, y: Tensor, rates: Tensor) -> Tensor:
+    def targets(self, y: Tensor) -> Tensor:
+        """Return targets as ``__call__`` needs them, in the shape of the outputs.
+
+        Args:
+            y: targets ``[orders, batch, ...]``, where ``orders`` divides the members.
+        """
+        shared = len(y) in (1, self._members)
+        y = y if shared else y.repeat_interleave(self._members // len(y), 0)
+        return targets_like_outputs(y, self._outputs, self._like.dtype)
+
+    def rates(self, rates: Tensor, sizes: Sequence[int]) -> tuple[Tensor, ...]:
+        """Return what ``__call__`` needs as ``rate`` in each of several steps.
+
+        Args:
+            rates: learning rates, float64 ``[members, steps]`` on the CPU.
+            sizes: number of examples in the minibatch of each step.
+        """
+        if self._views:
+            return rates.unbind(1)
+        scales = (rates / -torch.tensor(sizes)).to(self._like)
+        return scales.view(*scales.shape, 1, 1).unbind(1)
+
+    def __call__(self, x: Tensor, y: Tensor, rate: Tensor) -> Tensor:
         """Step with the mean gradients over a minibatch; return the outputs before the step.
+
+        The outputs are ``[members, outputs, batch]``, in a buffer of the next steps.
 
         Args:
             x: inputs ``[orders, batch, features]``, where ``orders`` divides the members.
-            y: targets ``[members, batch, ...]``.
-            rates: learning rate of each member, ``[members]``.
+            y: targets from ``targets``, ``[orders or members, outputs, batch]``.
+            rate: learning rates of the step, from ``rates``.
         """
-        members, batch = y.shape[:2]
-        if self._gradients is None:
-            for group, rate in zip(self._groups, rates.tolist(), strict=True):
-                group["lr"] = rate
-            return self._add(x, y, -rates.to(x).view(members, 1, 1) / batch, 1.0)
-        outputs: list[Tensor] = []
-        for part, target, share in microbatches(x, y, self._microbatch_size, axis=1):
-            scale = x.new_tensor(share / target.shape[1])
-            outputs.append(self._add(part, target, scale, 1.0 if outputs else 0.0))
-        self._steps(self._gradients, rates)
-        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, 1)
+        if not self._views:
+            return self._add(x, y, rate, 1.0)
+        batch = x.shape[1]
+        if batch <= self._microbatch_size:
+            outputs = self._add(x, y, 1 / batch, 0.0)
+        else:
+            number = math.ceil(batch / self._microbatch_size)
+            parts = zip(x.tensor_split(number, 1), y.tensor_split(number, 2), strict=True)
+            several: list[Tensor] = []
+            for part, target in parts:
+                beta = 1.0 if several else 0.0
+                several.append(self._add(part, target, 1 / batch, beta).clone())
+            outputs = torch.cat(several, 2)
+        self._steps(self._views, rate)
+        return outputs
 
-    def _add(self, x: Tensor, y: Tensor, scale: Tensor, beta: float) -> Tensor:
+    def _add(self, x: Tensor, y: Tensor, scale: Tensor | float, beta: float) -> Tensor:
         """Add ``scale`` times the gradients of the summed losses; return the outputs."""
-        members, batch = y.shape[:2]
-        outputs = x.new_empty(members, self._outputs, batch)
-        self._closed_form.forward(x, outputs)
-        self._closed_form.backward(self._output_delta(outputs, y).mul_(scale), beta)
-        return outputs.mT
+        layers = self._closed_form.bound(*x.shape[:2])
+        outputs = layers.forward(x)
+        torch.mul(self._output_delta(outputs, y), scale, out=layers.delta)
+        layers.backward(beta)
+        return outputs

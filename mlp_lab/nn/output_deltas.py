@@ -10,7 +10,7 @@ With f the outputs of an example, y its target and p the predictions that the lo
 (Bishop 2006, section 5.2 and equation 4.106). The derivatives are those of an example's own error;
 the mean over a batch divides them by its size.
 
-Shapes: f and the result ``[members, outputs, batch]``.
+All tensors are ``[..., outputs, batch]``, as in ``closed_form.py``.
 """
 
 from typing import Protocol
@@ -27,23 +27,30 @@ class OutputDelta(Protocol):
 
         Args:
             f: outputs ``[members, outputs, batch]``.
-            y: targets ``[members, batch, ...]``: numbers of classes, or values.
+            y: targets from ``targets_like_outputs``, ``[members, outputs, batch]``, or ``[1,
+                outputs, batch]`` if all members have the same ones.
         """
         ...
 
 
-def one_hot(y: Tensor, f: Tensor) -> Tensor:
-    """Return the targets of outputs ``f``: 1 for the true class and 0 for the others.
+def targets_like_outputs(y: Tensor, outputs: int, dtype: torch.dtype) -> Tensor:
+    """Return targets in the shape of a network's outputs, ``[members, outputs, batch]``.
 
-    A single output stands for the second of two classes.
+    A class becomes 1 for the true class and 0 for the others. A single output stands for the second
+    of two classes.
 
     Args:
-        y: numbers of classes, int64 ``[members, batch]``.
-        f: outputs, which give the shape ``[members, outputs, batch]`` and the type of the result.
+        y: numbers of classes, int64 ``[members, batch]``, or values ``[members, batch, outputs]``
+            or, for a single output, ``[members, batch]``.
+        outputs: number of outputs.
+        dtype: type of the result.
     """
-    if f.shape[1] == 1:
-        return y.unsqueeze(1).to(f.dtype)
-    return torch.zeros_like(f).scatter_(1, y.unsqueeze(1), 1)
+    if y.is_floating_point():
+        return y.reshape(*y.shape[:2], outputs).mT
+    if outputs == 1:
+        return y.unsqueeze(1).to(dtype)
+    rows = torch.eye(outputs, dtype=dtype, device=y.device).index_select(1, y.flatten())
+    return rows.view(outputs, *y.shape).transpose(0, 1)
 
 
 def softmax_cross_entropy(f: Tensor, y: Tensor, smoothing: Tensor | None = None) -> Tensor:
@@ -52,43 +59,41 @@ def softmax_cross_entropy(f: Tensor, y: Tensor, smoothing: Tensor | None = None)
     ``smoothing``: label smoothing e of each member ``[members, 1, 1]``, which replaces y by
     (1 - e) y + e / K for K classes (Szegedy et al. 2016, section 7).
     """
-    y = one_hot(y, f)
     if smoothing is not None:
-        y = y.lerp_(torch.full_like(y, 1 / max(f.shape[1], 2)), smoothing.to(y))
+        y = y.lerp(torch.full_like(y, 1 / max(f.shape[1], 2)), smoothing.to(y))
     # Of two classes, softmax over (0, f) gives the second one sigmoid(f).
-    p = f.softmax(1) if f.shape[1] > 1 else f.sigmoid()
+    p = f.softmax(-2) if f.shape[-2] > 1 else f.sigmoid()
     return p.sub_(y)
 
 
 def sigmoid_cross_entropy(f: Tensor, y: Tensor) -> Tensor:
     """Equation (1) for classes that do not exclude each other."""
-    return f.sigmoid().sub_(one_hot(y, f))
+    return f.sigmoid().sub_(y)
 
 
 def sigmoid_squared_error(f: Tensor, y: Tensor) -> Tensor:
     """Equation (2)."""
     p = f.sigmoid()
-    return 2 * (p - one_hot(y, f)) * p * (1 - p)
+    return 2 * (p - y) * p * (1 - p)
 
 
 def softmax_squared_error(f: Tensor, y: Tensor) -> Tensor:
     """Equation (3). Both classes of a single output count, which doubles its error."""
-    if f.shape[1] == 1:
+    if f.shape[-2] == 1:
         return 2 * sigmoid_squared_error(f, y)
-    p = f.softmax(1)
-    r = 2 * (p - one_hot(y, f))
-    return p * (r - (r * p).sum(1, keepdim=True))
+    p = f.softmax(-2)
+    r = 2 * (p - y)
+    return p * (r - (r * p).sum(-2, keepdim=True))
 
 
 def squared_error(f: Tensor, y: Tensor, factor: float = 1.0) -> Tensor:
     """2 (f - y) / K times ``factor``: the loss is the mean of (f - y)^2 over the K outputs."""
-    return (f - _values(f, y)).mul_(2 * factor / f.shape[1])
+    return (f - y).mul_(2 * factor / f.shape[-2])
 
 
 def squared_error_of_sigmoid(f: Tensor, y: Tensor, factor: float = 1.0) -> Tensor:
     """Equation (2) divided by the number of outputs, times ``factor``, for real targets."""
-    p = f.sigmoid()
-    return (p - _values(f, y)).mul_(2 * factor / f.shape[1]).mul_(p).mul_(1 - p)
+    return sigmoid_squared_error(f, y).mul_(factor / f.shape[-2])
 
 
 def least_squares_rule(f: Tensor, y: Tensor) -> Tensor:
@@ -98,19 +103,10 @@ def least_squares_rule(f: Tensor, y: Tensor) -> Tensor:
 
 def sign_rule(f: Tensor, y: Tensor) -> Tensor:
     """sgn(f) - y for targets y = -1 and +1: the derivative of abs(f) - y f."""
-    return f.sign().sub_(_signs(f, y))
+    return f.sign().sub_(2 * y - 1)
 
 
 def rosenblatt_rule(f: Tensor, y: Tensor) -> Tensor:
     """- y where y f <= 0, else 0, for targets y = -1 and +1: the derivative of max(0, - y f)."""
-    y = _signs(f, y)
+    y = 2 * y - 1
     return torch.where(y * f <= 0, -y, 0.0)
-
-
-def _signs(f: Tensor, y: Tensor) -> Tensor:
-    return 2 * one_hot(y, f) - 1
-
-
-def _values(f: Tensor, y: Tensor) -> Tensor:
-    """Return targets ``[members, batch, outputs]`` or ``[members, batch]`` in the shape of f."""
-    return y.reshape(f.mT.shape).mT

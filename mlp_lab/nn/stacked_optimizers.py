@@ -35,27 +35,37 @@ class Steps:
         decays = [group["weight_decay"] for group in self._groups if self._descent]
         self._decays = self._column(torch.tensor(decays)) if any(decays) else None
 
-    @torch.no_grad()
-    def __call__(self, gradients: Sequence[Tensor], rates: Tensor) -> None:
-        """Update the parameters.
+    def views(self, gradients: Sequence[Tensor]) -> list[Gradients]:
+        """Return gradients in the form that ``__call__`` needs; they can be views.
 
         Args:
             gradients: gradients of the parameters, of the same shapes.
+        """
+        if self._descent:
+            pairs = zip(gradients, self._parameters, strict=True)
+            return [tuple(gradient.reshape(p.shape) for gradient, p in pairs)]
+        # The kernels read the gradients in the order of the memory.
+        parts = (gradient.contiguous().chunk(len(self._steps)) for gradient in gradients)
+        return list(zip(*parts, strict=True))
+
+    @torch.no_grad()
+    def __call__(self, views: Sequence[Gradients], rates: Tensor) -> None:
+        """Update the parameters.
+
+        Args:
+            views: gradients, from ``views``.
             rates: learning rates ``[members]``, possibly on another device than the parameters.
         """
         for group, rate in zip(self._groups, rates.tolist(), strict=True):
             group["lr"] = rate
         if self._descent:
-            self._descend(gradients, self._column(rates))
+            self._descend(views[0], self._column(rates))
             return
-        # The kernels read the gradients in the order of the memory.
-        slices = zip(*(g.contiguous().chunk(len(self._steps)) for g in gradients), strict=True)
-        for step, member_gradients in zip(self._steps, slices, strict=True):
-            step(member_gradients)
+        for step, gradients in zip(self._steps, views, strict=True):
+            step(gradients)
 
-    def _descend(self, gradients: Sequence[Tensor], rates: Tensor) -> None:
+    def _descend(self, gradients: Gradients, rates: Tensor) -> None:
         for parameter, gradient in zip(self._parameters, gradients, strict=True):
-            gradient = gradient.reshape(parameter.shape)
             if self._decays is not None:
                 gradient = torch.addcmul(gradient, parameter, self._decays)
             parameter.addcmul_(gradient, rates, value=-1)

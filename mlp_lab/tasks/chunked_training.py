@@ -14,13 +14,12 @@ from mlp_lab.data.attached import training_loader
 from mlp_lab.data.batches import Chunk
 from mlp_lab.images.augmentations import Augmentation
 from mlp_lab.lightning import pl
-from mlp_lab.nn.closed_form_step import ClosedFormStep
 from mlp_lab.nn.microbatches import microbatch_size, microbatches
 from mlp_lab.nn.output_deltas import OutputDelta
 from mlp_lab.nn.schedules import Cooldown, Schedule
 from mlp_lab.nn.seeds import epoch_seed
 from mlp_lab.nn.stacking import stack
-from mlp_lab.tasks.closed_form import closed_form_step
+from mlp_lab.tasks.closed_form import ClosedFormTraining, closed_form_training
 
 
 class ChunkedTraining(pl.LightningModule):
@@ -123,11 +122,11 @@ class ChunkedTraining(pl.LightningModule):
         self._microbatch_size = microbatch_size(self.network, self.device)
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, Optimizer)
-        self._closed_form_step = None
+        self._closed_form = None
         if self.gradients != "autograd":
             # Dropout draws from the generator that autograd would use.
             network = stack([self.network], [torch.default_generator])
-            self._closed_form_step = closed_form_step([self], network, [optimizer])
+            self._closed_form = closed_form_training([self], network, [optimizer])
 
     def on_train_epoch_start(self) -> None:
         seed = partial(epoch_seed, self.seed, self.current_epoch)
@@ -138,8 +137,8 @@ class ChunkedTraining(pl.LightningModule):
             self._strength = cooldown(self.current_epoch, self._epochs)
 
     def training_step(self, chunk: Chunk, index: int) -> None:
-        if self._closed_form_step is not None:
-            self._train_in_closed_form(chunk, self._closed_form_step)
+        if self._closed_form is not None:
+            self._train_in_closed_form(chunk, self._closed_form)
             return
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, Optimizer)
@@ -160,27 +159,36 @@ class ChunkedTraining(pl.LightningModule):
         self.log_steps(losses, first)
         self.record_training(losses, outputs, targets)
 
-    def _train_in_closed_form(self, chunk: Chunk, step: ClosedFormStep) -> None:
+    def _train_in_closed_form(self, chunk: Chunk, training: ClosedFormTraining) -> None:
         first = self.global_step
-        rates = torch.tensor(self.learning_rates(first, len(chunk)), dtype=torch.float64)
-        outputs, targets = [], []
-        for (x, y), rate in zip(chunk, rates.unsqueeze(1), strict=False):
-            outputs.append(step(self.augmented(x).unsqueeze(0), y.unsqueeze(0), rate)[0])
-            targets.append(y)
-            self.update_average()
-        self.count_steps(len(outputs))
-        self.record_steps(outputs, targets, first)
+        rates = torch.tensor([self.learning_rates(first, len(chunk))], dtype=torch.float64)
+        chunk = chunk.first(rates.shape[1])
+        update_average = None if self.average is None else self.update_average
+        augmented = self._augmented_single
+        [outputs], [targets] = training.train(chunk, rates, augmented, update_average)
+        self.count_steps(len(chunk))
+        self.record_steps(outputs, targets, chunk.sizes, first)
 
-    def record_steps(self, outputs: list[Tensor], targets: list[Tensor], first: int) -> None:
-        """Record consecutive minibatches of a chunk: as one, unless their losses are logged.
+    def _augmented_single(self, x: Tensor) -> Tensor:
+        return x if self.augmentation is None else self.augmented(x[0]).unsqueeze(0)
 
-        The loss is a mean over examples, so that one loss of the whole chunk takes less time.
+    def record_steps(
+        self, outputs: Tensor, targets: Tensor, sizes: Sequence[int], first: int
+    ) -> None:
+        """Record consecutive minibatches, and log the losses of those that are logged.
+
+        The loss is a mean over examples, so that one loss of all minibatches takes less time.
+
+        Args:
+            outputs: outputs ``[examples, outputs]`` of all minibatches.
+            targets: their targets ``[examples, ...]``.
+            sizes: numbers of examples in the minibatches.
+            first: number of steps before the first one.
         """
-        if self.log_every_n_steps == 0:
-            outputs, targets = [torch.cat(outputs)], [torch.cat(targets)]
-        losses = [self.loss(output, y) for output, y in zip(outputs, targets, strict=True)]
-        self.log_steps(losses, first)
-        self.record_training(losses, outputs, targets)
+        if self.log_every_n_steps:
+            pairs = zip(outputs.split(sizes), targets.split(sizes), strict=True)
+            self.log_steps([self.loss(output, y) for output, y in pairs], first)
+        self.record_training([self.loss(outputs, targets)], [outputs], [targets])
 
     def differentiate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the gradients for a minibatch; return its loss and outputs.

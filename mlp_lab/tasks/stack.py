@@ -17,9 +17,9 @@ from mlp_lab.lightning import callbacks_of, pl
 from mlp_lab.nn.seeds import epoch_seed
 from mlp_lab.nn.stacking import stack
 from mlp_lab.storage.results import Status
-from mlp_lab.tasks.autograd_step import AutogradStep
+from mlp_lab.tasks.autograd_training import AutogradTraining
 from mlp_lab.tasks.base import Diverged, Task
-from mlp_lab.tasks.closed_form import closed_form_step
+from mlp_lab.tasks.closed_form import closed_form_training
 
 
 @dataclass
@@ -132,24 +132,23 @@ class Stack(pl.LightningModule):
             member.task.on_train_epoch_start()
 
     def training_step(self, chunk: Chunk, index: int) -> None:
-        # Attributes are looked up here, since a minibatch may take only microseconds.
-        augmented, step = self._augmented, self._step
-        count, orders, first = len(self.members), len(self._minibatch_tasks), self.global_step
+        first = self.global_step
+        rates = [member.task.learning_rates(first, len(chunk)) for member in self.members]
+        chunk = chunk.first(len(rates[0]))
         averaging = [member.task for member in self.members if member.task.average is not None]
-        member_rates = [member.task.learning_rates(first, len(chunk)) for member in self.members]
-        rates = torch.tensor(member_rates, dtype=torch.float64).T
-        outputs, targets = [], []
-        for (x, y), rate in zip(chunk, rates, strict=False):
-            if self._whole:
-                x, y = (tensor.expand(orders, *tensor.shape) for tensor in (x, y))
-            y = y.unsqueeze(1).expand(-1, count // len(y), *y.shape[1:]).flatten(0, 1)
-            output = step(augmented(x), y, rate)
+
+        def update_averages() -> None:
             for task in averaging:
                 task.update_average()
-            outputs.append(output)
-            targets.append(y)
-        self.members[0].task.count_steps(len(outputs))
-        self._record_training(outputs, targets, first)
+
+        outputs, targets = self._training.train(
+            chunk,
+            torch.tensor(rates, dtype=torch.float64),
+            self._augmented,
+            update_averages if averaging else None,
+        )
+        self.members[0].task.count_steps(len(chunk))
+        self._record_training(outputs, targets, chunk.sizes, first)
 
     def on_train_batch_end(self, outputs: Any, chunk: Chunk, index: int) -> None:
         self._call_hook("on_train_batch_end", outputs, chunk, index)
@@ -223,7 +222,7 @@ class Stack(pl.LightningModule):
         networks = [task.evaluated for task in tasks]
         self._evaluated = stack(networks, self._generators) if averaged else self._network
         optimizers = [member.trainer.optimizers[0] for member in self.members]
-        self._step = closed_form_step(tasks, self._network, optimizers) or AutogradStep(
+        self._training = closed_form_training(tasks, self._network, optimizers) or AutogradTraining(
             tasks, self._network, optimizers
         )
         loader: Any = self.trainer.train_dataloader
@@ -243,25 +242,22 @@ class Stack(pl.LightningModule):
         """Return the training inputs ``[orders, batch, ...]`` with the members' augmentations."""
         if not self._augments:
             return x
+        if self._whole:
+            x = x.expand(len(self._minibatch_tasks), *x.shape[1:])
         pairs = zip(self._minibatch_tasks, x, strict=True)
         return torch.stack([task.augmented(inputs) for task, inputs in pairs])
 
-    def _record_training(self, outputs: list[Tensor], targets: list[Tensor], first: int) -> None:
-        every = any(member.task.log_every_n_steps for member in self.members)
-        if not every:  # one computation for the whole chunk takes less time
-            outputs, targets = [torch.cat(outputs, 1)], [torch.cat(targets, 1)]
+    def _record_training(
+        self, outputs: Tensor, targets: Tensor, sizes: Sequence[int], first: int
+    ) -> None:
+        """Record outputs ``[members, examples, ...]`` and targets ``[orders, examples, ...]``."""
         for place, member in enumerate(self.members):
-            if not member.active:
-                continue
-            predicted = [output[place] for output in outputs]
-            truth = [target[place] for target in targets]
-            losses = [member.task.loss(o, t) for o, t in zip(predicted, truth, strict=True)]
-            if every:
-                member.task.log_steps(losses, first)
-            try:
-                member.task.record_training(losses, predicted, truth)
-            except Diverged as error:
-                self._fail(member, error)
+            if member.active:
+                y = targets[place * len(targets) // len(self.members)]
+                try:
+                    member.task.record_steps(outputs[place], y, sizes, first)
+                except Diverged as error:
+                    self._fail(member, error)
 
 
 def _minibatch_key(task: Task, whole: bool) -> tuple[int, str]:

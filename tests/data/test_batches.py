@@ -42,7 +42,7 @@ def test_chunks_contain_the_minibatches_in_order(size, batch_size, limit, shuffl
     sampler = order(size, 3, 5) if shuffled else None
     rows = sampler.permutation() if sampler else x
     expected = rows.split(batch_size)[:limit]
-    with patch.object(batches, "CHUNK", chunk):
+    with patch.object(batches, "chunk_length", lambda _: chunk):
         loader = ChunkLoader((x,), batch_size, sampler, limit)
         chunks = list(loader)
         actual = minibatches(loader)

@@ -16,6 +16,7 @@ from mlp_lab.nn.activations import ACTIVATIONS
 from mlp_lab.nn.closed_form import ClosedForm, NoClosedFormError
 from mlp_lab.nn.hash_grid import HashGrid
 from mlp_lab.nn.mlp import MLP
+from mlp_lab.nn.output_deltas import targets_like_outputs
 from mlp_lab.nn.siren import Siren
 from mlp_lab.nn.stacking import stack
 
@@ -38,9 +39,10 @@ def assert_gradients_are_autograds(
     for _ in range(2):
         x = torch.rand(orders, batch, INPUTS, dtype=torch.double)
         y = torch.rand(members, batch, OUTPUTS, dtype=torch.double)
-        out = torch.empty(members, OUTPUTS, batch, dtype=torch.double)
-        closed_form.forward(x, out)
-        closed_form.backward(2 * (out - y.mT), beta=0.0)
+        layers = closed_form.bound(orders, batch)
+        out = layers.forward(x)
+        layers.delta.copy_(2 * (out - y.mT))
+        layers.backward(beta=0.0)
         expected = reference(x)
         loss = (expected - y).square().sum()
         torch.testing.assert_close(out.mT, expected.detach())
@@ -109,9 +111,10 @@ def test_gradients_are_added_to_targets() -> None:
     results = []
     for start, beta in ((0.0, 0.0), (1.0, 0.5)):
         targets = [torch.full_like(p, start).detach() for p in network.parameters()]
-        closed_form = ClosedForm(network, 1, targets)
-        closed_form.forward(x, torch.empty(1, OUTPUTS, 4))
-        closed_form.backward(delta.clone(), beta)
+        layers = ClosedForm(network, 1, targets).bound(1, 4)
+        layers.forward(x)
+        layers.delta.copy_(delta)
+        layers.backward(beta)
         results.append(targets)
     for gradient, added in zip(*results, strict=True):
         torch.testing.assert_close(added, 0.5 + gradient)
@@ -122,7 +125,7 @@ def test_a_layer_without_closed_form_is_refused() -> None:
     with pytest.raises(NoClosedFormError, match="Sequential has no closed-form derivative"):
         ClosedForm(network, 1, list(network.parameters()))
     grid = HashGrid(2, levels=2, features_per_level=2, table_size=16, coarsest=2, finest=4)
-    with pytest.raises(NoClosedFormError, match="HashGrid"):
+    with pytest.raises(NoClosedFormError, match="the first layer must be linear"):
         ClosedForm(nn.Sequential(grid), 1, list(grid.parameters()))
 
 
@@ -164,7 +167,8 @@ def test_output_deltas_of_classes_are_those_of_autograd(name: str, outputs: int)
     f = torch.randn(outputs, 6, dtype=torch.double, requires_grad=True)
     y = torch.randint(max(outputs, 2), (6,))
     [expected] = torch.autograd.grad(sum_over_examples(LOSSES[name], f, y), f)
-    delta = getattr(output_deltas, name)(f.detach().unsqueeze(0), y.unsqueeze(0))
+    truth = targets_like_outputs(y.unsqueeze(0), outputs, f.dtype)
+    delta = getattr(output_deltas, name)(f.detach().unsqueeze(0), truth)
     torch.testing.assert_close(delta[0], expected)
 
 
@@ -174,7 +178,8 @@ def test_output_deltas_have_a_label_smoothing_for_each_member(outputs: int) -> N
     smoothing = torch.tensor([0.0, 0.2, 0.5], dtype=torch.double)
     f = torch.randn(3, outputs, 6, dtype=torch.double)
     y = torch.randint(max(outputs, 2), (3, 6))
-    delta = output_deltas.softmax_cross_entropy(f, y, smoothing.view(-1, 1, 1))
+    truth = targets_like_outputs(y, outputs, f.dtype)
+    delta = output_deltas.softmax_cross_entropy(f, truth, smoothing.view(-1, 1, 1))
     for member, e in enumerate(smoothing.tolist()):
         z = f[member].clone().requires_grad_()
         logits = F.pad(z.T, (1, 0)) if outputs == 1 else z.T
@@ -195,5 +200,6 @@ def test_output_deltas_of_values_are_those_of_autograd(
     y = torch.rand(1, 6, 3, dtype=torch.double)
     loss = factor * (values(f) - y.mT).square().mean(1).sum()
     [expected] = torch.autograd.grad(loss, f)
-    delta = getattr(output_deltas, name)(f.detach(), y, factor=factor)
+    truth = targets_like_outputs(y, 3, f.dtype)
+    delta = getattr(output_deltas, name)(f.detach(), truth, factor=factor)
     torch.testing.assert_close(delta, expected)

@@ -91,7 +91,7 @@ def test_the_chunk_size_does_not_change_the_result(
 ) -> None:
     overrides = ["network.dropout=0.5", "trainer.max_epochs=2", "trainer.log_every_n_steps=20"]
     expected = experiment(*overrides)
-    monkeypatch.setattr(batches, "CHUNK", chunk)
+    monkeypatch.setattr(batches, "chunk_length", lambda _: chunk)
     result = experiment(*overrides)
     assert_equal_weights(result, expected)
     assert result.steps == expected.steps == 2 * math.ceil(1600 / 30)

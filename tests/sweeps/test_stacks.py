@@ -8,7 +8,7 @@ from helpers import assert_same_runs
 from stacked_jobs import MakeJobs, assert_stack_equals_single_runs, train_as_stack, train_singly
 
 from mlp_lab.storage.run_folder import RunFolder
-from mlp_lab.tasks.autograd_step import AutogradStep
+from mlp_lab.tasks.autograd_training import AutogradTraining
 
 OPTIMIZERS = {
     "sgd": ["lr=0.01", "lr=0.3 weight_decay=1e-3", "lr=0.1"],
@@ -42,14 +42,14 @@ def test_microbatches_in_a_stack(
     seeds: tuple[int, ...], make_jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = set()
-    original = AutogradStep._differentiate_microbatch
+    original = AutogradTraining._differentiate_microbatch
 
-    def watched(self: AutogradStep, x: torch.Tensor, *others: Any) -> Any:
+    def watched(self: AutogradTraining, x: torch.Tensor, *others: Any) -> Any:
         sizes.add(x.shape[1])
         return original(self, x, *others)
 
-    monkeypatch.setattr(AutogradStep, "_differentiate_microbatch", watched)
-    for module in ("chunked_training", "autograd_step"):
+    monkeypatch.setattr(AutogradTraining, "_differentiate_microbatch", watched)
+    for module in ("chunked_training", "autograd_training"):
         monkeypatch.setattr(f"mlp_lab.tasks.{module}.microbatch_size", lambda *_: 14)
     job_overrides = [[f"seed={s}", f"task.label_smoothing={0.1 * i}"] for i, s in enumerate(seeds)]
     # With microbatches, two layers of dropout draw in another order than with whole minibatches.

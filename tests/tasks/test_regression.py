@@ -53,7 +53,7 @@ def test_evaluation_is_a_mean_and_a_maximum_for_any_batch_size(
     shape: tuple[int, int], seed: int, batch_size: int, chunk: int
 ) -> None:
     f, y = example(*shape, seed)
-    with patch.object(batches, "CHUNK", chunk):
+    with patch.object(batches, "chunk_length", lambda _: chunk):
         actual = regression_task().evaluate(ChunkLoader((f, y), batch_size))
     error = f.numpy() - y.numpy()
     assert actual == pytest.approx(

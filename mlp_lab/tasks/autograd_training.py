@@ -1,18 +1,19 @@
-"""A training step of stacked networks with gradients by autograd."""
+"""Training of stacked networks with gradients by autograd."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from mlp_lab.data.batches import Buffers, Chunk
 from mlp_lab.nn.microbatches import microbatch_size, microbatches
 from mlp_lab.nn.stacked_optimizers import Gradients, Steps
 from mlp_lab.tasks.base import Task
 
 
-class AutogradStep:
-    """Steps the optimizer of each network of a stack, as ``ClosedFormStep`` does.
+class AutogradTraining:
+    """Trains a stack of networks with chunks of minibatches, as ``ClosedFormTraining`` does.
 
     Args:
         tasks: tasks that train as one stack, whose losses differ in numbers only.
@@ -30,19 +31,27 @@ class AutogradStep:
         # That of one member, so that its dropout draws the same numbers as in a separate training.
         self._microbatch_size = microbatch_size(tasks[0].network, tasks[0].device)
         numbers = ([getattr(task, name) for name in task.loss_numbers] for task in tasks)
+        self._buffers: Buffers = {}
         self._one_loss = len(set(map(tuple, numbers))) == 1
 
-    def __call__(self, x: Tensor, y: Tensor, rates: Tensor) -> Tensor:
-        """Step with the mean gradients over a minibatch; return the outputs before the step.
-
-        Args:
-            x: inputs ``[orders, batch, ...]``, where ``orders`` divides the members.
-            y: targets ``[members, batch, ...]``.
-            rates: learning rate of each member, ``[members]``.
-        """
-        gradients, output = self._differentiate(x, y)
-        self._steps(gradients, rates)
-        return output
+    def train(
+        self,
+        chunk: Chunk,
+        rates: Tensor,
+        augmented: Callable[[Tensor], Tensor],
+        after_step: Callable[[], None] | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Step with each minibatch; see ``ClosedFormTraining.train``."""
+        y = chunk.targets()
+        targets = y.repeat_interleave(len(self._tasks) // len(y), 0).split(chunk.sizes, 1)
+        outputs = []
+        for x, target, rate in zip(chunk.inputs(self._buffers), targets, rates.T, strict=True):
+            gradients, output = self._differentiate(augmented(x), target)
+            self._steps(self._steps.views(gradients), rate)
+            outputs.append(output)
+            if after_step is not None:
+                after_step()
+        return torch.cat(outputs, 1), y
 
     def _differentiate(self, x: Tensor, y: Tensor) -> tuple[Gradients, Tensor]:
         """Return the gradients of all parameters, and the outputs ``[members, batch, ...]``."""
