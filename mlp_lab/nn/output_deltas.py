@@ -98,7 +98,7 @@ def squared_error_of_sigmoid(f: Tensor, y: Tensor, factor: float = 1.0) -> Tenso
 
 def least_squares_rule(f: Tensor, y: Tensor) -> Tensor:
     """f - y for targets y = -1 and +1: the derivative of (f - y)^2 / 2."""
-    return f - _signs(f, y)
+    return f - (2 * y - 1)
 
 
 def sign_rule(f: Tensor, y: Tensor) -> Tensor:

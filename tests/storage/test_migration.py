@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from helpers import assert_equal_weights
 
 from mlp_lab.config.compose import compose as compose_config
