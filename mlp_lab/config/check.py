@@ -7,8 +7,10 @@ would import these and therefore torch, which takes seconds, before the first mi
 import re
 import types
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import Field, fields, is_dataclass
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
@@ -142,17 +144,18 @@ def _check_node(plain: dict[str, Any], schema: type, path: str) -> dict[str, Any
             candidates = [prefix + k for k in keys] if path else known_keys(schema)
             message = unknown_key(f"{prefix}{key}", candidates)
             raise UserError(f"{message} (keys of {path or 'the config'}: {', '.join(keys)})")
-    plain = dict(plain)
+    values = deepcopy(_structured(schema))
+    groups: dict[str, Any] = {}
     for name, field in known.items():
         if is_dataclass(field.type):
             inner, node = cast(type, field.type), prefix + name
-            plain[name] = _check_node(_require_mapping(plain.get(name, {}), node), inner, node)
-    try:
-        merged = OmegaConf.merge(OmegaConf.structured(schema), plain)
-    except ValidationError as error:
-        name = str(error.full_key).partition("[")[0].partition(".")[0]
-        raise _invalid_value(schema, prefix, known[name], plain[name]) from error
-    values = cast(dict[str, Any], OmegaConf.to_container(merged))
+            groups[name] = _check_node(_require_mapping(plain.get(name, {}), node), inner, node)
+        elif name in plain:
+            try:
+                values[name] = plain[name]
+            except ValidationError as error:
+                raise _invalid_value(schema, prefix, field, plain[name]) from error
+    values = cast(dict[str, Any], OmegaConf.to_container(values)) | groups
     for name, value in values.items():
         if value == "???":
             expected = allowed_values(schema, known[name])
@@ -161,6 +164,12 @@ def _check_node(plain: dict[str, Any], schema: type, path: str) -> dict[str, Any
         if limits and value is not None and not limits.allow(value):
             raise _invalid_value(schema, prefix, known[name], plain[name])
     return values
+
+
+@cache
+def _structured(schema: type) -> DictConfig:
+    """Return the typed config of a schema, with its default values."""
+    return cast(DictConfig, OmegaConf.structured(schema))
 
 
 def _invalid_value(schema: type, prefix: str, field: Field[Any], value: Any) -> UserError:
