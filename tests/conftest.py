@@ -17,8 +17,23 @@ import pytest
 from helpers import SCRIPT, Finished, Start, composed
 from omegaconf import DictConfig
 
+from mlp_lab.figures import rendering
+from mlp_lab.images.codecs import encode_png
+
+_ONE_PIXEL = encode_png(np.zeros((1, 1, 1), np.uint8))
+
 hypothesis.settings.register_profile("mlp_lab", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("mlp_lab")
+
+
+@pytest.fixture(autouse=True)
+def figures_without_pixels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw figures of runs and sweeps, but do not render them, except in tests marked ``renders``.
+
+    Rendering would take half of the time of many tests that do not look at the pixels.
+    """
+    if "renders" not in request.keywords:
+        monkeypatch.setattr(rendering, "_png", lambda figure: _ONE_PIXEL)
 
 
 @pytest.fixture

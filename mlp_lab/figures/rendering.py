@@ -37,10 +37,8 @@ _DPI = 120
 
 def render(draw: Draw) -> bytes:
     """Return the figure that ``draw`` returns as the content of a PNG file."""
-    png = io.BytesIO()
     with _style():
-        _Canvas(draw()).print_figure(png, format="png", dpi=_DPI)
-    return png.getvalue()
+        return _png(draw())
 
 
 def rgb_pixels(draw: Draw) -> np.ndarray:
@@ -96,6 +94,14 @@ def legend_label(text: str) -> str:
     Legends leave out labels that start with an underscore. Hence a space of width 0 precedes it.
     """
     return f"\u200b{text}" if text.startswith("_") else text
+
+
+def _png(figure: Figure) -> bytes:
+    content = io.BytesIO()
+    figure.set_dpi(_DPI)
+    # print_figure would compute the layout twice.
+    _Canvas(figure).print_png(content)
+    return content.getvalue()
 
 
 @contextmanager

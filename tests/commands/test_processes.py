@@ -14,7 +14,7 @@ from helpers import Finished, Start, wait_for, weights
 
 
 @pytest.mark.parametrize(
-    "name", ["SIGINT", "SIGKILL", pytest.param("SIGTERM", marks=pytest.mark.slow)]
+    "name", ["SIGTERM", *(pytest.param(n, marks=pytest.mark.slow) for n in ("SIGINT", "SIGKILL"))]
 )
 def test_a_run_is_resumed_after_a_signal(
     name: str, start: Start, command: Callable, tmp_path: Path
@@ -39,6 +39,7 @@ def test_a_run_is_resumed_after_a_signal(
         assert [int(row["epoch"]) for row in csv.DictReader(file)] == list(range(1, epochs + 1))
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_network_and_write_one_set_of_logs(
     start: Start, command: Callable, tmp_path: Path
 ) -> None:
@@ -65,9 +66,16 @@ def test_two_processes_train_one_network_and_write_one_set_of_logs(
     )
 
 
-@pytest.mark.parametrize("trainer", ["default", pytest.param("ddp", marks=pytest.mark.slow)])
-def test_a_diverging_run_exits_with_a_line(trainer: str, start: Start) -> None:
-    process = start("optimizer.lr=1e30", f"trainer={trainer}")
+def test_a_diverging_run_exits_with_a_line(command: Callable) -> None:
+    status, _, err = command("optimizer.lr=1e30")
+    assert status == 1
+    assert err.startswith("mlp_lab: diverged: the training loss is not finite in epoch 1")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_diverging_processes_exit_with_a_line(start: Start) -> None:
+    process = start("optimizer.lr=1e30", "trainer=ddp")
     _, err = process.communicate(timeout=100)
     assert process.returncode == 1
     assert err.startswith("mlp_lab: diverged: the training loss is not finite in epoch 1")

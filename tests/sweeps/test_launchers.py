@@ -72,12 +72,14 @@ def test_basic_launcher(sweep: Sweep) -> None:
     sweep("hydra/launcher=basic")
 
 
+@pytest.mark.slow
 def test_processes_launcher_uses_one_thread_per_process(sweep: Sweep) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     runs = sweep("hydra/launcher=processes", "hydra.launcher.n_jobs=2")
     assert {threads(run) for run in runs} == {"1"}
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_the_answer_of_the_finished_jobs(
     start: Start, tmp_path: Path
 ) -> None:
@@ -130,8 +132,8 @@ def test_a_killed_forked_process_fails_only_its_jobs(
 @pytest.mark.parametrize(
     ("to", "name"),
     [
-        ("process", "SIGTERM"),
         ("group", "SIGINT"),
+        pytest.param("process", "SIGTERM", marks=pytest.mark.slow),
         pytest.param("process", "SIGINT", marks=pytest.mark.slow),
         pytest.param("group", "SIGTERM", marks=pytest.mark.slow),
     ],

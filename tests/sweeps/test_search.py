@@ -261,6 +261,7 @@ def test_a_pruned_run_reports_its_reason(tmp_path: Path) -> None:
         assert (pruning.ended, trainer.should_stop) == (ended, ended is not None)
 
 
+@pytest.mark.slow
 def test_a_search_of_real_runs(command: Callable, tmp_path: Path) -> None:
     status, out, err = command(
         "-m", "hydra/sweeper=search", "optimizer.lr=tag(log,interval(1e-5,0.3))",

@@ -72,7 +72,7 @@ def test_long_labels_fit_into_the_figure(label: str) -> None:
         ["[784,512,256,128,64]", "[512,128]", "null"],
         ["identity", "leaky_relu", "relu", "sigmoid", "silu", "softplus", "tanh"],
         [1e-5, 1e-4, 0.001, 0.01, 0.02, 0.03],
-        [f"a_word_of_many_letters_{i}" for i in range(40)],
+        [f"a_word_of_many_letters_{i}" for i in range(16)],
         [1000, "null"],
         [3],
     ],
