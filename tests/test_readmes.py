@@ -86,6 +86,20 @@ def test_links_to_sections_exist(readme: Path) -> None:
         assert anchor in [re.sub(r"[^\w -]", "", t).lower().replace(" ", "-") for t in titles]
 
 
+def test_each_formula_of_the_course_names_tests_that_exist() -> None:
+    text = (CHECKOUT / "conf" / "experiment" / "README.md").read_text()
+    table = text.partition("## Formulas of the course")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (?!\*\*|formula).* \| (.*) \| (.*) \|$", table, re.MULTILINE)
+    assert len(rows) > 30
+    for _, checks in rows:
+        named = re.findall(r"`([\w/]+\.py)`: ([\w, ]+)", checks)
+        assert named, checks
+        for file, names in named:
+            tests = (CHECKOUT / "tests" / file).read_text()
+            for name in names.split(", "):
+                assert f"def test_{name}(" in tests, name
+
+
 def test_readme_of_the_project_is_short() -> None:
     assert len((CHECKOUT / "README.md").read_text().splitlines()) <= 200
     for path in (CHECKOUT / ".github" / "images").iterdir():

@@ -52,3 +52,5 @@ ENSEMBLE_AVERAGES = ("probabilities", "logits", "votes")
 SWEEP_TESTS = ("chosen", "each", "last")
 #: How the gradients of a training step are computed.
 GRADIENTS = ("autograd", "closed_form", "auto")
+#: What limits gradients: the norm of all of them, or the value of each entry.
+CLIPPING_ALGORITHMS = ("norm", "value")

@@ -138,6 +138,7 @@ class ChunkLoader:
         sampler: order of the examples; None: their stored order.
         limit: maximum number of minibatches per epoch; None: no limit.
         passes: number of passes over the examples per epoch; with a sampler, each has a new order.
+        drop_last: whether to omit the last minibatch of a pass if it is smaller than the others.
     """
 
     def __init__(
@@ -147,6 +148,7 @@ class ChunkLoader:
         sampler: EpochOrder | None = None,
         limit: int | None = None,
         passes: int = 1,
+        drop_last: bool = False,
     ) -> None:
         self.tensors = tensors
         self.batch_size = batch_size
@@ -154,6 +156,7 @@ class ChunkLoader:
         self.batch_sampler = None  # Lightning expects this of a loader with a sampler
         self.limit = limit
         self.passes = passes
+        self.drop_last = drop_last
         self.rank, self.shares = 0, 1
 
     def share(self, rank: int, shares: int) -> "ChunkLoader":
@@ -170,8 +173,17 @@ class ChunkLoader:
     @property
     def _batches_per_pass(self) -> int:
         whole, rest = divmod(len(self.tensors[0]), self.batch_size)
+        if self.drop_last and whole:  # else the only minibatch is smaller
+            return whole
         # In training, each process needs an example; in evaluation, sums may be over none.
         return whole + (rest >= self.shares if self.sampler else rest > 0)
+
+    @property
+    def smallest(self) -> int:
+        """The number of examples in this process's share of the smallest training minibatch."""
+        whole, rest = divmod(len(self.tensors[0]), self.batch_size)
+        ends_with_rest = whole < min(self.batches, self._batches_per_pass)
+        return (rest if ends_with_rest else self.batch_size) // self.shares
 
     def __len__(self) -> int:
         return -(-self.batches // chunk_length(self.batch_size))

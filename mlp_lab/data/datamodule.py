@@ -40,6 +40,7 @@ class DataModule(pl.LightningDataModule):
         limits: maximum number of minibatches per epoch by split; None: no limit.
         passes: number of passes over the training examples per epoch. For data sets of few
             examples, validation and checkpoints cost much more than a pass.
+        drop_last: whether a pass omits its last minibatch if that one is smaller than the others.
     """
 
     #: Length of an input, and of the network's output for it.
@@ -63,13 +64,20 @@ class DataModule(pl.LightningDataModule):
     refit = False
 
     def __init__(
-        self, *, batch_size: int, seed: int, limits: Mapping[str, int | None], passes: int = 1
+        self,
+        *,
+        batch_size: int,
+        seed: int,
+        limits: Mapping[str, int | None],
+        passes: int = 1,
+        drop_last: bool = False,
     ) -> None:
         super().__init__()
         self.batch_size = batch_size
         self.seed = seed
         self.limits = limits
         self.passes = passes
+        self.drop_last = drop_last
         self.encoding: nn.Module = nn.Identity()
         self.splits: dict[str, tuple[Tensor, Tensor]] = {}
 
@@ -162,8 +170,36 @@ class DataModule(pl.LightningDataModule):
         # A minibatch of all examples needs no order, and its rows need not be gathered.
         whole = self.batch_size >= len(x) and self.trainer.world_size == 1
         order = None if whole else EpochOrder(len(x), self.seed, x.device)
+        return self._shared(self._training_loader((x, y), order))
+
+    def check_batch_normalization(self, processes: int) -> None:
+        """Check that each training minibatch has the 2 examples that batch normalization needs.
+
+        Args:
+            processes: number of processes, each of which normalizes its share of a minibatch.
+
+        Raises:
+            UserError: a minibatch, or a share of it, has 1 example.
+        """
+        x, y = self.read(torch.device("cpu"))["train"]
+        loader = self._training_loader((x, y), EpochOrder(len(x), self.seed))
+        if loader.share(0, processes).smallest >= 2:
+            return
+        size, least = f"data.batch_size={self.batch_size}", 2 * processes
+        if self.batch_size < least:
+            raise UserError(f"{size}: batch normalization needs at least {least} examples")
+        remedy = "" if len(x) < self.batch_size else "data.drop_last=true, "
+        raise UserError(
+            f"{size}: the last minibatch of {len(x)} examples has {len(x) % self.batch_size}, but"
+            f" batch normalization needs {least}; set {remedy}another data.batch_size or"
+            " network.normalization"
+        )
+
+    def _training_loader(
+        self, tensors: tuple[Tensor, Tensor], order: EpochOrder | None
+    ) -> ChunkLoader:
         limit = self.limits["train"]
-        return self._shared(ChunkLoader((x, y), self.batch_size, order, limit, self.passes))
+        return ChunkLoader(tensors, self.batch_size, order, limit, self.passes, self.drop_last)
 
     def val_dataloader(self) -> ChunkLoader:
         tensors, limit = self.splits["validation"], self.limits["validation"]

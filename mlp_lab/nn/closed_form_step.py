@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
 from mlp_lab.nn.closed_form import ClosedForm
+from mlp_lab.nn.gradient_clipping import GradientClipping
 from mlp_lab.nn.output_deltas import OutputDelta, targets_like_outputs
 from mlp_lab.nn.stacked_optimizers import Steps
 
@@ -24,6 +25,7 @@ class ClosedFormStep:
         output_delta: derivative of the loss.
         batch_size: number of examples in a minibatch.
         microbatch_size: largest number of examples that are differentiated at a time.
+        clip: clips the gradients before each step; None: no clipping.
 
     Raises:
         NoClosedFormError: the network has a layer without closed form.
@@ -36,9 +38,11 @@ class ClosedFormStep:
         output_delta: OutputDelta,
         batch_size: int,
         microbatch_size: int,
+        clip: GradientClipping | None = None,
     ) -> None:
         self._output_delta = output_delta
         self._microbatch_size = microbatch_size
+        self._clip = clip
         self._groups = [optimizer.param_groups[0] for optimizer in optimizers]
         parameters = list(network.parameters())
         weights = [parameter.detach() for parameter in parameters]
@@ -48,10 +52,11 @@ class ClosedFormStep:
             group["momentum"] or group["weight_decay"] for group in self._groups
         )
         plain &= batch_size <= microbatch_size  # else a part would change the weights of the next
-        gradients = [] if plain else [torch.zeros_like(weight) for weight in weights]
+        plain &= clip is None
+        self._gradients = [] if plain else [torch.zeros_like(weight) for weight in weights]
         self._steps = Steps(parameters, optimizers)
-        self._views = [] if plain else self._steps.views(gradients)
-        self._closed_form = ClosedForm(network, self._members, gradients or weights)
+        self._views = [] if plain else self._steps.views(self._gradients)
+        self._closed_form = ClosedForm(network, self._members, self._gradients or weights)
 
     def targets(self, y: Tensor) -> Tensor:
         """Return targets as ``__call__`` needs them, in the shape of the outputs.
@@ -98,6 +103,8 @@ class ClosedFormStep:
                 beta = 1.0 if several else 0.0
                 several.append(self._add(part, target, 1 / batch, beta).clone())
             outputs = torch.cat(several, 2)
+        if self._clip is not None:
+            self._clip(self._gradients, self._members)
         self._steps(self._views, rate)
         return outputs
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from mlp_lab.nn.probes import linear_layers
+from mlp_lab.nn.probes import has_batch_normalization, linear_layers
 
 # Number of outputs of the widest layer: 2 MiB in single precision. A microbatch has at least
 # _FEWEST_EXAMPLES, since each one also reads all weights and adds to all gradients.
@@ -28,8 +28,7 @@ def microbatch_size(network: nn.Module, device: torch.device) -> int:
     It is unlimited (``sys.maxsize``) on a GPU, which small products do not use fully, and with
     batch normalization, where the outputs for an example depend on all others.
     """
-    normalized = any(isinstance(module, nn.BatchNorm1d) for module in network.modules())
-    if device.type != "cpu" or normalized:
+    if device.type != "cpu" or has_batch_normalization(network):
         return sys.maxsize
     widest = max(layer.out_features for layer in linear_layers(network))
     return max(_FEWEST_EXAMPLES, _ACTIVATIONS // widest)

@@ -32,6 +32,11 @@ def linear_layers(network: nn.Module) -> list[nn.Linear]:
     return [module for module in network.modules() if isinstance(module, nn.Linear)]
 
 
+def has_batch_normalization(network: nn.Module) -> bool:
+    """Return whether the outputs for an example depend on the others of its minibatch."""
+    return any(isinstance(module, nn.BatchNorm1d) for module in network.modules())
+
+
 @torch.no_grad()
 def last_hidden_outputs(network: nn.Module, x: Tensor) -> Tensor:
     """Return the outputs of the last hidden layer, ``[batch, units]``, in evaluation mode.

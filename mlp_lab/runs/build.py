@@ -19,6 +19,7 @@ from mlp_lab.errors import UserError
 from mlp_lab.images.augmentations import Augmentation
 from mlp_lab.lightning import pl
 from mlp_lab.nn.encodings import Identity
+from mlp_lab.nn.gradient_clipping import GradientClipping
 from mlp_lab.tasks.base import Task
 
 _ALLOWED = {schema._target_ for group in GROUPS.values() for schema in group}
@@ -75,6 +76,7 @@ def build_task(cfg: DictConfig, *, initialize: bool = True) -> tuple[DataModule,
         seed=cfg.seed,
         average_decay=cfg.average_decay,
         gradients=cfg.gradients,
+        clipping=_build_clipping(cfg.trainer),
         log_every_n_steps=cfg.trainer.log_every_n_steps,
     )
     _check_task(cfg, data, task)
@@ -132,6 +134,13 @@ def _build_optimizer(node: DictConfig, parameters: Iterable[nn.Parameter]) -> Op
     if node["_target_"] == "torch.optim.SGD" and parameters[0].dtype == torch.bfloat16:
         return build(node, parameters, fused=False)
     return build(node, parameters)
+
+
+def _build_clipping(node: DictConfig) -> GradientClipping | None:
+    """Return the gradient clipping, None if there is no limit (null or 0, as in Lightning)."""
+    if not node.gradient_clip_val:
+        return None
+    return GradientClipping(node.gradient_clip_val, node.gradient_clip_algorithm)
 
 
 def _build_augmentation(cfg: DictConfig, data: DataModule) -> Augmentation | None:

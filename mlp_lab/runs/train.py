@@ -16,7 +16,7 @@ from mlp_lab.config.schemas.data import is_refit
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
 from mlp_lab.lightning import callbacks_of, is_first_process, pl
-from mlp_lab.nn.probes import count_parameters, describe
+from mlp_lab.nn.probes import count_parameters, describe, has_batch_normalization
 from mlp_lab.runs import report
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
@@ -74,6 +74,8 @@ class Training:
         """
         data, task = build_task(cfg)
         data.prepare_data()
+        if has_batch_normalization(task.network):
+            data.check_batch_normalization(cfg.trainer.devices)
         task.begin(data)
         run = _new_run(cfg, folder)
         try:

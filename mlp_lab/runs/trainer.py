@@ -18,6 +18,14 @@ _PROFILERS = {
     "advanced": pl.profilers.AdvancedProfiler,
     "pytorch": pl.profilers.PyTorchProfiler,
 }
+# Settings that the loaders and the task apply.
+_NOT_LIGHTNINGS = (
+    "limit_train_batches",
+    "limit_val_batches",
+    "gradient_clip_val",
+    "gradient_clip_algorithm",
+    "profiler",
+)
 
 
 def build_trainer(cfg: DictConfig, run: RunFolder) -> pl.Trainer:
@@ -75,7 +83,9 @@ def _trainer(cfg: DictConfig, **given: Any) -> pl.Trainer:
     settings = OmegaConf.create(OmegaConf.to_container(cfg.trainer))
     assert isinstance(settings, DictConfig)
     # A step of Lightning is a chunk; the loaders and the task apply the limits in minibatches.
-    del settings["limit_train_batches"], settings["limit_val_batches"], settings["profiler"]
+    # The task also clips the gradients, since Lightning does not with manual optimization.
+    for key in _NOT_LIGHTNINGS:
+        del settings[key]
     settings["log_every_n_steps"] = 0
     if settings["max_steps"] is None:
         settings["max_steps"] = -1

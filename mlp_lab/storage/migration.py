@@ -84,6 +84,8 @@ _NAMES_OF_VERSION_1 = {
 }
 # Presets of sweeps that vary the experiment, with the rule ``sign`` in version 1.
 _SWEEPS_OF_VERSION_1 = ("sweep=perceptron_limits", "sweep=train_sizes")
+# Data sets of version 1, which had no key ``drop_last``. Those of users keep their keys.
+_DATA_TARGETS = {schema._target_ for schema in vars(data).values() if hasattr(schema, "_target_")}
 
 
 def migrate(cfg: dict[str, Any]) -> dict[str, Any]:
@@ -194,8 +196,18 @@ def _from_version_0(cfg: dict[str, Any]) -> dict[str, Any]:
 
 
 def _from_version_1(cfg: dict[str, Any]) -> dict[str, Any]:
-    """Return the config of version 2: the name ``sign`` of the perceptron rule ``lecture``."""
-    node = cfg.get("task")
-    if not isinstance(node, dict) or node.get("_target_") != task.PerceptronRule._target_:
-        return cfg
-    return cfg | {"task": node | {"rule": "sign" if node["rule"] == "lecture" else node["rule"]}}
+    """Return the config of version 2: the perceptron rule ``sign``, and new keys."""
+    changed = {}
+    if (node := _node(cfg, "task")) and node["_target_"] == task.PerceptronRule._target_:
+        changed["task"] = node | {"rule": "sign" if node["rule"] == "lecture" else node["rule"]}
+    if (node := _node(cfg, "data")) and node["_target_"] in _DATA_TARGETS:
+        changed["data"] = {"drop_last": False} | node
+    if node := _node(cfg, "trainer"):
+        changed["trainer"] = {"gradient_clip_val": None, "gradient_clip_algorithm": "norm"} | node
+    return cfg | changed
+
+
+def _node(cfg: dict[str, Any], group: str) -> dict[str, Any] | None:
+    """Return the option of a group; None if the config is damaged."""
+    node = cfg.get(group)
+    return node if isinstance(node, dict) and "_target_" in node else None

@@ -27,6 +27,7 @@ class AutogradTraining:
         self._tasks = tasks
         self._network = network
         self._parameters = list(network.parameters())
+        self._clip = tasks[0].clipping
         self._steps = Steps(self._parameters, optimizers)
         # That of one member, so that its dropout draws the same numbers as in a separate training.
         self._microbatch_size = microbatch_size(tasks[0].network, tasks[0].device)
@@ -47,6 +48,8 @@ class AutogradTraining:
         outputs = []
         for x, target, rate in zip(chunk.inputs(self._buffers), targets, rates.T, strict=True):
             gradients, output = self._differentiate(augmented(x), target)
+            if self._clip is not None:
+                self._clip(gradients, len(self._tasks))
             self._steps(self._steps.views(gradients), rate)
             outputs.append(output)
             if after_step is not None:

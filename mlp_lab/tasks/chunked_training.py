@@ -14,6 +14,7 @@ from mlp_lab.data.attached import training_loader
 from mlp_lab.data.batches import Chunk
 from mlp_lab.images.augmentations import Augmentation
 from mlp_lab.lightning import pl
+from mlp_lab.nn.gradient_clipping import GradientClipping
 from mlp_lab.nn.microbatches import microbatch_size, microbatches
 from mlp_lab.nn.output_deltas import OutputDelta
 from mlp_lab.nn.schedules import Cooldown, Schedule
@@ -52,6 +53,7 @@ class ChunkedTraining(pl.LightningModule):
         average_decay: factor of the average of the weights per step; 0: no average.
         gradients: ``autograd``, ``closed_form`` (see ``nn/closed_form.py``), or ``auto``: closed
             form where there is one.
+        clipping: clips the gradients before each step; None: no clipping.
     """
 
     #: Number of runs that train together; a ``Stack`` has several.
@@ -68,6 +70,7 @@ class ChunkedTraining(pl.LightningModule):
         encoding: nn.Module | None = None,
         average_decay: float = 0.0,
         gradients: str = "autograd",
+        clipping: GradientClipping | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -80,6 +83,7 @@ class ChunkedTraining(pl.LightningModule):
         self.seed = seed
         self.log_every_n_steps = log_every_n_steps
         self.gradients = gradients
+        self.clipping = clipping
 
     @abstractmethod
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
@@ -144,12 +148,15 @@ class ChunkedTraining(pl.LightningModule):
         assert isinstance(optimizer, Optimizer)
         # Attributes are looked up here, since a minibatch may take only microseconds.
         augmented, differentiate, first = self.augmented, self.differentiate, self.global_step
+        clip = self.clipping
         losses, outputs, targets = [], [], []
         for (x, y), rate in zip(chunk, self.learning_rates(first, len(chunk)), strict=False):
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.zero_grad()
             loss, output = differentiate(augmented(x), y)
+            if clip is not None:
+                clip([p.grad for p in self.network.parameters() if p.grad is not None])
             optimizer.step()
             self.update_average()
             losses.append(loss.detach())

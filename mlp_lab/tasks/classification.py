@@ -68,7 +68,7 @@ class Classification(Classifier):
     The ``loss``, summed over the classes and averaged over the batch, is
 
     - ``cross_entropy``: - sum_k y_k log p_k, for sigmoid outputs - sum_k (y_k log p_k
-      + (1 - y_k) log(1 - p_k)) (Bishop 2006, equations 5.24 and 5.22);
+      + (1 - y_k) log(1 - p_k)) (Bishop 2006, equations 5.24 and 5.23);
     - ``squared_error``: sum_k (p_k - y_k)^2,
 
     where y is 1 for the true class and 0 for the others. For sigmoid outputs, the sum is over the

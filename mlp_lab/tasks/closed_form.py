@@ -103,6 +103,6 @@ def _step(
         raise NoClosedFormError("several processes train one network")
     batch_size = training_loader(task.trainer).batch_size
     size = microbatch_size(task.network, task.device)
-    step = ClosedFormStep(network, optimizers, delta, batch_size, size)
+    step = ClosedFormStep(network, optimizers, delta, batch_size, size, task.clipping)
     log.info("gradients: in closed form")
     return step

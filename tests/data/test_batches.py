@@ -114,6 +114,24 @@ def test_shares_of_a_training_minibatch(size, batch_size, shares, seed, limit):
         assert together == sorted(minibatch[:used])  # disjoint: no row occurs twice
 
 
+@given(sizes, batch_sizes, shares, limits, st.integers(1, 3), st.booleans())
+def test_the_smallest_minibatch_and_drop_last(size, batch_size, shares, limit, passes, drop_last):
+    batch_size, size = max(batch_size, shares), max(size, shares)
+    x = torch.arange(size)
+
+    def loader(drop_last: bool) -> ChunkLoader:
+        sampler = order(size, 0, 0)
+        return ChunkLoader((x,), batch_size, sampler, limit, passes, drop_last).share(0, shares)
+
+    actual = [b.tolist() for [b] in minibatches(loader(drop_last))]
+    assert len(actual) == loader(drop_last).batches
+    assert loader(drop_last).smallest == min(map(len, actual))
+    if drop_last and size >= batch_size:
+        assert {len(b) for b in actual} == {batch_size // shares}
+    if limit is None and not (drop_last and size % batch_size):
+        assert actual == [b.tolist() for [b] in minibatches(loader(False))]
+
+
 @given(sizes, batch_sizes, shares, limits)
 def test_shares_of_an_evaluation_cover_all_examples(size, batch_size, shares, limit):
     x = torch.arange(size)

@@ -263,6 +263,46 @@ def test_a_run_that_cannot_start_leaves_no_folder(experiment: Experiment, tmp_pa
     assert list(tmp_path.glob("mnist_hw4/*")) == []
 
 
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["data.train_size=61"], "data.batch_size=30: the last minibatch of 61 examples has 1, but"
+         " batch normalization needs 2; set data.drop_last=true, another data.batch_size or"),
+        (["data.batch_size=1"], "data.batch_size=1: batch normalization needs at least 2 examples"),
+        (["data.train_size=1"], "data.batch_size=30: the last minibatch of 1 examples has 1, but"
+         " batch normalization needs 2; set another data.batch_size or network.normalization"),
+        (["data.train_size=63", "trainer=ddp", "data.batch_size=60"],
+         "data.batch_size=60: the last minibatch of 63 examples has 3, but batch norm"),
+    ],
+)  # fmt: skip
+def test_a_minibatch_of_one_example_is_refused_with_batch_normalization(
+    overrides: list[str], message: str, experiment: Experiment, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=message):
+        experiment("network.normalization=batch", *overrides)
+    assert list(tmp_path.glob("mnist_hw4/*")) == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "steps"),
+    [
+        (["data.drop_last=true"], 2),
+        (["trainer.limit_train_batches=2"], 2),
+        (["data.batch_size=20"], 4),
+        (["network.normalization=layer"], 3),
+    ],
+)
+def test_other_minibatches_train_with_normalization(
+    overrides: list[str], steps: int, experiment: Experiment
+) -> None:
+    common = ["network.normalization=batch", "trainer.max_epochs=1", "trainer.limit_val_batches=1"]
+    sizes = ["data.train_size=61"] if "data.batch_size=20" not in overrides else []
+    if not sizes:
+        sizes = ["data.train_size=62"]  # minibatches of 20, 20, 20 and 2
+    result = experiment(*common, *sizes, *overrides)
+    assert result.steps == steps
+
+
 def test_early_stopping(experiment: Experiment) -> None:
     result = experiment(
         "callbacks=early_stopping", "callbacks.early_stopping.patience=1",

@@ -78,6 +78,18 @@ def test_members_with_equal_or_different_seeds(
     )
 
 
+@pytest.mark.parametrize("gradients", ["autograd", "closed_form"])
+@pytest.mark.parametrize("algorithm", ["norm", "value"])
+def test_gradients_of_each_member_are_clipped(
+    algorithm: str, gradients: str, make_jobs: MakeJobs
+) -> None:
+    clip_val = {"norm": 0.5, "value": 0.01}[algorithm]
+    common = [f"trainer.gradient_clip_val={clip_val}", f"gradients={gradients}"]
+    common += [f"trainer.gradient_clip_algorithm={algorithm}", "optimizer=momentum"]
+    job_overrides = [["seed=1"], ["seed=2", "optimizer.lr=0.1"], ["seed=2", "network.gain=3"]]
+    assert_stack_equals_single_runs(make_jobs, *job_overrides, common=common)
+
+
 def test_members_may_differ_in_activation_optimizer_and_schedule(make_jobs: MakeJobs) -> None:
     job_overrides = [
         ["network.activation=relu", "optimizer=adam", "schedule=one_cycle", "network.dropout=0.1"],

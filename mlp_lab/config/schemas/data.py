@@ -11,6 +11,7 @@ class MNIST:
     _target_: str = "mlp_lab.data.mnist.MNIST"
     root: str | None = MISSING
     batch_size: int = limited(minimum=1, maximum=1_000_000_000)
+    drop_last: bool = MISSING
     train_size: int | None = limited(minimum=1, maximum=50_000)
     refit: bool = MISSING
     standardize: bool = MISSING
@@ -27,6 +28,7 @@ class Boolean:
     bits: int = limited(minimum=1, maximum=16)
     function: str = MISSING
     batch_size: int = limited(minimum=1, maximum=1_000_000_000)
+    drop_last: bool = MISSING
     passes: int = limited(minimum=1, maximum=1_000_000)
 
 
@@ -38,6 +40,7 @@ class Curve:
     noise: float = limited(minimum=0, below=float("inf"))
     noise_seed: int = limited(minimum=0, below=2**32)
     batch_size: int = limited(minimum=1, maximum=1_000_000_000)
+    drop_last: bool = MISSING
     passes: int = limited(minimum=1, maximum=1_000_000)
 
 
@@ -47,6 +50,7 @@ class LabelledPoints:
 
     _target_: str = MISSING
     batch_size: int = limited(minimum=1, maximum=1_000_000_000)
+    drop_last: bool = MISSING
     train_size: int | None = limited(minimum=1, maximum=1_000_000)
     points_seed: int = limited(minimum=0, below=2**32)
 
@@ -76,6 +80,7 @@ class Image:
     grey: bool = MISSING
     protocol: str = limited(one_of=IMAGE_PROTOCOLS)
     batch_size: int = limited(minimum=1, maximum=1_000_000_000)
+    drop_last: bool = MISSING
     passes: int = limited(minimum=1, maximum=1_000_000)
 
 

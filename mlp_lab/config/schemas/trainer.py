@@ -1,6 +1,7 @@
 """The options of conf/trainer/."""
 
 from mlp_lab.config.limits import limited, schema
+from mlp_lab.config.names import CLIPPING_ALGORITHMS
 
 
 @schema
@@ -11,6 +12,8 @@ class Trainer:
     limit_train_batches: int | None = limited(minimum=1)
     limit_val_batches: int | None = limited(minimum=1)
     check_val_every_n_epoch: int = limited(minimum=1)
+    gradient_clip_val: float | None = limited(minimum=0, below=float("inf"))
+    gradient_clip_algorithm: str = limited(one_of=CLIPPING_ALGORITHMS)
     log_every_n_steps: int = limited(minimum=0)
     accelerator: str = limited(one_of=("auto", "cpu", "gpu", "mps"))
     devices: int = limited(minimum=1)
