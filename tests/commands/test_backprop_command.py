@@ -66,6 +66,7 @@ def test_another_activation(work: Work) -> None:
     assert work("activation=identity") == work()
 
 
+@pytest.mark.renders
 def test_files_of_a_worked_example(
     work: Work, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,6 +16,8 @@ from mlp_lab.figures import class_regions
 from mlp_lab.figures.confusion import confusion_matrix
 from mlp_lab.figures.rendering import displayable, render, rgb_pixels, save_figures
 
+pytestmark = pytest.mark.renders
+
 NAMES = ["Ba$$in", "$0-$50", "_none", "100%", r"a\$b", r"\frac", "東京", "{", "^_"]
 
 

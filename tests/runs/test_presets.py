@@ -13,6 +13,7 @@ from mlp_lab.runs.train import train
 PRESETS = sorted(path.stem for path in (CONFIG_FOLDER / "experiment").glob("*.yaml"))
 
 
+@pytest.mark.renders
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_runs(name: str, compose: Callable, tiny_mnist: Path, tmp_path: Path) -> None:
     overrides = [f"experiment={name}", "trainer.max_epochs=1", f"logs='{tmp_path}'"]
