@@ -1,6 +1,7 @@
 """Claims on the lecture's perceptron: its gradient, its limit, and what it does not separate."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -56,7 +57,8 @@ def _does_not_always_separate() -> Claim:
     x, y = _points("outliers")
     lines = {"least squares": least_squares(x, y), "Rosenblatt": _rosenblatt(x, y)}
     squares, rosenblatt = (int((y * (x @ w) <= 0).sum()) for w in lines.values())
-    figure = linear_boundaries(x[:, :2], y, {name: (w[:2], w[2]) for name, w in lines.items()})
+    coefficients = {name: (w[:2], w[2]) for name, w in lines.items()}
+    figure = partial(linear_boundaries, x[:, :2], y, coefficients)
     return Claim(
         text="least squares does not always separate linearly separable points",
         source="Bishop 2006, figure 4.4",
