@@ -144,7 +144,7 @@ def _check_node(plain: dict[str, Any], schema: type, path: str) -> dict[str, Any
             candidates = [prefix + k for k in keys] if path else known_keys(schema)
             message = unknown_key(f"{prefix}{key}", candidates)
             raise UserError(f"{message} (keys of {path or 'the config'}: {', '.join(keys)})")
-    values = deepcopy(_structured(schema))
+    typed = deepcopy(_structured(schema))
     groups: dict[str, Any] = {}
     for name, field in known.items():
         if is_dataclass(field.type):
@@ -152,10 +152,10 @@ def _check_node(plain: dict[str, Any], schema: type, path: str) -> dict[str, Any
             groups[name] = _check_node(_require_mapping(plain.get(name, {}), node), inner, node)
         elif name in plain:
             try:
-                values[name] = plain[name]
+                typed[name] = plain[name]
             except ValidationError as error:
                 raise _invalid_value(schema, prefix, field, plain[name]) from error
-    values = cast(dict[str, Any], OmegaConf.to_container(values)) | groups
+    values = cast(dict[str, Any], OmegaConf.to_container(typed)) | groups
     for name, value in values.items():
         if value == "???":
             expected = allowed_values(schema, known[name])
