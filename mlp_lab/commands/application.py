@@ -159,9 +159,18 @@ def run_command(parser: CommandParser, action: Callable[[Namespace], None]) -> N
         parser: parser of the command line.
         action: function of the parsed arguments.
     """
-    args = parser.parse_args()
-    with _exit_with_one_line(Train, _USER_ERRORS):
-        action(args)
+    run_action(Train, partial(action, parser.parse_args()))
+
+
+def run_action(root: type, action: Callable[[], None]) -> None:
+    """Call ``action`` with the exit statuses and the messages of ``run_command``.
+
+    Args:
+        root: schema of the config to which messages refer.
+        action: function without arguments.
+    """
+    with _exit_with_one_line(root, _USER_ERRORS):
+        action()
 
 
 def parse_arguments() -> Namespace:

@@ -2,50 +2,77 @@
 
 import sys
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import OverrideType
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from mlp_lab.commands.application import (
     errors_in_one_line,
     other_flags,
     parse_arguments,
     parse_overrides,
+    run_action,
     run_application,
 )
 from mlp_lab.commands.process import entry_point
 from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
 from mlp_lab.runs.threads import set_threads
-from mlp_lab.storage.results import Status
+from mlp_lab.storage.results import Result, Status
 
 
 @entry_point
 def train() -> None:
     """Run the command line of ``train``."""
     args = parse_arguments()
-    if args.help or not (args.multirun or _resumed_sweep(args)):
+    folder = _resumed_folder(args)
+    if args.help or not (args.multirun or folder):
         run_application("train", _train_run)
-        return
-    with errors_in_one_line(Train):
-        if not _train_sweep(args):
-            sys.exit(1)
+    elif folder and not (args.multirun or _is_sweep(folder)):
+        run_action(Train, partial(_resume_run, folder, args))
+    else:
+        with errors_in_one_line(Train):
+            if not _train_sweep(args):
+                sys.exit(1)
 
 
 def _train_run(cfg: DictConfig) -> object:
-    """Train a new run, or resume one; return the metrics of the best epoch."""
-    set_threads(_threads(cfg))
-    from mlp_lab.runs.train import resume, train
+    """Train a new run; return the metrics of the best epoch."""
+    if cfg.resume is not None:
+        raise UserError(f"resume={cfg.resume}: must be an override of the command line")
+    set_threads(cfg.threads)
+    from mlp_lab.runs.train import train
 
-    overrides = list(HydraConfig.get().overrides.task)
-    if cfg.resume is None:
-        result = train(cfg, overrides)
-    else:
-        keys = [override.partition("=")[0] for override in overrides]
-        changes = {key: OmegaConf.select(cfg, key) for key in keys if key != "resume"}
-        result = resume(cfg.resume, changes)
+    return _best(train(cfg, list(HydraConfig.get().overrides.task)))
+
+
+def _resume_run(folder: str, args: Namespace) -> None:
+    """Resume a run.
+
+    Hydra composes no config: overrides are checked against the config of the run.
+    """
+    changes = {}
+    for override in parse_overrides(args.overrides):
+        if override.type is not OverrideType.CHANGE or override.is_sweep_override():
+            raise UserError(f"{override.input_line}: must be key=value when a run is resumed")
+        changes[override.key_or_group] = override.value()
+    del changes["resume"]
+    from mlp_lab.runs.resumed_config import changed_config
+    from mlp_lab.storage.run_folder import RunFolder
+
+    # Unless changed, a resumed run keeps its number of threads, which affects rounding.
+    set_threads(changed_config(RunFolder.open(folder).config, changes).threads)
+    from mlp_lab.runs.train import resume
+
+    _best(resume(folder, changes))
+
+
+def _best(result: Result) -> dict[str, float] | None:
+    """Return the metrics of the best epoch. Raises an exception if the run has not finished."""
     if result.status is Status.INTERRUPTED:
         raise KeyboardInterrupt
     if result.status is not Status.FINISHED:
@@ -59,7 +86,8 @@ def _train_sweep(args: Namespace) -> bool:
         sys.exit(f"mlp_lab: -m: can't be combined with --{sorted(flags)[0].replace('_', '-')}")
     from mlp_lab.sweeps.launch import resume, start
 
-    if folder := _resumed_sweep(args):
+    if _is_sweep(folder := _resumed_folder(args)):
+        assert folder is not None
         overrides = parse_overrides(args.overrides)
         return resume(folder, [o.input_line or "" for o in overrides if o.key_or_group != "resume"])
     if args.config_dir:  # recorded as an override, since a resumed sweep has no flags
@@ -68,20 +96,17 @@ def _train_sweep(args: Namespace) -> bool:
     return start(args.overrides)
 
 
-def _threads(cfg: DictConfig) -> int | None:
-    """Return the number of threads; a resumed run keeps its number, which affects rounding."""
-    if cfg.resume is None or cfg.threads is not None:
-        return cfg.threads
-    from mlp_lab.storage.run_folder import RunFolder
-
-    return RunFolder.open(cfg.resume).config.threads
-
-
-def _resumed_sweep(args: Namespace) -> str | None:
-    """Return the folder that ``resume`` names, if it is a sweep folder."""
+def _resumed_folder(args: Namespace) -> str | None:
+    """Return the folder that ``resume`` names; None if it is not given, or Hydra only shows it."""
     try:
         overrides = parse_overrides(args.overrides)
     except HydraException:  # reported when the config is composed
         return None
-    folders = [str(o.value()) for o in overrides if o.key_or_group == "resume"]
-    return next((folder for folder in folders if (Path(folder) / "sweep.yaml").is_file()), None)
+    values = [o.value() for o in overrides if o.key_or_group == "resume"]
+    if not values or values[-1] is None or other_flags(args) - {"config_dir"}:
+        return None
+    return str(values[-1])
+
+
+def _is_sweep(folder: str | None) -> bool:
+    return folder is not None and (Path(folder) / "sweep.yaml").is_file()

@@ -32,9 +32,11 @@ def help_text(name: str, root: type, folder: Path) -> str:
 
 
 def _keys(root: type) -> dict[str, str]:
-    keys = {f.name: allowed_values(root, f) for f in fields(root) if f.name not in GROUPS}
+    nested = {f.name for f in fields(root) if is_dataclass(f.type)}
+    groups = {f.name for f in fields(root) if f.name in GROUPS} - nested
+    keys = {f.name: allowed_values(root, f) for f in fields(root) if f.name not in groups}
     for name, schemas in GROUPS.items():
-        if name not in {f.name for f in fields(root)} or name == "callbacks":
+        if name not in groups or name == "callbacks":
             continue
         for schema in schemas:
             keys |= {f"{name}.{f.name}": allowed_values(schema, f) for f in _keys_of(schema)}

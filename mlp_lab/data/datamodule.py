@@ -86,6 +86,14 @@ class DataModule(pl.LightningDataModule):
         """Return inputs ``[examples, in_features]`` and targets ``[examples, ...]`` by split."""
 
     @property
+    def content_digest(self) -> str | None:
+        """A digest of the files that the data are read from; None if they are computed.
+
+        It is available after ``prepare_data``.
+        """
+        return None
+
+    @property
     def target_kind(self) -> str:
         """``classes`` or ``numbers``: a task must have the same ``target_kind``."""
         return "classes" if self.class_names else "numbers"

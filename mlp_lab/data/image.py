@@ -9,8 +9,9 @@ from torch import Tensor
 
 from mlp_lab.config.names import SPLITS
 from mlp_lab.data.datamodule import DataModule
+from mlp_lab.data.fetch import checksum
 from mlp_lab.errors import UserError
-from mlp_lab.images.photographs import read_image
+from mlp_lab.images.photographs import find_image, read_image
 from mlp_lab.images.text import text_image
 
 _Part = tuple[slice, slice]
@@ -76,12 +77,17 @@ class Image(DataModule):
             self._make: Callable[[], np.ndarray] = lambda: text_image(size, text_seed, grey)
         else:
             self._make = lambda: read_image(image, size, crop, grey)
+        self._image = image
         self._pixels: np.ndarray | None = None
 
     def prepare_data(self) -> None:
         """Read or draw the image. Raises UserError if a file cannot be read."""
         if self._pixels is None:
             self._pixels = self._make()
+
+    @property
+    def content_digest(self) -> str | None:
+        return None if self._image == "text" else checksum(find_image(self._image), "sha256")
 
     @property
     def target_image(self) -> np.ndarray:

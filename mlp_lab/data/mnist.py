@@ -1,6 +1,7 @@
 """MNIST and Fashion-MNIST: 50,000 / 10,000 / 10,000 images of 28 x 28 pixels, in memory."""
 
 import gzip
+import hashlib
 import logging
 import zlib
 from collections.abc import Callable, Iterator
@@ -117,6 +118,11 @@ class IdxImages(DataModule):
                     f"{self.raw}: {', '.join(damaged)} missing or damaged, and no source has them:"
                     f" {'; '.join(failures)}"
                 )
+
+    @property
+    def content_digest(self) -> str:
+        sums = (fetch.checksum(self.raw / name, "md5") or "" for name in self.md5)
+        return hashlib.sha256(" ".join(sums).encode()).hexdigest()
 
     def sources(self) -> Iterator[Callable[[], None]]:
         """Yield the functions that download the files, in the order in which they are tried."""

@@ -1,6 +1,7 @@
 """Labelled points from a user's CSV file."""
 
 import csv
+import hashlib
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -36,6 +37,8 @@ class PointsFile(LabelledPoints):
     def __init__(self, *, file: str, standardize: bool, **common: Any) -> None:
         self.feature_names, features, labels = read_points(Path(file))
         self.class_names = _sorted_labels(labels)
+        content = features.tobytes() + "\0".join(labels).encode()
+        self._digest = hashlib.sha256(content).hexdigest()
         part = len(labels) // _PARTS
         super().__init__(available=len(labels) - 2 * part, **common)
         generator = np.random.default_rng(epoch_seed(self.points_seed, 0, "splits of points"))
@@ -52,6 +55,10 @@ class PointsFile(LabelledPoints):
         x = (features - self.mean) / self.std
         y = np.array([self.class_names.index(label) for label in labels])
         self._points = {split: (x[which], y[which]) for split, which in rows.items()}
+
+    @property
+    def content_digest(self) -> str:
+        return self._digest
 
     def points(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         return dict(self._points)

@@ -57,7 +57,7 @@ def read_image(image: str, size: int, crop: int | None, grey: bool) -> np.ndarra
         UserError: the image does not exist, cannot be read, has several frames, or is smaller than
             ``size`` or ``crop``.
     """
-    path = _find_file(image)
+    path = find_image(image)
     with _open(path) as opened:
         rotated = ImageOps.exif_transpose(opened)
         width, height = rotated.size
@@ -76,8 +76,18 @@ def read_image(image: str, size: int, crop: int | None, grey: bool) -> np.ndarra
     return np.stack(channels * (1 if grey or len(channels) == 3 else 3), 2)
 
 
-def _find_file(image: str) -> Path:
-    if image not in SCIKIT_IMAGE_FILES:
+def is_file(image: str) -> bool:
+    """Return whether a value of ``data.image`` is a path: not a text or a photograph by name."""
+    return image != "text" and image not in SCIKIT_IMAGE_FILES
+
+
+def find_image(image: str) -> Path:
+    """Return the file of an image, given its path or its name in ``SCIKIT_IMAGE_FILES``.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    if is_file(image):
         if Path(image).is_file():
             return Path(image)
         names = ", ".join(SCIKIT_IMAGE_FILES)

@@ -16,7 +16,8 @@ from mlp_lab.config.metrics import get_metric
 from mlp_lab.errors import UserError
 from mlp_lab.formatting import table
 from mlp_lab.runs.build import target_of
-from mlp_lab.runs.evaluate import measure
+from mlp_lab.runs.data_paths import data_paths
+from mlp_lab.runs.evaluate import measure, moved_paths
 from mlp_lab.storage.files import json_text, read_json, write_whole
 from mlp_lab.storage.log import console
 from mlp_lab.storage.results import EnsembleEvaluation
@@ -59,12 +60,13 @@ def evaluate(cfg: DictConfig) -> EnsembleEvaluation:
             raise UserError(f"{option}: not available for an ensemble; run must be one run folder")
     with console(None):
         runs = _members(cfg.run)
-        _check_members(runs, cfg.split)
+        paths = moved_paths(cfg)
+        _check_members(runs, cfg.split, paths)
         folder = Path(os.path.commonpath([run.folder.resolve().parent for run in runs]))
         _read_record(folder / _RECORD)  # a damaged file is an error before the evaluation
         errors, outputs = [], []
         for run in runs:
-            alone, data, task = measure(run, cfg.split, cfg.checkpoint)
+            alone, data, task = measure(run, cfg.split, cfg.checkpoint, paths)
             output, targets = task.outputs(data.loader(cfg.split))
             errors.append(alone.metrics["error"])
             outputs.append(output)
@@ -135,9 +137,15 @@ def _finished(sweep: SweepFolder) -> list[RunFolder]:
     return finished
 
 
-def _check_members(runs: Sequence[RunFolder], split: str) -> None:
-    """Raise UserError for a run that does not learn classes, or not those of the first run."""
-    first, *others = (_compared_settings(run, split) for run in runs)
+def _check_members(runs: Sequence[RunFolder], split: str, moved: dict[str, Any]) -> None:
+    """Raise UserError for a run that does not learn classes, or not those of the first run.
+
+    Args:
+        runs: members.
+        split: name of the split.
+        moved: new paths of the data of all members, by dotted key.
+    """
+    first, *others = (_compared_settings(run, split) | moved for run in runs)
     for run, settings in zip(runs[1:], others, strict=True):
         for key in first | settings:
             value, expected = (format_value(s.get(key)) for s in (settings, first))
@@ -154,7 +162,8 @@ def _compared_settings(run: RunFolder, split: str) -> dict[str, Any]:
         raise UserError(f"{run.folder}: needs a run that learns probabilities of classes")
     ignored = (*_NOT_COMPARED, *_NOT_COMPARED_IN[split])
     settings = flatten(run.config).items()
-    data = {key: v for key, v in settings if is_within(key, ["data"]) and key not in ignored}
+    data = {key: v for key, v in settings if is_within(key, ["data"])} | data_paths(run.config)
+    data = {key: value for key, value in data.items() if key not in ignored}
     kind = task.probabilities.__qualname__
     return data | {"task": kind, "task.output": run.config.task.get("output")}
 

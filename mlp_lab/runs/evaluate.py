@@ -1,7 +1,7 @@
 """Evaluate a run on a whole split: its metrics and, depending on the task, diagnostics."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from mlp_lab.figures.rendering import Draw, save_figures
 from mlp_lab.formatting import markdown, table
 from mlp_lab.nn.probes import linear_layers
 from mlp_lab.runs.build import build_task
+from mlp_lab.runs.data_paths import difference, with_moved_data
 from mlp_lab.storage.checkpoints import load_network, trained_epochs
 from mlp_lab.storage.log import console
 from mlp_lab.storage.results import Evaluation
@@ -32,15 +33,19 @@ log = logging.getLogger(__name__)
 def evaluate(cfg: DictConfig) -> Evaluation:
     """Evaluate a run as ``cfg`` (``schemas.evaluate.Evaluate``) specifies; return the evaluation.
 
-    Figures, tables and the evaluation are written to the run folder, which is the only input.
+    Figures, tables and the evaluation are written to the run folder. If ``cfg.data`` names other
+    data than those of the training, the evaluation is only printed.
 
     Raises:
-        UserError: there is no such run or checkpoint, it is damaged, or an option is unsuitable for
-            the run; the split is not evaluated then.
+        UserError: there is no such run or checkpoint, it is damaged, the data have changed, or an
+            option is unsuitable for the run; the split is not evaluated then.
     """
     with console(None):
         run = RunFolder.open(str(cfg.run))
-        data, task, epoch = _load(run, cfg.checkpoint)
+        paths = moved_paths(cfg)
+        data, task, epoch, other = _load(run, cfg.checkpoint, paths)
+        if other and not paths:
+            raise other
         check_options(cfg, data, task)
         temperature = _temperature(data, task) if cfg.temperature else None
         evaluation = assess(data, task, cfg.split, cfg.checkpoint, epoch)
@@ -55,6 +60,10 @@ def evaluate(cfg: DictConfig) -> Evaluation:
             diagnostics.append(robustness(predictions))
         tables = {diagnostic.name: diagnostic.rows for diagnostic in diagnostics}
         evaluation = replace(evaluation, tables=tables)
+        _print_tables(diagnostics)
+        if other:
+            log.warning("warning: %s; nothing is written to it", other)
+            return evaluation
         run.add_evaluation(evaluation)
         if diagnostics:
             _report(run, name, diagnostics)
@@ -64,12 +73,25 @@ def evaluate(cfg: DictConfig) -> Evaluation:
     return evaluation
 
 
-def measure(run: RunFolder, split: str, which: str) -> tuple[Evaluation, DataModule, Task]:
-    """Evaluate the metrics of a checkpoint (``best``, ``last``) on a split.
+def measure(
+    run: RunFolder, split: str, which: str, paths: Mapping[str, str] | None = None
+) -> tuple[Evaluation, DataModule, Task]:
+    """Evaluate the metrics of a checkpoint on a split.
 
     Return the evaluation, which is also added to the run's result, and the data module and task.
+
+    Args:
+        run: run folder.
+        split: name of the split.
+        which: name of the checkpoint, ``best`` or ``last``.
+        paths: new paths of its data, by dotted key.
+
+    Raises:
+        UserError: the data are not those of the training.
     """
-    data, task, epoch = _load(run, which)
+    data, task, epoch, other = _load(run, which, paths or {})
+    if other:
+        raise other
     evaluation = assess(data, task, split, which, epoch)
     run.add_evaluation(evaluation)
     return evaluation, data, task
@@ -88,14 +110,26 @@ def assess(data: DataModule, task: Task, split: str, which: str, epoch: int) -> 
     return Evaluation(split, which, epoch, task.evaluate_split(data, split))
 
 
-def _load(run: RunFolder, which: str) -> tuple[DataModule, Task, int]:
-    """Return the data of a run, its task with the weights of a checkpoint, and their epoch."""
+def moved_paths(cfg: DictConfig) -> dict[str, str]:
+    """Return the new paths of data in a config of ``evaluate``, by dotted key."""
+    return {f"data.{key}": path for key, path in cfg.data.items() if path is not None}
+
+
+def _load(
+    run: RunFolder, which: str, paths: Mapping[str, str]
+) -> tuple[DataModule, Task, int, UserError | None]:
+    """Return the data of a run, its task with the weights of a checkpoint, and their epoch.
+
+    The last value is the error to raise if the data may not differ from those of the training; None
+    if they are the same.
+    """
     path = run.checkpoint(which)  # first, since without it the data need not be downloaded
-    data, task = build_task(run.config)
+    cfg = with_moved_data(run.config, paths)
+    data, task = build_task(cfg)
     content = load_network(task, path)  # includes the encoding, which the data need
     data.prepare_data()
     data.setup()
-    return data, task, trained_epochs(content)
+    return data, task, trained_epochs(content), difference(run, cfg, data)
 
 
 def check_options(cfg: DictConfig, data: DataModule, task: Task) -> None:
@@ -118,14 +152,12 @@ def _temperature(data: DataModule, task: Task) -> float:
 
 
 def _report(run: RunFolder, name: str, diagnostics: Sequence[Diagnostic]) -> None:
-    """Print diagnostics; write ``<name>_*.csv``, ``figures/<name>_*.png`` and an event file."""
+    """Write diagnostics: ``<name>_*.csv``, ``figures/<name>_*.png`` and an event file."""
     run.remove_figures(f"{name}_errors_*")
     texts: list[str] = []
     drawings: dict[str, Draw] = {}
     for diagnostic in diagnostics:
-        columns = list(diagnostic.rows[0])
-        cells = [[_cell(column, row[column]) for column in columns] for row in diagnostic.rows]
-        log.info("%s\n", table(columns, cells))
+        columns, cells = _columns_and_cells(diagnostic)
         texts.append(markdown(columns, cells))
         run.write_table(f"{name}_{diagnostic.name}", columns, diagnostic.rows)
         drawings |= diagnostic.figures
@@ -134,6 +166,16 @@ def _report(run: RunFolder, name: str, diagnostics: Sequence[Diagnostic]) -> Non
     )
     write_event_file(run.folder, "\n\n".join(texts), figures, name)
     log.info("figures: %s", run.folder / "figures" / f"{name}_*.png")
+
+
+def _print_tables(diagnostics: Sequence[Diagnostic]) -> None:
+    for diagnostic in diagnostics:
+        log.info("%s\n", table(*_columns_and_cells(diagnostic)))
+
+
+def _columns_and_cells(diagnostic: Diagnostic) -> tuple[list[str], list[list[str]]]:
+    columns = list(diagnostic.rows[0])
+    return columns, [[_cell(column, row[column]) for column in columns] for row in diagnostic.rows]
 
 
 def _cell(column: str, value: Any) -> str:

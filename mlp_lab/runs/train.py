@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from mlp_lab.config.schemas.data import is_refit
 from mlp_lab.data.datamodule import DataModule
@@ -21,8 +21,10 @@ from mlp_lab.runs import report
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
 from mlp_lab.runs.callbacks.figure_callback import FigureCallback
+from mlp_lab.runs.data_paths import difference, with_absolute_paths
 from mlp_lab.runs.evaluate import assess
 from mlp_lab.runs.logger import TensorBoard
+from mlp_lab.runs.resumed_config import changed_config
 from mlp_lab.runs.threads import busy_hint
 from mlp_lab.runs.trainer import build_trainer
 from mlp_lab.storage.checkpoints import load_network, stopped_early, trained_epochs
@@ -32,9 +34,6 @@ from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.tasks.base import Diverged, Task
 
 log = logging.getLogger(__name__)
-
-# Keys that may change when a run is resumed: they do not affect what is learned.
-RESUMABLE = ("trainer.max_epochs", "trainer.max_steps", "threads")
 
 _FOLDER_VARIABLE = "MLP_LAB_RUN_FOLDER"
 
@@ -72,6 +71,7 @@ class Training:
             overrides: overrides of the command.
             folder: run folder, which must be empty; None: ``<logs>/<name>/<date_time>``.
         """
+        cfg = with_absolute_paths(cfg)
         data, task = build_task(cfg)
         data.prepare_data()
         if has_batch_normalization(task.network):
@@ -85,7 +85,7 @@ class Training:
                 run.discard()
             raise
         if trainer.is_global_zero:
-            run.write_start(cfg, overrides)
+            run.write_start(cfg, overrides, data.content_digest)
         return cls(cfg, overrides, run, data, task, trainer)
 
     @classmethod
@@ -96,30 +96,24 @@ class Training:
 
         Args:
             folder: run folder.
-            changes: new values in its config, by dotted key; only keys in ``RESUMABLE``.
+            changes: new values in its config, by dotted key; see ``changed_config``.
 
         Raises:
-            UserError: another key is changed, or the run has no epochs left to train.
+            UserError: another key is changed, a value is not allowed, the data are not those of the
+                training, or the run has no epochs left to train.
         """
-        for key in changes:
-            if key not in RESUMABLE:
-                allowed = ", ".join(RESUMABLE)
-                raise UserError(
-                    f"{key}: can't be changed when a run is resumed (these can: {allowed})"
-                )
         run = RunFolder.open(str(folder))
-        cfg = OmegaConf.create(OmegaConf.to_container(run.config))
-        assert isinstance(cfg, DictConfig)
-        for key, value in changes.items():
-            OmegaConf.update(cfg, key, value)
+        cfg = changed_config(run.config, changes)
         checkpoint = run.last_checkpoint or run.checkpoint("last")
         data, task = build_task(cfg)
         _check_unfinished(run, cfg, load_network(task, checkpoint))
         data.prepare_data()
+        if other := difference(run, cfg, data):
+            raise other
         trainer = build_trainer(cfg, run)
         # Otherwise, weights in double precision would be restored into a network of floats.
         trainer.precision_plugin.convert_module(task)
-        if changes and trainer.is_global_zero:
+        if cfg != run.config and trainer.is_global_zero:
             write = pl.callbacks.LambdaCallback(on_train_start=lambda *_: run.write_config(cfg))
             callbacks_of(trainer).append(write)
         overrides = [f"{key}={value}" for key, value in changes.items()]

@@ -10,7 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from mlp_lab.errors import UserError
+
+# libyaml, if PyYAML was built with it: a comparison reads hundreds of configs.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -40,6 +45,14 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text())
     except ValueError as error:
         raise UserError(f"{path}: damaged: {error}") from error
+
+
+def read_yaml(path: Path) -> Any:
+    """Return the content of a YAML file. Raises UserError if it is damaged."""
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), _LOADER)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:

@@ -4,36 +4,28 @@ import csv
 import io
 import itertools
 import os
-import platform
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from functools import cache, cached_property
-from importlib.metadata import version
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import filelock
-import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from mlp_lab import __version__
 from mlp_lab.config.check import check
+from mlp_lab.config.names import CHECKPOINTS
 from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
 from mlp_lab.storage import migration
-from mlp_lab.storage.files import csv_text, json_text, read_json, write_whole
+from mlp_lab.storage.environment import environment
+from mlp_lab.storage.files import csv_text, json_text, read_json, read_yaml, write_whole
 from mlp_lab.storage.results import Evaluation, Result
 
-_PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy")
-# libyaml, if PyYAML was built with it: a comparison reads hundreds of configs.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
 _LOCK = ".training"
-_CHECKOUT = Path(__file__).parents[2]
+_DIGEST = "data_sha256"  # in environment.json; earlier versions did not record it
 
 
 class RunFolder:
@@ -68,10 +60,8 @@ class RunFolder:
     def open(cls, folder: str) -> "RunFolder":
         """Return the run in an existing folder. Raises UserError if there is none."""
         run = cls(folder)
-        if not run.folder.is_dir():
-            raise UserError(f"{folder}: no such folder")
         if not run._config.is_file():
-            raise UserError(f"{folder}: not the folder of a run: it has no config.yaml")
+            raise not_a_folder(folder, "not the folder of a run: it has no config.yaml")
         return run
 
     @cached_property
@@ -88,7 +78,7 @@ class RunFolder:
 
         A check takes twenty times as long. Raises UserError if the file is damaged.
         """
-        plain = _read_yaml(self._config)
+        plain = read_yaml(self._config)
         if not isinstance(plain, dict):
             raise UserError(f"{self._config}: damaged: not a config")
         try:
@@ -102,7 +92,7 @@ class RunFolder:
         path = self.folder / "overrides.yaml"
         if not path.is_file():
             return []
-        overrides = list(map(str, _read_yaml(path)))
+        overrides = list(map(str, read_yaml(path)))
         return migration.migrate_overrides(overrides, migration.version_of_config(self._config))
 
     @property
@@ -152,11 +142,25 @@ class RunFolder:
                 write_whole(self.checkpoints / name, (self._whole_epochs / name).read_bytes())
         shutil.rmtree(self._whole_epochs)
 
-    def write_start(self, cfg: DictConfig, overrides: Sequence[str]) -> None:
-        """Write the files of the start: config, overrides, environment."""
+    def write_start(
+        self, cfg: DictConfig, overrides: Sequence[str], data_digest: str | None = None
+    ) -> None:
+        """Write the files of the start: config, overrides, environment with a digest of the data.
+
+        Args:
+            cfg: checked config.
+            overrides: overrides of the command.
+            data_digest: digest of the files of the data; None: the data are computed.
+        """
         self._write_config(cfg)  # first: it has the version of the overrides
         self._write_overrides(overrides)
-        self._write("environment.json", json_text(environment()))
+        self._write("environment.json", json_text(environment() | {_DIGEST: data_digest}))
+
+    def was_trained_on(self, data_digest: str | None) -> bool:
+        """Return whether a digest is that of the data of the training, or the latter is unknown."""
+        path = self.folder / "environment.json"
+        recorded = read_json(path) if path.is_file() else {}
+        return _DIGEST not in recorded or recorded[_DIGEST] == data_digest
 
     def write_config(self, cfg: DictConfig) -> None:
         """Write a changed config, and convert the overrides to its version."""
@@ -271,6 +275,23 @@ class RunFolder:
         write_whole(self.folder / name, text.encode())
 
 
+def not_a_folder(folder: str, reason: str) -> UserError:
+    """Return the error for a path that is not a run folder; it names the folder that may be meant.
+
+    Args:
+        folder: path that a user gave.
+        reason: error message for an existing folder.
+    """
+    path = Path(folder)
+    if not path.exists():
+        return UserError(f"{folder}: no such folder")
+    for parent in list(Path(os.path.abspath(path)).parents)[:2]:
+        if (parent / "config.yaml").is_file() and (parent / "checkpoints").is_dir():
+            which = f" checkpoint={path.stem}" if path.stem in CHECKPOINTS else ""
+            return UserError(f"{folder}: must be the run folder: {parent}{which}")
+    return UserError(f"{folder}: not a folder" if path.is_file() else f"{folder}: {reason}")
+
+
 def new_folder(parent: Path) -> Path:
     """Create a new folder ``<parent>/<date_time>``; return it. Concurrent calls get others."""
     stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
@@ -281,39 +302,3 @@ def new_folder(parent: Path) -> Path:
         with suppress(FileExistsError):
             folder.mkdir()
             return folder
-
-
-def _read_yaml(path: Path) -> Any:
-    """Return the content of a YAML file. Raises UserError if it is damaged."""
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), _LOADER)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
-
-
-def environment() -> dict[str, Any]:
-    """Return how a run was started: versions, machine, command, state of the checkout."""
-    return {
-        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        "python": platform.python_version(),
-        "packages": {"mlp-lab": __version__, **{name: version(name) for name in _PACKAGES}},
-        "platform": platform.platform(),
-        "cpus": os.cpu_count(),
-        "omp": {k: v for k, v in os.environ.items() if k.startswith(("OMP_", "GOMP_"))},
-        "git": _git("rev-parse", "HEAD"),
-        "git_dirty": bool(_git("status", "--porcelain")),
-    }
-
-
-@cache
-def _git(*arguments: str) -> str | None:
-    """Return the output of git for the checkout; None if the package was installed as a wheel."""
-    if not (_CHECKOUT / ".git").exists():
-        return None
-    command = ["git", "-C", str(_CHECKOUT), *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None

@@ -17,6 +17,7 @@ from mlp_lab.lightning import callbacks_of
 from mlp_lab.nn.encodings import fingerprint
 from mlp_lab.nn.probes import describe
 from mlp_lab.runs.callbacks.progress_bar import Progress
+from mlp_lab.runs.data_paths import lost_paths
 from mlp_lab.runs.train import Training, fit, fit_alone
 from mlp_lab.runs.trainer import build_group_trainer
 from mlp_lab.storage.log import console
@@ -148,7 +149,7 @@ def _start(job: Job, stack: ExitStack) -> Training | Result:
         return Result(str(job.folder), Status.FAILED, str(error))
     try:
         if run.last_checkpoint is not None:
-            training = Training.resumed(job.folder, {})
+            training = Training.resumed(job.folder, lost_paths(run, job.cfg))
         else:
             run.clear()
             training = Training.new(job.cfg, job.overrides, job.folder)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from mlp_lab.errors import UserError
+from mlp_lab.runs.data_paths import follow_moved_data
 from mlp_lab.storage.log import console
 from mlp_lab.storage.results import Result, Status
 from mlp_lab.storage.run_folder import RunFolder
@@ -95,7 +96,10 @@ def _train_in_processes(groups: Sequence[TrainingGroup], processes: int, bar: Sw
 def _final_result(job: Job) -> Result | None:
     """Return the result of a job that needs no training; None if it does."""
     try:
-        before = RunFolder(job.folder).result
+        run = RunFolder(job.folder)
+        before = run.result
+        if before.status in _FINAL:
+            follow_moved_data(run, job.cfg)  # the chosen run is evaluated at the end
     except UserError as error:  # keep the damaged file: the user may repair it
         return Result(str(job.folder), Status.FAILED, str(error))
     return before if before.status in _FINAL else None

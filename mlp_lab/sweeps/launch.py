@@ -14,6 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from mlp_lab.config.compose import CONFIG_FOLDER
+from mlp_lab.config.schemas.data import DATA_PATHS
 from mlp_lab.errors import UserError
 from mlp_lab.runs.threads import set_threads
 from mlp_lab.storage.sweep_folder import SweepFolder
@@ -26,6 +27,7 @@ from mlp_lab.sweeps.planning import plan
 _RESUMABLE = (
     "threads",
     "sweep.fail_fast",
+    *DATA_PATHS,
     "hydra.sweeper.max_batch_size",
     "hydra.sweeper.n_trials",
     "hydra.sweeper.n_jobs",
@@ -58,6 +60,8 @@ def resume(folder: str, overrides: Sequence[str]) -> bool:
                 f"{change.key_or_group}: can't be changed when a sweep is resumed"
                 f" (these can: {', '.join(_RESUMABLE)}, hydra/launcher, hydra.launcher.*)"
             )
+        if change.key_or_group in sweep.varied:
+            raise UserError(f"{change.key_or_group}: can't be changed: the sweep varies it")
     before = OverridesParser.create().parse_overrides(sweep.overrides)
     if any(change.key_or_group == "hydra/launcher" for change in changes):
         before = [override for override in before if not _is_of_launcher(override)]

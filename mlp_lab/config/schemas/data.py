@@ -5,6 +5,18 @@ from omegaconf import MISSING, DictConfig
 from mlp_lab.config.limits import limited, schema
 from mlp_lab.config.names import CURVE_FUNCTIONS, IMAGE_PROTOCOLS, POINT_SETS
 
+#: The keys of a run's config that are paths of data.
+DATA_PATHS = ("data.root", "data.file", "data.image")
+
+
+@schema
+class MovedData:
+    """New paths of data, for commands that read those of an existing run."""
+
+    root: str | None = MISSING
+    file: str | None = MISSING
+    image: str | None = MISSING
+
 
 @schema
 class MNIST:

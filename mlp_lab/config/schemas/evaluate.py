@@ -7,6 +7,7 @@ from omegaconf import MISSING
 
 from mlp_lab.config.limits import limited, schema
 from mlp_lab.config.names import CHECKPOINTS, ENSEMBLE_AVERAGES, SPLITS
+from mlp_lab.config.schemas.data import MovedData
 
 
 @schema
@@ -23,4 +24,5 @@ class Evaluate:
     robustness: bool = MISSING
     embeddings: int = limited(minimum=0, maximum=10_000)
     average: str = limited(one_of=ENSEMBLE_AVERAGES)
+    data: MovedData = field(default_factory=MovedData)
     threads: int | None = limited(minimum=1)

@@ -14,7 +14,7 @@ from mlp_lab.config.metrics import SIGN, best_row, get_metric
 from mlp_lab.config.names import EPOCH_SPLITS
 from mlp_lab.errors import UserError
 from mlp_lab.storage.results import Evaluation, Result, Status
-from mlp_lab.storage.run_folder import RunFolder
+from mlp_lab.storage.run_folder import RunFolder, not_a_folder
 from mlp_lab.sweeps.comparison.differences import differences, flat_config, label_of
 
 # 97.5 % quantiles of Student's t distribution for 1, 2, ... degrees of freedom. scipy has them, but
@@ -273,7 +273,7 @@ def find_runs(places: Sequence[str]) -> list[RunFolder]:
     folders: dict[Path, Path] = {}
     for place in places:
         if not Path(place).is_dir():
-            raise UserError(f"{place}: no such folder")
+            raise not_a_folder(place, "not a folder")
         inside = sorted(path.parent for path in Path(place).rglob("config.yaml"))
         if not inside:
             raise UserError(f"{place}: no runs in this folder")

@@ -1,0 +1,40 @@
+"""The config of a run that is resumed: which keys may change. This module does not import torch."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from omegaconf import DictConfig
+
+from mlp_lab.config.check import known_keys, unknown_key
+from mlp_lab.config.compose import CONFIG_FOLDER
+from mlp_lab.config.flatten import is_within
+from mlp_lab.config.schemas.data import DATA_PATHS
+from mlp_lab.config.schemas.train import Train
+from mlp_lab.errors import UserError
+from mlp_lab.runs.data_paths import with_moved_data, with_values
+
+#: Keys that may change, and groups whose keys may change: a checkpoint does not depend on them.
+RESUMABLE = ("trainer.max_epochs", "trainer.max_steps", "schedule", "threads", *DATA_PATHS)
+
+
+def changed_config(cfg: DictConfig, changes: Mapping[str, Any]) -> DictConfig:
+    """Return the config of a run with ``changes``, by dotted key.
+
+    A value that the config has already is not a change. Raises UserError for a key that is not in
+    ``RESUMABLE``, for a value that is not allowed, or if there are no data at their path.
+    """
+    for key, value in changes.items():
+        if not (is_within(key, RESUMABLE) or _has_value(cfg, key, value)):
+            allowed = ", ".join(RESUMABLE).replace("schedule", "schedule.*")
+            raise UserError(f"{key}: can't be changed when a run is resumed (these can: {allowed})")
+    paths = {key: value for key, value in changes.items() if key in DATA_PATHS}
+    others = {key: value for key, value in changes.items() if key not in DATA_PATHS}
+    return with_moved_data(with_values(cfg, others), paths)
+
+
+def _has_value(cfg: DictConfig, key: str, value: Any) -> bool:
+    """Return whether a config has a value already. Raises UserError if it has no such key."""
+    is_group = (CONFIG_FOLDER / key).is_dir()
+    if not is_group and key not in (known := known_keys(Train)):
+        raise UserError(unknown_key(key, known))
+    return not is_group and with_values(cfg, {key: value}) == cfg
