@@ -19,6 +19,7 @@ from mlp_lab.storage.results import Status
 from mlp_lab.storage.run_folder import RunFolder, new_folder
 
 _FILE = "sweep.yaml"
+_MAX_BYTES = 200  # of a label: file systems limit names to 255 bytes, with the number of the job
 _KEYS = ("overrides", "varied", "started", "directory")  # of the file, besides its version
 
 
@@ -91,6 +92,7 @@ class SweepFolder:
         pairs = [override.partition("=") for override in overrides]
         varied = (f"{key.rpartition('.')[2]}={v}" for key, _, v in pairs if key in self.varied)
         label = re.sub(r"[^\w=.,+-]+", "-", ",".join(varied))[:100]
+        label = label.encode()[:_MAX_BYTES].decode(errors="ignore")
         return f"{number}_{label}" if label else str(number)
 
     def runs(self) -> list[RunFolder]:

@@ -66,7 +66,7 @@ def resume(folder: str, overrides: Sequence[str]) -> bool:
     if any(change.key_or_group == "hydra/launcher" for change in changes):
         before = [override for override in before if not _is_of_launcher(override)]
     os.chdir(sweep.directory)
-    return _run(sweep, plan(list(map(text_of, (*before, *changes)))))
+    return _run(sweep, plan(list(map(text_of, (*before, *changes))), resumed=True))
 
 
 def _is_of_launcher(override: Override) -> bool:

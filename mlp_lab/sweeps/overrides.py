@@ -47,7 +47,10 @@ def grid_axes(overrides: Mapping[str, Override], zipped: Sequence[str]) -> list[
 
 
 def swept_values(override: Override) -> list[str]:
-    """Return the values of a swept key. Raises UserError if they can't be listed in one order."""
+    """Return the values of a swept key, at least one.
+
+    Raises UserError if there are none, or if they can't be listed in one order.
+    """
     if not override.is_discrete_sweep():
         raise UserError(f"{override.input_line}: needs values that can be listed")
     sweep = override.value()
@@ -55,7 +58,13 @@ def swept_values(override: Override) -> list[str]:
         raise UserError(
             f"{override.input_line}: can't use shuffle: jobs are numbered in a fixed order"
         )
-    return list(override.sweep_string_iterator())
+    try:
+        values = list(override.sweep_string_iterator())
+    except ValueError as error:  # such as a range with a step of 0
+        raise UserError(f"{override.input_line}: {error}") from error
+    if not values:
+        raise UserError(f"{override.input_line}: has no values; a sweep needs at least one")
+    return values
 
 
 def _steps(override: Override) -> list[str]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, islice
 
 import hydra
 from hydra.core.config_loader import ConfigLoader
@@ -29,10 +29,15 @@ _RESERVED = ("hydra.mode", "hydra.sweep.dir", "hydra.sweep.subdir")
 _OF_SWEEP = re.compile(r"(threads|sweep)$|sweep\.|hydra[./]")
 
 
-def plan(overrides: Sequence[str]) -> Plan:
+def plan(overrides: Sequence[str], *, resumed: bool = False) -> Plan:
     """Compose and check configs in which each value of the sweep occurs at least once.
 
     Hydra itself would start a sweep whose third job has a wrong value.
+
+    Args:
+        overrides: overrides of the command.
+        resumed: whether the sweep exists. A sweep of an earlier version may have equal jobs; their
+            numbers must not change.
     """
     register()
     with config_loader() as loader:
@@ -51,6 +56,8 @@ def plan(overrides: Sequence[str]) -> Plan:
         configs = [check(cfg, ROOTS["train"]) for cfg in _configs(axes, of_hydra, loader)]
     for cfg in configs:
         _check_job(cfg, searches)
+    if not resumed:
+        _check_distinct(axes, configs)
     _check_processes(outline.hydra.launcher.get("processes"), configs[0].threads)
     varied = [key for key, override in by_key.items() if override.is_sweep_override()]
     return Plan(configs[0], varied, [_for_hydra(o, outline) for o in typed], axes, space)
@@ -97,13 +104,18 @@ def _axes(outline: DictConfig, overrides: Mapping[str, Override]) -> list[Axis]:
 def _ends(override: Override) -> Axis:
     interval, key = override.value(), override.get_key_element()
     assert isinstance(interval, IntervalSweep)
-    return [(f"{key}={interval.start}",), (f"{key}={interval.end}",)]
+    ends = dict.fromkeys((interval.start, interval.end))  # may be equal
+    return [(f"{key}={end}",) for end in ends]
 
 
 def _configs(
     axes: Sequence[Axis], of_hydra: Sequence[str], loader: ConfigLoader
 ) -> Iterator[DictConfig]:
-    """Yield configs in which each step of each axis occurs at least once."""
+    """Yield configs in which each step of each axis occurs at least once.
+
+    The first config has the first step of each axis. One for each further step of each axis
+    follows.
+    """
     compose = SharedComposition(
         lambda overrides: hydra.compose("train", [*of_hydra, *overrides]), loader
     )
@@ -150,6 +162,28 @@ def _check_job(cfg: DictConfig, searches: bool) -> None:
         raise UserError(f"resume={cfg.resume}: can't be used with -m: each job is a new run")
     if searches and is_refit(cfg):
         raise UserError("data.refit=true: leaves no validation data for a search to choose by")
+
+
+def _check_distinct(axes: Sequence[Axis], configs: Sequence[DictConfig]) -> None:
+    """Raise UserError if two steps of an axis give the same job, which would count twice.
+
+    Args:
+        axes: axes of the sweep.
+        configs: checked configs in the order of ``_configs``.
+    """
+    others = iter(configs[1:])
+    for steps in axes:
+        of_axis = [configs[0], *islice(others, len(steps) - 1)]
+        first: dict[str, tuple[str, ...]] = {}
+        for step, cfg in zip(steps, of_axis, strict=True):
+            texts = " ".join(step)
+            # The value of an interpolation may differ in jobs that were not composed.
+            content = texts if "$" in texts else str(OmegaConf.to_container(cfg))
+            if content in first:
+                other = " ".join(first[content])
+                reason = "listed twice" if other == texts else f"the same job as {other}"
+                raise UserError(f"{texts}: {reason}; the jobs of a sweep must differ")
+            first[content] = step
 
 
 def _check_processes(processes: int | None, threads: int | None) -> None:

@@ -114,6 +114,14 @@ def test_job_names_contain_the_varied_keys(
     assert sweep.job_folder(7, overrides) == tmp_path / name
 
 
+@pytest.mark.parametrize("letter", ["a", "ü", "字", "🙂"])
+def test_long_labels_fit_into_the_name_of_a_folder(letter: str, tmp_path: Path) -> None:
+    sweep = SweepFolder(tmp_path, [], ["data.image"], "", "")
+    folder = sweep.job_folder(12345, [f"data.image='{500 * letter}.png'"])
+    folder.mkdir()  # file systems limit names to 255 bytes
+    assert folder.name.startswith("12345_image=")
+
+
 def test_a_job_keeps_the_folder_that_has_the_old_name_of_an_option(tmp_path: Path) -> None:
     sweep = SweepFolder(tmp_path, [], ["optimizer", "seed"], "", "")
     for name in ("0_optimizer=adam_fast,seed=1", "1_optimizer=adam,seed=1", "10_optimizer=x"):
