@@ -16,7 +16,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
 from mlp_lab.config.check import check
-from mlp_lab.config.compose import CONFIG_FOLDER, ROOTS, compose
+from mlp_lab.config.compose import CONFIG_FOLDER, ROOTS, compose, refuse_reserved
 from mlp_lab.config.error_messages import explain
 from mlp_lab.config.help import help_text
 from mlp_lab.config.schemas.train import Train
@@ -52,6 +52,7 @@ def run_application(name: str, action: Job) -> None:
         main(job)()
         return
     with errors_in_one_line(root):
+        refuse_reserved(o.key_or_group for o in parse_overrides(args.overrides))
         if not other_flags(args):
             # Hydra composes the config twice before it calls the job. Composing it here first
             # halves the time until an error is reported.

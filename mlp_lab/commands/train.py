@@ -19,6 +19,7 @@ from mlp_lab.commands.application import (
     run_application,
 )
 from mlp_lab.commands.process import entry_point
+from mlp_lab.config.compose import refuse_reserved
 from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
 from mlp_lab.runs.threads import set_threads
@@ -55,8 +56,9 @@ def _resume_run(folder: str, args: Namespace) -> None:
 
     Hydra composes no config: overrides are checked against the config of the run.
     """
-    changes = {}
-    for override in parse_overrides(args.overrides):
+    changes, overrides = {}, parse_overrides(args.overrides)
+    refuse_reserved(override.key_or_group for override in overrides)
+    for override in overrides:
         if override.type is not OverrideType.CHANGE or override.is_sweep_override():
             raise UserError(f"{override.input_line}: must be key=value when a run is resumed")
         changes[override.key_or_group] = override.value()

@@ -1,6 +1,6 @@
 """Compose a config from ``conf/`` and check it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,17 @@ from mlp_lab.config.schemas.backprop import Backprop
 from mlp_lab.config.schemas.evaluate import Evaluate
 from mlp_lab.config.schemas.predict import Predict
 from mlp_lab.config.schemas.train import Train
+from mlp_lab.errors import UserError
+
+# Keys that mlp_lab sets itself: storage/ creates the folders after the config is checked.
+_RESERVED = (
+    "hydra.mode",
+    "hydra.run.dir",
+    "hydra.sweep.dir",
+    "hydra.sweep.subdir",
+    "hydra.output_subdir",
+    "hydra.job.chdir",
+)
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -27,6 +38,16 @@ ROOTS: dict[str, type] = {
     "predict": Predict,
     "backprop": Backprop,
 }
+
+
+def refuse_reserved(keys: Iterable[str]) -> None:
+    """Raise UserError for a key of Hydra that would move outputs to other folders."""
+    for key in keys:
+        if key in _RESERVED:
+            raise UserError(
+                f"{key}: can't be set: a sweep lies in <logs>/<name>/sweeps, a run in"
+                " <logs>/<name>; logs=... sets the first folder"
+            )
 
 
 def compose(overrides: Sequence[str], name: str = "train") -> DictConfig:

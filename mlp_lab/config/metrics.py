@@ -1,5 +1,6 @@
 """The properties of metrics: name, unit, format, order and direction."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -82,7 +83,7 @@ def metric_order(key: str) -> tuple[int, str]:
 def best_row(history: Sequence[dict[str, float]], key: str, mode: str) -> dict[str, float] | None:
     """Return the row with the best value of ``key``, the first among equals.
 
-    Returns None if no row has a value.
+    An infinite value can be the best one. Returns None if no row has a value other than nan.
     """
-    rows = [row for row in history if key in row]
+    rows = [row for row in history if not math.isnan(row.get(key, math.nan))]
     return min(rows, key=lambda row: SIGN[mode] * row[key], default=None)

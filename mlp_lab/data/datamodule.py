@@ -144,6 +144,11 @@ class DataModule(pl.LightningDataModule):
         """
         return None if self.nyquist is None else aliasing_hint(encoding, self.nyquist)
 
+    @property
+    def remark(self) -> str | None:
+        """What a user should know about the data, in one line; None if there is nothing."""
+        return None
+
     def setup(self, stage: str | None = None) -> None:
         if self.splits:
             return

@@ -11,7 +11,7 @@ from mlp_lab.config.names import SPLITS
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.data.fetch import checksum
 from mlp_lab.errors import UserError
-from mlp_lab.images.photographs import find_image, read_image
+from mlp_lab.images.photographs import find_image, image_size, read_image
 from mlp_lab.images.text import text_image
 
 _Part = tuple[slice, slice]
@@ -77,13 +77,22 @@ class Image(DataModule):
             self._make: Callable[[], np.ndarray] = lambda: text_image(size, text_seed, grey)
         else:
             self._make = lambda: read_image(image, size, crop, grey)
-        self._image = image
+        self._image, self._crop = image, crop
         self._pixels: np.ndarray | None = None
 
     def prepare_data(self) -> None:
         """Read or draw the image. Raises UserError if a file cannot be read."""
         if self._pixels is None:
             self._pixels = self._make()
+
+    @property
+    def remark(self) -> str | None:
+        if self._image == "text" or self._crop is not None:
+            return None
+        width, height = image_size(self._image)
+        side = min(width, height)
+        cut = f"of its {width} x {height} pixels, the central {side} x {side} are used (data.crop)"
+        return None if width == height else f"{self._image}: {cut}"
 
     @property
     def content_digest(self) -> str | None:

@@ -76,6 +76,12 @@ def read_image(image: str, size: int, crop: int | None, grey: bool) -> np.ndarra
     return np.stack(channels * (1 if grey or len(channels) == 3 else 3), 2)
 
 
+def image_size(image: str) -> tuple[int, int]:
+    """Return width and height of an image in pixels, given as for ``read_image``."""
+    with _open(find_image(image)) as opened:
+        return ImageOps.exif_transpose(opened).size
+
+
 def is_file(image: str) -> bool:
     """Return whether a value of ``data.image`` is a path: not a text or a photograph by name."""
     return image != "text" and image not in SCIKIT_IMAGE_FILES

@@ -1,14 +1,17 @@
 """The TensorBoard logger, with its files in the run folder."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import Tensor
 from torch.utils.tensorboard.summary import hparams
 
 from mlp_lab.config.flatten import format_value
 from mlp_lab.lightning import pl
-from mlp_lab.storage.tensorboard import picture
+from mlp_lab.storage.tensorboard import drop_later_events, picture
+from mlp_lab.tasks.chunked_training import MINIBATCH_LOSS
 
 
 class TensorBoard(pl.loggers.TensorBoardLogger):
@@ -30,6 +33,22 @@ class TensorBoard(pl.loggers.TensorBoardLogger):
             step = int(metrics[self.x_axis])
             metrics = {name: value for name, value in metrics.items() if name not in axes}
         super().log_metrics(metrics, step)
+
+    def drop_later(self, epochs: int, steps: int) -> None:
+        """Remove what a killed run logged after its checkpoint, since it is logged again.
+
+        Args:
+            epochs: epochs of the checkpoint.
+            steps: minibatches of the checkpoint.
+        """
+        last = {"epoch": epochs, "step": steps}[self.x_axis]
+
+        def last_step(value: Summary.Value) -> int:
+            if value.HasField("image"):
+                return epochs
+            return steps if value.tag == MINIBATCH_LOSS else last
+
+        drop_later_events(Path(self.log_dir), last_step)
 
     def log_histogram(self, name: str, values: Tensor, at: Mapping[str, int]) -> None:
         """Write a histogram of ``values`` if all are finite.

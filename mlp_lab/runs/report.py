@@ -1,5 +1,6 @@
 """Report a run: a table on the terminal, text and HPARAMS in TensorBoard."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,11 @@ from mlp_lab.config.flatten import flatten, is_within
 from mlp_lab.config.metrics import get_metric, metric_order
 from mlp_lab.config.names import SPLITS
 from mlp_lab.formatting import table
+from mlp_lab.nn.schedules import Cooldown
+from mlp_lab.runs.build import build
 from mlp_lab.runs.logger import TensorBoard
 from mlp_lab.storage.results import Result, Status
+from mlp_lab.tasks.base import Task
 
 # Keys whose values are shown in HPARAMS, where runs are compared.
 _SETTINGS = (
@@ -27,6 +31,7 @@ _SETTINGS = (
     "trainer.max_steps",
     "trainer.precision",
 )
+_TIMES = 20  # at which schedules are compared
 
 
 def outcome(result: Result) -> str:
@@ -76,6 +81,34 @@ def show_outcome(logger: Any, cfg: DictConfig, result: Result) -> None:
     if isinstance(logger, TensorBoard):
         metrics = {f"best/{key}": value for key, value in final_metrics(result).items()}
         logger.log_outcome(_settings(cfg), metrics)
+
+
+def changed_schedules(
+    before: DictConfig, cfg: DictConfig, task: Task, epochs: int
+) -> Iterator[str]:
+    """Yield a line for each schedule that differs in epochs that a resumed run has trained already.
+
+    Args:
+        before: config of the run so far.
+        cfg: config of the resumed run.
+        task: task of the resumed run, in training.
+        epochs: number of epochs that the run has trained.
+    """
+    schedules = {"learning rate": (build(before.schedule), build(cfg.schedule))}
+    if task.augmentation is not None:
+        cooldown = Cooldown(task.augmentation.cooldown)
+        schedules["augmentation"] = (cooldown, cooldown)
+    old, new = (
+        task.training_length(c.trainer.max_epochs, c.trainer.max_steps) for c in (before, cfg)
+    )
+    times = [epochs * i / _TIMES for i in range(_TIMES)]
+    for name, (first, second) in schedules.items():
+        if any(first(time, old) != second(time, new) for time in times):
+            length = f"{new:g} epochs" if old == new else f"{new:g} epochs instead of {old:g}"
+            yield (
+                f"the schedule of the {name} is now another one, over {length}; epochs 1 to"
+                f" {epochs} were trained with the former one"
+            )
 
 
 def _settings(cfg: DictConfig) -> dict[str, Any]:

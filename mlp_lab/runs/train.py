@@ -106,7 +106,8 @@ class Training:
         cfg = changed_config(run.config, changes)
         checkpoint = run.last_checkpoint or run.checkpoint("last")
         data, task = build_task(cfg)
-        _check_unfinished(run, cfg, load_network(task, checkpoint))
+        content = load_network(task, checkpoint)
+        _check_unfinished(run, cfg, content)
         data.prepare_data()
         if other := difference(run, cfg, data):
             raise other
@@ -114,8 +115,14 @@ class Training:
         # Otherwise, weights in double precision would be restored into a network of floats.
         trainer.precision_plugin.convert_module(task)
         if cfg != run.config and trainer.is_global_zero:
-            write = pl.callbacks.LambdaCallback(on_train_start=lambda *_: run.write_config(cfg))
-            callbacks_of(trainer).append(write)
+            before, epochs = run.config, trained_epochs(content)
+
+            def on_train_start(*_: object) -> None:
+                run.write_config(cfg)
+                for line in report.changed_schedules(before, cfg, task, epochs):
+                    log.info("%s", line)
+
+            callbacks_of(trainer).append(pl.callbacks.LambdaCallback(on_train_start=on_train_start))
         overrides = [f"{key}={value}" for key, value in changes.items()]
         return cls(cfg, overrides, run, data, task, trainer, checkpoint)
 
@@ -125,6 +132,8 @@ class Training:
         log.info("run folder: %s", self.run.folder)
         if hint := self.data.encoding_hint(self.task.encoding):
             log.warning("%s", hint)
+        if remark := self.data.remark:
+            log.info("%s", remark)
         report.show_config(self.trainer.logger, self.cfg)
 
     def finish(

@@ -3,9 +3,10 @@
 import io
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.text.summary_v2 import text_pb
@@ -29,18 +30,45 @@ def write_event_file(
     suffix = f".{tag}"  # no run's event file ends like this
     before = list(folder.glob(f"events.out.tfevents.*{suffix}"))
     summaries = [text_pb(tag, text), *(picture(f"{tag}/{n}", p) for n, p in pictures.items())]
-    content = io.BytesIO()
-    writer = RecordWriter(content)
-    for event in (
+    events = (
         Event(wall_time=now, file_version="brain.Event:2"),
         *(Event(wall_time=now, step=0, summary=summary) for summary in summaries),
-    ):
-        writer.write(event.SerializeToString())
+    )
     # A new name each time, since TensorBoard does not reload a file that it has read to the end.
     path = folder / f"events.out.tfevents.{time.time_ns()}{suffix}"
-    write_whole(path, content.getvalue())
+    write_whole(path, _records(event.SerializeToString() for event in events))
     for old in before:
         old.unlink()
+
+
+def drop_later_events(folder: Path, last_step: Callable[[Summary.Value], int]) -> None:
+    """Remove events of a run that was killed, if its resumed training repeats them.
+
+    Files without such events are not changed: one of them is still being written.
+
+    Args:
+        folder: folder of the event files.
+        last_step: function from a point of a curve or an image to the last step that is kept.
+    """
+    for path in sorted(folder.glob("events.out.tfevents.*")):
+        kept, dropped = [], False
+        for record in RawEventFileLoader(str(path)).Load():
+            event = Event.FromString(record)
+            if any(event.step > last_step(value) for value in event.summary.value):
+                dropped = True  # each event of these files has one value
+            else:
+                kept.append(record)
+        if dropped:
+            write_whole(path, _records(kept))
+
+
+def _records(events: Iterable[bytes]) -> bytes:
+    """Return the content of an event file."""
+    content = io.BytesIO()
+    writer = RecordWriter(content)
+    for event in events:
+        writer.write(event)
+    return content.getvalue()
 
 
 def picture(tag: str, png: bytes) -> Summary:

@@ -12,7 +12,7 @@ from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab.config.check import check
-from mlp_lab.config.compose import ROOTS, config_loader
+from mlp_lab.config.compose import ROOTS, config_loader, refuse_reserved
 from mlp_lab.config.schemas.data import is_refit
 from mlp_lab.config.schemas.hydra import Grid, Search, Vectorized
 from mlp_lab.config.shared_composition import SharedComposition
@@ -23,8 +23,6 @@ from mlp_lab.sweeps.plugins import register
 from mlp_lab.sweeps.search import search_space
 
 _PLUGINS = {s._target_: s for s in (Vectorized, Grid, Search)}
-# Keys that the sweep sets itself.
-_RESERVED = ("hydra.mode", "hydra.sweep.dir", "hydra.sweep.subdir")
 # Keys that belong to the whole sweep, not to a job.
 _OF_SWEEP = re.compile(r"(threads|sweep)$|sweep\.|hydra[./]")
 
@@ -143,10 +141,9 @@ def _check_plugins(settings: DictConfig) -> None:
 
 
 def _check_keys(overrides: Mapping[str, Override]) -> None:
+    refuse_reserved(override.key_or_group for override in overrides.values())
     for override in overrides.values():
         key = override.key_or_group
-        if key in _RESERVED:
-            raise UserError(f"{key}: can't be set: a sweep lies in <logs>/<name>/sweeps")
         if override.is_sweep_override() and _OF_SWEEP.match(key):
             raise UserError(f"{key}: can't vary in a sweep: all jobs share it")
 

@@ -81,7 +81,7 @@ class Study:
     def tell(self, results: Mapping[int, Sequence[float]]) -> None:
         """End trials: with the mean over their seeds, as pruned, or as failed for nan.
 
-        An infinite value, from a run that diverged, makes the search avoid its neighbourhood.
+        An infinitely bad value, from a run that diverged, makes the search avoid its neighbourhood.
 
         Args:
             results: values of each trial's seeds, by trial number.
@@ -89,12 +89,13 @@ class Study:
         # Decided before any trial ends, as while they trained: it depends on the finished trials.
         pruned = {number for number in results if self.is_pruned(number)}
         for number, values in results.items():
-            if any(map(math.isnan, values)):
+            mean = _mean(values)
+            if math.isnan(mean):
                 self.study.tell(number, state=TrialState.FAIL)
             elif number in pruned:
                 self.study.tell(number, state=TrialState.PRUNED)
             else:
-                self.study.tell(number, statistics.fmean(values))
+                self.study.tell(number, mean)
 
     def report(self, number: int, seed: int, seeds: int, epoch: int, value: float) -> None:
         """Store the value of one seed of a trial after an epoch.
@@ -115,7 +116,7 @@ class Study:
         reported = self.trials[number].user_attrs
         values = [v for key, v in reported.items() if key.startswith(f"{epoch}/")]
         if len(values) == seeds:
-            mean = statistics.fmean(values)
+            mean = _mean(values)
             self.storage.set_trial_intermediate_value(self._id(number), epoch, mean)
 
     def is_pruned(self, number: int) -> bool:
@@ -129,6 +130,12 @@ class Study:
     def _id(self, number: int) -> int:
         study = self.storage.get_study_id_from_name(_NAME)
         return self.storage.get_trial_id_from_study_id_trial_number(study, number)
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Return the mean; that of an infinitely good and an infinitely bad value is nan."""
+    finite = all(map(math.isfinite, values))
+    return statistics.fmean(values) if finite else sum(values) / len(values)
 
 
 @cache

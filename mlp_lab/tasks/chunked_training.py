@@ -22,6 +22,9 @@ from mlp_lab.nn.seeds import epoch_seed
 from mlp_lab.nn.stacking import stack
 from mlp_lab.tasks.closed_form import ClosedFormTraining, closed_form_training
 
+#: Name of the curve of the losses of single minibatches.
+MINIBATCH_LOSS = "loss/minibatch"
+
 
 class ChunkedTraining(pl.LightningModule):
     """Train a network with manual optimization.
@@ -251,8 +254,13 @@ class ChunkedTraining(pl.LightningModule):
     @property
     def _epochs(self) -> float:
         """The length of the whole training in epochs."""
-        epochs, steps = float(self.trainer.max_epochs or math.inf), self.trainer.max_steps
-        return epochs if steps < 0 else min(epochs, steps / self._steps_per_epoch)
+        steps = self.trainer.max_steps
+        return self.training_length(self.trainer.max_epochs, None if steps < 0 else steps)
+
+    def training_length(self, max_epochs: int | None, max_steps: int | None) -> float:
+        """Return the length in epochs of a training with these limits; None: no limit."""
+        epochs = float(max_epochs or math.inf)
+        return epochs if max_steps is None else min(epochs, max_steps / self._steps_per_epoch)
 
     def count_steps(self, steps: int) -> None:
         """Add ``steps`` to Lightning's number of steps, which does not count minibatches."""
@@ -269,7 +277,7 @@ class ChunkedTraining(pl.LightningModule):
             return
         for step, loss in enumerate(losses, first + 1):
             if step % every == 0:
-                self.logger.log_metrics({"loss/minibatch": float(loss)}, step)
+                self.logger.log_metrics({MINIBATCH_LOSS: float(loss)}, step)
 
 
 def _average_of(network: nn.Module, decay: float) -> AveragedModel:

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from mlp_lab.config.metrics import METRICS, best_row, get_metric, metric_order, percent
@@ -48,3 +50,10 @@ def test_the_best_row_is_the_first_among_equals(mode: str, epoch: int) -> None:
     rows = [{"epoch": float(epoch), "a": value} for epoch, value in values.items()]
     assert best_row([{"epoch": 0.0}, *rows], "a", mode) == rows[epoch - 1]
     assert best_row(rows, "b", mode) is None
+
+
+@pytest.mark.parametrize(("mode", "epoch"), [("min", 2), ("max", 3)])
+def test_the_best_row_may_be_infinite_but_not_nan(mode: str, epoch: int) -> None:
+    rows = [{"a": value} for value in (math.nan, -math.inf, math.inf, 1.0)]
+    assert best_row(rows, "a", mode) is rows[epoch - 1]
+    assert best_row(rows[:1], "a", mode) is None

@@ -359,3 +359,22 @@ def test_a_missing_image_leaves_no_run_folder(
     with pytest.raises(UserError, match=r"data\.image=nowhere\.png: no such file"):
         small("data.image=nowhere.png")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("shape", "crop", "remark"),
+    [
+        ((12, 16), None, "of its 16 x 12 pixels, the central 12 x 12 are used (data.crop)"),
+        ((16, 12), None, "of its 12 x 16 pixels, the central 12 x 12 are used (data.crop)"),
+        ((16, 12), 8, None),
+        ((12, 12), None, None),
+    ],
+)
+def test_an_image_that_is_not_square_gets_a_remark(
+    shape: tuple[int, int], crop: int | None, remark: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.png"
+    saved(path, np.zeros((*shape, 3), np.uint8))
+    given = data(image=str(path), crop=crop, size=4).remark
+    assert given == (None if remark is None else f"{path}: {remark}")
+    assert data().remark is None  # a text

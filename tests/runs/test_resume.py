@@ -131,6 +131,59 @@ def test_a_run_of_an_earlier_version_that_ended_within_an_epoch(points: Experime
     assert RunFolder(result.folder).config.trainer.max_steps == 9
 
 
+def test_no_point_of_a_curve_appears_twice(points: Experiment) -> None:
+    overrides = ["trainer.log_every_n_steps=1", "logger=tensorboard", "trainer.max_epochs=4"]
+    expected = points(*overrides)
+    with stopped_in(2, Killed), pytest.raises(Killed):
+        points(*overrides)
+    [killed] = set(Path(expected.folder).parent.iterdir()) - {Path(expected.folder)}
+    [events] = killed.glob("events*")
+    events.write_bytes(events.read_bytes()[:-3])  # killed while it was writing
+    # Epochs of the last second before a kill are logged, but not in a checkpoint.
+    brief = Path(points("trainer.max_epochs=1").folder)
+    shutil.copy(brief / "checkpoints" / "last.ckpt", killed / "checkpoints")
+    assert len(scalars(Result(str(killed)), "loss/minibatch")) >= 17
+    result = resume(str(killed), {})
+    for name in ("loss/minibatch", "loss/train", "loss/validation"):
+        curve = [(step, value) for _, step, value in scalars(result, name)]
+        assert curve == [(step, value) for _, step, value in scalars(expected, name)]
+    assert len(scalars(result, "loss/minibatch")) == 24
+
+
+@pytest.mark.parametrize(
+    ("overrides", "changes", "line"),
+    [
+        (
+            ["schedule=cosine"], {"trainer.max_epochs": 6},
+            "the schedule of the learning rate is now another one, over 6 epochs instead of 2;"
+            " epochs 1 to 2 were trained with the former one",
+        ),
+        (
+            ["schedule=cosine", "trainer.max_steps=9"], {"trainer.max_steps": 12},
+            "the schedule of the learning rate is now another one, over 2 epochs instead of 1.5;"
+            " epochs 1 to 1 were trained with the former one",
+        ),
+        (
+            ["schedule=step"], {"schedule.step_size": 1, "trainer.max_epochs": 3},
+            "the schedule of the learning rate is now another one, over 3 epochs instead of 2;"
+            " epochs 1 to 2 were trained with the former one",
+        ),
+        (["schedule=constant"], {"trainer.max_epochs": 3}, None),
+        (["schedule=step"], {"trainer.max_epochs": 3}, None),  # in epochs, whatever their number
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_changed_schedule_is_reported(
+    overrides: list[str], changes: dict, line: str | None, points: Experiment,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    folder = points(*overrides, "trainer.max_epochs=2").folder
+    capsys.readouterr()
+    resume(folder, changes)
+    lines = [x for x in capsys.readouterr().out.splitlines() if x.startswith("the schedule")]
+    assert lines == ([] if line is None else [line])
+
+
 def test_the_last_step_is_validated_in_any_chunk(points: Experiment) -> None:
     result = points("data.batch_size=1", "trainer.max_steps=20")
     assert result.best is not None

@@ -77,6 +77,8 @@ def test_an_unexpected_error_leaves_the_comparison_of_finished_jobs(
         (["trainer.devices=2", "seed=1,2"], "trainer: devices=2, strategy=auto: each job of a"),
         (["seed=1,2", "trainer.devices=1,2"], "trainer: devices=2, strategy=auto: each job of a"),
         (["resume=x", "seed=1,2"], "resume=x: can't be used with -m"),
+        (["hydra.run.dir=x", "seed=1,2"], "hydra.run.dir: can't be set: a sweep lies in"),
+        (["hydra.job.chdir=true", "seed=1,2"], "hydra.job.chdir: can't be set: a sweep lies in"),
         (["seed=0,0,1"], "seed=0: listed twice; the jobs of a sweep must differ"),
         (["schedule=cosine,step,cosine"], "schedule=cosine: listed twice; the jobs"),
         (["optimizer.lr=0.1,0.10"], "optimizer.lr=0.1: listed twice; the jobs of a sweep must"),

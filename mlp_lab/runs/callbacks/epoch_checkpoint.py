@@ -8,7 +8,7 @@ from mlp_lab.config.names import EPOCH_SPLITS
 from mlp_lab.data.attached import training_loader
 from mlp_lab.errors import UserError
 from mlp_lab.lightning import pl
-from mlp_lab.runs.callbacks.access import task_of
+from mlp_lab.runs.callbacks.access import task_of, tensorboard_of
 from mlp_lab.storage.checkpoints import Checkpoints
 from mlp_lab.storage.run_folder import RunFolder
 
@@ -63,6 +63,8 @@ class EpochCheckpoint(pl.callbacks.Checkpoint):
             metrics = ("loss", *task_of(task).metrics)
             means = sorted(f"{metric}/{split}" for metric in metrics for split in EPOCH_SPLITS)
             self.run.restore_whole_epochs()
+            if logger := tensorboard_of(trainer):
+                logger.drop_later(len(self.history), trainer.global_step)
             self.run.write_history(["epoch", "step", "lr", *means, "seconds"], self.history)
         if self.stopped:  # early, and then killed before the result was written
             trainer.should_stop = True

@@ -92,10 +92,10 @@ class Interval:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Interval":
-        """Return Student's interval; std and half_width are nan for a single value."""
+        """Return Student's interval; std and half_width are nan for one or infinite values."""
         n = len(values)
-        if n == 1:
-            return cls(1, values[0], math.nan, math.nan)
+        if n == 1 or not all(map(math.isfinite, values)):
+            return cls(n, sum(values) / n, math.nan, math.nan)
         std = statistics.stdev(values)
         # Beyond the table, two terms of the expansion in 1 / (degrees of freedom) suffice.
         t = _T[n - 2] if n - 2 < len(_T) else 1.96 + 2.37 / (n - 1)
@@ -247,25 +247,29 @@ class Comparison:
     def _compared(
         self, run: RunFolder, config: dict[str, Any], settings: dict[str, Any]
     ) -> ComparedRun:
-        history = [{k: v for k, v in row.items() if math.isfinite(v)} for row in run.history]
+        rows = run.history
+        history = [{k: v for k, v in row.items() if math.isfinite(v)} for row in rows]
+        best = best_row(rows, self.key, self.mode)
         return ComparedRun(
             run,
             config,
             settings,
             label_of(settings, self.swept) or run.folder.name,
             history,
-            best_row(history, self.key, self.mode),
+            best,
             run.result,
             sum(row.get("seconds", 0.0) for row in history),
         )
 
     def _place(self, group: SeedGroup) -> float:
         interval = group.intervals.get("validation")
-        return math.inf if interval is None else SIGN[self.mode] * interval.mean
+        if interval is None or math.isnan(interval.mean):  # of values that are inf and -inf
+            return math.inf
+        return SIGN[self.mode] * interval.mean
 
-    def _rank(self, job: ComparedRun) -> tuple[bool, float, str]:
+    def _rank(self, job: ComparedRun) -> tuple[bool, bool, float, str]:
         value = math.inf if job.best is None else SIGN[self.mode] * job.best[self.key]
-        return not job.finished, value, str(job.run.folder)
+        return not job.finished, job.best is None, value, str(job.run.folder)
 
 
 def find_runs(places: Sequence[str]) -> list[RunFolder]:

@@ -241,3 +241,19 @@ def test_invalid_configs_are_refused(
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(UserError, match=f"^{path}: {message}"):
         compare([str(tmp_path)])
+
+
+@pytest.mark.parametrize(("mode", "chosen"), [("max", math.inf), ("min", -math.inf)])
+def test_infinitely_good_values_are_ranked_first(
+    mode: str, chosen: float, make_run: Callable[..., Path]
+) -> None:
+    """Such as a PSNR of inf, that of an image without an error."""
+    losses = {"1": [2.0, math.inf], "2": [3.0, 4.0], "3": [-math.inf, 2.0], "4": [math.nan]}
+    folders = {seed: make_run(values, f"seed={seed}") for seed, values in losses.items()}
+    comparison = Comparison([RunFolder(folder) for folder in folders.values()], "loss", mode)
+    assert comparison.chosen is not None
+    assert comparison.chosen.best is not None
+    assert comparison.chosen.best["loss/validation"] == chosen
+    assert comparison.jobs[-1].run.folder == folders["4"]
+    text = compare([str(folder) for folder in folders.values()], "loss", mode)
+    assert f"chosen by validation loss: seed={'1' if mode == 'max' else '3'}" in text

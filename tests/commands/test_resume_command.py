@@ -1,0 +1,52 @@
+"""The command line of a run that is resumed, and reserved keys of Hydra."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from helpers import composed
+
+from mlp_lab.runs.train import train
+from mlp_lab.storage.run_folder import RunFolder
+
+
+def test_a_resumed_run_takes_keys_of_its_config(command: Callable, tmp_path: Path) -> None:
+    common = ["experiment=points_mlp", "data.size=60", "callbacks=none", "logger=none"]
+    folder = train(composed(*common, "trainer.max_epochs=1", f"logs={tmp_path}")).folder
+    status, out, err = command(f"resume={folder}", "schedule.warmup=1", "trainer.max_epochs=2")
+    assert (status, err) == (0, "")
+    assert "finished: 2 epochs, 12 steps" in out
+    assert RunFolder(folder).config.schedule.warmup == 1
+    for overrides, message in [
+        (["+x=1"], "+x=1: must be key=value when a run is resumed"),
+        (["trainer.max_epochs=5,6"], "trainer.max_epochs=5,6: must be key=value when a run is re"),
+        (["trainer.max_epochs=0"], "trainer.max_epochs=0: must be a whole number at least 1"),
+        (["hydra.run.dir=x"], "hydra.run.dir: can't be set: a sweep lies in <logs>/<name>/swe"),
+        ([], f"{folder}: trained max_epochs=2 already; set a larger trainer.max_epochs"),
+    ]:
+        status, out, err = command(f"resume={folder}", *overrides)
+        assert (status, out) == (1, "")
+        assert err.startswith(f"mlp_lab: {message}")
+        assert len(err.splitlines()) == 1
+    status, _, err = command(f"resume={folder}/checkpoints/last.ckpt")
+    assert (status, err) == (
+        1,
+        f"mlp_lab: {folder}/checkpoints/last.ckpt: must be the run folder: {folder}"
+        " checkpoint=last\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["hydra.run.dir=x", "hydra.sweep.dir=x", "hydra.mode=MULTIRUN", "hydra.job.chdir=true"],
+)
+def test_keys_that_move_outputs_are_refused(
+    override: str, command: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    message = f"mlp_lab: {override.partition('=')[0]}: can't be set: a sweep lies in"
+    for flags in ([], ["-m", "seed=1,2"]):
+        status, out, err = command(*flags, override)
+        assert (status, out, len(err.splitlines())) == (1, "", 1)
+        assert err.startswith(message)
+    assert list(tmp_path.iterdir()) == []
