@@ -110,3 +110,12 @@ def rosenblatt_rule(f: Tensor, y: Tensor) -> Tensor:
     """- y where y f <= 0, else 0, for targets y = -1 and +1: the derivative of max(0, - y f)."""
     y = 2 * y - 1
     return torch.where(y * f <= 0, -y, 0.0)
+
+
+#: By output and loss of ``tasks.classification.Classification``.
+OUTPUT_DELTAS: dict[tuple[str, str], OutputDelta] = {
+    ("softmax", "cross_entropy"): softmax_cross_entropy,
+    ("sigmoid", "cross_entropy"): sigmoid_cross_entropy,
+    ("softmax", "squared_error"): softmax_squared_error,
+    ("sigmoid", "squared_error"): sigmoid_squared_error,
+}

@@ -186,6 +186,8 @@ _LAYERS: dict[type[nn.Module], type[_Stacked]] = {
 def _joint(layers: Sequence[nn.Module], name: str) -> Tensor:
     """Return the tensors ``name`` of all layers as one tensor; they become views of it."""
     tensors = [getattr(layer, name) for layer in layers]
+    if len(tensors) == 1:
+        return torch.atleast_1d(tensors[0].detach())
     joint = torch.stack([tensor.detach() for tensor in tensors])
     for tensor, view in zip(tensors, joint.unbind(), strict=True):
         tensor.data = view

@@ -99,6 +99,8 @@ def migrate(cfg: dict[str, Any]) -> dict[str, Any]:
     """
     version = read_version(cfg)
     cfg = {key: value for key, value in cfg.items() if key != "version"}
+    # Runs from before this key existed were trained with autograd.
+    cfg.setdefault("gradients", "autograd")
     if version < 1:
         cfg = _from_version_0(cfg)
     return _from_version_1(cfg) if version < 2 else cfg
@@ -192,7 +194,7 @@ def _from_version_0(cfg: dict[str, Any]) -> dict[str, Any]:
         changed["callbacks"] = {
             RENAMED_CALLBACKS.get(name, name): renamed(node) for name, node in callbacks.items()
         }
-    return {"gradients": "autograd"} | cfg | changed
+    return cfg | changed
 
 
 def _from_version_1(cfg: dict[str, Any]) -> dict[str, Any]:

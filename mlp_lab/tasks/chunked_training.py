@@ -54,7 +54,7 @@ class ChunkedTraining(pl.LightningModule):
         log_every_n_steps: log the loss of every n-th minibatch; 0: only the means of epochs.
         encoding: module from inputs to encoded inputs, which is not trained; None: the identity.
         average_decay: factor of the average of the weights per step; 0: no average.
-        gradients: ``autograd``, ``closed_form`` (see ``nn/closed_form.py``), or ``auto``: closed
+        gradients: ``closed_form`` (see ``nn/closed_form.py``), ``autograd``, or ``auto``: closed
             form where there is one.
         clipping: clips the gradients before each step; None: no clipping.
     """
@@ -72,7 +72,7 @@ class ChunkedTraining(pl.LightningModule):
         log_every_n_steps: int = 0,
         encoding: nn.Module | None = None,
         average_decay: float = 0.0,
-        gradients: str = "autograd",
+        gradients: str = "auto",
         clipping: GradientClipping | None = None,
     ) -> None:
         super().__init__()
@@ -129,11 +129,9 @@ class ChunkedTraining(pl.LightningModule):
         self._microbatch_size = microbatch_size(self.network, self.device)
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, Optimizer)
-        self._closed_form = None
-        if self.gradients != "autograd":
-            # Dropout draws from the generator that autograd would use.
-            network = stack([self.network], [torch.default_generator])
-            self._closed_form = closed_form_training([self], network, [optimizer])
+        # Dropout draws from the generator that autograd would use.
+        stacked = partial(stack, [self.network], [torch.default_generator])
+        self._closed_form = closed_form_training([self], [optimizer], stacked)
 
     def on_train_epoch_start(self) -> None:
         seed = partial(epoch_seed, self.seed, self.current_epoch)

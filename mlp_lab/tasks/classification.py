@@ -10,13 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mlp_lab.errors import UserError
-from mlp_lab.nn.output_deltas import (
-    OutputDelta,
-    sigmoid_cross_entropy,
-    sigmoid_squared_error,
-    softmax_cross_entropy,
-    softmax_squared_error,
-)
+from mlp_lab.nn.output_deltas import OUTPUT_DELTAS, OutputDelta, softmax_cross_entropy
 from mlp_lab.tasks.base import Task
 from mlp_lab.tasks.chunked_training import ChunkedTraining
 from mlp_lab.tasks.diagnostics.calibration import calibration
@@ -91,7 +85,7 @@ class Classification(Classifier):
         self._probabilities = _PROBABILITIES[output]
         self._loss = _LOSSES[output, loss]
         self._cross_entropy = _LOSSES[output, "cross_entropy"]
-        self._closed_form_delta = _OUTPUT_DELTAS[output, loss]
+        self._closed_form_delta = OUTPUT_DELTAS[output, loss]
         self.label_smoothing = label_smoothing
         if label_smoothing > 0 and self._loss is not _cross_entropy:
             raise UserError(
@@ -173,10 +167,4 @@ _LOSSES: dict[tuple[str, str], Callable[[Tensor, Tensor], Tensor]] = {
     ("sigmoid", "cross_entropy"): _sigmoid_cross_entropy,
     ("softmax", "squared_error"): _squared_error(_softmax),
     ("sigmoid", "squared_error"): _squared_error(Tensor.sigmoid),
-}
-_OUTPUT_DELTAS: dict[tuple[str, str], OutputDelta] = {
-    ("softmax", "cross_entropy"): softmax_cross_entropy,
-    ("sigmoid", "cross_entropy"): sigmoid_cross_entropy,
-    ("softmax", "squared_error"): softmax_squared_error,
-    ("sigmoid", "squared_error"): sigmoid_squared_error,
 }

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mlp_lab.errors import UserError
-from mlp_lab.nn.backpropagation import OUTPUT_DELTAS, outputs_and_gradients, split_layers
+from mlp_lab.nn.backpropagation import outputs_and_gradients, split_layers
+from mlp_lab.nn.output_deltas import OUTPUT_DELTAS
 from mlp_lab.tasks.classification import Classification
 
 

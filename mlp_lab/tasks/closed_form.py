@@ -11,9 +11,10 @@ from torch.optim import Optimizer
 from mlp_lab.data.attached import training_loader
 from mlp_lab.data.batches import Buffers, Chunk
 from mlp_lab.errors import UserError
-from mlp_lab.nn.closed_form import NoClosedFormError
+from mlp_lab.nn.closed_form_layers import NoClosedFormError
 from mlp_lab.nn.closed_form_step import ClosedFormStep
 from mlp_lab.nn.microbatches import microbatch_size
+from mlp_lab.nn.stacking import UnstackableError, shape
 
 if TYPE_CHECKING:  # it imports this module
     from mlp_lab.tasks.chunked_training import ChunkedTraining
@@ -66,43 +67,68 @@ class ClosedFormTraining:
 
 
 def closed_form_training(
-    tasks: "Sequence[ChunkedTraining]", network: nn.Module, optimizers: Sequence[Optimizer]
+    tasks: "Sequence[ChunkedTraining]",
+    optimizers: Sequence[Optimizer],
+    stacked: Callable[[], nn.Module],
 ) -> ClosedFormTraining | None:
     """Return the training with closed-form gradients; None: autograd computes them.
 
     Args:
         tasks: tasks that train as one stack, whose losses differ in numbers only.
-        network: their stacked network.
         optimizers: optimizer of each task.
+        stacked: function that returns their stacked network.
 
     Raises:
         UserError: ``gradients=closed_form`` for a network, loss or trainer without them.
     """
-    task = tasks[0]
-    if task.gradients == "autograd":
+    setting = tasks[0].gradients
+    if setting == "autograd":
+        log.info("gradients: by autograd")
         return None
     try:
-        return ClosedFormTraining(_step(tasks, network, optimizers), optimizers)
+        training = _training(tasks, optimizers, stacked)
     except NoClosedFormError as error:
-        if task.gradients == "closed_form":
+        if setting == "closed_form":
             raise UserError(f"gradients=closed_form: {error}; must be auto or autograd") from error
         log.info("gradients: by autograd (%s)", error)
         return None
+    log.info("gradients: in closed form")
+    return training
 
 
-def _step(
-    tasks: "Sequence[ChunkedTraining]", network: nn.Module, optimizers: Sequence[Optimizer]
-) -> ClosedFormStep:
+def _training(
+    tasks: "Sequence[ChunkedTraining]",
+    optimizers: Sequence[Optimizer],
+    stacked: Callable[[], nn.Module],
+) -> ClosedFormTraining:
     task = tasks[0]
-    delta = task.output_delta(tasks)
-    if delta is None:
-        raise NoClosedFormError(f"the loss of {type(task).__name__} has no closed form")
     if task.trainer.precision not in ("32-true", "64-true"):
         raise NoClosedFormError(f"trainer.precision={task.trainer.precision} has none")
     if task.trainer.world_size > 1:
         raise NoClosedFormError("several processes train one network")
+    if task.device.type != "cpu":
+        raise NoClosedFormError(f"trainer.accelerator={task.device.type} has none")
+    delta = task.output_delta(tasks) if _is_of_loss(type(task)) else None
+    if delta is None:
+        raise NoClosedFormError(f"the loss of {type(task).__name__} has no closed form")
+    try:
+        shape(task.network)
+    except UnstackableError as error:
+        raise NoClosedFormError(f"network: {error}") from error
     batch_size = training_loader(task.trainer).batch_size
     size = microbatch_size(task.network, task.device)
-    step = ClosedFormStep(network, optimizers, delta, batch_size, size, task.clipping)
-    log.info("gradients: in closed form")
-    return step
+    step = ClosedFormStep(stacked(), optimizers, delta, batch_size, size, task.clipping)
+    return ClosedFormTraining(step, optimizers)
+
+
+def _is_of_loss(task: type) -> bool:
+    """Return whether ``output_delta`` is for ``loss``, which a subclass may have overridden."""
+    return all(
+        issubclass(_definer(task, "output_delta"), _definer(task, name))
+        for name in ("loss", "differentiate")
+    )
+
+
+def _definer(task: type, method: str) -> type:
+    """Return the class from which ``task`` has a method."""
+    return next(base for base in task.__mro__ if method in vars(base))

@@ -222,9 +222,8 @@ class Stack(pl.LightningModule):
         networks = [task.evaluated for task in tasks]
         self._evaluated = stack(networks, self._generators) if averaged else self._network
         optimizers = [member.trainer.optimizers[0] for member in self.members]
-        self._training = closed_form_training(tasks, self._network, optimizers) or AutogradTraining(
-            tasks, self._network, optimizers
-        )
+        closed_form = closed_form_training(tasks, optimizers, lambda: self._network)
+        self._training = closed_form or AutogradTraining(tasks, self._network, optimizers)
         loader: Any = self.trainer.train_dataloader
         self._whole = loader.sampler is None
         # One task for each minibatch of a step. Tasks with equal minibatches share one if all such

@@ -8,8 +8,8 @@ from mlp_lab.data import curve, image, points
 from mlp_lab.nn import (
     activation_derivatives,
     activations,
-    backpropagation,
     mlp,
+    output_deltas,
     scalar_backpropagation,
 )
 from mlp_lab.tasks import perceptron_rules, regression
@@ -27,7 +27,7 @@ from mlp_lab.tasks import perceptron_rules, regression
         (names.IMAGE_PROTOCOLS, image.PROTOCOLS),
         (
             product(names.CLASSIFICATION_LOSSES, names.CLASSIFICATION_OUTPUTS),
-            [(loss, output) for output, loss in backpropagation.OUTPUT_DELTAS],
+            [(loss, output) for output, loss in output_deltas.OUTPUT_DELTAS],
         ),
         (names.REGRESSION_OUTPUTS, regression._OUTPUTS),
         (names.REGRESSION_LOSSES, regression._LOSSES),

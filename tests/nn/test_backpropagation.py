@@ -16,8 +16,9 @@ from mlp_lab.course.counting import count_multiplications
 from mlp_lab.course.lecture_networks import EXAMPLES
 from mlp_lab.errors import UserError
 from mlp_lab.nn.activation_derivatives import DERIVATIVES
-from mlp_lab.nn.backpropagation import OUTPUT_DELTAS, outputs_and_gradients, split_layers
+from mlp_lab.nn.backpropagation import outputs_and_gradients, split_layers
 from mlp_lab.nn.mlp import MLP, NORMALIZATIONS
+from mlp_lab.nn.output_deltas import OUTPUT_DELTAS
 from mlp_lab.nn.scalar_backpropagation import (
     SCALAR_ACTIVATIONS,
     Edge,

@@ -24,6 +24,7 @@ def lecture_config(mnist_config: Callable) -> Callable:
 
 
 BY_HAND = "task=classification_by_hand"
+DOUBLE = "trainer.precision=64-true"
 
 
 @pytest.mark.parametrize(
@@ -33,21 +34,24 @@ BY_HAND = "task=classification_by_hand"
         ["optimizer=momentum", "optimizer.weight_decay=0.01", "schedule=cosine", "seed=3"],
         ["network.activation=tanh", "network.widths=[20,10]", "task.output=softmax"],
         ["network.activation=sigmoid", "task.output=softmax", "task.loss=cross_entropy"],
-        ["network.depth=0", "task.loss=cross_entropy", "augmentation=affine"],
+        # This training amplifies rounding by a factor of 1e5.
+        ["network.depth=0", "task.loss=cross_entropy", "augmentation=affine", DOUBLE],
         ["task.output=softmax", "task.loss=cross_entropy", "task.label_smoothing=0.2"],
-        ["trainer.precision=64-true"],
+        [DOUBLE],
     ],
     ids=lambda overrides: " ".join(overrides) or "mnist_lecture",
 )
 def test_training_by_hand_gives_the_weights_of_autograd(overrides, lecture_config, monkeypatch):
-    expected = train(lecture_config(*overrides))
+    expected = train(lecture_config(*overrides, "gradients=autograd"))
     monkeypatch.setattr(Tensor, "backward", lambda *_: pytest.fail("autograd was asked"))
     monkeypatch.setattr(torch.autograd, "grad", lambda *_: pytest.fail("autograd was asked"))
     result = train(lecture_config(*overrides, BY_HAND))
     actual, other = weights(result.folder), weights(expected.folder)
     assert actual.keys() == other.keys()
     for name in actual:
-        torch.testing.assert_close(actual[name], other[name])  # 1e-5 in float32, 1e-7 in float64
+        # The products have another order of the sums than those of autograd.
+        tolerance = 1e-4 if actual[name].dtype == torch.float32 else 1e-9
+        torch.testing.assert_close(actual[name], other[name], rtol=tolerance, atol=tolerance)
     assert result.steps == expected.steps == 150
     measured = [name for name in expected.last if "/" in name]
     assert {"loss/train", "error/validation"} <= set(measured)

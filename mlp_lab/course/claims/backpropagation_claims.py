@@ -13,8 +13,9 @@ from mlp_lab.course.claims.claim import Claim
 from mlp_lab.course.counting import count_multiplications
 from mlp_lab.course.lecture_networks import EXAMPLES
 from mlp_lab.figures.operation_counts import OperationCounts, operation_counts
-from mlp_lab.nn.backpropagation import OUTPUT_DELTAS, outputs_and_gradients
+from mlp_lab.nn.backpropagation import outputs_and_gradients
 from mlp_lab.nn.mlp import MLP
+from mlp_lab.nn.output_deltas import OUTPUT_DELTAS
 from mlp_lab.nn.scalar_backpropagation import (
     SCALAR_ACTIVATIONS,
     Gradients,
