@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mlp_lab.benchmark.alternatives import compiled_loop, jax_loops
 from mlp_lab.benchmark.implementations import (
     LEARNING_RATE,
     NETWORKS,
@@ -33,10 +34,15 @@ def compare(rounds: int, splits: Splits, root: Path) -> Iterator[str]:
 
 
 def _table(width: int, batch_size: int, rounds: int, splits: Splits, root: Path) -> str:
+    overrides = f"network.width={width}", f"data.batch_size={batch_size}"
+    compiled, first = compiled_loop(width, batch_size, splits)
     with tempfile.TemporaryDirectory() as logs:
         runs = {
-            "mlp_lab": mlp_lab_epoch(f"network.width={width}", f"data.batch_size={batch_size}"),
+            "mlp_lab": mlp_lab_epoch(*overrides),
+            "mlp_lab, gradients=autograd": mlp_lab_epoch(*overrides, "gradients=autograd"),
             "plain PyTorch loop": plain_loop(width, batch_size, splits),
+            "plain loop, torch.compile": compiled,
+            "JAX, jit and scan": jax_loops(width, batch_size, 1, splits),
             "Lightning, template style": template_style(width, batch_size, root, logs),
             "scikit-learn MLPClassifier": scikit_learn(width, batch_size, splits),
             "matrix products alone": matrix_products(width, batch_size, splits),
@@ -49,7 +55,8 @@ def _table(width: int, batch_size: int, rounds: int, splits: Splits, root: Path)
     ]
     title = f"**784-{width}-10, batch {batch_size}**, {rounds} rounds"
     table = markdown(["", "s / epoch", "fastest – slowest", "× plain loop"], rows)
-    return f"{title}\n\n{table}"
+    note = f"The first epoch with torch.compile, compilation included: {first:.1f} s"
+    return f"{title}\n\n{table}\n\n{note}"
 
 
 class TemplateModule(pl.LightningModule):

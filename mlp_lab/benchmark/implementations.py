@@ -4,8 +4,10 @@ import io
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -55,15 +57,27 @@ def mlp_lab_step(steps: int, *overrides: str) -> TimedRun:
     return lambda: epoch() / steps
 
 
-def plain_loop(width: int, batch_size: int, splits: Splits) -> TimedRun:
+def plain_loop(
+    width: int,
+    batch_size: int,
+    splits: Splits,
+    compiled: Callable[[nn.Module], Any] | None = None,
+) -> TimedRun:
     """Return a timed run of one epoch of a plain PyTorch loop.
 
     The data are tensors in memory, the optimizer is fused, and the training metrics are computed
     once per epoch.
+
+    Args:
+        width: width of the hidden layer.
+        batch_size: examples per minibatch.
+        splits: training and validation data.
+        compiled: function that compiles the network; None: it is not compiled.
     """
     (x, y), (x_validation, y_validation) = splits["train"], splits["validation"]
     network = nn.Sequential(nn.Linear(784, width), nn.ReLU(), nn.Linear(width, 10))
     optimizer = torch.optim.SGD(network.parameters(), LEARNING_RATE, fused=True)
+    outputs_of = network if compiled is None else compiled(network)
 
     def run() -> float:
         start = time.perf_counter()
@@ -71,7 +85,7 @@ def plain_loop(width: int, batch_size: int, splits: Splits) -> TimedRun:
         order = torch.randperm(len(x))
         for rows in order.split(batch_size):
             inputs, targets = x.index_select(0, rows), y.index_select(0, rows)
-            outputs = network(inputs)
+            outputs = outputs_of(inputs)
             loss = F.cross_entropy(outputs, targets)
             optimizer.zero_grad()
             loss.backward()
@@ -84,7 +98,7 @@ def plain_loop(width: int, batch_size: int, splits: Splits) -> TimedRun:
             for inputs, targets in zip(
                 x_validation.split(2000), y_validation.split(2000), strict=True
             ):
-                outputs = network(inputs)
+                outputs = outputs_of(inputs)
                 F.cross_entropy(outputs, targets).item()
                 outputs.argmax(1).eq(targets).sum().item()
         return time.perf_counter() - start

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from mlp_lab.benchmark.alternatives import jax_loops, vmapped_loops
 from mlp_lab.benchmark.implementations import (
     NETWORKS,
     Splits,
@@ -22,7 +23,12 @@ from mlp_lab.formatting import markdown
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
 
-MEMBERS = (3, 8, 32)  # networks per sweep
+MEMBERS = (1, 3, 8, 32)  # networks per sweep
+#: Largest ratios to plain loops that are aimed at, by width and members.
+TARGETS = {
+    64: dict(zip(MEMBERS, (0.75, 0.30, 0.25, 0.25), strict=True)),
+    30: dict(zip(MEMBERS, (0.35, 0.12, 0.07, 0.05), strict=True)),
+}
 
 
 def compare(rounds: int, processes: int, splits: Splits) -> str:
@@ -34,8 +40,8 @@ def compare(rounds: int, processes: int, splits: Splits) -> str:
         splits: training and validation data.
     """
     threads = f"× with {processes} threads"
-    header = ["", "members", "s / epoch of all", "× plain loops", "range", threads, "range"]
-    header += ["matrix products alone"]
+    header = ["", "members", "s / epoch of all", "× plain loops", "range", "target", threads]
+    header += ["matrix products alone", "torch.func.vmap", "JAX, vmap and jit"]
     rows = [
         _row(*network, members, processes, rounds, splits)
         for network in NETWORKS
@@ -56,6 +62,8 @@ def _row(
             "threads": with_threads(processes, loop),
             "sweep": stacked_sweep(width, batch_size, members, processes, logs),
             "products": matrix_products(width, batch_size, splits, members_per_process),
+            "vmap": vmapped_loops(width, batch_size, members, splits),
+            "jax": jax_loops(width, batch_size, members, splits),
         }
         times = time_in_turn(runs, rounds)
     loops, multithreaded = ([members * s for s in times[name]] for name in ("loop", "threads"))
@@ -65,8 +73,9 @@ def _row(
     )
     return [
         *(f"784-{width}-10, batch {batch_size}", str(members), median(times["sweep"])),
-        *(median(ratio), spread(ratio), median(ratio_multithreaded), spread(ratio_multithreaded)),
-        median(ratios(times["products"], loops)),
+        *(median(ratio), spread(ratio), f"{TARGETS[width][members]:.2f}"),
+        median(ratio_multithreaded),
+        *(median(ratios(times[name], loops)) for name in ("products", "vmap", "jax")),
     ]
 
 
