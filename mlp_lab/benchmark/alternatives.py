@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -72,22 +73,22 @@ def vmapped_loops(width: int, batch_size: int, members: int, splits: Splits) -> 
     return run
 
 
+def has_jax() -> bool:
+    """Return whether JAX is installed (extra ``benchmark``)."""
+    return find_spec("jax") is not None
+
+
 def jax_loops(width: int, batch_size: int, members: int, splits: Splits) -> TimedRun:
     """Return a timed run of one epoch of several networks in JAX, compiled before.
 
     The epoch is one ``jit`` of a ``lax.scan`` over minibatches, the members are a ``vmap``. The
-    last minibatch is left out if it is smaller than the others.
-
-    Raises:
-        UserError: JAX is not installed.
+    last minibatch is left out if it is smaller than the others. ``has_jax`` must be true.
     """
     # One thread, as in the other loops.
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
-    try:
-        import jax
-        import jax.numpy as jnp
-    except ImportError as error:
-        raise UserError("jax: pip install -e '.[benchmark]' installs it") from error
+    import jax
+    import jax.numpy as jnp
+
     train, validation = (
         [jnp.asarray(t.numpy()) for t in splits[s]] for s in ("train", "validation")
     )

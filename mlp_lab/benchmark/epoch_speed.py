@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mlp_lab.benchmark.alternatives import compiled_loop, jax_loops
+from mlp_lab.benchmark.alternatives import compiled_loop, has_jax, jax_loops
 from mlp_lab.benchmark.implementations import (
     LEARNING_RATE,
     NETWORKS,
@@ -42,11 +42,12 @@ def _table(width: int, batch_size: int, rounds: int, splits: Splits, root: Path)
             "mlp_lab, gradients=autograd": mlp_lab_epoch(*overrides, "gradients=autograd"),
             "plain PyTorch loop": plain_loop(width, batch_size, splits),
             "plain loop, torch.compile": compiled,
-            "JAX, jit and scan": jax_loops(width, batch_size, 1, splits),
             "Lightning, template style": template_style(width, batch_size, root, logs),
             "scikit-learn MLPClassifier": scikit_learn(width, batch_size, splits),
             "matrix products alone": matrix_products(width, batch_size, splits),
         }
+        if has_jax():
+            runs["JAX, jit and scan"] = jax_loops(width, batch_size, 1, splits)
         times = time_in_turn(runs, rounds)
     plain = times["plain PyTorch loop"]
     rows = [

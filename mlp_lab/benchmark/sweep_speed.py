@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from mlp_lab.benchmark.alternatives import jax_loops, vmapped_loops
+from mlp_lab.benchmark.alternatives import has_jax, jax_loops, vmapped_loops
 from mlp_lab.benchmark.implementations import (
     NETWORKS,
     Splits,
@@ -63,8 +63,9 @@ def _row(
             "sweep": stacked_sweep(width, batch_size, members, processes, logs),
             "products": matrix_products(width, batch_size, splits, members_per_process),
             "vmap": vmapped_loops(width, batch_size, members, splits),
-            "jax": jax_loops(width, batch_size, members, splits),
         }
+        if has_jax():
+            runs["jax"] = jax_loops(width, batch_size, members, splits)
         times = time_in_turn(runs, rounds)
     loops, multithreaded = ([members * s for s in times[name]] for name in ("loop", "threads"))
     ratio, ratio_multithreaded = (
@@ -75,7 +76,8 @@ def _row(
         *(f"784-{width}-10, batch {batch_size}", str(members), median(times["sweep"])),
         *(median(ratio), spread(ratio), f"{TARGETS[width][members]:.2f}"),
         median(ratio_multithreaded),
-        *(median(ratios(times[name], loops)) for name in ("products", "vmap", "jax")),
+        *(median(ratios(times[name], loops)) for name in ("products", "vmap")),
+        median(ratios(times["jax"], loops)) if "jax" in times else "–",
     ]
 
 

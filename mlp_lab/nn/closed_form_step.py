@@ -43,13 +43,13 @@ class ClosedFormStep:
         self._output_delta = output_delta
         self._microbatch_size = microbatch_size
         self._clip = clip
-        self._groups = [optimizer.param_groups[0] for optimizer in optimizers]
+        groups = [optimizer.param_groups[0] for optimizer in optimizers]
         parameters = list(network.parameters())
         weights = [parameter.detach() for parameter in parameters]
         self._members = len(optimizers)
         self._outputs, self._like = len(weights[-1]) // self._members, weights[-1]
         plain = all(type(optimizer) is SGD for optimizer in optimizers) and not any(
-            group["momentum"] or group["weight_decay"] for group in self._groups
+            group["momentum"] or group["weight_decay"] for group in groups
         )
         plain &= batch_size <= microbatch_size  # else a part would change the weights of the next
         plain &= clip is None

@@ -143,3 +143,16 @@ def test_shares_of_an_evaluation_cover_all_examples(size, batch_size, shares, li
     actual = torch.cat([batch for rank in ranks for batch in rank])
     expected = size if limit is None else min(size, limit * batch_size)
     assert sorted(actual.tolist()) == list(range(expected))
+
+
+@given(sizes, batch_sizes, st.sampled_from([None, 3, [3, 4]]))
+def test_buffers_have_the_gathered_minibatches(size, batch_size, seed):
+    x = torch.rand(size, 2)
+    sampler = None if seed is None else EpochOrder(size, seed)
+    buffers: batches.Buffers = {}
+    for chunk in ChunkLoader((x, 10 * x), batch_size, sampler):
+        targets = chunk.targets().split(chunk.sizes, 1)
+        for (a, b), inputs, y in zip(chunk, chunk.inputs(buffers), targets, strict=True):
+            assert torch.equal(inputs, a.view(inputs.shape))
+            assert torch.equal(y, b.view(y.shape))
+            assert len(y) == (1 if seed in (None, 3) else 2)

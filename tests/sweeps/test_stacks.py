@@ -53,7 +53,7 @@ def test_microbatches_in_a_stack(
         monkeypatch.setattr(f"mlp_lab.tasks.{module}.microbatch_size", lambda *_: 14)
     job_overrides = [[f"seed={s}", f"task.label_smoothing={0.1 * i}"] for i, s in enumerate(seeds)]
     # With microbatches, two layers of dropout draw in another order than with whole minibatches.
-    common = ["network.depth=2", "network.dropout=0.2", "optimizer=adam"]
+    common = ["network.depth=2", "network.dropout=0.2", "optimizer=adam", "gradients=autograd"]
     assert_stack_equals_single_runs(
         make_jobs, *job_overrides, common=[*common, "trainer.log_every_n_steps=20"]
     )

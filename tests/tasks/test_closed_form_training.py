@@ -1,6 +1,6 @@
 """Training with closed-form gradients ends with the weights that autograd gives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -8,10 +8,15 @@ import torch
 from helpers import assert_equal_weights, history, weights
 
 from mlp_lab.errors import UserError
+from mlp_lab.nn.output_deltas import OutputDelta
 from mlp_lab.runs.train import resume, train
 from mlp_lab.storage.results import Status
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
+from mlp_lab.tasks.chunked_training import ChunkedTraining
+from mlp_lab.tasks.classification import Classification
+from mlp_lab.tasks.classification_by_hand import ClassificationByHand
+from mlp_lab.tasks.closed_form import _is_of_loss
 
 CLOSED_FORM = "gradients=closed_form"
 
@@ -95,3 +100,24 @@ def test_what_has_no_closed_form_is_refused(cfg: Callable, override: str, messag
     with pytest.raises(UserError, match=f"gradients=closed_form: {message}"):
         train(cfg(CLOSED_FORM, override))
     assert train(cfg("gradients=auto", override)).status is Status.FINISHED
+
+
+def test_closed_form_is_the_default(cfg: Callable) -> None:
+    result = train(cfg())
+    assert "gradients: in closed form" in (Path(result.folder) / "train.log").read_text()
+    assert_equal_weights(result, train(cfg(CLOSED_FORM)))
+
+
+def test_a_loss_without_its_derivative_has_gradients_by_autograd() -> None:
+    class Doubled(Classification):
+        def loss(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+            return 2 * super().loss(output, target)
+
+    class WithDerivative(Doubled):
+        def output_delta(self, tasks: Sequence[ChunkedTraining]) -> OutputDelta | None:
+            return None
+
+    assert _is_of_loss(Classification)
+    assert not _is_of_loss(Doubled)
+    assert _is_of_loss(WithDerivative)
+    assert not _is_of_loss(ClassificationByHand)
