@@ -133,7 +133,7 @@ def _fit_unchanged(grey: np.ndarray, side: int, invert: str) -> tuple[np.ndarray
 def _text(kind: str, predictions: Sequence[Prediction]) -> str:
     """Return the predictions as a table for the terminal."""
     rows = [
-        [name, remark, ""] if p is None else [name, label, f"{100 * p:.2f} %"]
+        [name, label or remark, "" if p is None else f"{100 * p:.2f} %"]
         for name, label, p, remark in predictions[:_MAX_ROWS]
     ]
     text = table([kind, "prediction", "confidence"], rows)
