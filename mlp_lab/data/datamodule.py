@@ -1,7 +1,7 @@
 """The base class of all data modules: splits of tensors in memory, and loaders for them."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -144,10 +144,9 @@ class DataModule(pl.LightningDataModule):
         """
         return None if self.nyquist is None else aliasing_hint(encoding, self.nyquist)
 
-    @property
-    def remark(self) -> str | None:
-        """What a user should know about the data, in one line; None if there is nothing."""
-        return None
+    def warnings(self) -> Sequence[str]:
+        """Return what a user should know about these data before the training."""
+        return ()
 
     def setup(self, stage: str | None = None) -> None:
         if self.splits:

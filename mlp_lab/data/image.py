@@ -1,6 +1,6 @@
 """One image as data: a network learns the colour of a pixel from its coordinates."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -85,14 +85,13 @@ class Image(DataModule):
         if self._pixels is None:
             self._pixels = self._make()
 
-    @property
-    def remark(self) -> str | None:
+    def warnings(self) -> Sequence[str]:
         if self._image == "text" or self._crop is not None:
-            return None
+            return ()
         width, height = image_size(self._image)
         side = min(width, height)
         cut = f"of its {width} x {height} pixels, the central {side} x {side} are used (data.crop)"
-        return None if width == height else f"{self._image}: {cut}"
+        return () if width == height else (f"{self._image}: {cut}",)
 
     @property
     def content_digest(self) -> str | None:

@@ -130,10 +130,9 @@ class Training:
         """Log the network, the run folder and warnings; write the config to TensorBoard."""
         log.info("%s: %s", self.cfg.name, describe(self.task.network))
         log.info("run folder: %s", self.run.folder)
-        if hint := self.data.encoding_hint(self.task.encoding):
-            log.warning("%s", hint)
-        if remark := self.data.remark:
-            log.info("%s", remark)
+        for warning in (self.data.encoding_hint(self.task.encoding), *self.data.warnings()):
+            if warning:
+                log.warning("%s", warning)
         report.show_config(self.trainer.logger, self.cfg)
 
     def finish(

@@ -370,11 +370,11 @@ def test_a_missing_image_leaves_no_run_folder(
         ((12, 12), None, None),
     ],
 )
-def test_an_image_that_is_not_square_gets_a_remark(
+def test_an_image_that_is_not_square_gives_a_warning(
     shape: tuple[int, int], crop: int | None, remark: str | None, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.png"
     saved(path, np.zeros((*shape, 3), np.uint8))
-    given = data(image=str(path), crop=crop, size=4).remark
-    assert given == (None if remark is None else f"{path}: {remark}")
-    assert data().remark is None  # a text
+    warnings = data(image=str(path), crop=crop, size=4).warnings()
+    assert list(warnings) == ([] if remark is None else [f"{path}: {remark}"])
+    assert not data().warnings()  # a text

@@ -195,6 +195,12 @@ def test_features_are_standardized_by_the_training_examples(tmp_path: Path) -> N
         ("1,2,b\n3,4,a\n" * 5, ("a", "b")),
         ("1,2,10\n3,4,9\n5,6,-1\n" * 5, ("-1", "9", "10")),
         ("1,2,10\n3,4,x\n" * 5, ("10", "x")),
+        ("1,2,nan\n3,4,1\n5,6,0\n" * 5, ("0", "1", "nan")),
+        ('1;2;"a; b"\n3;4;"1,5"\n' * 5, ("1,5", "a; b")),
+        ("1\t2\ta\n3\t4\tb, c; d\n" * 5, ("a", "b, c; d")),
+        ('1,2,"a;b;c"\n3,4,b\tc\n' * 5, ("a;b;c", "b\tc")),
+        ('"1","2","a"\r"3", "4" ,b\r'.replace(" ,", ",") * 5 + "1,2,b", ("a", "b")),
+        ('1,2,5" disk\n3,4,a\n' * 5, ('5" disk', "a")),
         ('\ufeff1,2,"a, b"\r\n\r\n 3 , 4 , c \r\n1e3,-.5,c\r\n5,6,c\r\n7,8,c\r\n', ("a, b", "c")),
     ],
 )
@@ -203,6 +209,40 @@ def test_labels_may_be_any_text(content: str, names: tuple[str, ...], tmp_path: 
     assert data.class_names == names
     assert data.out_features == (1 if len(names) == 2 else len(names))
     assert data.feature_names == ("x1", "x2")
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_separator_is_detected(separator: str, quote: str, end: str, tmp_path: Path) -> None:
+    lines = [line.split(",") for line in FLOWERS.splitlines()]
+    quoted = [[f"{quote}{cell}{quote}" for cell in line] for line in lines]
+    data = from_file(tmp_path, end.join(map(separator.join, quoted)))  # no final line end
+    expected = from_file(tmp_path, FLOWERS)
+    assert (data.feature_names, data.class_names) == (("length", "width"), ("aster", "rose"))
+    for split, (x, y) in expected.points().items():
+        np.testing.assert_array_equal(data.points()[split][0], x)
+        np.testing.assert_array_equal(data.points()[split][1], y)
+
+
+@pytest.mark.parametrize("train_size", [None, 3])
+def test_classes_without_examples_in_a_split_are_warned_about(
+    train_size: int | None, tmp_path: Path
+) -> None:
+    assert not from_file(tmp_path, FLOWERS).warnings()
+    data = from_file(tmp_path, "1,2,rare\n" + "1,2,a\n3,4,b\n" * 20, train_size=train_size)
+    absent = {
+        split: [name for i, name in enumerate(data.class_names) if i not in y[:size].tolist()]
+        for size, (split, (_, y)) in zip(
+            (train_size, None, None), data.points().items(), strict=True
+        )
+    }
+    assert sum("rare" in names for names in absent.values()) >= 2
+    warnings = data.warnings()
+    assert len(warnings) == sum(map(bool, absent.values()))
+    for split, names in absent.items():
+        text = f"points.csv: no example of the split {split} has the label {', '.join(names)};"
+        assert any(text in warning for warning in warnings) == bool(names)
 
 
 GOOD = "1,2,a\n3,4,b\n" * 5
@@ -215,9 +255,25 @@ GOOD = "1,2,a\n3,4,b\n" * 5
         ("x,y,label\n", r"points\.csv: examples: 0; must be at least 5"),
         ("1,2,a\n3,4,b\n", r"points\.csv: examples: 2; must be at least 5"),
         ("1,2,a\n" * 5, r"points\.csv: all examples have the label 'a'; must be two or more"),
-        (GOOD + "1,2\n", r"line 11: columns: 2; must be 3: two features and a label"),
-        (GOOD + "1;2;a\n", r"line 11: columns: 1; must be 3"),
-        ("a\n" + GOOD, r"line 1: columns: 1; must be 3"),
+        (GOOD + "1,2\n", r"line 11: columns: 2, separated by comma; must be 3: two features and a"),
+        ("1;2;a\n3;b\n", r"line 2: columns: 2, separated by semicolon; must be 3"),
+        ("1\t2\ta\n3\t4\n", r"line 2: columns: 2, separated by tab; must be 3"),
+        ("1.5 2 a\n3 4 b\n", r"line 1: columns: 1, separated by comma; must be 3"),
+        ("1,5;2,0;a\n3,0;4,0;b\n", r"line 2: '3,0' is not a finite number \(decimal comma\?\)"),
+        ("1;2,0;a\n3,0;4,0;b\n", r"line 1: '2,0' is not a finite number \(decimal comma\?\)"),
+        (GOOD + "1_0,2,a\n", r"line 11: '1_0' is not a finite number"),
+        (GOOD + '1,2,"a\n' + GOOD, r"line 11: a quote is not closed"),
+        (GOOD + '1,2,"a\n' + GOOD + '1,2,b"\n', r"line 11: a quote is not closed"),
+        ('1,2,"a\n', r"line 1: a quote is not closed"),
+        ('1;2;"a\n3;4;b\n', r"line 1: a quote is not closed"),
+        (GOOD + '1,"2"0,a\n', r"line 11: ',' expected after '\"'"),
+        ("x,x,label\n" + GOOD, r"line 1: the names of the columns must differ: x, x, label"),
+        ("x,y,x\n" + GOOD, r"line 1: the names of the columns must differ"),
+        (",,a\n" + GOOD, r"line 1: the name of a column is missing"),
+        (GOOD.replace("a", "0").replace("b", "0.0"), r"labels '0' and '0.0' are the same number"),
+        ("1,2,1\n3,4,1e0\n5,6,2\n" * 5, r"labels '1' and '1e0' are the same number"),
+        (GOOD + "1;2;a\n", r"line 11: columns: 1, separated by comma; must be 3"),
+        ("a\n" + GOOD, r"line 1: columns: 1, separated by comma; must be 3"),
         (GOOD + "1,zwei,a\n", r"line 11: 'zwei' is not a finite number"),
         ("1,zwei,a\n" + GOOD, r"line 1: 'zwei' is not a finite number"),
         (GOOD + "x,y,label\n", r"line 11: 'x' is not a finite number"),
@@ -226,7 +282,8 @@ GOOD = "1,2,a\n3,4,b\n" * 5
         (GOOD + "1e39,1,a\n", r"line 11: '1e39' is not a finite number"),
         (GOOD + ",1,a\n", r"line 11: '' is not a finite number"),
         (GOOD + "1,1,\n", r"line 11: the label is missing"),
-        (GOOD.encode() + b"1,1,\xff\n", r"points\.csv: not a text file in UTF-8"),
+        (GOOD.encode() + b"1,1,\xff\n", r"points\.csv: line 11: not a text file in UTF-8"),
+        (GOOD.encode("utf-16"), r"points\.csv: line 1: not a text file in UTF-8"),
         ("PNG\0\0\0", r"points\.csv: line 1: columns: 1"),
         ('1,2,"' + "a" * 200_000, r"points\.csv: line 1: field larger than field limit"),
     ],
