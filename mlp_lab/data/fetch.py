@@ -47,10 +47,21 @@ def _digest(path: Path, algorithm: str, version: tuple[int, ...]) -> str:
 
 @contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
-    """Lock ``folder``, so that other processes wait before they download to it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(folder / ".lock"):
+    """Lock ``folder``, so that other processes wait before they download to it.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    lock = filelock.FileLock(folder / ".lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written: {error.strerror}") from error
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def answers(url: str, seconds: float = 5.0) -> bool:

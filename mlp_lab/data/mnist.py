@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import logging
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mlp_lab.data import fetch
 from mlp_lab.data.datamodule import DataModule
+from mlp_lab.data.local_files import read_local_file
 from mlp_lab.errors import UserError
 from mlp_lab.lightning import torchvision
 from mlp_lab.storage.files import write_whole
@@ -31,12 +32,14 @@ class IdxImages(DataModule):
     The last sixth of the training files, 10,000 of 60,000 examples, is for validation. Inputs are
     float32 ``[examples, 784]``, targets int64 ``[examples]``.
 
-    The MD5 digests of the files are verified. If the folder ``<name>/raw`` has a file ``MD5SUMS``
-    (written by ``md5sum *-ubyte > MD5SUMS``), it contains another data set in MNIST's format: its
-    files are verified against MD5SUMS, and nothing is downloaded.
+    The MD5 digests of the unpacked files are verified. If there is a file ``MD5SUMS`` (written by
+    ``md5sum *-ubyte > MD5SUMS``) beside them, they are another data set in MNIST's format: they are
+    verified against MD5SUMS, and nothing is downloaded.
 
     Args:
-        root: folder that contains ``<name>/raw``, as torchvision makes it; None: the user's cache.
+        root: folder that contains ``<name>/raw``, as torchvision makes it, or the four files, also
+            with the suffix .gz or with names such as ``train-images.idx3-ubyte``; None: the user's
+            cache.
         train_size: number of training examples, the first of the file; None: all.
         standardize: whether to scale the pixels, which are in [0, 1], to a mean of 0 and a standard
             deviation of 1 over the training file.
@@ -80,44 +83,67 @@ class IdxImages(DataModule):
         return self.root / self.dataset.__name__ / "raw"
 
     def prepare_data(self) -> None:
-        """Download the four files unless they exist and have the right digests.
+        """Find or download the four files unless they are in ``raw`` with the right digests.
+
+        Files with other usual names, packed files, and files directly in ``root`` are copied to
+        ``raw``, unpacked.
 
         Raises:
             UserError: no source has the files, or the files of MD5SUMS are damaged.
         """
-        damaged = self._damaged()
-        if self._md5sums.exists():
-            if damaged:
-                raise UserError(f"{self._md5sums}: {', '.join(damaged)} missing or different")
+        if self._damaged():
+            with fetch.locked_folder(self.raw):
+                rejected = self._copy_local_files()
+                if self._damaged():
+                    self._download(rejected)
+        if self._md5sums is not None:
             log.debug("%s: a data set other than the published %s", self.raw, self.dataset.__name__)
-            return
-        if not damaged:
-            return
-        with fetch.locked_folder(self.raw):
-            failures = []
-            for source in self.sources():
-                if not (damaged := self._damaged()):
-                    return
-                for name in damaged:  # moved away, so that torchvision downloads them
-                    if (self.raw / name).exists():
-                        (self.raw / name).replace(self.raw / f"{name}.damaged")
-                reason = "its files have other checksums"
-                try:
-                    source()
-                except _FAILURES as error:
-                    reason = " ".join(str(error).split())
-                failures.append(f"{source.__name__.strip('_')}: {reason}")
-            damaged = self._damaged()
-            for name in self.md5:
-                aside = self.raw / f"{name}.damaged"
-                if name in damaged and aside.exists():
-                    aside.replace(self.raw / name)  # the user's file; there is no better one
-                aside.unlink(missing_ok=True)
-            if damaged:
-                raise UserError(
-                    f"{self.raw}: {', '.join(damaged)} missing or damaged, and no source has them:"
-                    f" {'; '.join(failures)}"
-                )
+
+    def _copy_local_files(self) -> list[str]:
+        """Copy damaged and missing files from the user's folders; return the rejected files."""
+        rejected = []
+        digests = self._digests()
+        for name in self._damaged():
+            try:
+                content = read_local_file(name, digests[name], self._folders)
+            except UserError as error:
+                rejected.append(str(error))
+                continue
+            if content is not None:
+                write_whole(self.raw / name, content)
+        return rejected
+
+    def _download(self, rejected: Sequence[str]) -> None:
+        """Download the damaged files from the first source that has them.
+
+        Raises:
+            UserError: no source has the files; the message also gives the ``rejected`` files.
+        """
+        failures = list(rejected)
+        for source in self.sources() if self._md5sums is None else ():
+            if not (damaged := self._damaged()):
+                return
+            for name in damaged:  # moved away, so that torchvision downloads them
+                if (self.raw / name).exists():
+                    (self.raw / name).replace(self.raw / f"{name}.damaged")
+            reason = "its files have other checksums"
+            try:
+                source()
+            except _FAILURES as error:
+                reason = " ".join(str(error).split())
+            failures.append(f"{source.__name__.strip('_')}: {reason}")
+        damaged = self._damaged()
+        for name in self.md5:
+            aside = self.raw / f"{name}.damaged"
+            if name in damaged and aside.exists():
+                aside.replace(self.raw / name)  # the user's file; there is no better one
+            aside.unlink(missing_ok=True)
+        if damaged:
+            digests = self._digests()
+            files = ", ".join(f"{name} (MD5 must be {digests[name]})" for name in damaged)
+            place = self._md5sums or self.raw
+            reasons = f", and no source has them: {'; '.join(failures)}" if failures else ""
+            raise UserError(f"{place}: {files} missing or damaged{reasons}")
 
     @property
     def content_digest(self) -> str:
@@ -139,16 +165,26 @@ class IdxImages(DataModule):
         return {"train": (x[:size], y[:size]), "validation": held_out, "test": test}
 
     @property
-    def _md5sums(self) -> Path:
-        return self.raw / "MD5SUMS"
+    def _folders(self) -> tuple[Path, ...]:
+        """The folders in which a user may have put the files."""
+        return self.raw, self.raw.parent, self.root
+
+    @property
+    def _md5sums(self) -> Path | None:
+        """The MD5SUMS of another data set in MNIST's format; None: the published data set."""
+        for folder in self._folders:
+            path = folder / "MD5SUMS"
+            if path.is_file() and any(name in path.read_text() for name in self.md5):
+                return path
+        return None
 
     def _digests(self) -> dict[str, str]:
         """Return the MD5 digest that each of the four files must have."""
-        if not self._md5sums.exists():
+        if (md5sums := self._md5sums) is None:
             return dict(self.md5)
-        lines = self._md5sums.read_text().splitlines()
+        lines = md5sums.read_text().splitlines()
         listed = {name.strip(" *"): md5 for md5, _, name in (line.partition(" ") for line in lines)}
-        return {name: listed.get(name, "not listed") for name in self.md5}
+        return {name: listed.get(name, "listed") for name in self.md5}
 
     def _damaged(self) -> list[str]:
         digests = self._digests()

@@ -160,7 +160,10 @@ def test_damaged_files_of_another_data_set_are_an_error(damage, tiny_mnist, tmp_
         (raw / "MD5SUMS").write_text("\n".join(line for line in lines if ALTERED not in line))
     with pytest.raises(UserError) as caught:
         module(tmp_path).prepare_data()
-    assert str(caught.value) == f"{raw / 'MD5SUMS'}: {ALTERED} missing or different"
+    expected = digests(tiny_mnist)[ALTERED] if damage == "file" else "listed"
+    message = f"{raw / 'MD5SUMS'}: {ALTERED} (MD5 must be {expected}) missing or damaged"
+    assert str(caught.value).startswith(message)
+    assert str(caught.value).count("\n") == 0
 
 
 def test_md5sums_may_be_written_by_md5sum_in_binary_mode(tiny_mnist, tmp_path):
@@ -200,15 +203,82 @@ def test_unavailable_files_are_reported(damaged_root, published, monkeypatch):
     with pytest.raises(UserError) as caught:
         module(damaged_root).prepare_data()
     message = str(caught.value)
-    assert message.startswith(f"{damaged_root / 'MNIST' / 'raw'}: {SHORTENED}, {ALTERED} missing")
-    assert message.endswith("no source has them: mirror: no answer")
+    raw = damaged_root / "MNIST" / "raw"
+    files = ", ".join(f"{name} (MD5 must be {MNIST.md5[name]})" for name in (SHORTENED, ALTERED))
+    assert message.startswith(f"{raw}: {files} missing or damaged, and no source has them: ")
+    assert f"{raw / ALTERED}: damaged (the MD5 of its content is " in message
+    assert message.endswith("; mirror: no answer")
+
+
+LAYOUTS: dict[str, Callable[[str, bytes], tuple[str, bytes]]] = {
+    "packed": lambda name, x: (f"{name}.gz", gzip.compress(x)),
+    "with a dot": lambda name, x: (name.replace("-idx", ".idx"), x),
+    "packed with a dot": lambda name, x: (name.replace("-idx", ".idx") + ".gz", gzip.compress(x)),
+    "unchanged": lambda name, x: (name, x),
+    "unpacked by a browser": lambda name, x: (f"{name}.gz", x),
+    "packed without suffix": lambda name, x: (name, gzip.compress(x)),
+}
+
+
+@pytest.mark.parametrize("folder", ["", "MNIST", "MNIST/raw"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("other", [False, True])
+def test_local_files_are_accepted(layout, folder, other, tiny_mnist, tmp_path, monkeypatch):
+    """This also applies to another data set, whose MD5SUMS is beside its files."""
+    with_sources(monkeypatch, lambda: pytest.fail("fetched"))
+    raw, place = tiny_mnist / "MNIST" / "raw", tmp_path / folder
+    place.mkdir(parents=True, exist_ok=True)
+    if other:
+        shutil.copy(raw / "MD5SUMS", place)
+    else:
+        monkeypatch.setattr(MNIST, "md5", digests(tiny_mnist))
+    for name in MNIST.md5:
+        file, content = LAYOUTS[layout](name, (raw / name).read_bytes())
+        (place / file).write_bytes(content)
+    data = module(tmp_path)
+    data.prepare_data()
+    assert_equal_files(data.raw, raw)
+    assert len(data.read(CPU)["test"][0]) == 400
+
+
+@pytest.mark.parametrize("damage", ["truncated", "altered", "no gzip"])
+def test_damaged_local_files_are_named(damage, published, tmp_path, monkeypatch):
+    def _mirror():
+        raise OSError("no answer")
+
+    with_sources(monkeypatch, _mirror)
+    for name in MNIST.md5:
+        content = gzip.compress((published / name).read_bytes())
+        if name == ALTERED:
+            content = {
+                "truncated": content[:-9],
+                "altered": gzip.compress(b"another file"),
+                "no gzip": b"<html>not found</html>",
+            }[damage]
+        (tmp_path / f"{name}.gz").write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        module(tmp_path).prepare_data()
+    message = str(caught.value)
+    assert len(message.splitlines()) == 1
+    assert f"{ALTERED} (MD5 must be {MNIST.md5[ALTERED]}) missing or damaged" in message
+    assert f"{tmp_path / ALTERED}.gz: damaged (" in message
+    assert f"must be {MNIST.md5[ALTERED]}" in message.partition(f"{ALTERED}.gz: damaged")[2]
+    assert SHORTENED not in message
+    assert (tmp_path / f"{ALTERED}.gz").exists(), "the user's files remain"
+
+
+@pytest.mark.usefixtures("published")
+def test_a_root_that_cannot_be_written_is_reported(tmp_path):
+    (tmp_path / "MNIST").touch()  # a file: also an administrator cannot make a folder in it
+    with pytest.raises(UserError, match=r"MNIST/raw: cannot be written: Not a directory"):
+        module(tmp_path).prepare_data()
 
 
 @pytest.mark.usefixtures("published")
 def test_files_with_wrong_checksums_are_not_accepted(tmp_path, monkeypatch):
     raw = tmp_path / "MNIST" / "raw"
     with_sources(monkeypatch, lambda: (raw / ALTERED).write_bytes(b"something else"))
-    with pytest.raises(UserError, match=f"{ALTERED} missing or damaged"):
+    with pytest.raises(UserError, match=rf"{ALTERED} \(MD5 must be \w+\) missing or damaged"):
         module(tmp_path).prepare_data()
 
 
