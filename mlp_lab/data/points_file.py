@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import io
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
