@@ -93,7 +93,7 @@ def jax_loops(width: int, batch_size: int, members: int, splits: Splits) -> Time
         [jnp.asarray(t.numpy()) for t in splits[s]] for s in ("train", "validation")
     )
     steps = len(train[0]) // batch_size
-    sizes = {"w1": (members, 784, width), "w2": (members, width, 10)}
+    sizes: dict[str, tuple[int, ...]] = {"w1": (members, 784, width), "w2": (members, width, 10)}
     sizes |= {"b1": (members, width), "b2": (members, 10)}
     parameters = {
         name: jnp.asarray(0.03 * torch.randn(size).numpy()) for name, size in sizes.items()
