@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mlp_lab.commands.application import CommandParser, run_command
 from mlp_lab.commands.process import entry_point
+from mlp_lab.config.command_line import example
 from mlp_lab.runs.threads import processes_for, set_threads, threads_from_environment
 
 _SUBJECTS = {
@@ -23,7 +24,7 @@ _SUBJECTS = {
 def benchmark() -> None:
     """Run the command line of ``benchmark``."""
     parser = CommandParser(
-        usage="python scripts/benchmark.py --stacked --rounds 9",
+        usage=example("benchmark", "--stacked --rounds 9"),
         description="Compare the speed of training with other implementations.",
     )
     add = parser.arguments.add_argument

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mlp_lab.commands.application import CommandParser, run_command
 from mlp_lab.commands.process import entry_point
+from mlp_lab.config.command_line import example
 from mlp_lab.course.claims.topics import TOPICS, check_names
 from mlp_lab.errors import UserError
 from mlp_lab.runs.threads import set_threads
@@ -14,7 +15,7 @@ from mlp_lab.runs.threads import set_threads
 def claims() -> None:
     """Run the command line of ``claims``."""
     parser = CommandParser(
-        usage="python scripts/claims.py activations kernels",
+        usage=example("claims", "activations kernels"),
         description="Check claims of the course that need no training.",
     )
     add = parser.arguments.add_argument

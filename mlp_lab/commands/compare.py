@@ -4,6 +4,7 @@ from argparse import Namespace
 
 from mlp_lab.commands.application import CommandParser, run_command
 from mlp_lab.commands.process import entry_point
+from mlp_lab.config.command_line import example
 from mlp_lab.config.names import MODES
 
 
@@ -11,7 +12,7 @@ from mlp_lab.config.names import MODES
 def compare() -> None:
     """Run the command line of ``compare``."""
     parser = CommandParser(
-        usage="python scripts/compare.py logs/mnist_hw4 --metric error",
+        usage=example("compare", "logs/mnist_hw4 --metric error"),
         description="Compare runs: a table, figures, and the best run.",
     )
     add = parser.arguments.add_argument

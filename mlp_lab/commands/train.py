@@ -19,6 +19,7 @@ from mlp_lab.commands.application import (
     run_application,
 )
 from mlp_lab.commands.process import entry_point
+from mlp_lab.config.command_line import recorded_overrides, search_path
 from mlp_lab.config.compose import refuse_reserved
 from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
@@ -48,7 +49,7 @@ def _train_run(cfg: DictConfig) -> object:
     set_threads(cfg.threads)
     from mlp_lab.runs.train import train
 
-    return _best(train(cfg, list(HydraConfig.get().overrides.task)))
+    return _best(train(cfg, recorded_overrides(HydraConfig.get())))
 
 
 def _resume_run(folder: str, args: Namespace) -> None:
@@ -93,8 +94,8 @@ def _train_sweep(args: Namespace) -> bool:
         overrides = parse_overrides(args.overrides)
         return resume(folder, [o.input_line or "" for o in overrides if o.key_or_group != "resume"])
     if args.config_dir:  # recorded as an override, since a resumed sweep has no flags
-        path = Path(args.config_dir).absolute()
-        return start([*args.overrides, f"hydra.searchpath=['file://{path}']"])
+        folder = f"file://{Path(args.config_dir).absolute()}"
+        return start([*args.overrides, search_path([folder])])
     return start(args.overrides)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mlp_lab.config.check import allowed_values
+from mlp_lab.config.command_line import example
 from mlp_lab.config.schemas import GROUPS
 
 _FOOTER = """\
@@ -20,7 +21,8 @@ def help_text(name: str, root: type, folder: Path) -> str:
         root: schema of the config; its docstring describes the command.
         folder: the folder conf/.
     """
-    usage = (folder / f"{name}.yaml").read_text().splitlines()[0].removeprefix("# ")
+    first = (folder / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
+    usage = example(name, first.removeprefix(f"# python scripts/{name}.py "))
     lines = [f"usage: {usage}", "", root.__doc__ or ""]
     if "task" in {f.name for f in fields(root)}:
         groups: dict[str, list[str]] = {}

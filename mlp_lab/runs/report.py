@@ -6,6 +6,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from mlp_lab.config.command_line import command_line, override, shell_quoted
 from mlp_lab.config.flatten import flatten, is_within
 from mlp_lab.config.metrics import get_metric, metric_order
 from mlp_lab.config.names import SPLITS
@@ -51,8 +52,8 @@ def outcome(result: Result) -> str:
         ]
         lines += ["", table([f"epoch {result.best['epoch']}", *names], rows), ""]
     if result.status is Status.INTERRUPTED:
-        lines.append(f"resume:  python scripts/train.py resume={folder}")
-    lines.append(f"view:    tensorboard --logdir {folder.parent}")
+        lines.append(f"resume:  {command_line('train', [override('resume', str(folder))])}")
+    lines.append(f"view:    tensorboard --logdir {shell_quoted(str(folder.parent))}")
     return "\n".join(lines)
 
 

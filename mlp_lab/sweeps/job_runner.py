@@ -13,6 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from mlp_lab.config.check import check
+from mlp_lab.config.command_line import recorded_overrides
 from mlp_lab.config.compose import ROOTS
 from mlp_lab.config.metrics import SIGN
 from mlp_lab.runs.threads import processes_for, set_threads, threads_from_environment
@@ -59,8 +60,8 @@ class JobRunner:
 
     def __call__(self, cfg: DictConfig) -> float:
         """Train the job that Hydra's config describes; see ``train``."""
-        job = HydraConfig.get()
-        return self.train([(job.job.num, cfg, list(job.overrides.task))])[0]
+        hydra = HydraConfig.get()
+        return self.train([(hydra.job.num, cfg, recorded_overrides(hydra))])[0]
 
     def train(self, jobs: Sequence[NumberedJob], processes: int | None = 1) -> list[float]:
         """Train jobs together; return the best validation value of each.

@@ -13,6 +13,7 @@ from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
+from mlp_lab.config.command_line import command_line, override
 from mlp_lab.config.compose import CONFIG_FOLDER
 from mlp_lab.config.schemas.data import DATA_PATHS
 from mlp_lab.errors import UserError
@@ -109,7 +110,7 @@ def _launch(runner: JobRunner, overrides: Sequence[str]) -> None:
 
 
 def _print_command(sweep: SweepFolder) -> None:
-    print(f"resume:  python scripts/train.py resume={sweep.folder}", flush=True)
+    print(f"resume:  {command_line('train', [override('resume', str(sweep.folder))])}", flush=True)
 
 
 def _print_summary(sweep: SweepFolder, cfg: DictConfig, *, final: bool = True) -> None:

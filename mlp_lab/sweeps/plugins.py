@@ -14,6 +14,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
+from mlp_lab.config.command_line import search_path_overrides
 from mlp_lab.config.shared_composition import SharedComposition
 from mlp_lab.sweeps.job_runner import JobRunner
 from mlp_lab.sweeps.overrides import text_of
@@ -52,7 +53,8 @@ class Vectorized(Launcher):
             with open_dict(cfg):
                 del cfg["hydra"]
             parsed = self._parser.parse_overrides(list(sweep_overrides))
-            overrides = [text_of(o) for o in parsed if not o.is_hydra_override()]
+            texts = [text_of(o) for o in parsed if not o.is_hydra_override()]
+            overrides = [*texts, *search_path_overrides(self.config.hydra)]
             jobs.append((number, cfg, overrides))
         values = self.runner.train(jobs, self.processes) if jobs else []
         results = []

@@ -1,10 +1,10 @@
 """The summary of a comparison: tables, unfinished runs, and the chosen run."""
 
 import math
-import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from mlp_lab.config.command_line import command_line
 from mlp_lab.config.flatten import format_value
 from mlp_lab.config.metrics import get_metric, metric_order
 from mlp_lab.formatting import markdown, table
@@ -87,7 +87,7 @@ def choice(comparison: Comparison) -> list[str]:
     lines.append(_tested(comparison.jobs, job))
     lines.append(f"folder: {job.run.folder}")
     overrides = [o for o in job.run.overrides if not o.startswith(("sweep=", "sweep."))]
-    lines.append(f"run it again: python scripts/train.py {shlex.join(overrides)}".rstrip())
+    lines.append(f"run it again: {command_line('train', overrides)}")
     return lines
 
 
