@@ -5,7 +5,7 @@ import sys
 import traceback
 from argparse import ArgumentParser, HelpFormatter, Namespace
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import NoReturn
 
@@ -15,7 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
-from mlp_lab.config.check import check
+from mlp_lab.config.check import check, known_keys, suggestion
 from mlp_lab.config.compose import CONFIG_FOLDER, ROOTS, compose, refuse_reserved
 from mlp_lab.config.error_messages import explain
 from mlp_lab.config.help import help_text
@@ -41,7 +41,8 @@ def run_application(name: str, action: Job) -> None:
     args = parse_arguments()
     root = ROOTS[name]
     if args.help:
-        print(help_text(name, root, CONFIG_FOLDER))
+        with suppress(BrokenPipeError):  # | head
+            print(help_text(name, root, CONFIG_FOLDER))
         return
     if args.multirun:
         sys.exit("mlp_lab: -m: only train.py runs sweeps")
@@ -79,6 +80,8 @@ def _with_short_errors(job: Job, root: type) -> Job:
         os.environ.pop(_FULL_ERROR)  # the processes that a job starts must not inherit it
         try:
             return job(cfg)
+        except BrokenPipeError:
+            raise
         except _USER_ERRORS as error:
             message = f"mlp_lab: {explain(error, root)}"
         except Exception:
@@ -123,6 +126,8 @@ def _exit_with_one_line(root: type, errors: tuple[type[Exception], ...]) -> Iter
         yield
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # | head; see ``entry_point``
+        raise
     except errors as error:
         sys.exit(f"mlp_lab: {explain(error, root)}")
 
@@ -180,8 +185,31 @@ def parse_arguments() -> Namespace:
     mlp_lab needs it before Hydra starts: for its ``--help``, for sweeps, and to refuse wrong
     overrides early. Hydra has no public function for this. A second parser would have to repeat
     all of Hydra's flags with their numbers of arguments.
+
+    Flags may stand between overrides. Since Hydra refuses this, ``sys.argv`` gets another order.
     """
-    return get_args_parser().parse_args()
+    parser = get_args_parser()
+    parser.error = _refuse_flag  # type: ignore[method-assign]  # Hydra creates the parser
+    args = parser.parse_intermixed_args()
+    overrides = list(args.overrides)
+    flags = [word for word in sys.argv[1:] if not (word in overrides and _removed(overrides, word))]
+    sys.argv = [sys.argv[0], *flags, *args.overrides]
+    return args
+
+
+def _removed(words: list[str], word: str) -> bool:
+    words.remove(word)
+    return True
+
+
+def _refuse_flag(message: str) -> NoReturn:
+    _, _, unknown = message.partition("unrecognized arguments: ")
+    if not unknown:
+        sys.exit(f"mlp_lab: {message}")
+    flag = unknown.split()[0].partition("=")[0]
+    key = flag.lstrip("-").replace("-", "_")
+    hint = suggestion(key, [key for root in ROOTS.values() for key in known_keys(root)])
+    sys.exit(f"mlp_lab: {flag}: no such flag; settings are key=value (see --help){hint}")
 
 
 def other_flags(args: Namespace) -> set[str]:

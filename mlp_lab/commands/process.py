@@ -1,9 +1,11 @@
 """Make a command independent of settings that its process inherits from other programs."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
+from io import TextIOWrapper
 
 # Figures need neither a window nor the user's style. A notebook sets a backend that only it has,
 # and matplotlib can't be imported with an unknown one.
@@ -11,12 +13,22 @@ _ENVIRONMENT = {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
 
 
 def entry_point(command: Callable[[], None]) -> Callable[[], None]:
-    """Return a command that runs in an environment as mlp_lab needs it, and restores it."""
+    """Return a command that runs in an environment as mlp_lab needs it, and restores it.
+
+    The command can write any text to any stream: to closed ones, to those that only accept ASCII,
+    and to a pipe whose reader ends early (``| head``), which ends the command silently.
+    """
 
     @wraps(command)
     def run() -> None:
+        _open_streams()
         with _environment():
-            command()
+            try:
+                command()
+            except BrokenPipeError:
+                sys.exit(1)
+            finally:
+                _flush()
 
     return run
 
@@ -33,3 +45,23 @@ def _environment() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _open_streams() -> None:
+    """Open streams that are closed, and escape characters that a stream can't encode."""
+    for name in ("stdin", "stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed: a file would get its number, and the output of this process
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, TextIOWrapper) and name != "stdin":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _flush() -> None:
+    """Flush standard output; discard it if its reader has ended, or Python would print an error."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.types import OverrideType
+from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
@@ -33,6 +33,8 @@ def train() -> None:
     args = parse_arguments()
     folder = _resumed_folder(args)
     if args.help or not (args.multirun or folder):
+        if not args.help:
+            _refuse_sweep_preset(args)
         run_application("train", _train_run)
     elif folder and not (args.multirun or _is_sweep(folder)):
         run_action(Train, partial(_resume_run, folder, args))
@@ -99,13 +101,17 @@ def _train_sweep(args: Namespace) -> bool:
     return start(args.overrides)
 
 
+def _refuse_sweep_preset(args: Namespace) -> None:
+    """Exit with an error for ``sweep=learning_rates`` without -m, which would train one run."""
+    for override in _parsed(args):
+        preset = override.value()
+        if override.key_or_group == "sweep" and preset not in ("grid", None):
+            sys.exit(f"mlp_lab: sweep={preset}: needs -m, which trains all runs of a sweep")
+
+
 def _resumed_folder(args: Namespace) -> str | None:
     """Return the folder that ``resume`` names; None if it is not given, or Hydra only shows it."""
-    try:
-        overrides = parse_overrides(args.overrides)
-    except HydraException:  # reported when the config is composed
-        return None
-    values = [o.value() for o in overrides if o.key_or_group == "resume"]
+    values = [o.value() for o in _parsed(args) if o.key_or_group == "resume"]
     if not values or values[-1] is None or other_flags(args) - {"config_dir"}:
         return None
     return str(values[-1])
@@ -113,3 +119,11 @@ def _resumed_folder(args: Namespace) -> str | None:
 
 def _is_sweep(folder: str | None) -> bool:
     return folder is not None and (Path(folder) / "sweep.yaml").is_file()
+
+
+def _parsed(args: Namespace) -> list[Override]:
+    """Return the parsed overrides; none if one is wrong, which composing the config reports."""
+    try:
+        return parse_overrides(args.overrides)
+    except HydraException:
+        return []

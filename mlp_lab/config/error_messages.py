@@ -11,8 +11,13 @@ from hydra.errors import (
 from omegaconf.errors import OmegaConfBaseException
 
 from mlp_lab.config.check import known_keys, suggestion, unknown_key
+from mlp_lab.config.command_line import override, shell_quoted
 from mlp_lab.config.renamed import RENAMED_OPTIONS, with_new_keys
 from mlp_lab.errors import UserError
+
+_KEY = re.compile(r"[+~]*[A-Za-z_][\w./@:$-]*", re.ASCII)
+# Hydra's errors for values such as 1,2 or range(3) without -m.
+_SWEPT = re.compile(r"\s*(?:Ambiguous value for argument|Sweep parameters) '(.*)'")
 
 
 @singledispatch
@@ -49,15 +54,23 @@ def _(error: MissingConfigException, root: type) -> str:
 
 @explain.register
 def _(error: OverrideParseException, root: type) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip(" ^")]
-    reason = next(line for line in lines if not line.startswith(("Error parsing", "See https")))
-    key, _, value = str(error.override).partition("=")
-    hint = f"; a value with = needs quotes: \"{key}='{value}'\"" if "=" in value else ""
-    return f"{error.override}: can't be read: {reason}{hint}"
+    text = str(error.override)
+    key, equals, value = text.partition("=")
+    if not equals:
+        return f"{text}: must be key=value{suggestion(key, known_keys(root))}"
+    if not _KEY.fullmatch(key):
+        return f"{key}: no such key{suggestion(key, known_keys(root))}"
+    quoted = shell_quoted(override(key, value))
+    return f"{text}: can't be read; text with special characters needs quotes: {quoted}"
 
 
 @explain.register
 def _(error: ConfigCompositionException, root: type) -> str:
+    if swept := _SWEPT.match(str(error)):
+        key, _, value = swept[1].partition("=")
+        quoted = shell_quoted(f"{key}=[{value}]")
+        as_list = f"; a list needs brackets: {quoted}" if re.fullmatch(r"[\w.,-]+", value) else ""
+        return f"{swept[1]}: several values need -m (a sweep){as_list}"
     refused = re.match(r"Could not (?:override|delete from config\.) '([^']*)'", str(error))
     if refused and (new_key := with_new_keys(refused[1])) != refused[1]:
         return f"{refused[1]}: renamed to {new_key}"

@@ -191,13 +191,25 @@ def test_wrong_options_of_a_sweep_leave_no_files(script):
         ("optimizer.lr=${seed", "optimizer.lr=${seed: can't be read"),
         ("seed=${optimizer.lr}", "seed=0.1: must be a whole number at least 0"),
         # what can't be read
-        ("network.width", "network.width: can't be read: missing EQUAL"),
+        ("network.width", "network.width: must be key=value"),
         ("network.width=[1,2", "network.width=[1,2: can't be read"),
         (
             "resume=logs/1_lr=0.1",
-            "resume=logs/1_lr=0.1: can't be read: mismatched input '=' expecting <EOF>;"
-            " a value with = needs quotes: \"resume='logs/1_lr=0.1'\"",
+            "resume=logs/1_lr=0.1: can't be read; text with special characters needs quotes:"
+            " \"resume='logs/1_lr=0.1'\"",
         ),
+        *(
+            (f"logs={path}", f"logs={path}: can't be read; text with special characters needs")
+            for path in ("my logs (1)", "it's", "a&b", "a[1]", "a{b", '"x', "日本")
+        ),
+        ("日本=3", "日本: no such key"),
+        # several values without -m
+        (
+            "network.width=16,32",
+            "network.width=16,32: several values need -m (a sweep); a list needs brackets:"
+            " 'network.width=[16,32]'",
+        ),
+        ("seed=range(3)", "seed=range(3): several values need -m (a sweep)"),
     ],
 )
 def test_errors_of_single_overrides(override, answer):
