@@ -1,5 +1,6 @@
 """Check claims of the course that need no training: ``scripts/claims.py``, ``mlp-claims``."""
 
+import os
 from argparse import Namespace
 from pathlib import Path
 
@@ -20,7 +21,12 @@ def claims() -> None:
     )
     add = parser.arguments.add_argument
     add("topics", nargs="*", metavar="topic", help=f"{', '.join(TOPICS)} (default: all)")
-    add("--output", default="logs/claims", help="folder of the report (default: %(default)s)")
+    add(
+        "--output",
+        type=os.path.expanduser,
+        default="logs/claims",
+        help="folder of the report (default: %(default)s)",
+    )
     run_command(parser, _claims)
 
 

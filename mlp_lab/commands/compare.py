@@ -1,5 +1,6 @@
 """Compare runs and sweeps: ``scripts/compare.py``, ``mlp-compare``."""
 
+import os
 from argparse import Namespace
 
 from mlp_lab.commands.application import CommandParser, run_command
@@ -19,7 +20,11 @@ def compare() -> None:
     add("folders", nargs="+", help="run folders, or folders that contain run folders")
     add("--metric", default="loss", help="metric on validation data (default: %(default)s)")
     add("--mode", choices=MODES, help="which values are better (default: that of the metric)")
-    add("--output", help="folder of the summary (default: the common parent folder)")
+    add(
+        "--output",
+        type=os.path.expanduser,
+        help="folder of the summary (default: the common parent folder)",
+    )
     run_command(parser, _compare)
 
 

@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 from functools import wraps
 from io import TextIOWrapper
 
+from mlp_lab.runs.cluster import without_cluster_variables
+
 # Figures need neither a window nor the user's style. A notebook sets a backend that only it has,
 # and matplotlib can't be imported with an unknown one.
 _ENVIRONMENT = {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
@@ -22,7 +24,7 @@ def entry_point(command: Callable[[], None]) -> Callable[[], None]:
     @wraps(command)
     def run() -> None:
         _open_streams()
-        with _environment():
+        with _environment(), without_cluster_variables():
             try:
                 command()
             except BrokenPipeError:

@@ -1,5 +1,6 @@
 """Train one experiment, or a sweep of experiments: ``scripts/train.py``, ``mlp-train``."""
 
+import os
 import sys
 from argparse import Namespace
 from functools import partial
@@ -23,6 +24,7 @@ from mlp_lab.config.command_line import recorded_overrides, search_path
 from mlp_lab.config.compose import refuse_reserved
 from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
+from mlp_lab.runs.cluster import check_processes
 from mlp_lab.runs.threads import set_threads
 from mlp_lab.storage.results import Result, Status
 
@@ -48,6 +50,7 @@ def _train_run(cfg: DictConfig) -> object:
     """Train a new run; return the metrics of the best epoch."""
     if cfg.resume is not None:
         raise UserError(f"resume={cfg.resume}: must be an override of the command line")
+    check_processes(cfg.trainer)
     set_threads(cfg.threads)
     from mlp_lab.runs.train import train
 
@@ -70,7 +73,9 @@ def _resume_run(folder: str, args: Namespace) -> None:
     from mlp_lab.storage.run_folder import RunFolder
 
     # Unless changed, a resumed run keeps its number of threads, which affects rounding.
-    set_threads(changed_config(RunFolder.open(folder).config, changes).threads)
+    cfg = changed_config(RunFolder.open(folder).config, changes)
+    check_processes(cfg.trainer)
+    set_threads(cfg.threads)
     from mlp_lab.runs.train import resume
 
     _best(resume(folder, changes))
@@ -89,6 +94,7 @@ def _train_sweep(args: Namespace) -> bool:
     """Train a new sweep, or resume one; return whether all jobs finished."""
     if flags := other_flags(args) - {"config_dir"}:
         sys.exit(f"mlp_lab: -m: can't be combined with --{sorted(flags)[0].replace('_', '-')}")
+    check_processes(None)
     from mlp_lab.sweeps.launch import resume, start
 
     if _is_sweep(folder := _resumed_folder(args)):
@@ -114,7 +120,7 @@ def _resumed_folder(args: Namespace) -> str | None:
     values = [o.value() for o in _parsed(args) if o.key_or_group == "resume"]
     if not values or values[-1] is None or other_flags(args) - {"config_dir"}:
         return None
-    return str(values[-1])
+    return os.path.expanduser(str(values[-1]))
 
 
 def _is_sweep(folder: str | None) -> bool:

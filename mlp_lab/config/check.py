@@ -4,6 +4,7 @@ hydra-zen and pydantic are not used: their schemas refer to the classes that a c
 would import these and therefore torch, which takes seconds, before the first mistake is reported.
 """
 
+import os
 import re
 import types
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from mlp_lab.config.limits import Limits
 from mlp_lab.config.schemas import GROUPS
 from mlp_lab.errors import UserError
 
+# Keys whose values are paths.
+_PATHS = ("logs", "resume", "run", "images", "output", "root", "file", "image")
 _TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
 
 
@@ -163,6 +166,7 @@ def _check_node(plain: dict[str, Any], schema: type, path: str) -> dict[str, Any
             except ValidationError as error:
                 raise _invalid_value(schema, prefix, field, plain[name]) from error
     values = cast(dict[str, Any], OmegaConf.to_container(typed)) | groups
+    values |= {name: _expanded(values[name]) for name in _PATHS if name in values}
     for name, value in values.items():
         if value == "???":
             expected = allowed_values(schema, known[name])
@@ -177,6 +181,16 @@ def _check_node(plain: dict[str, Any], schema: type, path: str) -> dict[str, Any
 def _structured(schema: type) -> DictConfig:
     """Return the typed config of a schema, with its default values."""
     return cast(DictConfig, OmegaConf.structured(schema))
+
+
+def _expanded(path: Any) -> Any:
+    """Return a path, or a list of paths, with the home folder instead of ``~``.
+
+    Shells do not expand it in the middle of a word such as ``logs=~/logs``.
+    """
+    if isinstance(path, list):
+        return [_expanded(each) for each in path]
+    return os.path.expanduser(path) if isinstance(path, str) else path
 
 
 def _invalid_value(schema: type, prefix: str, field: Field[Any], value: Any) -> UserError:

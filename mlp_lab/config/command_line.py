@@ -5,10 +5,10 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
-from omegaconf import DictConfig
 
 # Values that need no quotes unless they are numbers, null or true. Hydra can read others without
 # quotes as well, but its parser takes minutes for some of them.
@@ -46,7 +46,7 @@ def shell_quoted(text: str) -> str:
     return shlex.quote(text)
 
 
-def recorded_overrides(hydra: DictConfig) -> list[str]:
+def recorded_overrides(hydra: Any) -> list[str]:
     """Return the overrides that a run records: as typed, and the folders of further configs.
 
     Args:

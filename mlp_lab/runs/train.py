@@ -1,7 +1,6 @@
 """Train one run: from its config to its result. Start reading here."""
 
 import logging
-import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ from mlp_lab.runs import report
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
 from mlp_lab.runs.callbacks.figure_callback import FigureCallback
+from mlp_lab.runs.cluster import shared_folder
 from mlp_lab.runs.data_paths import difference, with_absolute_paths
 from mlp_lab.runs.evaluate import assess
 from mlp_lab.runs.logger import TensorBoard
@@ -34,8 +34,6 @@ from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.tasks.base import Diverged, Task
 
 log = logging.getLogger(__name__)
-
-_FOLDER_VARIABLE = "MLP_LAB_RUN_FOLDER"
 
 
 @dataclass
@@ -249,13 +247,10 @@ def fit(
 
 def _new_run(cfg: DictConfig, folder: str | Path | None) -> RunFolder:
     """Return a new run folder; all processes of a distributed run get that of the first."""
-    if is_first_process():
-        if folder is None:
-            run = RunFolder.create(cfg.logs, cfg.name)
-        else:
-            run = RunFolder.create_at(folder)
-        os.environ[_FOLDER_VARIABLE] = str(run.folder)
-    return RunFolder(os.environ[_FOLDER_VARIABLE])
+    if not is_first_process():
+        return RunFolder(shared_folder(None))
+    run = RunFolder.create(cfg.logs, cfg.name) if folder is None else RunFolder.create_at(folder)
+    return RunFolder(shared_folder(str(run.folder)))
 
 
 def _check_unfinished(run: RunFolder, cfg: DictConfig, checkpoint: Mapping[str, Any]) -> None:

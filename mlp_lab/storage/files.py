@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import os
-import tempfile
+import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,11 +25,11 @@ def write_whole(path: Path, content: bytes) -> None:
         OSError: the file cannot be written; the error has its name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # tempfile.mkstemp would ignore the user's umask, which decides who can read the file.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(content)
-        os.chmod(temporary, 0o644)  # only the user can read a temporary file
         os.replace(temporary, path)
     except BaseException as error:
         with suppress(FileNotFoundError):  # an interrupt after it was renamed
@@ -42,7 +42,7 @@ def write_whole(path: Path, content: bytes) -> None:
 def read_json(path: Path) -> Any:
     """Return the content of a JSON file. Raises UserError if it is damaged."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{path}: damaged: {error}") from error
 

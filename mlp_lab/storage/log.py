@@ -22,7 +22,7 @@ def console(path: Path | None, *, terminal: bool = True) -> Iterator[None]:
     if terminal:
         handlers.append(logging.StreamHandler(sys.stdout))
     if path is not None:
-        handlers.append(logging.FileHandler(path))
+        handlers.append(logging.FileHandler(path, encoding="utf-8"))
         handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     logging.raiseExceptions = False  # a closed pipe (| head) is not an error
     # TensorBoard writes in a thread. If the disk is full, the main thread reports the same error.

@@ -214,7 +214,7 @@ class RunFolder:
 
     def append_to_table(self, name: str, rows: Sequence[Mapping[str, float]]) -> None:
         """Append rows to ``<name>.csv``, which can be read while the run continues."""
-        with (self.folder / f"{name}.csv").open("r+", newline="") as file:
+        with (self.folder / f"{name}.csv").open("r+", newline="", encoding="utf-8") as file:
             columns = next(csv.reader(file))
             file.seek(0, io.SEEK_END)
             file.write(csv_text([[row.get(column) for column in columns] for row in rows]))
@@ -224,7 +224,7 @@ class RunFolder:
         path = self.folder / f"{name}.csv"
         if not path.is_file():
             return []
-        with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8") as file:
             try:
                 rows = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
             except (ValueError, TypeError) as error:

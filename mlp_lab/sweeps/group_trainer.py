@@ -189,7 +189,7 @@ def failed_result(run: RunFolder, cfg: DictConfig, error: Exception) -> Result:
 
 
 def _write_traceback(run: RunFolder, error: Exception) -> None:
-    with run.log.open("a") as file:
+    with run.log.open("a", encoding="utf-8") as file:
         file.writelines(traceback.format_exception(error))
 
 

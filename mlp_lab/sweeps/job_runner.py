@@ -16,6 +16,7 @@ from mlp_lab.config.check import check
 from mlp_lab.config.command_line import recorded_overrides
 from mlp_lab.config.compose import ROOTS
 from mlp_lab.config.metrics import SIGN
+from mlp_lab.runs.cluster import without_cluster_variables
 from mlp_lab.runs.threads import processes_for, set_threads, threads_from_environment
 from mlp_lab.storage.results import Result, Status
 from mlp_lab.storage.sweep_folder import SweepFolder
@@ -85,7 +86,8 @@ class JobRunner:
             (number, cfg, overrides)
             for cfg, (number, _, overrides) in zip(configs, jobs, strict=True)
         ]
-        results = self._train(numbered, processes)
+        with without_cluster_variables():  # Slurm sets them in the processes that it starts
+            results = self._train(numbered, processes)
         failures = {
             os.path.basename(result.folder): result.reason or result.status
             for result in results

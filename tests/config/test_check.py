@@ -218,6 +218,13 @@ def test_errors_of_single_overrides(override, answer):
     assert "\n" not in message
 
 
+def test_the_home_folder_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    cfg = compose(["logs='~/logs'", "data.root='~'", "resume='a/~'"])
+    assert (cfg.logs, cfg.data.root, cfg.resume) == ("/home/me/logs", "/home/me", "a/~")
+    assert compose(["run=['~/a',b]"], "evaluate").run == ["/home/me/a", "b"]
+
+
 @pytest.mark.parametrize(
     ("root", "overrides", "answer"),
     [
