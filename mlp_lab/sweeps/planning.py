@@ -52,10 +52,10 @@ def plan(overrides: Sequence[str], *, resumed: bool = False) -> Plan:
         space = search_space(of_jobs) if searches else None
         axes = _axes(outline, of_jobs)
         configs = [check(cfg, ROOTS["train"]) for cfg in _configs(axes, of_hydra, loader)]
+        if not resumed:
+            _check_distinct(axes, configs, loader)
     for cfg in configs:
         _check_job(cfg, searches)
-    if not resumed:
-        _check_distinct(axes, configs)
     _check_processes(outline.hydra.launcher.get("processes"), configs[0].threads)
     varied = [key for key, override in by_key.items() if override.is_sweep_override()]
     return Plan(configs[0], varied, [_for_hydra(o, outline) for o in typed], axes, space)
@@ -161,12 +161,17 @@ def _check_job(cfg: DictConfig, searches: bool) -> None:
         raise UserError("data.refit=true: leaves no validation data for a search to choose by")
 
 
-def _check_distinct(axes: Sequence[Axis], configs: Sequence[DictConfig]) -> None:
+def _check_distinct(
+    axes: Sequence[Axis], configs: Sequence[DictConfig], loader: ConfigLoader
+) -> None:
     """Raise UserError if two steps of an axis give the same job, which would count twice.
+
+    Options with different names may have the same content.
 
     Args:
         axes: axes of the sweep.
         configs: checked configs in the order of ``_configs``.
+        loader: loader of the config groups.
     """
     others = iter(configs[1:])
     for steps in axes:
@@ -174,8 +179,10 @@ def _check_distinct(axes: Sequence[Axis], configs: Sequence[DictConfig]) -> None
         first: dict[str, tuple[str, ...]] = {}
         for step, cfg in zip(steps, of_axis, strict=True):
             texts = " ".join(step)
+            has_options = any(loader.get_group_options(text.partition("=")[0]) for text in step)
             # The value of an interpolation may differ in jobs that were not composed.
-            content = texts if "$" in texts else str(OmegaConf.to_container(cfg))
+            by_text = has_options or "$" in texts
+            content = texts if by_text else str(OmegaConf.to_container(cfg))
             if content in first:
                 other = " ".join(first[content])
                 reason = "listed twice" if other == texts else f"the same job as {other}"
