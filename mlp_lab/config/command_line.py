@@ -55,7 +55,7 @@ def recorded_overrides(hydra: Any) -> list[str]:
     return [*hydra.overrides.task, *search_path_overrides(hydra)]
 
 
-def search_path_overrides(hydra: DictConfig) -> list[str]:
+def search_path_overrides(hydra: Any) -> list[str]:
     """Return the override that adds the folders of configs of the command line, if there are any.
 
     Args:

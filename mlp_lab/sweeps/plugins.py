@@ -39,6 +39,7 @@ class Vectorized(Launcher):
         self.runner = task_function
         loader = hydra_context.config_loader
         self._parser = OverridesParser.create(loader)
+        self._search_path = search_path_overrides(config.hydra)
         self._compose = SharedComposition(
             lambda overrides: loader.load_sweep_config(config, list(overrides)), loader
         )
@@ -54,7 +55,7 @@ class Vectorized(Launcher):
                 del cfg["hydra"]
             parsed = self._parser.parse_overrides(list(sweep_overrides))
             texts = [text_of(o) for o in parsed if not o.is_hydra_override()]
-            overrides = [*texts, *search_path_overrides(self.config.hydra)]
+            overrides = [*texts, *self._search_path]
             jobs.append((number, cfg, overrides))
         values = self.runner.train(jobs, self.processes) if jobs else []
         results = []
