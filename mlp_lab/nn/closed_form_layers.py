@@ -210,9 +210,7 @@ class BatchNormLayer:
     def backward(self, beta: float) -> None:
         delta, normal = self.delta, self._normal
         product = torch.mul(delta, normal, out=self._product)
-        for target, gradient in zip(self._targets, (product, delta), strict=True):
-            total = gradient.sum(2).flatten()
-            target.copy_(total if beta == 0 else target.mul_(beta).add_(total))
+        gradients = [product.sum(2).flatten(), delta.sum(2).flatten()]
         if self.axis == 1:  # the weight differs along the axis of the means
             delta.mul_(self._weight)
             torch.mul(delta, normal, out=product)
@@ -220,6 +218,9 @@ class BatchNormLayer:
         delta.sub_(mean).sub_(torch.mul(normal, mean_product, out=product)).mul_(self._scale)
         if self.axis == 2:
             delta.mul_(self._weight)
+        # Last, since the weight can be one of the targets.
+        for target, gradient in zip(self._targets, gradients, strict=True):
+            target.copy_(gradient if beta == 0 else target.mul_(beta).add_(gradient))
 
 
 class LayerNormLayer(BatchNormLayer):

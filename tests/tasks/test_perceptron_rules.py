@@ -139,16 +139,20 @@ def by_logistic_regression(cfg: DictConfig) -> list[np.ndarray]:
 def test_weights_after_every_batch_equal_a_plain_loop(
     name: str, loop: Callable, batch_size: int, configure: Configure
 ) -> None:
-    cfg = configure(
+    overrides = [
         f"experiment={name}", f"data.batch_size={batch_size}", "data.set=overlapping",
         "data.size=100", "trainer.max_epochs=4", "trainer.precision=64-true", "seed=3",
-    )  # fmt: skip
+    ]  # fmt: skip
+    cfg = configure(*overrides)
     with recorded() as steps:
-        train(cfg)
+        train(configure(*overrides, "gradients=autograd"))
     expected = loop(cfg)
     assert len(steps) == len(expected) == 4 * math.ceil(100 / batch_size)
     np.testing.assert_allclose(steps, expected, rtol=1e-12, atol=1e-15)
     assert len({tuple(w) for w in steps}) > 3  # there was something to learn
+    last = weights(train(configure(*overrides, "gradients=closed_form"))).values()
+    flat = np.concatenate([tensor.flatten() for tensor in last])
+    np.testing.assert_allclose(flat, expected[-1], rtol=1e-10, atol=1e-13)
 
 
 # --- the rules ----------------------------------------------------------------------------------
