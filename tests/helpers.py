@@ -18,9 +18,9 @@ from omegaconf import DictConfig
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
+from mlp_lab.config.cached_composer import CachedComposer
 from mlp_lab.config.check import check
 from mlp_lab.config.compose import ROOTS, config_loader
-from mlp_lab.config.shared_composition import SharedComposition
 from mlp_lab.lightning import pl
 from mlp_lab.nn.mlp import MLP
 from mlp_lab.nn.schedules import Constant
@@ -52,17 +52,17 @@ class Finished(NamedTuple):
 
 def composed(*overrides: str, root: str = "train") -> DictConfig:
     """Return the checked config of a command."""
-    return check(_composition(root)(overrides), ROOTS[root])
+    return check(_composer(root)(overrides), ROOTS[root])
 
 
 @cache
-def _composition(root: str) -> SharedComposition:
+def _composer(root: str) -> CachedComposer:
     def compose(overrides: Sequence[str]) -> DictConfig:
         with config_loader():
             return hydra.compose(root, list(overrides))
 
     with config_loader() as loader:
-        return SharedComposition(compose, loader)
+        return CachedComposer(compose, loader)
 
 
 def make_task(cls: type[Task], **arguments: Any) -> Task:

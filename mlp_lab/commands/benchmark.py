@@ -22,7 +22,7 @@ _SUBJECTS = {
 
 @entry_point
 def benchmark() -> None:
-    """Run the command line of ``benchmark``."""
+    """Run the ``benchmark`` command with the arguments of the command line."""
     parser = CommandParser(
         usage=example("benchmark", "--stacked --rounds 9"),
         description="Compare the speed of training with other implementations.",

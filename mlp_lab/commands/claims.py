@@ -14,7 +14,7 @@ from mlp_lab.runs.threads import set_threads
 
 @entry_point
 def claims() -> None:
-    """Run the command line of ``claims``."""
+    """Run the ``claims`` command with the arguments of the command line."""
     parser = CommandParser(
         usage=example("claims", "activations kernels"),
         description="Check claims of the course that need no training.",
@@ -33,6 +33,7 @@ def claims() -> None:
 def _claims(args: Namespace) -> None:
     check_names(args.topics)
     set_threads(None)
+    # Importing matplotlib would delay --help and errors in the arguments.
     from mlp_lab.course.claims.claims_report import report
 
     if not report(args.topics or TOPICS, Path(args.output)):

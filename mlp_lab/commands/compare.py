@@ -11,7 +11,7 @@ from mlp_lab.config.names import MODES
 
 @entry_point
 def compare() -> None:
-    """Run the command line of ``compare``."""
+    """Run the ``compare`` command with the arguments of the command line."""
     parser = CommandParser(
         usage=example("compare", "logs/mnist_hw4 --metric error"),
         description="Compare runs: a table, figures, and the best run.",
@@ -29,6 +29,7 @@ def compare() -> None:
 
 
 def _compare(args: Namespace) -> None:
+    # Importing matplotlib would delay --help and errors in the arguments.
     from mlp_lab.sweeps.comparison.answer import compare
 
     print(compare(args.folders, args.metric, args.mode, args.output))

@@ -9,12 +9,14 @@ from mlp_lab.runs.threads import set_threads
 
 @entry_point
 def evaluate() -> None:
-    """Run the command line of ``evaluate``."""
+    """Run the ``evaluate`` command with the arguments of the command line."""
     run_application("evaluate", _evaluate)
 
 
 def _evaluate(cfg: DictConfig) -> object:
     set_threads(cfg.threads)
+    # Importing torch takes seconds: errors in the config are reported before. torch then reads the
+    # number of threads that set_threads has set.
     from mlp_lab.runs import ensemble, evaluate
 
     several = ensemble.is_ensemble(cfg.run)

@@ -1,4 +1,4 @@
-"""Predict with a run: ``scripts/predict.py``, ``mlp-predict``."""
+"""Predict with a trained network: ``scripts/predict.py``, ``mlp-predict``."""
 
 from omegaconf import DictConfig
 
@@ -9,12 +9,14 @@ from mlp_lab.runs.threads import set_threads
 
 @entry_point
 def predict() -> None:
-    """Run the command line of ``predict``."""
+    """Run the ``predict`` command with the arguments of the command line."""
     run_application("predict", _predict)
 
 
 def _predict(cfg: DictConfig) -> object:
     set_threads(cfg.threads)
+    # Importing torch takes seconds: errors in the config are reported before. torch then reads the
+    # number of threads that set_threads has set.
     from mlp_lab.runs.predict import predict
 
     return predict(cfg)

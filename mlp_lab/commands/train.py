@@ -31,7 +31,7 @@ from mlp_lab.storage.results import Result, Status
 
 @entry_point
 def train() -> None:
-    """Run the command line of ``train``."""
+    """Run the ``train`` command with the arguments of the command line."""
     args = parse_arguments()
     folder = _resumed_folder(args)
     if args.help or not (args.multirun or folder):
@@ -52,6 +52,8 @@ def _train_run(cfg: DictConfig) -> object:
         raise UserError(f"resume={cfg.resume}: must be an override of the command line")
     check_processes(cfg.trainer)
     set_threads(cfg.threads)
+    # Importing torch takes seconds: errors in the config are reported before. torch then reads the
+    # number of threads that set_threads has set.
     from mlp_lab.runs.train import train
 
     return _best(train(cfg, recorded_overrides(HydraConfig.get())))

@@ -1,4 +1,4 @@
-"""Write the text of ``--help``: each choice and each key, with the values that it allows."""
+"""Return the text of ``--help``: config groups, their options, and the allowed values of keys."""
 
 from dataclasses import Field, fields, is_dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from mlp_lab.config.command_line import example
 from mlp_lab.config.schemas import GROUPS
 
 _FOOTER = """\
-Flags: -m (a sweep: key=value,value ...), --cfg job (show the config and stop),
+Flags: -m (train.py only; a sweep: key=value,value ...), --cfg job (show the config and stop),
 --hydra-help (Hydra's flags). HYDRA_FULL_ERROR=1 shows the traceback of an error."""
 
 
@@ -28,8 +28,8 @@ def help_text(name: str, root: type, folder: Path) -> str:
         groups: dict[str, list[str]] = {}
         for path in sorted(folder.glob("*/**/*.yaml")):
             groups.setdefault(path.parent.relative_to(folder).as_posix(), []).append(path.stem)
-        choices = {group: ", ".join(options) for group, options in groups.items()}
-        lines += ["", "Choices:", *_columns(choices)]
+        options = {group: ", ".join(names) for group, names in groups.items()}
+        lines += ["", "Config groups and their options:", *_columns(options)]
     return "\n".join([*lines, "", "Keys:", *_columns(_keys(root)), "", _FOOTER])
 
 
@@ -41,7 +41,10 @@ def _keys(root: type) -> dict[str, str]:
         if name not in groups or name == "callbacks":
             continue
         for schema in schemas:
-            keys |= {f"{name}.{f.name}": allowed_values(schema, f) for f in _keys_of(schema)}
+            keys |= {
+                f"{name}.{f.name}": allowed_values(schema, f)
+                for f in _fields_without_target(schema)
+            }
     for f in fields(root):
         if isinstance(f.type, type) and is_dataclass(f.type):
             del keys[f.name]
@@ -49,7 +52,7 @@ def _keys(root: type) -> dict[str, str]:
     return keys
 
 
-def _keys_of(schema: type) -> list[Field[Any]]:
+def _fields_without_target(schema: type) -> list[Field[Any]]:
     return [f for f in fields(schema) if f.name != "_target_"]
 
 

@@ -11,11 +11,11 @@ from hydra.core.override_parser.types import IntervalSweep, Override, OverrideTy
 from hydra.core.plugins import Plugins
 from omegaconf import DictConfig, OmegaConf
 
+from mlp_lab.config.cached_composer import CachedComposer
 from mlp_lab.config.check import check
 from mlp_lab.config.compose import ROOTS, config_loader, refuse_reserved
 from mlp_lab.config.schemas.data import is_refit
 from mlp_lab.config.schemas.hydra import Grid, Search, Vectorized
-from mlp_lab.config.shared_composition import SharedComposition
 from mlp_lab.errors import UserError
 from mlp_lab.sweeps.overrides import Axis, grid_axes, last_by_key, text_of
 from mlp_lab.sweeps.plan import Plan
@@ -114,7 +114,7 @@ def _configs(
     The first config has the first step of each axis. One for each further step of each axis
     follows.
     """
-    compose = SharedComposition(
+    compose = CachedComposer(
         lambda overrides: hydra.compose("train", [*of_hydra, *overrides]), loader
     )
     first = [steps[0] for steps in axes]

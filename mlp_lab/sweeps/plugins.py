@@ -14,8 +14,8 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
+from mlp_lab.config.cached_composer import CachedComposer
 from mlp_lab.config.command_line import search_path_overrides
-from mlp_lab.config.shared_composition import SharedComposition
 from mlp_lab.sweeps.job_runner import JobRunner
 from mlp_lab.sweeps.overrides import text_of
 from mlp_lab.sweeps.search import Search
@@ -40,7 +40,7 @@ class Vectorized(Launcher):
         loader = hydra_context.config_loader
         self._parser = OverridesParser.create(loader)
         self._search_path = search_path_overrides(config.hydra)
-        self._compose = SharedComposition(
+        self._compose = CachedComposer(
             lambda overrides: loader.load_sweep_config(config, list(overrides)), loader
         )
 

@@ -150,9 +150,11 @@ def test_tables_figures_and_events(
     assert all(
         f"| {c.text} | {c.expected} | {c.measured} | yes |" in text for c in check_topic("collapse")
     )
-    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["identity_mlps_on_xor.png"]
+    assert [path.name for path in (tmp_path / "figures").iterdir()] == [
+        "linear_networks_on_xor.png"
+    ]
     events = EventAccumulator(str(tmp_path)).Reload()
-    assert events.Tags()["images"] == ["summary/identity_mlps_on_xor"]
+    assert events.Tags()["images"] == ["summary/linear_networks_on_xor"]
     assert events.Tags()["tensors"] == ["summary"]
 
 

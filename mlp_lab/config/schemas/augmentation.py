@@ -1,4 +1,4 @@
-"""The options of conf/augmentation/."""
+"""Schemas of the options in conf/augmentation/."""
 
 from mlp_lab.config.limits import limited, schema
 

@@ -1,4 +1,4 @@
-"""The keys of conf/backprop.yaml."""
+"""Schema of the keys in conf/backprop.yaml."""
 
 from dataclasses import field
 from typing import Any

@@ -1,4 +1,4 @@
-"""The options of conf/callbacks/."""
+"""Schemas of the options in conf/callbacks/."""
 
 from omegaconf import MISSING
 

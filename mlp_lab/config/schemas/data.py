@@ -1,17 +1,17 @@
-"""The options of conf/data/."""
+"""Schemas of the options in conf/data/."""
 
 from omegaconf import MISSING, DictConfig
 
 from mlp_lab.config.limits import limited, schema
 from mlp_lab.config.names import CURVE_FUNCTIONS, IMAGE_PROTOCOLS, POINT_SETS
 
-#: The keys of a run's config that are paths of data.
+#: Keys of a run's config whose values are paths of data; ``data.image`` can also be a name.
 DATA_PATHS = ("data.root", "data.file", "data.image")
 
 
 @schema
-class MovedData:
-    """New paths of data, for commands that read those of an existing run."""
+class DataPathOverrides:
+    """New paths of the data of an existing run; null: the path in its config."""
 
     root: str | None = MISSING
     file: str | None = MISSING
@@ -58,7 +58,7 @@ class Curve:
 
 @schema
 class LabelledPoints:
-    """Keys that all data sets of points have."""
+    """Keys that ``Points`` and ``PointsFile`` share."""
 
     _target_: str = MISSING
     batch_size: int = limited(minimum=1, maximum=1_000_000_000)
@@ -97,5 +97,8 @@ class Image:
 
 
 def is_refit(cfg: DictConfig) -> bool:
-    """Return whether a run also trains on the validation data, so that its last epoch is used."""
+    """Return whether a run also trains on the validation data.
+
+    Such a run cannot select an epoch by a validation metric, and uses its last epoch.
+    """
     return bool(cfg.data.get("refit", False))

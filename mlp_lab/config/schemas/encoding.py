@@ -1,4 +1,4 @@
-"""The options of conf/encoding/."""
+"""Schemas of the options in conf/encoding/."""
 
 from mlp_lab.config.limits import limited, schema
 

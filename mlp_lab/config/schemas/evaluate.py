@@ -1,4 +1,4 @@
-"""The keys of conf/evaluate.yaml."""
+"""Schema of the keys in conf/evaluate.yaml."""
 
 from dataclasses import field
 from typing import Any
@@ -7,7 +7,7 @@ from omegaconf import MISSING
 
 from mlp_lab.config.limits import limited, schema
 from mlp_lab.config.names import CHECKPOINTS, ENSEMBLE_AVERAGES, SPLITS
-from mlp_lab.config.schemas.data import MovedData
+from mlp_lab.config.schemas.data import DataPathOverrides
 
 
 @schema
@@ -24,5 +24,5 @@ class Evaluate:
     robustness: bool = MISSING
     embeddings: int = limited(minimum=0, maximum=10_000)
     average: str = limited(one_of=ENSEMBLE_AVERAGES)
-    data: MovedData = field(default_factory=MovedData)
+    data: DataPathOverrides = field(default_factory=DataPathOverrides)
     threads: int | None = limited(minimum=1)

@@ -1,4 +1,4 @@
-"""The options of conf/hydra/ that mlp_lab defines."""
+"""Schemas of the options in conf/hydra/ that mlp_lab defines."""
 
 from typing import Any
 

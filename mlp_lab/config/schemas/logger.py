@@ -1,4 +1,4 @@
-"""The options of conf/logger/."""
+"""Schemas of the options in conf/logger/."""
 
 from mlp_lab.config.limits import limited, schema
 

@@ -1,4 +1,4 @@
-"""The options of conf/network/."""
+"""Schemas of the options in conf/network/."""
 
 from omegaconf import MISSING
 

@@ -1,4 +1,4 @@
-"""The options of conf/optimizer/."""
+"""Schemas of the options in conf/optimizer/."""
 
 from omegaconf import MISSING
 
@@ -7,7 +7,7 @@ from mlp_lab.config.limits import limited, schema
 
 @schema
 class Optimizer:
-    """Keys that all optimizers have."""
+    """Keys that all optimizers share."""
 
     _target_: str = MISSING
     lr: float = limited(above=0, below=float("inf"))

@@ -1,4 +1,4 @@
-"""The keys of conf/predict.yaml."""
+"""Schema of the keys in conf/predict.yaml."""
 
 from omegaconf import MISSING
 

@@ -1,4 +1,4 @@
-"""The options of conf/schedule/."""
+"""Schemas of the options in conf/schedule/."""
 
 from mlp_lab.config.limits import limited, schema
 

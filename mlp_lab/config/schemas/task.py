@@ -1,4 +1,4 @@
-"""The options of conf/task/."""
+"""Schemas of the options in conf/task/."""
 
 from mlp_lab.config.limits import limited, schema
 from mlp_lab.config.names import (

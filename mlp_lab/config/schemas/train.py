@@ -1,4 +1,4 @@
-"""The keys of conf/train.yaml."""
+"""Schemas of the keys in conf/train.yaml."""
 
 from dataclasses import field
 from typing import Any

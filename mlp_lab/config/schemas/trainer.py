@@ -1,4 +1,4 @@
-"""The options of conf/trainer/."""
+"""Schemas of the options in conf/trainer/."""
 
 from mlp_lab.config.limits import limited, schema
 from mlp_lab.config.names import CLIPPING_ALGORITHMS

@@ -56,7 +56,7 @@ def claims() -> Iterator[Claim]:
 
 
 def _equal_gradients() -> Claim:
-    """Compare three methods on all examples with each activation."""
+    """Return the claim that three methods compute equal gradients for all networks."""
     methods = gradients_by_paths, gradients_by_dynamic_programming
     largest = 0.0
     for example in EXAMPLES.values():
@@ -78,7 +78,7 @@ def _equal_gradients() -> Claim:
 
 
 def _cost() -> Claim:
-    """Compare the numbers of multiplications of two methods for networks of increasing depth."""
+    """Return the claim on the numbers of multiplications of two methods by depth of the network."""
     methods: dict[str, tuple[Method, Callable[[int, int], int]]] = {
         "sum over paths": (gradients_by_paths, multiplications_by_paths),
         "dynamic programming": (
@@ -159,7 +159,7 @@ def multiplications_by_dynamic_programming(n: int, d: int) -> int:
 
 
 def _training(steps: int = 20) -> Claim:
-    """Train the network of the lecture on random images with both kinds of gradients."""
+    """Return the claim that training with gradients in matrix form and by autograd is equal."""
     torch.manual_seed(0)
     network = MLP(784, 10, width=256)
     reference = copy.deepcopy(network)

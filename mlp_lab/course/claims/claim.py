@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # --help and wrong topic names must not import the plotting library
+# Importing matplotlib would delay --help and the error for an unknown topic.
+if TYPE_CHECKING:
     from mlp_lab.figures.rendering import Draw
 
 

@@ -25,9 +25,9 @@ _CENTRE = torch.full((2,), 0.5, dtype=torch.float64)
 
 
 def claims() -> Iterator[Claim]:
-    """Yield the claims on closed forms, on shifts of both points and on means over encodings.
+    """Yield the claims on the kernels: closed form, shift of both points, mean over encodings.
 
-    All kernels are divided by their value at distance 0.
+    The closed-form and mean claims measure differences relative to the kernel at distance 0.
     """
     torch.manual_seed(0)
     gaussian = {f"gaussian, σ = {sigma:g}": _gaussian(sigma) for sigma in _SIGMAS}
@@ -37,14 +37,14 @@ def claims() -> Iterator[Claim]:
     figures: dict[str, Draw] = {"kernels": partial(_draw, encodings)}
     for name, encoding in fourier.items():
         yield _closed_form(name, encoding, figures)
-        figures = {}  # the first claim has the figure
+        figures = {}  # attach the figure to the first claim only
     yield _shifted(encodings)
     for sigma in _SIGMAS:
-        yield _expectation(sigma)
+        yield _mean_kernel(sigma)
 
 
 def _closed_form(name: str, encoding: FourierFeatures, figures: dict[str, Draw]) -> Claim:
-    """Compare gamma(x) . gamma(y) with the sum of cosines for random pairs of points."""
+    """Return the claim that gamma(x) . gamma(y) is a sum of cosines, for random pairs of points."""
     x, y = torch.rand(2, 1000, 2, dtype=torch.float64)
     products = (encoding(x) * encoding(y)).sum(1)
     phases = torch.stack([(x - y) @ b for b in encoding.frequencies])
@@ -53,15 +53,15 @@ def _closed_form(name: str, encoding: FourierFeatures, figures: dict[str, Draw])
     return Claim(
         text=f"{name}: γ(x)·γ(y) = Σ_j cos 2π b_j·(x - y)",
         source=_SOURCE,
-        expected=f"equal within {_TOLERANCE:.0e}",
-        measured=f"equal within {largest:.1g}",
+        expected=f"relative difference below {_TOLERANCE:.0e}",
+        measured=f"largest relative difference {largest:.1g}",
         holds=largest < _TOLERANCE,
         figures=figures,
     )
 
 
 def _shifted(encodings: dict[str, nn.Module]) -> Claim:
-    """Find the encodings whose kernel changes when both points are shifted by the same vector."""
+    """Return the claim that only the identity's kernel changes if both points are shifted."""
     x, y, shift = torch.rand(3, 2, dtype=torch.float64)
     changed = [
         name
@@ -69,7 +69,7 @@ def _shifted(encodings: dict[str, nn.Module]) -> Claim:
         if abs(_product(encoding, x, y) - _product(encoding, x + shift, y + shift)) > _TOLERANCE
     ]
     return Claim(
-        text="encodings whose γ(x)·γ(y) does not only depend on x - y",
+        text="encodings whose γ(x)·γ(y) depends on more than x - y",
         source=_SOURCE,
         expected="identity",
         measured=", ".join(changed),
@@ -82,20 +82,21 @@ def _product(encoding: nn.Module, x: Tensor, y: Tensor) -> float:
     return float(at_x @ at_y / len(at_x))
 
 
-def _expectation(sigma: float) -> Claim:
-    """Compare the mean of random kernels with its expectation.
+def _mean_kernel(sigma: float) -> Claim:
+    """Return the claim that the mean of random Gaussian kernels is close to its expectation.
 
-    Each kernel is a mean of cosines, which have a variance of at most 1/2.
+    A kernel value is a mean of ``_FREQUENCIES`` cosines with a variance of at most 1/2. The
+    standard error of the mean is therefore at most 1 / sqrt(2 * _FREQUENCIES * _SAMPLES).
     """
     points = _CENTRE + _DISTANCES[:, None] * torch.tensor([0.6, 0.8], dtype=torch.float64)
     mean = sum(kernel(_gaussian(sigma), points, _CENTRE) for _ in range(_SAMPLES)) / _SAMPLES
-    largest = float((mean - _expected(sigma)).abs().max())
+    largest = float((mean - _expected_kernel(sigma)).abs().max())
     tolerance = 4 / math.sqrt(2 * _FREQUENCIES * _SAMPLES)
     return Claim(
         text=f"gaussian, σ = {sigma:g}: the mean kernel at distance d is exp(-2π²σ²d²)",
         source="characteristic function of N(0, σ²)",
-        expected=f"equal within {tolerance:.3f}, four standard errors",
-        measured=f"equal within {largest:.3f}, mean of {_SAMPLES} encodings",
+        expected=f"difference below {tolerance:.3f}, four standard errors",
+        measured=f"largest difference {largest:.3f}, mean of {_SAMPLES} encodings",
         holds=largest < tolerance,
     )
 
@@ -104,16 +105,17 @@ def _gaussian(sigma: float) -> Gaussian:
     return Gaussian(2, frequencies=_FREQUENCIES, sigma=sigma).double()
 
 
-def _expected(sigma: float) -> Tensor:
+def _expected_kernel(sigma: float) -> Tensor:
     return torch.exp(-2 * (math.pi * sigma * _DISTANCES) ** 2)
 
 
 def _draw(encodings: dict[str, nn.Module]) -> Figure:
     maps, profiles = {}, {}
+    # The Gaussian encodings are the last ones, in the order of _SIGMAS.
     sigmas = dict(zip(list(encodings)[-len(_SIGMAS) :], _SIGMAS, strict=True))
     for name, encoding in encodings.items():
         maps[name] = kernel_map(encoding, _CENTRE, 129).numpy()
         values = kernel_by_distance(encoding, _CENTRE, _DISTANCES).numpy()
-        expected = _expected(sigmas[name]).numpy() if name in sigmas else None
+        expected = _expected_kernel(sigmas[name]).numpy() if name in sigmas else None
         profiles[name] = kernel_maps.KernelProfile(_DISTANCES.numpy(), values, expected)
     return kernel_maps.kernel_maps(maps, profiles)

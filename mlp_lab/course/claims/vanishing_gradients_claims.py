@@ -51,7 +51,7 @@ def claims() -> Iterator[Claim]:
             holds=abs(measured / expected - 1) < _TOLERANCE,
             figures=figures,
         )
-        figures = {}  # the first claim has the figure
+        figures = {}  # attach the figure to the first claim only
     yield _half_of_relu_outputs_are_zero()
 
 
@@ -80,7 +80,7 @@ def _error_norms(network: MLP) -> list[float]:
 
 
 def _half_of_relu_outputs_are_zero() -> Claim:
-    """Measure the sparsity: with symmetric weights, half of the pre-activations are negative."""
+    """Return the claim that half of the outputs are 0: weights are symmetrically distributed."""
     network = _network("relu", "he")
     layers = inspect_layers(network, torch.randn(_EXAMPLES, _WIDTH), torch.Tensor.sum)
     sparsity = [layer.sparsity for layer in layers if layer.sparsity is not None]

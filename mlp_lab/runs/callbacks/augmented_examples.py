@@ -13,10 +13,10 @@ from mlp_lab.runs.callbacks.log_figure import log_figure
 
 
 class AugmentedExamples(pl.callbacks.Callback):
-    """``variants.png``: the first training image, and copies augmented with full strength.
+    """Draws ``variants.png``: the first training image, and copies with full augmentation.
 
-    Drawn at the start of a training with augmentation. The copies depend on the run's seed and use
-    no random numbers of the training.
+    The figure is drawn when training with augmentation starts. The copies depend on the run's seed
+    and use no random numbers of the training.
 
     Args:
         count: number of augmented copies.

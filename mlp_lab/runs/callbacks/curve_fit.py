@@ -15,9 +15,9 @@ from mlp_lab.runs.callbacks.log_figure import log_figure
 
 
 class CurveFit(FigureCallback):
-    """``curve_fit.png``: the curve, the training points, the fit and its error.
+    """Draws ``curve_fit.png``: the curve, the training points, the fit and its error.
 
-    Drawn with the last weights when the training ends, also after an error.
+    The figure shows the fit of the last weights when training ends, also after an error.
 
     Raises:
         UserError: inputs or targets are not single numbers.
@@ -27,7 +27,8 @@ class CurveFit(FigureCallback):
         x, y = training_loader(trainer).tensors
         if not x.shape[1:] == y.shape[1:] == (1,):
             raise UserError(
-                "callbacks.curve_fit: needs data=curve and encoding=identity; or callbacks=default"
+                "callbacks.curve_fit: needs data=curve and encoding=identity;"
+                " otherwise use callbacks=default"
             )
 
     @torch.no_grad()

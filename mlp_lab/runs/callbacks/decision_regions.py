@@ -25,12 +25,12 @@ _PANELS = 6  # maximum number of panels in the figure
 
 
 class DecisionRegions(FigureCallback):
-    """``decision_regions.png`` and ``decision_regions.gif``: regions, training points, errors.
+    """Draws the regions of the classes, the training points and the errors by epoch.
 
-    They show the network at the start, after 1, 2, 3, 5, 7, 10, 15, 22, 32, 46, 68, 100, ...
-    epochs, and at the end. The animation has all of them, the figure up to six. Drawn when the
-    training ends, also after an error. For data whose inputs are not points in the plane, nothing
-    is drawn.
+    The regions are recorded at the start, after 1, 2, 3, 5, 7, 10, 15, 22, 32, 46, 68, 100, ...
+    epochs, and at the end. The animation ``decision_regions.gif`` shows all of them, the figure
+    ``decision_regions.png`` up to six. Both are drawn when training ends, also after an error. For
+    data whose inputs are not points in the plane, nothing is drawn.
 
     Checkpoints contain the recorded regions.
     """

@@ -21,12 +21,13 @@ _MAX_FEATURES = 16
 
 
 class EncodingFeatures(FigureCallback):
-    """``features.png``: up to 16 features of the encoding over the unit square.
+    """Draws ``features.png``: up to 16 features of the encoding over the unit square.
 
-    ``kernel.png``: the scalar products of the features of the centre and of the points around it.
+    Also draws ``kernel.png``: the scalar products of the features of the centre and of the points
+    around it.
 
-    Drawn when the training ends, also after an error. For data whose targets are not the pixels of
-    an image, nothing is drawn.
+    The figures are drawn when training ends, also after an error. For data whose targets are not
+    the pixels of an image, nothing is drawn.
     """
 
     @torch.no_grad()

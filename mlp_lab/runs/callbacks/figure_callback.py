@@ -10,7 +10,7 @@ Drawings = Sequence[Callable[[], None]]  # functions that draw figures and save 
 
 
 class FigureCallback(pl.callbacks.Callback):
-    """Prepares figures when the training ends, also after an error, in the first process only.
+    """Prepares figures when training ends, also after an error, in the first process only.
 
     The run draws them after it has written its result, which a failed figure must not prevent. The
     weights are then those of the best epoch.

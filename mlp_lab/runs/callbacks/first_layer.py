@@ -19,11 +19,11 @@ _MAX_WEIGHTS = 12  # curves that are easy to distinguish
 
 
 class FirstLayerWeights(FigureCallback):
-    """``weights.png``: the weights of the first layer.
+    """Draws ``weights.png``: the weights of the first layer.
 
-    If the inputs are images, these are the last weights, as images. Otherwise, they are the weights
-    by epoch of a network with one linear layer and at most twelve weights; for other networks,
-    nothing is drawn. Drawn when the training ends, also after an error.
+    If the inputs are images, the figure shows the last weights as images. Otherwise, it shows the
+    weights by epoch of a network with one linear layer and at most twelve weights; for other
+    networks, nothing is drawn. The figure is drawn when training ends, also after an error.
     """
 
     def __init__(self) -> None:

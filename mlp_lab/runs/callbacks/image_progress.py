@@ -28,19 +28,20 @@ _SECONDS = 0.15  # of each image in the animation
 
 
 class ImageProgress(FigureCallback):
-    """The whole image that the network represents, before training and every few epochs.
+    """Saves the image that the network represents, before training and every few epochs.
 
-    For each of these epochs, there is an image ``pictures/<epoch>.png`` and a row of
-    ``pictures.csv``: epoch (0: before training), step, psnr in dB and, from 11 x 11 pixels on,
-    ssim. These are computed over the pixels of all splits; no epoch is selected by them. If the
-    pixels of each split form a smaller image, the columns ``psnr/train``, ``ssim/train``,
-    ``psnr/validation`` and ``ssim/validation`` have the values for these images. TensorBoard shows
-    the same. Checkpoints contain the rows, so that a resumed run has all of them.
-    ``pictures/truth.png`` is the image to learn.
+    Each image is saved as ``pictures/<epoch>.png``, with a row in ``pictures.csv``: epoch (0:
+    before training), step, psnr in dB, and ssim (empty if a side has fewer than 11 pixels). Both
+    metrics compare all pixels with those of the target image, ``pictures/truth.png``. With
+    ``data.protocol=upsample``, the columns ``psnr/train``, ``ssim/train``, ``psnr/validation`` and
+    ``ssim/validation`` compare the pixels of one split. None of these metrics selects the best
+    epoch. TensorBoard shows the images and the metrics. Checkpoints contain the rows, so that a
+    resumed run keeps them.
 
-    When the training ends, also after an error, the callback draws ``pictures.gif``, an animation
-    of all images; ``reconstruction.png``, some of the images, and the last one beside the truth and
-    its error; and ``spectra.png``, the amplitude spectra of the last image and the truth.
+    When training ends, also after an error, the callback prepares the following figures, and the
+    run draws them: ``pictures.gif``, an animation of all images; ``reconstruction.png``, a
+    selection of the images, and the last image with the target image and the absolute error; and
+    ``spectra.png``, the amplitude spectra of the last image and the target image.
 
     Args:
         every: number of epochs between images.
@@ -57,14 +58,17 @@ class ImageProgress(FigureCallback):
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         data = data_of(trainer)
         if data.target_image is None:
-            raise UserError("callbacks.image_progress: needs data=image; or callbacks=default")
+            raise UserError(
+                "callbacks.image_progress: needs data=image; otherwise use callbacks=default"
+            )
         self._truth, self._nyquist = data.target_image, data.nyquist
         parts = data.target_parts
-        whole = parts["test"] == parts["train"]
-        by_split = {} if whole else {f"/{split}": parts[split] for split in EPOCH_SPLITS}
-        self._parts = {"": (slice(None), slice(None))} | by_split
+        splits_differ = parts["test"] != parts["train"]
+        by_split = {f"/{split}": parts[split] for split in EPOCH_SPLITS} if splits_differ else {}
+        # Rows and columns by suffix of the names of metrics; "" is the whole image.
+        self._slices_by_suffix = {"": (slice(None), slice(None))} | by_split
         if trainer.is_global_zero:
-            metrics = [f"{name}{part}" for part in self._parts for name in ("psnr", "ssim")]
+            metrics = [f"{name}{s}" for s in self._slices_by_suffix for name in ("psnr", "ssim")]
             run = RunFolder(trainer.default_root_dir)
             run.write_table("pictures", ["epoch", "step", *metrics], self.rows)
             write_whole(run.truth, encode_png(to_uint8(self._truth)))
@@ -88,18 +92,19 @@ class ImageProgress(FigureCallback):
         height, width, _ = self._truth.shape
         image, truth = render(task_of(task), width, height), torch.from_numpy(self._truth)
         metrics = {
-            (name, part): value
-            for part, pixels in self._parts.items()
-            for name, value in _similarity(image[pixels], truth[pixels]).items()
+            (name, suffix): value
+            for suffix, slices in self._slices_by_suffix.items()
+            for name, value in _similarity(image[slices], truth[slices]).items()
         }
         at = {"epoch": epoch, "step": trainer.global_step}
-        self.rows.append(at | {f"{name}{part}": value for (name, part), value in metrics.items()})
+        row = {f"{name}{suffix}": value for (name, suffix), value in metrics.items()}
+        self.rows.append(at | row)
         self._last = image.numpy()
         content, run = encode_png(to_uint8(self._last)), RunFolder(trainer.default_root_dir)
         run.append_to_table("pictures", [self.rows[-1]])
         write_whole(run.picture(epoch), content)
         if tensorboard := tensorboard_of(trainer):
-            scalars = {f"{name}/picture{part}": value for (name, part), value in metrics.items()}
+            scalars = {f"{name}/picture{suffix}": x for (name, suffix), x in metrics.items()}
             tensorboard.log_metrics(at | scalars)
             tensorboard.log_picture("picture", content, epoch)
 
@@ -108,7 +113,7 @@ class ImageProgress(FigureCallback):
             return []
         run = RunFolder(trainer.default_root_dir)
         images = [read_png(run.picture(int(row["epoch"]))) for row in self.rows]
-        # Powers of two, since the first images differ more than the last.
+        # Draw images 0, 1, 2, 4, 8, ... and the last one: the first images differ most.
         last = len(images) - 1
         drawn = [n for n in range(last) if n & (n - 1) == 0] + [last]
         captions = [f"epoch {self.rows[n]['epoch']}\n{self.rows[n]['psnr']:.2f} dB" for n in drawn]
@@ -119,7 +124,7 @@ class ImageProgress(FigureCallback):
             partial(log_figure, trainer, "reconstruction", figure),
         ]
         if self._last is not None and self._nyquist is not None:
-            # Not of the file's bytes, whose rounding errors would be visible.
+            # Use the unrounded output: the rounding to 8 bits in the PNG file would be visible.
             spectra = {"truth": spectrum(self._truth), "last image": spectrum(self._last)}
             figure = partial(frequency_plots.amplitude_spectra, spectra, self._nyquist)
             drawings.append(partial(log_figure, trainer, "spectra", figure))

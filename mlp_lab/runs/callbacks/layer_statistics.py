@@ -17,7 +17,7 @@ _QUANTITIES = ("gradient norm", "sparsity")
 
 
 class LayerRecorder(FigureCallback):
-    """Gradient norm and sparsity of each layer, before training and after each epoch.
+    """Records gradient norm and sparsity of each layer, before training and after each epoch.
 
     They are computed for the first training examples, with the network in evaluation mode; see
     ``inspect_layers``. The callback does not change the training: the final weights are
@@ -27,7 +27,7 @@ class LayerRecorder(FigureCallback):
     layer, gradient norm, sparsity. Checkpoints contain the rows, so that a resumed run has all of
     them. TensorBoard shows the values by layer and, before training and after epochs 1, 2, 4, 8,
     ..., histograms of the gradients. ``gradient_norms.png`` and, for networks with ReLUs,
-    ``sparsity.png`` are drawn when the training ends, also after an error.
+    ``sparsity.png`` are drawn when training ends, also after an error.
 
     Args:
         examples: number of training examples.

@@ -10,9 +10,9 @@ from mlp_lab.runs.callbacks.log_figure import log_figure
 
 
 class LossCurves(FigureCallback):
-    """``loss_curves.png``: loss and error of training and validation data by epoch.
+    """Draws ``loss_curves.png``: loss and error of training and validation data by epoch.
 
-    Drawn when the training ends, also after an error.
+    The figure is drawn when training ends, also after an error.
     """
 
     def prepare(self, trainer: pl.Trainer, task: pl.LightningModule) -> Drawings:

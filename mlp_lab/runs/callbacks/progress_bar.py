@@ -1,4 +1,4 @@
-"""A progress bar for the whole training."""
+"""Show a progress bar for the whole training."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ _FORMAT = "{desc} {percentage:3.0f}%|{bar:24}| {n_fmt}/{total_fmt} [{elapsed}<{r
 
 
 class Progress(pl.callbacks.Callback):
-    """The number of minibatches, done and in all, and the latest metrics, on standard error."""
+    """Shows the progress in minibatches and the latest metrics on standard error."""
 
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         total = (trainer.max_epochs or 1) * training_loader(trainer).batches

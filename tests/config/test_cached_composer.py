@@ -1,10 +1,10 @@
-"""Configs that share a composition equal those that Hydra composes one by one."""
+"""Configs of the cached composer equal those that Hydra composes one by one."""
 
 import hydra
 import pytest
 
+from mlp_lab.config.cached_composer import CachedComposer
 from mlp_lab.config.compose import config_loader
-from mlp_lab.config.shared_composition import SharedComposition
 
 JOBS = [
     ["experiment=mnist_hw4", "optimizer.lr=0.1", "seed=1"],
@@ -35,16 +35,17 @@ def test_configs_equal_hydras() -> None:
         return hydra.compose("train", list(overrides))
 
     with config_loader() as loader:
-        shared = SharedComposition(compose, loader)
+        composer = CachedComposer(compose, loader)
         for overrides in JOBS:
-            assert shared(overrides) == hydra.compose("train", list(overrides)), overrides
-        assert len(composed) == 5 + 6  # choices of options, and overrides that add or merge keys
-        shared(JOBS[0])
+            assert composer(overrides) == hydra.compose("train", list(overrides)), overrides
+        # Five combinations of options, and six jobs with overrides that add or merge keys.
+        assert len(composed) == 5 + 6
+        composer(JOBS[0])
         assert len(composed) == 5 + 6
 
 
 def test_errors_are_hydras() -> None:
     with config_loader() as loader:
-        shared = SharedComposition(lambda o: hydra.compose("train", list(o)), loader)
+        composer = CachedComposer(lambda o: hydra.compose("train", list(o)), loader)
         with pytest.raises(hydra.errors.ConfigCompositionException, match="Could not override"):
-            shared(["optimizer.lrr=1"])
+            composer(["optimizer.lrr=1"])
