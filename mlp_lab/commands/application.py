@@ -53,7 +53,7 @@ def run_application(name: str, action: Job) -> None:
         main(job)()
         return
     with errors_in_one_line(root):
-        refuse_reserved(o.key_or_group for o in parse_overrides(args.overrides))
+        refuse_reserved(parse_overrides(args.overrides))
         if not other_flags(args):
             # Hydra composes the config twice before it calls the job. Composing it here first
             # halves the time until an error is reported.

@@ -65,7 +65,7 @@ def _resume_run(folder: str, args: Namespace) -> None:
     Hydra composes no config: overrides are checked against the config of the run.
     """
     changes, overrides = {}, parse_overrides(args.overrides)
-    refuse_reserved(override.key_or_group for override in overrides)
+    refuse_reserved(overrides)
     for override in overrides:
         if override.type is not OverrideType.CHANGE or override.is_sweep_override():
             raise UserError(f"{override.input_line}: must be key=value when a run is resumed")

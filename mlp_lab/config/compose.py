@@ -7,6 +7,7 @@ from pathlib import Path
 import hydra
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
 from mlp_lab.config.check import check
@@ -16,15 +17,16 @@ from mlp_lab.config.schemas.predict import Predict
 from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
 
-# Keys that mlp_lab sets itself: storage/ creates the folders after the config is checked.
-_RESERVED = (
-    "hydra.mode",
-    "hydra.run.dir",
-    "hydra.sweep.dir",
-    "hydra.sweep.subdir",
-    "hydra.output_subdir",
-    "hydra.job.chdir",
-)
+# Keys that mlp_lab sets itself, with their values: storage/ creates the folders after the config is
+# checked. Lightning passes some of these values to the processes that it starts.
+_RESERVED = {
+    "hydra.mode": None,
+    "hydra.run.dir": ".",
+    "hydra.sweep.dir": ".",
+    "hydra.sweep.subdir": ".",
+    "hydra.output_subdir": None,
+    "hydra.job.chdir": None,
+}
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -40,10 +42,11 @@ ROOTS: dict[str, type] = {
 }
 
 
-def refuse_reserved(keys: Iterable[str]) -> None:
+def refuse_reserved(overrides: Iterable[Override]) -> None:
     """Raise UserError for a key of Hydra that would move outputs to other folders."""
-    for key in keys:
-        if key in _RESERVED:
+    for override in overrides:
+        key = override.key_or_group
+        if key in _RESERVED and override.value() != _RESERVED[key]:
             raise UserError(
                 f"{key}: can't be set: a sweep lies in <logs>/<name>/sweeps, a run in"
                 " <logs>/<name>; logs=... sets the first folder"

@@ -109,6 +109,7 @@ class Training:
         data.prepare_data()
         if other := difference(run, cfg, data):
             raise other
+        shared_folder(str(run.folder))  # for the processes that Lightning starts
         trainer = build_trainer(cfg, run)
         # Otherwise, weights in double precision would be restored into a network of floats.
         trainer.precision_plugin.convert_module(task)

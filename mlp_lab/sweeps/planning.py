@@ -141,7 +141,7 @@ def _check_plugins(settings: DictConfig) -> None:
 
 
 def _check_keys(overrides: Mapping[str, Override]) -> None:
-    refuse_reserved(override.key_or_group for override in overrides.values())
+    refuse_reserved(overrides.values())
     for override in overrides.values():
         key = override.key_or_group
         if override.is_sweep_override() and _OF_SWEEP.match(key):

@@ -1,11 +1,15 @@
 """The command line of a run that is resumed, and reserved keys of Hydra."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers import composed
+from helpers import SCRIPT, assert_equal_weights, composed
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from mlp_lab.config.compose import refuse_reserved
 from mlp_lab.runs.train import train
 from mlp_lab.storage.run_folder import RunFolder
 
@@ -36,6 +40,11 @@ def test_a_resumed_run_takes_keys_of_its_config(command: Callable, tmp_path: Pat
     )
 
 
+def test_values_that_lightning_passes_to_its_processes_are_accepted() -> None:
+    overrides = ['hydra.run.dir="."', "hydra.output_subdir=null"]
+    refuse_reserved(OverridesParser.create().parse_overrides(overrides))
+
+
 @pytest.mark.parametrize(
     "override",
     ["hydra.run.dir=x", "hydra.sweep.dir=x", "hydra.mode=MULTIRUN", "hydra.job.chdir=true"],
@@ -50,3 +59,21 @@ def test_keys_that_move_outputs_are_refused(
         assert (status, out, len(err.splitlines())) == (1, "", 1)
         assert err.startswith(message)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_distributed_run_is_resumed_within_an_epoch(tmp_path: Path) -> None:
+    def run(*overrides: str) -> None:
+        command = [sys.executable, str(SCRIPT), *overrides]
+        subprocess.run(command, check=True, capture_output=True, timeout=200)
+
+    common = ["experiment=points_mlp", "data.size=60", "trainer=ddp", "trainer.max_epochs=2"]
+    common += ["callbacks=none", "logger=none", "schedule=constant"]
+    for name, steps in (("whole", 12), ("parts", 9)):
+        run(*common, f"trainer.max_steps={steps}", f"logs={tmp_path / name}")
+    [whole], [parts] = (
+        list((tmp_path / name / "points_mlp").iterdir()) for name in ("whole", "parts")
+    )
+    run(f"resume={parts}", "trainer.max_steps=12")
+    assert_equal_weights(whole, parts)
+    assert RunFolder(parts).config.trainer.max_steps == 12
