@@ -69,7 +69,7 @@ def run_worked_example(cfg: DictConfig) -> dict[str, Gradients]:
     text = table(header, [[name, *map("{:.6g}".format, values)] for name, *values in rows])
     folder = new_folder(Path(cfg.logs) / "backprop" / cfg.example)
     write_whole(folder / "gradients.csv", csv_text([header, *rows]).encode())
-    with console(None):
+    with console():
         drawing = {"network": partial(draw, example, cfg.example)}
         figures = save_figures(drawing, lambda name, png: write_whole(folder / f"{name}.png", png))
         write_event_file(folder, text, figures)

@@ -58,7 +58,7 @@ def evaluate(cfg: DictConfig) -> EnsembleEvaluation:
     for option in ("temperature", "robustness", "embeddings"):
         if cfg[option]:
             raise UserError(f"{option}: not available for an ensemble; run must be one run folder")
-    with console(None):
+    with console():
         runs = _members(cfg.run)
         paths = moved_paths(cfg)
         _check_members(runs, cfg.split, paths)

@@ -40,7 +40,7 @@ def evaluate(cfg: DictConfig) -> Evaluation:
         UserError: there is no such run or checkpoint, it is damaged, the data have changed, or an
             option is unsuitable for the run; the split is not evaluated then.
     """
-    with console(None):
+    with console():
         run = RunFolder.open(str(cfg.run))
         paths = moved_paths(cfg)
         data, task, epoch, other = _load(run, cfg.checkpoint, paths)

@@ -55,7 +55,7 @@ def predict(cfg: DictConfig) -> list[Prediction] | Path:
     Raises:
         UserError: there is no such run or image, or the run cannot predict it.
     """
-    with console(None):
+    with console():
         run = RunFolder.open(cfg.run)
         path = run.checkpoint(cfg.checkpoint)
         data, task = build_task(run.config)

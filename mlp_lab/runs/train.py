@@ -215,7 +215,7 @@ def fit_alone(training: Training, *, test: bool, terminal: bool = True) -> Resul
     trainer, run = training.trainer, training.run
     first = trainer.is_global_zero
     lock = run.locked() if first else nullcontext()
-    log_to = console(run.log if first else None, terminal=first and terminal)
+    log_to = console(*([run.log] if first else []), terminal=first and terminal)
     with lock, log_to, closing(training):
         training.log_start()
         if hint := busy_hint():

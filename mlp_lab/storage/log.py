@@ -9,8 +9,8 @@ from pathlib import Path
 
 
 @contextmanager
-def console(path: Path | None, *, terminal: bool = True) -> Iterator[None]:
-    """Write the log messages of this package to a file and, with ``terminal``, to standard output.
+def console(*paths: Path, terminal: bool = True) -> Iterator[None]:
+    """Write the log messages of this package to files and, with ``terminal``, to standard output.
 
     An inner context replaces the outer one until it ends. At the end, the settings of ``logging``
     are as they were before.
@@ -21,7 +21,7 @@ def console(path: Path | None, *, terminal: bool = True) -> Iterator[None]:
     handlers: list[logging.Handler] = []
     if terminal:
         handlers.append(logging.StreamHandler(sys.stdout))
-    if path is not None:
+    for path in paths:
         handlers.append(logging.FileHandler(path, encoding="utf-8"))
         handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     logging.raiseExceptions = False  # a closed pipe (| head) is not an error

@@ -124,7 +124,8 @@ class GroupTrainer:
                 training.log_start()
         first, progress = trainings[0], _replace_progress(trainings, self._report)
         trainer = build_group_trainer(first.cfg, progress)
-        status, reason = fit(trainer, Stack(members, self._fail_fast), first.data)
+        with console(*(training.run.log for training in trainings), terminal=False):
+            status, reason = fit(trainer, Stack(members, self._fail_fast), first.data)
         if status is Status.DIVERGED:
             reason = "stopped, since another job diverged"
         for member in members:

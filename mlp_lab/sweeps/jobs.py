@@ -39,7 +39,7 @@ def train_jobs(
     bar.skip(len(results))
     if torch.cuda.is_available():  # neither CUDA nor its autograd threads survive a fork
         processes = 1
-    with console(None):
+    with console():
         groups = training_groups([job for job in jobs if job.folder not in results], processes)
         if processes == 1 or len(groups) == 1:
             results |= _train_here(groups, fail_fast, bar)

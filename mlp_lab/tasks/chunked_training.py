@@ -1,5 +1,6 @@
 """Optimization in chunks of minibatches, with schedule, augmentation and averaged weights."""
 
+import logging
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
@@ -21,6 +22,8 @@ from mlp_lab.nn.schedules import Cooldown, Schedule
 from mlp_lab.nn.seeds import epoch_seed
 from mlp_lab.nn.stacking import stack
 from mlp_lab.tasks.closed_form import ClosedFormTraining, closed_form_training
+
+log = logging.getLogger(__name__)
 
 #: Name of the curve of the losses of single minibatches.
 MINIBATCH_LOSS = "loss/minibatch"
@@ -131,7 +134,8 @@ class ChunkedTraining(pl.LightningModule):
         assert isinstance(optimizer, Optimizer)
         # Dropout draws from the generator that autograd would use.
         stacked = partial(stack, [self.network], [torch.default_generator])
-        self._closed_form = closed_form_training([self], [optimizer], stacked)
+        self._closed_form, engine = closed_form_training([self], [optimizer], stacked)
+        log.info("%s", engine)
 
     def on_train_epoch_start(self) -> None:
         seed = partial(epoch_seed, self.seed, self.current_epoch)

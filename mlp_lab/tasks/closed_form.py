@@ -1,6 +1,5 @@
 """Training with closed-form gradients, and the choice between them and autograd."""
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,6 @@ from mlp_lab.nn.stacking import UnstackableError, shape
 
 if TYPE_CHECKING:  # it imports this module
     from mlp_lab.tasks.chunked_training import ChunkedTraining
-
-log = logging.getLogger(__name__)
 
 
 class ClosedFormTraining:
@@ -70,8 +67,8 @@ def closed_form_training(
     tasks: "Sequence[ChunkedTraining]",
     optimizers: Sequence[Optimizer],
     stacked: Callable[[], nn.Module],
-) -> ClosedFormTraining | None:
-    """Return the training with closed-form gradients; None: autograd computes them.
+) -> tuple[ClosedFormTraining | None, str]:
+    """Return the training with closed-form gradients, None for autograd, and a line for the log.
 
     Args:
         tasks: tasks that train as one stack, whose losses differ in numbers only.
@@ -83,17 +80,13 @@ def closed_form_training(
     """
     setting = tasks[0].gradients
     if setting == "autograd":
-        log.info("gradients: by autograd")
-        return None
+        return None, "gradients: by autograd"
     try:
-        training = _training(tasks, optimizers, stacked)
+        return _training(tasks, optimizers, stacked), "gradients: in closed form"
     except NoClosedFormError as error:
         if setting == "closed_form":
             raise UserError(f"gradients=closed_form: {error}; must be auto or autograd") from error
-        log.info("gradients: by autograd (%s)", error)
-        return None
-    log.info("gradients: in closed form")
-    return training
+        return None, f"gradients: by autograd ({error})"
 
 
 def _training(

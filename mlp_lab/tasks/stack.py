@@ -1,5 +1,6 @@
 """Train several runs as one stacked network; each keeps its callbacks, logger and checkpoints."""
 
+import logging
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from mlp_lab.storage.results import Status
 from mlp_lab.tasks.autograd_training import AutogradTraining
 from mlp_lab.tasks.base import Diverged, Task
 from mlp_lab.tasks.closed_form import closed_form_training
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -222,7 +225,9 @@ class Stack(pl.LightningModule):
         networks = [task.evaluated for task in tasks]
         self._evaluated = stack(networks, self._generators) if averaged else self._network
         optimizers = [member.trainer.optimizers[0] for member in self.members]
-        closed_form = closed_form_training(tasks, optimizers, lambda: self._network)
+        closed_form, engine = closed_form_training(tasks, optimizers, lambda: self._network)
+        if len(self.members) == len(self.tasks):  # not again when a member has left
+            log.info("%s", engine)
         self._training = closed_form or AutogradTraining(tasks, self._network, optimizers)
         loader: Any = self.trainer.train_dataloader
         self._whole = loader.sampler is None

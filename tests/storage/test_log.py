@@ -48,8 +48,8 @@ def test_a_full_disk_in_a_thread_is_silent_between_inner_consoles(
 ) -> None:
     monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)  # not pytest's hook
     full = OSError(errno.ENOSPC, "No space left on device")
-    with console(None):
-        with console(None):
+    with console():
+        with console():
             pass
         fail_in_a_thread(full)
         assert capsys.readouterr().err == ""

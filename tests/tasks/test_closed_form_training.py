@@ -69,6 +69,8 @@ def test_a_stack_is_its_single_runs(
     jobs = [Job(config, [], tmp_path / f"job{n}") for n, config in enumerate(configs)]
     stacked = train_jobs(jobs)
     assert "3 jobs train as one network" in capsys.readouterr().out
+    for job in jobs:
+        assert (job.folder / "train.log").read_text().count("gradients: in closed form\n") == 1
     for one, other in zip(stacked, single, strict=True):
         for name, tensor in weights(one).items():
             torch.testing.assert_close(tensor, weights(other)[name], rtol=1e-6, atol=1e-8)
