@@ -90,7 +90,9 @@ class ClosedForm:
         """
         layers: list[Layer] = []
         for module in modules:
-            layer = self._layer(module, x, below, in_place=not keep or bool(layers))
+            # An activation needs its output for its slope.
+            in_place = not isinstance(layers[-1], ActivationLayer) if layers else not keep
+            layer = self._layer(module, x, below, in_place)
             if layer is not None:
                 layers.append(layer)
                 x, below = layer.output, layer.delta

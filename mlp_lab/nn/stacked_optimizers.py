@@ -33,7 +33,9 @@ class Steps:
         )
         self._steps = [] if self._descent else [_step_of(optimizer) for optimizer in optimizers]
         decays = [group["weight_decay"] for group in self._groups if self._descent]
-        self._decays = self._column(torch.tensor(decays)) if any(decays) else None
+        self._decays = (
+            self._column(torch.tensor(decays, dtype=torch.float64)) if any(decays) else None
+        )
 
     def views(self, gradients: Sequence[Tensor]) -> list[Gradients]:
         """Return gradients in the form that ``__call__`` needs; they can be views.

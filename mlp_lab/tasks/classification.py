@@ -107,7 +107,7 @@ class Classification(Classifier):
         return self._loss(output, target)
 
     def output_delta(self, tasks: Sequence[ChunkedTraining]) -> OutputDelta | None:
-        smoothing = torch.tensor([task.label_smoothing for task in tasks])
+        smoothing = torch.tensor([task.label_smoothing for task in tasks], dtype=torch.float64)
         if smoothing.any():
             return partial(softmax_cross_entropy, smoothing=smoothing.view(-1, 1, 1))
         return self._closed_form_delta

@@ -105,6 +105,39 @@ def test_members_can_have_different_activations() -> None:
     )
 
 
+def backward(network: nn.Module, targets: list[Tensor], members: int, seed: int) -> None:
+    """Add the gradients of a random error to the targets."""
+    random = torch.Generator().manual_seed(seed)
+    layers = ClosedForm(network, members, targets).bound(1, 5)
+    layers.forward(torch.rand(1, 5, INPUTS, generator=random, dtype=torch.float64))
+    layers.delta.copy_(torch.randn(layers.delta.shape, generator=random, dtype=torch.float64))
+    layers.backward()
+
+
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("normalization", ["none", "batch", "layer"])
+def test_parameters_can_be_the_targets(normalization: str, residual: bool) -> None:
+    """Plain gradient descent: no gradient may depend on parameters that were already changed."""
+    torch.manual_seed(0)
+    members = [
+        MLP(INPUTS, OUTPUTS, width=4, depth=3, normalization=normalization, residual=residual)
+        for _ in range(2)
+    ]
+    network = stack([member.double() for member in members], generators(2))
+    before = [p.detach().clone() for p in network.parameters()]
+    gradients = [torch.zeros_like(p) for p in before]
+    backward(network, gradients, 2, seed=1)
+    backward(network, [p.detach() for p in network.parameters()], 2, seed=1)
+    for old, new, gradient in zip(before, network.parameters(), gradients, strict=True):
+        torch.testing.assert_close(new.detach(), old + gradient, rtol=1e-12, atol=1e-12)
+
+
+def test_an_activation_of_an_activation() -> None:
+    torch.manual_seed(0)
+    layers = [nn.Linear(INPUTS, 3), nn.Sigmoid(), nn.Tanh(), nn.ReLU(), nn.Linear(3, OUTPUTS)]
+    assert_gradients_are_autograds(lambda: nn.Sequential(*layers), 1, 1, 6)
+
+
 def test_gradients_are_added_to_targets() -> None:
     network = stack([MLP(INPUTS, OUTPUTS)], generators(1))
     x, delta = torch.rand(1, 4, INPUTS), torch.rand(1, OUTPUTS, 4)
