@@ -96,6 +96,8 @@ class IdxImages(DataModule):
                 rejected = self._copy_local_files()
                 if self._damaged():
                     self._download(rejected)
+                    for message in rejected:
+                        log.warning("%s; a downloaded file replaces it", message)
         if self._md5sums is not None:
             log.debug("%s: a data set other than the published %s", self.raw, self.dataset.__name__)
 

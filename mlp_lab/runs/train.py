@@ -20,6 +20,7 @@ from mlp_lab.runs import report
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
 from mlp_lab.runs.callbacks.figure_callback import FigureCallback
+from mlp_lab.runs.callbacks.stop_reason import stop_reason
 from mlp_lab.runs.cluster import shared_folder
 from mlp_lab.runs.data_paths import difference, with_absolute_paths
 from mlp_lab.runs.evaluate import assess
@@ -146,7 +147,7 @@ class Training:
             test: whether to evaluate the chosen epoch on the test set if the run has finished.
         """
         result = self._collect(seconds)
-        result.status, result.reason = status, reason or self._stop_reason()
+        result.status, result.reason = status, reason or stop_reason(self.trainer)
         if self.trainer.is_global_zero:
             if test and status is Status.FINISHED and result.best is not None:
                 # Lightning has moved the task to the CPU; the data are still on the device.
@@ -168,11 +169,6 @@ class Training:
         """Close the event file."""
         if isinstance(self.trainer.logger, TensorBoard):
             self.trainer.logger.close()
-
-    def _stop_reason(self) -> str | None:
-        """Return the reason of the callback that stopped the run early; None if none did."""
-        reasons = (getattr(callback, "ended", None) for callback in callbacks_of(self.trainer))
-        return next(filter(None, reasons), None)
 
     def _collect(self, seconds: float) -> Result:
         """Return the result after a fit, with the times and evaluations of earlier fits."""

@@ -39,7 +39,8 @@ def test_flags_may_stand_between_overrides(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--epochs", "3"], "mlp_lab: --epochs: no such flag; settings are key=value"),
+        (["--epochs", "3"], "mlp_lab: --epochs: no such flag; settings are key=value (see --help);"
+         " did you mean trainer.max_epochs?"),
         (["seed=1", "--lr=3"], "mlp_lab: --lr: no such flag; settings are key=value (see --help);"
          " did you mean optimizer.lr?"),
         (["--cfg", "all of it"], "mlp_lab: argument --cfg/-c: invalid choice: 'all of it'"),

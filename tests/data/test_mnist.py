@@ -174,7 +174,7 @@ def test_md5sums_may_be_written_by_md5sum_in_binary_mode(tiny_mnist, tmp_path):
 
 
 def test_damaged_files_are_replaced_from_the_first_working_source(
-    damaged_root, published, monkeypatch
+    damaged_root, published, monkeypatch, caplog
 ):
     raw, good = damaged_root / "MNIST" / "raw", published
     others = MNIST.md5.keys() - {SHORTENED, ALTERED}
@@ -192,6 +192,8 @@ def test_damaged_files_are_replaced_from_the_first_working_source(
     with_sources(monkeypatch, broken, sound, lambda: pytest.fail("one source too many"))
     module(damaged_root).prepare_data()
     assert_equal_files(raw, good)
+    assert len(caplog.messages) == 2  # one for each file
+    assert all(message.endswith("; a downloaded file replaces it") for message in caplog.messages)
     assert {name: (raw / name).stat().st_mtime_ns for name in others} == untouched
 
 

@@ -304,6 +304,25 @@ def test_other_minibatches_train_with_normalization(
     assert result.steps == steps
 
 
+def test_patience_counts_validations(experiment: Experiment) -> None:
+    result = experiment(
+        "callbacks=early_stopping", "callbacks.early_stopping.patience=2",
+        "callbacks.early_stopping.min_delta=100", "trainer.max_epochs=10",
+        "trainer.check_val_every_n_epoch=3",
+    )  # fmt: skip
+    assert result.epochs == 9
+    assert result.reason == "stopped early: loss/validation has not improved in 2 validations"
+
+
+def test_a_threshold_is_the_reason_of_an_early_stop(experiment: Experiment) -> None:
+    result = experiment(
+        "callbacks=early_stopping", "callbacks.early_stopping.stopping_threshold=100",
+        "trainer.max_epochs=3",
+    )  # fmt: skip
+    assert result.reason == "stopped early: loss/validation is better than 100.0"
+    assert experiment("callbacks=early_stopping", "trainer.max_epochs=1").reason is None
+
+
 def test_early_stopping(experiment: Experiment) -> None:
     result = experiment(
         "callbacks=early_stopping", "callbacks.early_stopping.patience=1",
@@ -311,6 +330,9 @@ def test_early_stopping(experiment: Experiment) -> None:
     )  # fmt: skip
     # The validation loss falls, which counts as no improvement under mode=max.
     assert result.epochs == 2
+    assert result.reason == "stopped early: loss/validation has not improved in 1 validation"
+    assert f"\n{result.reason}\n" in (Path(result.folder) / "train.log").read_text()
+    assert RunFolder(result.folder).result.reason == result.reason
     with pytest.raises(UserError, match="stopped early; it has no more epochs to train"):
         resume(result.folder, {"trainer.max_epochs": 20})
 

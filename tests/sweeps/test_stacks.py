@@ -164,6 +164,7 @@ def test_members_stop_early_at_different_epochs(make_jobs: MakeJobs) -> None:
     stacked = train_as_stack(make_jobs("stacked", *job_overrides, common=common))
     assert_same_runs(singles, stacked)
     assert stacked[0].epochs == 2
+    assert stacked[0].reason == "stopped early: loss/validation has not improved in 1 validation"
     assert stacked[1].epochs > 2
 
 
