@@ -216,4 +216,4 @@ def test_relative_paths_refer_to_the_commands_folder(tmp_path: Path, tiny_mnist:
         RunFolder(path.parent) for path in tmp_path.glob("logs/mnist_hw4/sweeps/*/*/config.yaml")
     ]
     assert sorted(run.folder.name for run in runs) == ["0_seed=1", "1_seed=2"]
-    assert {run.config.data.root for run in runs} == {"data"}
+    assert {run.config.data.root for run in runs} == {str(tmp_path / "data")}
