@@ -15,6 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
+from mlp_lab.commands.process import environment_variables
 from mlp_lab.config.check import check, known_keys, suggestion
 from mlp_lab.config.compose import CONFIG_FOLDER, ROOTS, compose, refuse_reserved
 from mlp_lab.config.error_messages import explain
@@ -105,15 +106,10 @@ def errors_in_one_line(root: type) -> Iterator[None]:
     Args:
         root: schema of the config that is composed.
     """
-    with _exit_with_one_line(root, (Exception,)):
-        previous = os.environ.get(_FULL_ERROR)
-        os.environ[_FULL_ERROR] = "1"  # Hydra raises its errors instead of printing many lines
-        try:
-            yield
-        finally:
-            del os.environ[_FULL_ERROR]
-            if previous is not None:
-                os.environ[_FULL_ERROR] = previous
+    # With this variable, Hydra raises its errors instead of printing many lines.
+    raising = environment_variables({_FULL_ERROR: "1"})
+    with _exit_with_one_line(root, (Exception,)), raising:
+        yield
 
 
 @contextmanager
@@ -191,15 +187,11 @@ def parse_arguments() -> Namespace:
     parser = get_args_parser()
     parser.error = _refuse_flag  # type: ignore[method-assign]  # Hydra creates the parser
     args = parser.parse_intermixed_args()
-    overrides = list(args.overrides)
-    flags = [word for word in sys.argv[1:] if not (word in overrides and _removed(overrides, word))]
-    sys.argv = [sys.argv[0], *flags, *args.overrides]
+    program, *flags = sys.argv
+    for override in args.overrides:
+        flags.remove(override)
+    sys.argv = [program, *flags, *args.overrides]
     return args
-
-
-def _removed(words: list[str], word: str) -> bool:
-    words.remove(word)
-    return True
 
 
 def _refuse_flag(message: str) -> NoReturn:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import wraps
 from io import TextIOWrapper
@@ -24,7 +24,7 @@ def entry_point(command: Callable[[], None]) -> Callable[[], None]:
     @wraps(command)
     def run() -> None:
         _open_streams()
-        with _environment(), without_cluster_variables():
+        with environment_variables(_ENVIRONMENT), without_cluster_variables():
             try:
                 command()
             except BrokenPipeError:
@@ -36,9 +36,10 @@ def entry_point(command: Callable[[], None]) -> Callable[[], None]:
 
 
 @contextmanager
-def _environment() -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
-    os.environ.update(_ENVIRONMENT)
+def environment_variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables, and restore their previous values when the context ends."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:

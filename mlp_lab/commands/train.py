@@ -42,7 +42,7 @@ def train() -> None:
         run_action(Train, partial(_resume_run, folder, args))
     else:
         with errors_in_one_line(Train):
-            if not _train_sweep(args):
+            if not _train_sweep(args, folder):
                 sys.exit(1)
 
 
@@ -92,20 +92,19 @@ def _best(result: Result) -> dict[str, float] | None:
     return result.best
 
 
-def _train_sweep(args: Namespace) -> bool:
-    """Train a new sweep, or resume one; return whether all jobs finished."""
+def _train_sweep(args: Namespace, folder: str | None) -> bool:
+    """Train a new sweep, or resume the one in ``folder``; return whether all jobs finished."""
     if flags := other_flags(args) - {"config_dir"}:
         sys.exit(f"mlp_lab: -m: can't be combined with --{sorted(flags)[0].replace('_', '-')}")
     check_processes(None)
     from mlp_lab.sweeps.launch import resume, start
 
-    if _is_sweep(folder := _resumed_folder(args)):
-        assert folder is not None
+    if folder is not None and _is_sweep(folder):
         overrides = parse_overrides(args.overrides)
         return resume(folder, [o.input_line or "" for o in overrides if o.key_or_group != "resume"])
     if args.config_dir:  # recorded as an override, since a resumed sweep has no flags
-        folder = f"file://{Path(args.config_dir).absolute()}"
-        return start([*args.overrides, search_path([folder])])
+        source = f"file://{Path(args.config_dir).absolute()}"
+        return start([*args.overrides, search_path([source])])
     return start(args.overrides)
 
 
@@ -125,8 +124,8 @@ def _resumed_folder(args: Namespace) -> str | None:
     return os.path.expanduser(str(values[-1]))
 
 
-def _is_sweep(folder: str | None) -> bool:
-    return folder is not None and (Path(folder) / "sweep.yaml").is_file()
+def _is_sweep(folder: str) -> bool:
+    return (Path(folder) / "sweep.yaml").is_file()
 
 
 def _parsed(args: Namespace) -> list[Override]:
