@@ -5,7 +5,7 @@ import io
 import json
 import os
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,11 @@ def write_whole(path: Path, content: bytes) -> None:
         if isinstance(error, OSError):  # its message lacks the name of the file
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+def png_writer(folder: Path) -> Callable[[str, bytes], None]:
+    """Return a function of a name and a content, which writes ``<folder>/<name>.png``."""
+    return lambda name, content: write_whole(folder / f"{name}.png", content)
 
 
 def read_json(path: Path) -> Any:

@@ -2,12 +2,11 @@
 
 import os
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from mlp_lab.errors import UserError
 from mlp_lab.figures.rendering import failure_logged, save_figures
-from mlp_lab.storage.files import write_whole
+from mlp_lab.storage.files import png_writer, write_whole
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.storage.tensorboard import write_event_file
 from mlp_lab.sweeps.comparison import summary
@@ -70,12 +69,8 @@ def _write(comparison: Comparison, folder: Path) -> None:
     write_whole(folder / "summary.md", markdown.encode())
     images: dict[str, bytes] = {}
     with failure_logged("of the comparison"):
-        images = save_figures(draw(comparison), partial(_save_figure, folder / "figures"))
+        images = save_figures(draw(comparison), png_writer(folder / "figures"))
     write_event_file(folder, markdown, images)
-
-
-def _save_figure(folder: Path, name: str, content: bytes) -> None:
-    write_whole(folder / f"{name}.png", content)
 
 
 def _common_folder(places: Sequence[str]) -> Path:
