@@ -41,7 +41,7 @@ def check(cfg: DictConfig, root: type) -> DictConfig:
     except OmegaConfBaseException as error:
         raise UserError(f"{error.full_key}: {str(error.msg).splitlines()[0]}") from error
     checked = _check_node(cast(dict[str, Any], plain), root, "")
-    groups = [f.name for f in fields(root) if _is_group(f)]
+    groups = [f.name for f in fields(root) if is_group(f)]
     for group in groups:
         value = checked[group]
         if group == "callbacks":
@@ -88,7 +88,7 @@ def known_keys(root: type) -> list[str]:
     for f in fields(root):
         # Users choose the keys of callbacks; those of conf/callbacks are the schemas' names.
         schemas: tuple[type[Any], ...] = (
-            GROUPS[f.name] if _is_group(f) and f.name != "callbacks" else ()
+            GROUPS[f.name] if is_group(f) and f.name != "callbacks" else ()
         )
         schemas += (f.type,) if isinstance(f.type, type) and is_dataclass(f.type) else ()
         inner = [k.name for s in schemas for k in fields(s) if k.name != "_target_"]
@@ -116,7 +116,7 @@ def allowed_values(schema: type, field: Field[Any]) -> str:
     return text + (" or null" if types.NoneType in options else "")
 
 
-def _is_group(field: Field[Any]) -> bool:
+def is_group(field: Field[Any]) -> bool:
     """Return whether a field of a root schema is a config group, not a value or a group of keys."""
     return field.name in GROUPS and not is_dataclass(field.type)
 

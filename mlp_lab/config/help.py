@@ -4,7 +4,7 @@ from dataclasses import Field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from mlp_lab.config.check import allowed_values
+from mlp_lab.config.check import allowed_values, is_group
 from mlp_lab.config.command_line import example
 from mlp_lab.config.schemas import GROUPS
 
@@ -34,8 +34,7 @@ def help_text(name: str, root: type, folder: Path) -> str:
 
 
 def _keys(root: type) -> dict[str, str]:
-    nested = {f.name for f in fields(root) if is_dataclass(f.type)}
-    groups = {f.name for f in fields(root) if f.name in GROUPS} - nested
+    groups = {f.name for f in fields(root) if is_group(f)}
     keys = {f.name: allowed_values(root, f) for f in fields(root) if f.name not in groups}
     for name, schemas in GROUPS.items():
         if name not in groups or name == "callbacks":

@@ -46,8 +46,8 @@ def plan(overrides: Sequence[str], *, resumed: bool = False) -> Plan:
         _check_plugins(outline.hydra)
         by_key = last_by_key(outline.hydra.sweeper.params or {}, overrides, parser)
         _check_keys(by_key)
-        of_hydra = [text_of(o) for o in by_key.values() if _is_of_hydra(o)]
-        of_jobs = {key: o for key, o in by_key.items() if not _is_of_hydra(o)}
+        of_hydra = [text_of(o) for o in by_key.values() if o.is_hydra_override()]
+        of_jobs = {key: o for key, o in by_key.items() if not o.is_hydra_override()}
         searches = outline.hydra.sweeper._target_ == Search._target_
         space = search_space(of_jobs) if searches else None
         axes = _axes(outline, of_jobs)
@@ -59,10 +59,6 @@ def plan(overrides: Sequence[str], *, resumed: bool = False) -> Plan:
     _check_processes(outline.hydra.launcher.get("processes"), configs[0].threads)
     varied = [key for key, override in by_key.items() if override.is_sweep_override()]
     return Plan(configs[0], varied, [_for_hydra(o, outline) for o in typed], axes, space)
-
-
-def _is_of_hydra(override: Override) -> bool:
-    return override.key_or_group.startswith(("hydra.", "hydra/"))
 
 
 def _is_job_value(override: Override) -> bool:

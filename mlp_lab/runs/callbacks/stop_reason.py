@@ -1,8 +1,8 @@
 """Why a callback ended a run before its last epoch."""
 
-from pytorch_lightning.callbacks.early_stopping import EarlyStopping, EarlyStoppingReason
-
 from mlp_lab.lightning import callbacks_of, pl
+
+_Reason = pl.callbacks.early_stopping.EarlyStoppingReason
 
 
 def stop_reason(trainer: pl.Trainer) -> str | None:
@@ -14,15 +14,15 @@ def stop_reason(trainer: pl.Trainer) -> str | None:
 
 
 def _reason(callback: pl.Callback) -> str | None:
-    if not isinstance(callback, EarlyStopping):
+    if not isinstance(callback, pl.callbacks.EarlyStopping):
         return getattr(callback, "ended", None)
     count = callback.wait_count
     texts = {
-        EarlyStoppingReason.PATIENCE_EXHAUSTED: (
+        _Reason.PATIENCE_EXHAUSTED: (
             f"has not improved in {count} validation{'s' if count != 1 else ''}"
         ),
-        EarlyStoppingReason.STOPPING_THRESHOLD: f"is better than {callback.stopping_threshold}",
-        EarlyStoppingReason.NON_FINITE_METRIC: "is not finite",
+        _Reason.STOPPING_THRESHOLD: f"is better than {callback.stopping_threshold}",
+        _Reason.NON_FINITE_METRIC: "is not finite",
     }
     text = texts.get(callback.stopping_reason)
     return text and f"stopped early: {callback.monitor} {text}"
