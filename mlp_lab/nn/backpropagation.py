@@ -50,8 +50,8 @@ def outputs_and_gradients(
     """
     gradients = [torch.empty_like(parameter) for parameter in network.parameters()]
     stacked = stack([network], [torch.default_generator])
-    layers = ClosedForm(stacked, 1, gradients).bound(1, len(x))
-    f = layers.forward(x.unsqueeze(0))
-    torch.mul(output_delta(f, y.T.unsqueeze(0)), 1 / len(x), out=layers.delta)
-    layers.backward(beta=0.0)
+    closed_form = ClosedForm(stacked, 1, gradients)
+    f = closed_form.add_gradients(
+        x.unsqueeze(0), y.T.unsqueeze(0), output_delta, scale=1 / len(x), beta=0.0
+    )
     return f[0].T, gradients

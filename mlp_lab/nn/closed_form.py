@@ -19,12 +19,13 @@ gradient descent adds to the weights, so that they can be added there at once.
 
 The tensors of a layer are ``[members, features, batch]``: a column is an example, as on the slides,
 and the products of all members are one batched product. A single network is a stack of one. For
-each size of a minibatch, the layers are bound to buffers once; a step then allocates nothing and
-calls one torch function for each operation of the formulas, on tensors that already exist.
+each size of a minibatch, the layers are bound to buffers once; the products of a step write into
+these, by one torch function for each operation of the formulas.
 """
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from mlp_lab.nn.closed_form_layers import (
@@ -38,6 +39,7 @@ from mlp_lab.nn.closed_form_layers import (
     ResidualLayer,
 )
 from mlp_lab.nn.mlp import Residual
+from mlp_lab.nn.output_deltas import OutputDelta
 from mlp_lab.nn.stacking import StackedBatchNorm, StackedDropout, StackedLayerNorm, StackedLinear
 
 
@@ -76,6 +78,27 @@ class ClosedForm:
             layers = [first, *self._bind(modules[1:], first.output, first.delta)]
             self._bound[orders, batch] = BoundLayers(first, layers)
         return self._bound[orders, batch]
+
+    def add_gradients(
+        self, x: Tensor, y: Tensor, output_delta: OutputDelta, scale: Tensor | float, beta: float
+    ) -> Tensor:
+        """Add gradients of the summed losses of a minibatch to ``beta`` times the targets.
+
+        Args:
+            x: inputs ``[orders, batch, features]``.
+            y: targets from ``targets_like_outputs``.
+            output_delta: derivative of the loss of an example.
+            scale: factor of the gradients, a number or ``[members, 1, 1]``.
+            beta: factor of what the gradients are added to.
+
+        Returns:
+            The outputs ``[members, outputs, batch]``, in a buffer.
+        """
+        layers = self.bound(*x.shape[:2])
+        outputs = layers.forward(x)
+        torch.mul(output_delta(outputs, y), scale, out=layers.delta)
+        layers.backward(beta)
+        return outputs
 
     def _bind(
         self, modules: Sequence[nn.Module], x: Tensor, below: Tensor, keep: bool = False

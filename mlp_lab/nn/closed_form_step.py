@@ -53,6 +53,7 @@ class ClosedFormStep:
         )
         plain &= batch_size <= microbatch_size  # else a part would change the weights of the next
         plain &= clip is None
+        self._is_plain = plain
         self._gradients = [] if plain else [torch.zeros_like(weight) for weight in weights]
         self._steps = Steps(parameters, optimizers)
         self._views = [] if plain else self._steps.views(self._gradients)
@@ -75,7 +76,7 @@ class ClosedFormStep:
             rates: learning rates, float64 ``[members, steps]`` on the CPU.
             sizes: number of examples in the minibatch of each step.
         """
-        if self._views:
+        if not self._is_plain:
             return rates.unbind(1)
         scales = (rates / -torch.tensor(sizes)).to(self._like)
         return scales.view(*scales.shape, 1, 1).unbind(1)
@@ -90,7 +91,7 @@ class ClosedFormStep:
             y: targets from ``targets``, ``[orders or members, outputs, batch]``.
             rate: learning rates of the step, from ``rates``.
         """
-        if not self._views:
+        if self._is_plain:
             return self._add(x, y, rate, 1.0)
         batch = x.shape[1]
         if batch <= self._microbatch_size:
@@ -110,8 +111,4 @@ class ClosedFormStep:
 
     def _add(self, x: Tensor, y: Tensor, scale: Tensor | float, beta: float) -> Tensor:
         """Add ``scale`` times the gradients of the summed losses; return the outputs."""
-        layers = self._closed_form.bound(*x.shape[:2])
-        outputs = layers.forward(x)
-        torch.mul(self._output_delta(outputs, y), scale, out=layers.delta)
-        layers.backward(beta)
-        return outputs
+        return self._closed_form.add_gradients(x, y, self._output_delta, scale, beta)
