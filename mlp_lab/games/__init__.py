@@ -1,0 +1,1 @@
+"""Games whose players learn from self-play: rules, encodings, learning and matches."""

@@ -1,0 +1,1 @@
+"""Backgammon: positions, plays, encodings, TD(lambda), players and matches."""
