@@ -12,27 +12,34 @@ from mlp_lab.games.backgammon.plays import legal_plays
 
 pyspiel = pytest.importorskip("pyspiel")
 
-BAR_OF_OPEN_SPIEL = 100
+
+def boards_of(states: "list[pyspiel.State]", mover: int) -> np.ndarray:
+    """Return the boards of states from the view of a player, int8 ``[states, 2, 25]``.
+
+    For each player and point, open-spiel's observation has four units: 1, 2 or 3 checkers, and the
+    checkers above 3. Then, for each player, it has the checkers on the bar, those borne off, and
+    whether the player is on roll; at last the dice.
+    """
+    observations = np.array([state.observation_tensor(mover) for state in states], np.float32)
+    units = observations[:, :192].reshape(-1, 2, 24, 4)
+    points = units @ np.array([1, 2, 3, 1], np.float32) + 3 * (units[..., 3] > 0)
+    upwards = mover  # the row of player 0
+    points[:, upwards] = points[:, upwards, ::-1]
+    bar = observations[:, [192, 195], None]
+    return np.concatenate([points, bar], 2).astype(np.int8)
 
 
-def board_of(state: "pyspiel.BackgammonState", mover: int) -> np.ndarray:
-    """Return the board from the view of a player, int8 ``[2, 25]``."""
-    rows = []
-    for player in (mover, 1 - mover):
-        points = [state.board(player, point) for point in range(24)]
-        rows.append((points if player else points[::-1]) + [state.board(player, BAR_OF_OPEN_SPIEL)])
-    return np.array(rows, np.int8)
-
-
-def results_of(state: "pyspiel.BackgammonState", mover: int) -> dict[bytes, "pyspiel.State"]:
+def results_of(state: "pyspiel.State", mover: int) -> "dict[bytes, pyspiel.State]":
     """Return the states after all complete plays of the mover, by their boards."""
-    results = {}
-    for action in state.legal_actions():
-        child = state.child(action)
-        results[board_of(child, mover).tobytes()] = child
-    first = next(iter(results.values()))
+    children = [state.child(action) for action in state.legal_actions()]
+    boards = boards_of(children, mover)
+    results = {board.tobytes(): child for board, child in zip(boards, children, strict=True)}
+    first = children[0]
     if first.is_player_node() and first.current_player() == mover:  # the second half of doubles
-        results = {key: end for child in results.values() for key, end in results_of(child, mover).items()}
+        halves = list(results.values())
+        results = {}
+        for half in halves:
+            results |= results_of(half, mover)
     return results
 
 
@@ -48,7 +55,7 @@ def compare_along_games(positions: int, seed: int) -> dict[str, int]:
                 state.apply_action(choose.choice([a for a, _ in state.chance_outcomes()]))
                 continue
             mover = state.current_player()
-            board = board_of(state, mover)
+            board = boards_of([state], mover)[0]
             dice = [int(die) for die in state.observation_tensor(mover)[-2:]]
             plays = legal_plays(board, *dice)
             expected = results_of(state, mover)

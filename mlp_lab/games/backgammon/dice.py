@@ -5,6 +5,8 @@ swapped sides, and a training that is resumed at any game continues with the sam
 generator is SplitMix64 (Steele, Lea and Flood 2014): a bijective mix of a 64-bit counter.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -25,24 +27,24 @@ def _mixed(counter: np.uint64) -> np.uint64:
 
 
 @njit(cache=True)
-def game_key(seed: int, game: int) -> np.uint64:
-    """Return the key of a game's dice.
+def game_key(seed: int, game: int) -> Any:
+    """Return the key of a game's dice, 64 bits.
 
     Args:
         seed: seed of all games.
         game: number of the game.
     """
     key = _mixed(np.uint64(seed) * _STEP + _STEP)
-    return _mixed(key + np.uint64(game) * _STEP)
+    return np.int64(_mixed(key + np.uint64(game) * _STEP))
 
 
 @njit(cache=True)
-def opening_roll(key: np.uint64) -> tuple[int, int]:
+def opening_roll(key: int) -> tuple[Any, Any]:
     """Return the dice of player 0 and player 1, which differ; the larger die starts.
 
     The rules require to roll again after doubles: all 30 other rolls have the same probability.
     """
-    number = np.int64(_mixed(key) % _OPENING_ROLLS)
+    number = np.int64(_mixed(np.uint64(key)) % _OPENING_ROLLS)
     first = number // 5
     second = number % 5
     if second >= first:
@@ -51,12 +53,12 @@ def opening_roll(key: np.uint64) -> tuple[int, int]:
 
 
 @njit(cache=True)
-def roll(key: np.uint64, ply: int) -> tuple[int, int]:
+def roll(key: int, ply: int) -> tuple[Any, Any]:
     """Return two dice.
 
     Args:
         key: key of the game.
         ply: number of the ply, from 1 (ply 0 has the opening roll).
     """
-    number = _mixed(key + np.uint64(ply) * _STEP) % _ROLLS
+    number = _mixed(np.uint64(key) + np.uint64(ply) * _STEP) % _ROLLS
     return np.int64(number // _SIX) + 1, np.int64(number % _SIX) + 1

@@ -13,11 +13,10 @@ from numba import njit
 
 from mlp_lab.games.backgammon.position import BAR
 
-# A play of doubles distributes four moves among 15 checkers: at most C(18, 4) results.
-MAX_PLAYS = 3060
+# A play of doubles distributes k <= 4 moves among 15 checkers: at most C(14 + k, k) positions.
+BUFFER_SIZE = 1 + 15 + 120 + 680 + 3060
 _OFF = -1
 _BLOCKED = -2
-_COUNT, _USED, _MINIMUM = 0, 1, 2  # entries of progress
 
 # The key of a position is the sum of these numbers over all checkers, modulo 2^64. Positions with
 # equal keys are equal, except with a probability of 2^-64 for each pair.
@@ -35,113 +34,116 @@ def legal_plays(board: np.ndarray, die1: int, die2: int) -> np.ndarray:
         die1: first die, 1 to 6.
         die2: second die, 1 to 6.
     """
-    buffer = PlayBuffer()
-    count = fill_plays(board.astype(np.int8), die1, die2, *buffer.arrays)
-    return buffer.boards[:count].copy()
-
-
-class PlayBuffer:
-    """Preallocated memory of `fill_plays`.
-
-    ``arrays`` are boards, int8 ``[MAX_PLAYS, 2, 25]``, and keys, int64 ``[MAX_PLAYS]``.
-    """
-
-    def __init__(self) -> None:
-        self.boards = np.empty((MAX_PLAYS, 2, 25), np.int8)
-        self.arrays = self.boards, np.empty(MAX_PLAYS, np.int64)
+    boards, keys, sources = play_buffer()
+    start, end = fill_plays(board.astype(np.int8), die1, die2, boards, keys, sources)
+    return boards[start:end].copy()
 
 
 @njit(cache=True)
-def fill_plays(board: Any, die1: int, die2: int, plays: Any, keys: Any) -> int:
-    """Write the distinct positions after all legal plays to a buffer, and return their number.
+def play_buffer() -> tuple[Any, Any, Any]:
+    """Return memory for `fill_plays`.
+
+    It has positions, int8 ``[BUFFER_SIZE, 2, 25]``, and for each of them a key, int64, and the
+    source of the last move, int64.
+    """
+    return (
+        np.empty((BUFFER_SIZE, 2, 25), np.int8),
+        np.empty(BUFFER_SIZE, np.int64),
+        np.empty(BUFFER_SIZE, np.int64),
+    )
+
+
+@njit(cache=True)
+def fill_plays(
+    board: Any, die1: int, die2: int, boards: Any, keys: Any, sources: Any
+) -> tuple[int, int]:
+    """Write the distinct positions after all legal plays to ``boards[start:end]``.
+
+    Return start and end.
 
     Args:
-        board: position, int8 ``[2, 25]``. It is changed, and restored at the end.
+        board: position, int8 ``[2, 25]``.
         die1: first die, 1 to 6.
         die2: second die, 1 to 6.
-        plays: buffer of boards, int8 ``[MAX_PLAYS, 2, 25]``.
-        keys: buffer of keys, int64 ``[MAX_PLAYS]``.
+        boards: buffer, as the next two arguments (see `play_buffer`).
+        keys: key of each position.
+        sources: source of the last move.
     """
+    boards[0] = board
+    keys[0] = 0
+    sources[0] = BAR
+    if die1 == die2:
+        return _fill_doubles(die1, boards, keys, sources)
     large, small = max(die1, die2), min(die1, die2)
-    progress = np.zeros(3, np.int64)
-    if large == small:
-        _search(board, large, small, 0, 4, BAR, 0, plays, keys, progress)
-        return progress[_COUNT]
-    _search(board, large, small, 0, 2, BAR, 0, plays, keys, progress)
-    if progress[_USED] == 1:
-        progress[_MINIMUM] = 2  # the larger die can be played: not the smaller one alone
-    _search(board, small, large, 0, 2, BAR, 0, plays, keys, progress)
-    return progress[_COUNT]
+    large_end = _extend(0, large, False, 1, 1, boards, keys, sources)
+    small_end = _extend(0, small, False, large_end, large_end, boards, keys, sources)
+    end = small_end
+    for i in range(1, large_end):
+        end = _extend(i, small, False, end, small_end, boards, keys, sources)
+    for i in range(large_end, small_end):
+        end = _extend(i, large, False, end, small_end, boards, keys, sources)
+    if end > small_end:
+        return small_end, end
+    if large_end > 1:
+        return 1, large_end
+    return (large_end, small_end) if small_end > large_end else (0, 1)
 
 
 @njit(cache=True)
-def _search(
-    board: Any, die: int, other: int, used: int, dice: int, last: int, key: int,
-    plays: Any, keys: Any, progress: Any,
-) -> None:  # fmt: skip
-    """Add all plays that continue the moves that were made on the board.
+def _fill_doubles(die: int, boards: Any, keys: Any, sources: Any) -> tuple[int, int]:
+    """Return start and end of the positions after up to four moves with one die.
 
-    The moves of doubles are made in descending order of their sources: each set of moves can be
-    made in this order if it can be made in any, and is then enumerated once.
+    The moves are made in descending order of their sources: if a set of moves can be made in any
+    order, it can be made in this one. So each position is reached once.
+    """
+    start, end = 0, 1
+    for _ in range(4):
+        next_end = end
+        for i in range(start, end):
+            next_end = _extend(i, die, True, next_end, next_end, boards, keys, sources)
+        if next_end == end:
+            break
+        start, end = end, next_end
+    return start, end
+
+
+@njit(cache=True)
+def _extend(
+    parent: int, die: int, descending: bool, end: int, known: int,
+    boards: Any, keys: Any, sources: Any,
+) -> int:  # fmt: skip
+    """Append the positions after one move from a position, and return the new end of the buffer.
 
     Args:
-        board: position after the moves so far, int8 ``[2, 25]``, restored at the end.
-        die: die of the next move.
-        other: die of the move after the next one.
-        used: number of dice used so far.
-        dice: number of dice, 2 or 4 (doubles).
-        last: largest source of the next move.
-        key: key of the board relative to the initial one.
-        plays: buffer of boards, int8 ``[MAX_PLAYS, 2, 25]``.
-        keys: buffer of keys, int64 ``[MAX_PLAYS]``.
-        progress: number of plays in the buffer, dice that they use, and least number of dice.
+        parent: index of the position in the buffer.
+        die: die of the move.
+        descending: whether the source must not be larger than that of the last move.
+        end: end of the buffer.
+        known: positions from this index on are not appended again.
+        boards: buffer, as the next two arguments.
+        keys: key of each position.
+        sources: source of the last move.
     """
-    is_complete = True
-    if used < dice:
-        rear = _rearmost(board)
-        lowest = BAR if rear == BAR else 0
-        for source in range(min(rear, last), lowest - 1, -1):
-            if board[0, source] == 0:
-                continue
-            target = _target(board, source, die, rear)
-            if target == _BLOCKED:
-                continue
-            is_complete = False
-            is_hit = _move(board, source, target)
-            change = _key_change(source, target, is_hit)
-            limit = source if dice == 4 else BAR
-            _search(board, other, die, used + 1, dice, limit, key + change, plays, keys, progress)
-            _undo(board, source, target, is_hit)
-    if is_complete:
-        _add(board, used, key, plays, keys, progress)
-
-
-@njit(cache=True)
-def _add(board: Any, used: int, key: int, plays: Any, keys: Any, progress: Any) -> None:
-    """Add a position to the buffer if it uses enough dice and is not there yet."""
-    if used < max(progress[_USED], progress[_MINIMUM]):
-        return
-    if used > progress[_USED]:
-        progress[_USED] = used
-        progress[_COUNT] = 0
-    count = progress[_COUNT]
-    for i in range(count):
-        if keys[i] == key:
-            return
-    keys[count] = key
-    for row in range(2):
-        for point in range(25):
-            plays[count, row, point] = board[row, point]
-    progress[_COUNT] = count + 1
-
-
-@njit(cache=True)
-def _rearmost(board: Any) -> int:
-    """Return the largest index with a checker of row 0."""
     rear = BAR
-    while rear > 0 and board[0, rear] == 0:
+    while rear > 0 and boards[parent, 0, rear] == 0:
         rear -= 1
-    return rear
+    first = min(rear, sources[parent]) if descending else rear
+    lowest = BAR if rear == BAR else 0  # checkers on the bar enter first
+    for source in range(first, lowest - 1, -1):
+        if boards[parent, 0, source] == 0:
+            continue
+        target = _target(boards[parent], source, die, rear)
+        if target == _BLOCKED:
+            continue
+        is_hit = target != _OFF and boards[parent, 1, 23 - target] == 1
+        key = keys[parent] + _key_change(source, target, is_hit)
+        if not _contains(keys, known, end, key):
+            keys[end] = key
+            sources[end] = source
+            _copy(boards[parent], boards[end])
+            _move(boards[end], source, target, is_hit)
+            end += 1
+    return end
 
 
 @njit(cache=True)
@@ -156,34 +158,37 @@ def _target(board: Any, source: int, die: int, rear: int) -> int:
 
 
 @njit(cache=True)
-def _move(board: Any, source: int, target: int) -> bool:
-    """Move a checker of row 0, and return whether it hits."""
-    board[0, source] -= 1
-    if target == _OFF:
-        return False
-    board[0, target] += 1
-    is_hit = board[1, 23 - target] == 1
-    if is_hit:
-        board[1, 23 - target] = 0
-        board[1, BAR] += 1
-    return is_hit
-
-
-@njit(cache=True)
-def _undo(board: Any, source: int, target: int, is_hit: bool) -> None:
-    """Take back a move."""
-    board[0, source] += 1
-    if target != _OFF:
-        board[0, target] -= 1
-    if is_hit:
-        board[1, 23 - target] = 1
-        board[1, BAR] -= 1
-
-
-@njit(cache=True)
 def _key_change(source: int, target: int, is_hit: bool) -> int:
     """Return by how much a move changes the key of the position."""
     change = _KEYS[0, target] - _KEYS[0, source]  # _OFF is the last index
     if is_hit:
         change += _KEYS[1, BAR] - _KEYS[1, 23 - target]
     return change
+
+
+@njit(cache=True)
+def _contains(keys: Any, start: int, end: int, key: int) -> bool:
+    """Return whether a key is in ``keys[start:end]``."""
+    for i in range(start, end):  # noqa: SIM110 (numba does not compile any())
+        if keys[i] == key:
+            return True
+    return False
+
+
+@njit(cache=True)
+def _copy(source: Any, target: Any) -> None:
+    """Copy a board."""
+    for row in range(2):
+        for point in range(25):
+            target[row, point] = source[row, point]
+
+
+@njit(cache=True)
+def _move(board: Any, source: int, target: int, is_hit: bool) -> None:
+    """Move a checker of row 0."""
+    board[0, source] -= 1
+    if target != _OFF:
+        board[0, target] += 1
+    if is_hit:
+        board[1, 23 - target] = 0
+        board[1, BAR] += 1
