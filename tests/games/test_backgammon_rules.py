@@ -12,7 +12,7 @@ HOME = {1: 15}  # checkers of an opponent that block nothing
 
 
 def board_of(own: dict[int, int], other: dict[int, int]) -> np.ndarray:
-    """Return the board with checkers on the points, each in its player's numbering; 25 is the bar."""
+    """Return the board with checkers on each player's points; 25 is the bar."""
     board = np.zeros((2, 25), np.int8)
     for row, checkers in enumerate((own, other)):
         for point, count in checkers.items():

@@ -168,7 +168,7 @@ def _rolls_over(board: Any, row: int, source: int, distance: int) -> Any:
 
 
 @njit(cache=True)
-def _number_of_bits(bits: int) -> int:
+def _number_of_bits(bits: Any) -> int:
     count = 0
     while bits:
         bits &= bits - 1

@@ -2,8 +2,8 @@
 
 A board is int8 ``[2, 25]``. Row 0 belongs to the player on roll, row 1 to the opponent. Entry
 i < 24 is the number of checkers on point i + 1 in the numbering of the row's player, whose home
-board is points 1 to 6; entry 24 is the number of checkers on the bar. Point i of one player is point 23 - i
-of the other. The remaining of 15 checkers are borne off.
+board is points 1 to 6; entry 24 is the number of checkers on the bar. Point i of one player is
+point 23 - i of the other. The remaining of 15 checkers are borne off.
 """
 
 import base64
