@@ -189,7 +189,8 @@ def best_play(board: Any, start: int, end: int, network: Network, scratch: Scrat
     is best, since no other can count more points; then ``scratch.best`` is not set.
 
     Args:
-        board: position before the play, int8 ``[2, 25]``.
+        board: any similar position, such as the one before the play, int8 ``[2, 25]``. Sums of
+            the hidden units are computed by the differences from it.
         start: index of the first play in ``scratch.boards``.
         end: end of the plays.
         network: weights.
