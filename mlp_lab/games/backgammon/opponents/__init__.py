@@ -1,0 +1,1 @@
+"""Opponents of known strength: pubeval and GNU Backgammon, from a package that is optional."""
