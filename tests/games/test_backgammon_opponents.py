@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,8 +16,11 @@ import pytest
 
 from mlp_lab.errors import UserError
 from mlp_lab.games.backgammon.expert_inputs import has_contact
+from mlp_lab.games.backgammon.matches import play_match
+from mlp_lab.games.backgammon.network import network_of
 from mlp_lab.games.backgammon.opponents import gnubg_process
-from mlp_lab.games.backgammon.opponents.gnubg import GnubgPlayer, equities, evaluate_positions
+from mlp_lab.games.backgammon.opponents.factory import opponent
+from mlp_lab.games.backgammon.opponents.gnubg import equities, evaluate_positions
 from mlp_lab.games.backgammon.opponents.gnubg_process import GnubgProcess
 from mlp_lab.games.backgammon.opponents.gnubg_worker import PROBABILITIES, PUBEVAL
 from mlp_lab.games.backgammon.opponents.pubeval import (
@@ -26,6 +29,7 @@ from mlp_lab.games.backgammon.opponents.pubeval import (
     pubeval_score,
     pubeval_weights,
 )
+from mlp_lab.games.backgammon.players import NetworkPlayer, Player
 from mlp_lab.games.backgammon.plays import legal_plays
 from mlp_lab.games.backgammon.position import START
 
@@ -64,6 +68,13 @@ def board(own: dict[int, int], opponent: dict[int, int]) -> np.ndarray:
         for point, count in checkers.items():
             result[row, point] = count
     return result
+
+
+def network_player() -> NetworkPlayer:
+    """Return the player of a random network."""
+    random = np.random.default_rng(0)
+    sizes = (20, 198), 20, (3, 20), 3
+    return NetworkPlayer(network_of(*(random.normal(0, 0.1, size) for size in sizes)))
 
 
 def random_positions(games: int, seed: int) -> list[tuple[np.ndarray, int, int]]:
@@ -171,16 +182,18 @@ def best_plays(player: str, positions: list[tuple[np.ndarray, int, int]]) -> np.
 
 
 @needs_gnubg
-def test_gnubg_chooses_as_the_package() -> None:
+@pytest.mark.parametrize("name", ["gnubg", "pubeval"])
+def test_opponents_choose_as_the_package(name: str) -> None:
     positions = random_positions(20, seed=2)
     positions = [p for p in positions if not np.array_equal(legal_plays(*p)[0], p[0])]
+    boards = np.stack([position[0] for position in positions])
     candidates = [legal_plays(*position) for position in positions]
-    choices = GnubgPlayer().choose_many(candidates)
-    chosen = np.stack([boards[i] for boards, i in zip(candidates, choices, strict=True)])
-    expected = best_plays("gnubg", positions)
+    choices = opponent(name).choose_many(boards, candidates)
+    chosen = np.stack([plays[i] for plays, i in zip(candidates, choices, strict=True)])
+    expected = best_plays(name, positions)
     is_same = (chosen == expected).all(axis=(1, 2))
     assert is_same.mean() > 0.95  # the others have equal equities, for example in won positions
-    values = [equities(evaluate_positions(boards[:, ::-1])) for boards in (chosen, expected)]
+    values = [equities(evaluate_positions(plays[:, ::-1])) for plays in (chosen, expected)]
     np.testing.assert_allclose(*values, atol=1e-6)
 
 
@@ -193,3 +206,48 @@ def test_pubeval_scores_are_those_of_the_package() -> None:
     scores = [pubeval_score(*pair) for pair in zip(boards, weights, strict=True)]
     expected = gnubg_process.evaluate(PUBEVAL, boards)[:, 0]
     np.testing.assert_allclose(scores, expected, atol=2e-5)
+
+
+@needs_gnubg
+def test_pubeval_plays_in_the_kernel_as_in_step() -> None:
+    in_step = opponent("pubeval")
+    in_step.kernel = None
+    for other in (opponent("pubeval"), network_player()):
+        matches = [play_match(p, other, games=40, seed=1) for p in (opponent("pubeval"), in_step)]
+        np.testing.assert_array_equal(matches[0].points, matches[1].points)
+        np.testing.assert_array_equal(matches[0].plies, matches[1].plies)
+
+
+@needs_gnubg
+@pytest.mark.parametrize("name", ["pubeval", "gnubg"])
+def test_opponents_beat_the_random_player(name: str) -> None:
+    match = play_match(opponent(name), opponent("random"), games=100, seed=0)
+    assert match.win_rate > 0.95
+    assert match.mean > 1.5
+
+
+def test_unknown_opponents_are_errors() -> None:
+    with pytest.raises(UserError, match="opponent=gnu: must be one of random, pubeval, gnubg"):
+        opponent("gnu")
+
+
+class WrongPerspective(Player):
+    """Pubeval with the candidates from the view of the other player."""
+
+    name = "wrong perspective"
+
+    def __init__(self) -> None:
+        self.pubeval = opponent("pubeval")
+
+    def choose_many(self, boards: np.ndarray, candidates: Sequence[np.ndarray]) -> np.ndarray:
+        return self.pubeval.choose_many(boards, [plays[:, ::-1] for plays in candidates])
+
+
+@needs_gnubg
+@pytest.mark.slow
+def test_gnubg_wins_by_the_published_points_against_pubeval() -> None:
+    match = play_match(opponent("gnubg"), opponent("pubeval"), games=3_000, seed=1)
+    assert match.win_rate == pytest.approx(0.715, abs=0.03)
+    assert 0.61 - 2 * match.standard_error < match.mean < 0.68 + 2 * match.standard_error
+    wrong = play_match(opponent("gnubg"), WrongPerspective(), games=400, seed=1)
+    assert 1.8 < wrong.mean < 3

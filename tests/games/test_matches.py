@@ -18,13 +18,13 @@ from mlp_lab.nn.mlp import MLP
 
 
 class Wrapped(Player):
-    """Another player, of which play_match does not know that it is a network."""
+    """Another player, which plays in step."""
 
     def __init__(self, player: Player) -> None:
         self.player = player
 
-    def choose_many(self, candidates: list[np.ndarray]) -> np.ndarray:
-        return self.player.choose_many(candidates)
+    def choose_many(self, boards: np.ndarray, candidates: list[np.ndarray]) -> np.ndarray:
+        return self.player.choose_many(boards, candidates)
 
 
 def test_a_player_draws_against_itself_in_each_pair_of_games() -> None:
@@ -76,7 +76,7 @@ def test_a_network_chooses_the_play_of_the_reference() -> None:
         for dice in ((3, 1), (6, 4), (5, 5)):
             plays = legal_plays(START, *dice)
             expected = td_reference.best_play(network, plays, encode)
-            assert (plays[player.choose(plays)] == expected).all()
+            assert (plays[player.choose(START, plays)] == expected).all()
         boards = np.stack([START, board_of({25: 1, 3: 4}, {22: 2, 5: 13})])
         values = td_reference.values(network, boards, encode).detach()
         np.testing.assert_allclose(player.values(boards), values, rtol=1e-5)

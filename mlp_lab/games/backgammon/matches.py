@@ -11,8 +11,9 @@ from numba import njit
 
 from mlp_lab.errors import UserError
 from mlp_lab.games.backgammon.dice import game_key, opening_roll, roll
-from mlp_lab.games.backgammon.network import Network, Scratch, best_play
-from mlp_lab.games.backgammon.players import NetworkPlayer, Player
+from mlp_lab.games.backgammon.network import best_play
+from mlp_lab.games.backgammon.opponents.pubeval import pubeval_play
+from mlp_lab.games.backgammon.players import KernelPlayer, Player
 from mlp_lab.games.backgammon.plays import fill_plays, play_buffer
 from mlp_lab.games.backgammon.position import BAR, START
 from mlp_lab.games.backgammon.td_learning import MAX_PLIES, points_of_winner
@@ -55,8 +56,8 @@ class Match(NamedTuple):
 def play_match(player: Player, opponent: Player, games: int, seed: int) -> Match:
     """Return the results of games between two players.
 
-    The dice of a pair of games are a function of (seed, number of the pair). Two networks play in
-    one kernel; all other players play their games in step.
+    The dice of a pair of games are a function of (seed, number of the pair). Networks and
+    pubeval play in one kernel; if one of the players is another one, all games are played in step.
 
     Args:
         player: player whose points are returned.
@@ -66,22 +67,28 @@ def play_match(player: Player, opponent: Player, games: int, seed: int) -> Match
     """
     if games < 2 or games % 2:
         raise UserError(f"games={games}: games are played in pairs; allowed are even numbers")
-    if isinstance(player, NetworkPlayer) and isinstance(opponent, NetworkPlayer):
+    if player.kernel is not None and opponent.kernel is not None:
         points, plies = np.zeros(games), np.zeros(games, int)
-        _play_networks(
-            player.network, player.scratch, opponent.network, opponent.scratch,
-            np.empty((2, BAR + 1), np.int8), seed, points, plies,
-        )  # fmt: skip
+        board = np.empty((2, BAR + 1), np.int8)
+        _play_in_kernel(player.kernel, opponent.kernel, board, seed, points, plies)
         return Match(points, plies)
     return _play_in_step((player, opponent), games, seed)
 
 
 @njit(cache=True, nogil=True)
-def _play_networks(
-    player: Network, scratch: Scratch, opponent: Network, other_scratch: Scratch,
-    board: Any, seed: int, points: Any, plies: Any,
-) -> None:  # fmt: skip
-    """Write points and plies of games between two networks."""
+def _play_in_kernel(
+    player: KernelPlayer, opponent: KernelPlayer, board: Any, seed: int, points: Any, plies: Any
+) -> None:
+    """Write points and plies of games between two players.
+
+    Args:
+        player: player whose points are written.
+        opponent: other player.
+        board: memory, int8 ``[2, 25]``.
+        seed: seed of the dice.
+        points: points of each game, float64 ``[games]``.
+        plies: plies of each game, initially 0, int64 ``[games]``.
+    """
     for game in range(len(points)):
         key = game_key(seed, game // 2)
         die1, die2 = opening_roll(key)
@@ -89,20 +96,31 @@ def _play_networks(
         board[:] = START
         result = 0
         while result == 0 and plies[game] < MAX_PLIES:
-            boards, keys, sources = scratch.boards, scratch.keys, scratch.sources
-            if is_player:
-                start, end = fill_plays(board, die1, die2, boards, keys, sources)
-                after = boards[best_play(board, start, end, player, scratch)]
-            else:
-                boards = other_scratch.boards
-                start, end = fill_plays(board, die1, die2, boards, keys, sources)
-                after = boards[best_play(board, start, end, opponent, other_scratch)]
+            after = _play(board, die1, die2, player if is_player else opponent)
             result = points_of_winner(after)
             board[0], board[1] = after[1], after[0]
             plies[game] += 1
             points[game] = result if is_player else -result
             is_player = not is_player
             die1, die2 = roll(key, plies[game])
+
+
+@njit(cache=True)
+def _play(board: Any, die1: int, die2: int, player: KernelPlayer) -> Any:
+    """Return the position after the player's play, int8 ``[2, 25]``.
+
+    Args:
+        board: position before the play, int8 ``[2, 25]``.
+        die1: first die, 1 to 6.
+        die2: second die, 1 to 6.
+        player: player on roll.
+    """
+    memory = player.scratch
+    boards = memory.boards
+    start, end = fill_plays(board, die1, die2, boards, memory.keys, memory.sources)
+    if len(player.pubeval) > 0:
+        return boards[start + pubeval_play(board, boards[start:end], player.pubeval)]
+    return boards[best_play(board, start, end, player.network, memory)]
 
 
 def _play_in_step(players: tuple[Player, Player], games: int, seed: int) -> Match:
@@ -147,5 +165,5 @@ def _chosen_plays(
     for board, (die1, die2) in zip(boards, dice, strict=True):
         start, end = fill_plays(board, die1, die2, *buffer)
         candidates.append(buffer[0][start:end].copy())
-    choices = player.choose_many(candidates)
+    choices = player.choose_many(boards, candidates)
     return np.stack([plays[choice] for plays, choice in zip(candidates, choices, strict=True)])

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -21,6 +21,14 @@ from mlp_lab.games.backgammon.network import (
 )
 
 
+class KernelPlayer(NamedTuple):
+    """Data of a player that plays in the kernel of `matches`: a network or pubeval."""
+
+    network: Network
+    scratch: Scratch
+    pubeval: Any  # weights of pubeval, float64 [2, 122], or [0, 0] for a network
+
+
 class Player(ABC):
     """Player that chooses one of the positions after all legal plays.
 
@@ -28,14 +36,25 @@ class Player(ABC):
     """
 
     name: str
+    kernel: KernelPlayer | None = None  # None: the player plays outside of the kernel
 
-    def choose(self, candidates: np.ndarray) -> int:
-        """Return the index of the chosen candidate in one game."""
-        return int(self.choose_many([candidates])[0])
+    def choose(self, board: np.ndarray, candidates: np.ndarray) -> int:
+        """Return the index of the chosen candidate in one game.
+
+        Args:
+            board: position before the play, int8 ``[2, 25]``. Row 0 is on roll.
+            candidates: positions after all legal plays.
+        """
+        return int(self.choose_many(board[None], [candidates])[0])
 
     @abstractmethod
-    def choose_many(self, candidates: Sequence[np.ndarray]) -> np.ndarray:
-        """Return the indices of the chosen candidates in many games, int ``[games]``."""
+    def choose_many(self, boards: np.ndarray, candidates: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the indices of the chosen candidates in many games, int ``[games]``.
+
+        Args:
+            boards: positions before the plays, int8 ``[games, 2, 25]``. Row 0 is on roll.
+            candidates: positions after all legal plays in each game.
+        """
 
 
 class RandomPlayer(Player):
@@ -46,7 +65,7 @@ class RandomPlayer(Player):
     def __init__(self, seed: int = 0) -> None:
         self.random = np.random.default_rng(seed)
 
-    def choose_many(self, candidates: Sequence[np.ndarray]) -> np.ndarray:
+    def choose_many(self, boards: np.ndarray, candidates: Sequence[np.ndarray]) -> np.ndarray:
         """Return the indices of the chosen candidates in many games, int ``[games]``."""
         return self.random.integers([len(plays) for plays in candidates])
 
@@ -57,13 +76,14 @@ class NetworkPlayer(Player):
     def __init__(self, network: Network, name: str = "network") -> None:
         self.network, self.name = network, name
         self.scratch = scratch_of(network)
+        self.kernel = KernelPlayer(network, self.scratch, np.empty((0, 0)))
 
-    def choose_many(self, candidates: Sequence[np.ndarray]) -> np.ndarray:
+    def choose_many(self, boards: np.ndarray, candidates: Sequence[np.ndarray]) -> np.ndarray:
         """Return the indices of the chosen candidates in many games, int ``[games]``."""
         choices = np.empty(len(candidates), int)
         for game, plays in enumerate(candidates):
             self.scratch.boards[: len(plays)] = plays
-            choices[game] = best_play(plays[0], 0, len(plays), self.network, self.scratch)
+            choices[game] = best_play(boards[game], 0, len(plays), self.network, self.scratch)
         return choices
 
     def values(self, boards: np.ndarray) -> np.ndarray:

@@ -6,6 +6,8 @@ import numpy as np
 
 from mlp_lab.games.backgammon.opponents import gnubg_process
 from mlp_lab.games.backgammon.opponents.gnubg_worker import PROBABILITIES
+from mlp_lab.games.backgammon.players import Player
+from mlp_lab.games.backgammon.position import START
 
 # Equity without a cube: 2 win - 1 + gammon win + backgammon win - gammon loss - backgammon loss.
 _VALUES = np.array([2, 1, 1, -1, -1], np.float32)
@@ -35,26 +37,21 @@ def equities(probabilities: np.ndarray) -> np.ndarray:
     return probabilities @ _VALUES - 1
 
 
-class GnubgPlayer:
-    """Player that chooses the position with the largest equity according to GNU Backgammon."""
+class GnubgPlayer(Player):
+    """Player that chooses the position with the largest equity according to GNU Backgammon.
+
+    Raises:
+        UserError: the package gnubg-nn is not installed.
+    """
 
     name = "gnubg"
 
-    def choose(self, boards: np.ndarray) -> int:
-        """Return the index of the chosen position.
+    def __init__(self) -> None:
+        evaluate_positions(START[None])  # a missing package is an error before the first game
 
-        Args:
-            boards: positions after all legal plays, int8 ``[plays, 2, 25]``. Row 0 has moved.
-        """
-        return int(self.choose_many([boards])[0])
-
-    def choose_many(self, candidates: Sequence[np.ndarray]) -> np.ndarray:
-        """Return the index of the chosen position for each of several games, int ``[games]``.
-
-        Args:
-            candidates: positions after all legal plays in each game, int8 ``[plays, 2, 25]``.
-        """
+    def choose_many(self, boards: np.ndarray, candidates: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the indices of the chosen candidates in many games, int ``[games]``."""
         opponent_on_roll = np.concatenate(candidates)[:, ::-1]
         values = equities(evaluate_positions(opponent_on_roll))
-        ends = np.cumsum([len(boards) for boards in candidates])
+        ends = np.cumsum([len(plays) for plays in candidates])
         return np.array([part.argmin() for part in np.split(values, ends[:-1])])

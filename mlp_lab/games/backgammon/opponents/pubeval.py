@@ -8,6 +8,7 @@ The weights are not part of this package. They are solved for from scores that t
 computes for random positions, and verified with other positions.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,9 +16,12 @@ import numpy as np
 from numba import njit
 
 from mlp_lab.errors import UserError
+from mlp_lab.games.backgammon.encoding import INPUTS as NETWORK_INPUTS
 from mlp_lab.games.backgammon.expert_inputs import has_contact
+from mlp_lab.games.backgammon.network import network_of, off, scratch_of
 from mlp_lab.games.backgammon.opponents import gnubg_process
 from mlp_lab.games.backgammon.opponents.gnubg_worker import PUBEVAL
+from mlp_lab.games.backgammon.players import KernelPlayer, Player
 from mlp_lab.games.backgammon.position import BAR, CHECKERS, POINTS
 
 INPUTS = 122
@@ -40,12 +44,10 @@ def pubeval_score(board: Any, weights: Any) -> float:
         board: position after the play, int8 ``[2, 25]``. Row 0 has moved.
         weights: weights of contact or race, float64 ``[122]``.
     """
-    score = 0.0
-    on_board = 0
-    for point in range(BAR + 1):
-        on_board += board[0, point]
-    if on_board == 0:
+    borne_off = off(board, 0)
+    if borne_off == CHECKERS:
         return np.inf
+    score = weights[INPUTS - 2] * board[1, BAR] / 2 + weights[INPUTS - 1] * borne_off / CHECKERS
     for point in range(POINTS):
         own, first = board[0, point], 5 * point
         if board[1, POINTS - 1 - point] == 1:
@@ -58,8 +60,46 @@ def pubeval_score(board: Any, weights: Any) -> float:
                 score += weights[first + 3]
             elif own > 3:
                 score += weights[first + 4] * (own - 3) / 2
-    score += weights[INPUTS - 2] * board[1, BAR] / 2
-    return score + weights[INPUTS - 1] * (CHECKERS - on_board) / CHECKERS
+    return score
+
+
+@njit(cache=True)
+def pubeval_play(board: Any, candidates: Any, weights: Any) -> int:
+    """Return the index of the candidate with the largest score.
+
+    Args:
+        board: position before the play, int8 ``[2, 25]``. Row 0 is on roll.
+        candidates: positions after all legal plays, int8 ``[plays, 2, 25]``.
+        weights: weights of contact and race, float64 ``[2, 122]``.
+    """
+    kind_weights = weights[CONTACT if has_contact(board) else RACE]
+    best, largest = 0, -np.inf
+    for i in range(len(candidates)):
+        score = pubeval_score(candidates[i], kind_weights)
+        if score > largest:
+            best, largest = i, score
+    return best
+
+
+class PubevalPlayer(Player):
+    """Player of pubeval.
+
+    Raises:
+        UserError: the package gnubg-nn is not installed, or its scores are not linear.
+    """
+
+    name = "pubeval"
+
+    def __init__(self) -> None:
+        self.weights = pubeval_weights()
+        sizes = (1, NETWORK_INPUTS), 1, (1, 1), 1
+        no_network = network_of(*(np.zeros(size) for size in sizes))
+        self.kernel = KernelPlayer(no_network, scratch_of(no_network), self.weights)
+
+    def choose_many(self, boards: np.ndarray, candidates: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the indices of the chosen candidates in many games, int ``[games]``."""
+        pairs = zip(boards, candidates, strict=True)
+        return np.array([pubeval_play(board, plays, self.weights) for board, plays in pairs])
 
 
 @lru_cache(maxsize=1)
