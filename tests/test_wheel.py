@@ -29,7 +29,7 @@ def test_the_wheel_trains_and_evaluates_in_a_new_environment(
     scripts = tmp_path / "env" / ("Scripts" if os.name == "nt" else "bin")
     run(scripts / "pip", "install", "-q", "-c", CHECKOUT / "constraints.txt", wheel)
 
-    for command in ("train", "evaluate", "predict", "compare", "claims", "backprop"):
+    for command in ("train", "evaluate", "predict", "play", "compare", "claims", "backprop"):
         assert "usage: " in run(scripts / f"mlp-{command}", "--help")
     overrides = [f"data.root={tiny_mnist}", "trainer.max_epochs=1", "name=wheel"]
     out = run(scripts / "mlp-train", *overrides)

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from mlp_lab.config.check import check
 from mlp_lab.config.schemas.backprop import Backprop
 from mlp_lab.config.schemas.evaluate import Evaluate
+from mlp_lab.config.schemas.play import Play
 from mlp_lab.config.schemas.predict import Predict
 from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
@@ -38,6 +39,7 @@ ROOTS: dict[str, type] = {
     "train": Train,
     "evaluate": Evaluate,
     "predict": Predict,
+    "play": Play,
     "backprop": Backprop,
 }
 

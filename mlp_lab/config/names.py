@@ -42,6 +42,10 @@ PERCEPTRON_RULES = ("lecture", "sign", "rosenblatt")
 BACKPROP_EXAMPLES = ("lecture_2_2_1", "lecture_2_2_1_relu", "lecture_2_2_2_1")
 BACKPROP_ACTIVATIONS = ("identity", "relu", "sigmoid", "tanh")
 
+#: Who plays against a person, and who starts; see ``games.backgammon.game``.
+PLAY_OPPONENTS = ("network", "random")
+PLAY_SIDES = ("first", "second", "roll")
+
 #: Whether lower or higher values of a metric are better.
 MODES = ("min", "max")
 #: The checkpoints of a run.

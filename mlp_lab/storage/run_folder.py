@@ -249,6 +249,13 @@ class RunFolder:
         """The path of the image that the network learns."""
         return self.folder / "pictures" / "truth.png"
 
+    def new_game(self) -> Path:
+        """Return the path of a new file for a saved game, ``games/<date_time>.json``."""
+        stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+        names = (f"{stamp}_{i}" if i else stamp for i in itertools.count())
+        paths = (self.folder / "games" / f"{name}.json" for name in names)
+        return next(path for path in paths if not path.exists())
+
     def clear(self) -> None:
         """Remove the content of the folder, if a run without a checkpoint starts again."""
         for path in self.folder.iterdir():

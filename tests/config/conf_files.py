@@ -39,6 +39,7 @@ def example_of(schema: type) -> tuple[dict, type, tuple[str, ...]]:
     for name, root in ROOTS.items():
         if schema is root:
             needed = {"evaluate": ["run=x"], "predict": ["run=x", "images=y"]}
+            needed["play"] = ["run=x"]
             return OmegaConf.to_container(composed(*needed.get(name, []), root=name)), root, ()
     group = next(group for group, members in GROUPS.items() if schema in members)
     line = f"_target_: {schema._target_}\n"
