@@ -131,9 +131,7 @@ def _play_game(game: Game, path: Path, probabilities: Probabilities) -> None:
     )  # fmt: skip
 
 
-def _opponents_play(
-    game: Game, plays: dict[str, np.ndarray], probabilities: Probabilities
-) -> str:
+def _opponents_play(game: Game, plays: dict[str, np.ndarray], probabilities: Probabilities) -> str:
     if game.opponent == "network":
         return ranked_plays(probabilities, game.board, game.dice)[0].text
     # A continued game has the same random plays.

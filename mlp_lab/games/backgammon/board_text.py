@@ -56,7 +56,7 @@ def _half(board: np.ndarray, *, top: bool) -> Iterator[str]:
     left, right = (range(12, 18), range(18, 24)) if top else (range(11, 5, -1), range(5, -1, -1))
     stacks = [(board[0, point], board[1, 23 - point]) for point in (*left, *right)]
     # Checkers on the bar are shown in the half that they enter, from the middle outwards.
-    bar = (board[0, _BAR], 0) if top else (0, board[1, _BAR])
+    bar: tuple[int, int] = (board[0, _BAR], 0) if top else (0, board[1, _BAR])
     for row in range(_ROWS) if top else reversed(range(_ROWS)):
         cells = [_cell(x, o, row) for x, o in stacks]
         points = "".join(cells[:6]), _cell(*bar, _ROWS - 1 - row), "".join(cells[6:])
