@@ -6,6 +6,7 @@ the optimizer's learning rate. It is evaluated before each optimizer step.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,6 +49,20 @@ class Step:
 
     def __call__(self, epoch: float, epochs: float) -> float:
         return self.gamma ** (math.floor(epoch) // self.step_size)
+
+
+@dataclass(frozen=True)
+class MultiStep:
+    """Step decay at given times: times ``gamma`` after each of the ``milestones``, in epochs.
+
+    It is that of torch's MultiStepLR.
+    """
+
+    milestones: Sequence[int]
+    gamma: float
+
+    def __call__(self, epoch: float, epochs: float) -> float:
+        return self.gamma ** sum(milestone <= epoch for milestone in self.milestones)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
-from mlp_lab.nn.schedules import Constant, Cooldown, Cosine, InverseTime, OneCycle, Step
+from mlp_lab.nn.schedules import (
+    Constant,
+    Cooldown,
+    Cosine,
+    InverseTime,
+    MultiStep,
+    OneCycle,
+    Step,
+)
 
 
 def torchs(make, steps: int) -> list[float]:
@@ -38,6 +46,14 @@ def test_inverse_time_is_a_tenth_by_t():
 def test_step_equals_torchs_schedule(step_size, gamma):
     expected = torchs(lambda o: lr_scheduler.StepLR(o, step_size, gamma), 20)
     schedule = Step(step_size, gamma)
+    assert [schedule(epoch, 20) for epoch in range(20)] == pytest.approx(expected)
+    assert [schedule(epoch + 0.9, 20) for epoch in range(20)] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("milestones", [[1], [3, 4, 9], [30]])
+def test_multi_step_equals_torchs_schedule(milestones):
+    expected = torchs(lambda o: lr_scheduler.MultiStepLR(o, milestones, 0.3), 20)
+    schedule = MultiStep(milestones, 0.3)
     assert [schedule(epoch, 20) for epoch in range(20)] == pytest.approx(expected)
     assert [schedule(epoch + 0.9, 20) for epoch in range(20)] == pytest.approx(expected)
 
@@ -106,6 +122,7 @@ schedules = st.one_of(
     st.just(Constant()),
     st.just(InverseTime()),
     st.builds(Step, st.integers(1, 100), st.floats(0, 1, exclude_min=True)),
+    st.builds(MultiStep, st.lists(st.integers(1, 100)), st.floats(0, 1, exclude_min=True)),
     st.builds(Cosine, st.floats(0, 2_000)),
     st.builds(Cooldown, st.floats(0, 1)),
     st.builds(OneCycle, st.floats(0, 1), above_one, above_one),

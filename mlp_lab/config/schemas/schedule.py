@@ -21,6 +21,13 @@ class Step:
 
 
 @schema
+class MultiStep:
+    _target_: str = "mlp_lab.nn.schedules.MultiStep"
+    milestones: list[int] = limited(minimum=1)
+    gamma: float = limited(above=0, maximum=1)
+
+
+@schema
 class Cosine:
     _target_: str = "mlp_lab.nn.schedules.Cosine"
     warmup: float = limited(minimum=0, below=float("inf"))
