@@ -27,6 +27,8 @@ Job = Callable[[DictConfig], object]
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 _USER_ERRORS = (UserError, OSError)
+# Modules that jobs import, by the extra that installs them.
+_EXTRAS = {"numba": "backgammon"}
 
 
 def run_application(name: str, action: Job) -> None:
@@ -85,14 +87,22 @@ def _with_short_errors(job: Job, root: type) -> Job:
             raise
         except _USER_ERRORS as error:
             message = f"mlp_lab: {explain(error, root)}"
-        except Exception:
-            message = traceback.format_exc()
+        except Exception as error:
+            message = _missing_extra(error) or traceback.format_exc()
         finally:
             os.environ[_FULL_ERROR] = "1"
         # Only the first process of a distributed run prints the message.
         sys.exit(1 if int(os.environ.get("LOCAL_RANK", "0")) > 0 else message)
 
     return job_with_short_errors
+
+
+def _missing_extra(error: Exception) -> str | None:
+    """Return the message for an extra that is not installed, None for another error."""
+    if not isinstance(error, ModuleNotFoundError) or error.name not in _EXTRAS:
+        return None
+    extra = f"mlp-lab[{_EXTRAS[error.name]}]"
+    return f"mlp_lab: {error.name} is not installed: pip install '{extra}'"
 
 
 @contextmanager

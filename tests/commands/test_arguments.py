@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from omegaconf import DictConfig
 
-from mlp_lab.commands.application import parse_arguments
+from mlp_lab.commands.application import parse_arguments, run_application
 from mlp_lab.commands.process import entry_point
 from mlp_lab.commands.train import train
 from mlp_lab.config.compose import CONFIG_FOLDER
@@ -81,7 +82,7 @@ def test_a_command_writes_to_closed_streams(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_reader_that_ends_early_is_no_error(tmp_path: Path) -> None:
     scripts = sorted((CONFIG_FOLDER.parent / "scripts").glob("*.py"))
-    assert len(scripts) == 7
+    assert len(scripts) == 8
     started = []
     for script in scripts:
         reader, writer = os.pipe()
@@ -92,3 +93,14 @@ def test_a_reader_that_ends_early_is_no_error(tmp_path: Path) -> None:
     for process in started:
         _, err = process.communicate(timeout=100)
         assert (process.returncode, err) == (0, b"")
+
+
+def test_a_missing_extra_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def job(cfg: DictConfig) -> None:
+        raise ModuleNotFoundError("No module named 'numba'", name="numba")
+
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    with pytest.raises(SystemExit) as stopped:
+        run_application("train", job)
+    message = "mlp_lab: numba is not installed: pip install 'mlp-lab[backgammon]'"
+    assert stopped.value.code == message
