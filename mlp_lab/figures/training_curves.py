@@ -1,5 +1,6 @@
 """Metrics and weights by epoch."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,11 +10,14 @@ from matplotlib.ticker import MaxNLocator
 from mlp_lab.config.metrics import get_metric, metric_order
 from mlp_lab.figures.axes import format_ticks
 
+_COLUMNS = 3  # panels in a row
 _COLOURS = {"train": "tab:blue", "validation": "tab:orange"}
 
 
 def loss_curves(history: Sequence[Mapping[str, float]], best: int | None) -> Figure:
     """Plot the metrics of a run against the epoch, one panel per metric and one line per split.
+
+    A row has at most three panels.
 
     Args:
         history: one row per epoch, with the keys ``epoch`` and ``<metric>/<split>``.
@@ -21,9 +25,13 @@ def loss_curves(history: Sequence[Mapping[str, float]], best: int | None) -> Fig
     """
     names = {k.split("/")[0]: None for row in history for k in row if "/" in k}
     metrics = sorted(names, key=metric_order)
-    figure = Figure(figsize=(5.5 * len(metrics), 4), layout="constrained")
-    panels = figure.subplots(1, len(metrics), squeeze=False)[0]
-    for panel, name in zip(panels, metrics, strict=True):
+    rows = math.ceil(len(metrics) / _COLUMNS)
+    columns = min(len(metrics), _COLUMNS)
+    figure = Figure(figsize=(5.5 * columns, 4 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for panel in panels[len(metrics) :]:
+        panel.set_visible(False)
+    for panel, name in zip(panels, metrics, strict=False):
         for split, colour in _COLOURS.items():
             key = f"{name}/{split}"
             points = [(row["epoch"], row[key]) for row in history if key in row]
@@ -35,7 +43,8 @@ def loss_curves(history: Sequence[Mapping[str, float]], best: int | None) -> Fig
         panel.set(xlabel="epoch", ylabel=get_metric(name).label)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         format_ticks(panel.yaxis, get_metric(name))
-        panel.set_ylim(bottom=0)
+        if min(row[key] for row in history for key in row if key.startswith(f"{name}/")) >= 0:
+            panel.set_ylim(bottom=0)
         panel.grid(alpha=0.3)
         panel.legend()
     return figure
