@@ -16,7 +16,7 @@ class Limits:
     above: float | None = None
     maximum: float | None = None
     below: float | None = None
-    one_of: tuple[str, ...] = ()
+    one_of: tuple[str | int, ...] = ()
     length: int | None = None
     pattern: str | None = None
 
@@ -37,7 +37,7 @@ class Limits:
 
     def __str__(self) -> str:
         if self.one_of:
-            return "one of " + ", ".join(self.one_of)
+            return "one of " + ", ".join(map(str, self.one_of))
         if self.pattern:
             return "of letters, digits, dots, dashes and underscores"
         prefixes = {"minimum": "at least", "above": "above", "maximum": "at most", "below": "below"}
@@ -52,7 +52,7 @@ def limited(
     above: float | None = None,
     maximum: float | None = None,
     below: float | None = None,
-    one_of: tuple[str, ...] = (),
+    one_of: tuple[str | int, ...] = (),
     length: int | None = None,
     pattern: str | None = None,
 ) -> Any:

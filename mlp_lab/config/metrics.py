@@ -1,11 +1,13 @@
 """The properties of metrics: name, unit, format, order and direction."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 # Factor that makes smaller values better, by mode (``select.mode``).
 SIGN = {"min": 1, "max": -1}
+# Between the name of a metric and the opponent against which it is measured.
+_VS = "_vs_"
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,11 @@ METRICS = {
     for metric in (
         Metric("loss"),
         Metric("error", percent=True),
+        Metric("points", direction="max"),
+        Metric("standard_error"),
+        Metric("wins", percent=True, direction="max"),
+        Metric("gammons", percent=True),
+        Metric("plies"),
         Metric("ece", percent=True),
         Metric("largest_error"),
         Metric("nll"),
@@ -67,16 +74,39 @@ METRICS = {
 def get_metric(key: str) -> Metric:
     """Return the metric of a column: that of ``error`` or ``error/validation``.
 
-    A metric that is not in ``METRICS`` is a plain number of which smaller values are better.
+    ``points_vs_gnubg`` has the properties of ``points``. A metric that is not in ``METRICS`` is a
+    plain number of which smaller values are better.
     """
     name = key.partition("/")[0]
-    return METRICS.get(name, Metric(name))
+    return replace(METRICS.get(name.partition(_VS)[0], Metric(name)), name=name)
+
+
+def metric_against(name: str, opponent: str) -> str:
+    """Return the name of a metric that is measured in games against an opponent."""
+    return f"{name}{_VS}{opponent}"
+
+
+def is_against_opponent(name: str) -> bool:
+    """Return whether a metric is measured in games against an opponent."""
+    return _VS in name
+
+
+def by_opponent(metrics: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Return the metrics that are measured against opponents, by opponent and name."""
+    parts = [(*name.partition(_VS), value) for name, value in metrics.items()]
+    opponents = dict.fromkeys(opponent for _, separator, opponent, _ in parts if separator)
+    return {
+        opponent: {name: value for name, _, other, value in parts if other == opponent}
+        for opponent in opponents
+    }
 
 
 def metric_order(key: str) -> tuple[int, str]:
     """Return the sort key of a metric's name or column: the order of ``METRICS``, then the name."""
     name = key.partition("/")[0]
-    place = list(METRICS).index(name) if name in METRICS else len(METRICS)
+    names = list(METRICS)
+    kind = name.partition(_VS)[0]
+    place = names.index(kind) if kind in METRICS else len(names)
     return place, key
 
 

@@ -38,6 +38,9 @@ REGRESSION_OUTPUTS = ("identity", "sigmoid")
 REGRESSION_LOSSES = ("half_squared_error", "squared_error")
 PERCEPTRON_RULES = ("lecture", "sign", "rosenblatt")
 
+#: Numbers of outputs of a backgammon network: win; win, gammon win, gammon loss.
+BACKGAMMON_OUTPUTS = (1, 3)
+
 #: The worked examples of backpropagation and the activations that their hidden units can have.
 BACKPROP_EXAMPLES = ("lecture_2_2_1", "lecture_2_2_1_relu", "lecture_2_2_2_1")
 BACKPROP_ACTIVATIONS = ("identity", "relu", "sigmoid", "tanh")

@@ -52,13 +52,13 @@ def with_values(cfg: DictConfig, values: Mapping[str, Any]) -> DictConfig:
     return check(changed, Train)
 
 
-def with_moved_data(cfg: DictConfig, paths: Mapping[str, str]) -> DictConfig:
-    """Return the config of a run with new paths of its data, by dotted key.
+def with_moved_data(cfg: DictConfig, changes: Mapping[str, Any]) -> DictConfig:
+    """Return the config of a run with new values of keys of its data, such as paths.
 
     Raises:
         UserError: the data have no such key, or there is no such file.
     """
-    moved = with_absolute_paths(with_values(cfg, paths)) if paths else cfg
+    moved = with_absolute_paths(with_values(cfg, changes)) if changes else cfg
     for key, path in data_paths(moved).items():
         if not Path(path).exists():
             raise UserError(f"{path}: no such file or folder; {key}=... sets the path of the data")

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from mlp_lab.config.metrics import get_metric
+from mlp_lab.config.metrics import get_metric, is_against_opponent
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
 from mlp_lab.figures.rendering import Draw, save_figures
@@ -15,6 +15,7 @@ from mlp_lab.formatting import markdown, table
 from mlp_lab.nn.probes import linear_layers
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.data_paths import difference, with_moved_data
+from mlp_lab.runs.report import opponents_table
 from mlp_lab.storage.checkpoints import load_network, trained_epochs
 from mlp_lab.storage.log import console
 from mlp_lab.storage.results import Evaluation
@@ -43,16 +44,15 @@ def evaluate(cfg: DictConfig) -> Evaluation:
     with console():
         run = RunFolder.open(str(cfg.run))
         paths = moved_paths(cfg)
-        data, task, epoch, other = _load(run, cfg.checkpoint, paths)
+        changes = paths | _chosen_opponents(cfg, run)
+        data, task, epoch, other = _load(run, cfg.checkpoint, changes)
         if other and not paths:
             raise other
         check_options(cfg, data, task)
         temperature = _temperature(data, task) if cfg.temperature else None
         evaluation = assess(data, task, cfg.split, cfg.checkpoint, epoch)
         log.info("%s: %s checkpoint", run.folder, cfg.checkpoint)
-        metrics = evaluation.metrics
-        values = [get_metric(name).text(value) for name, value in metrics.items()]
-        log.info("\n%s\n", table([f"epoch {epoch}", *metrics], [[cfg.split, *values]]))
+        _print_metrics(evaluation)
         name = cfg.split if cfg.checkpoint == "best" else f"{cfg.split}_{cfg.checkpoint}"
         predictions = SplitPredictions(data, task, cfg.split, temperature)
         diagnostics = task.diagnostics(predictions)
@@ -115,16 +115,25 @@ def moved_paths(cfg: DictConfig) -> dict[str, str]:
     return {f"data.{key}": path for key, path in cfg.data.items() if path is not None}
 
 
+def _chosen_opponents(cfg: DictConfig, run: RunFolder) -> dict[str, Any]:
+    """Return the opponents in a config of ``evaluate``, by the dotted key of the run's config."""
+    if cfg.opponents is None:
+        return {}
+    if "test_opponents" not in run.config.data:
+        raise UserError("opponents: need a run that learned a game")
+    return {"data.test_opponents": list(cfg.opponents)}
+
+
 def _load(
-    run: RunFolder, which: str, paths: Mapping[str, str]
+    run: RunFolder, which: str, changes: Mapping[str, Any]
 ) -> tuple[DataModule, Task, int, UserError | None]:
     """Return the data of a run, its task with the weights of a checkpoint, and their epoch.
 
-    The last value is the error to raise if the data may not differ from those of the training; None
-    if they are the same.
+    ``changes`` are new values of keys of its data, by dotted key. The last value is the error to
+    raise if the data may not differ from those of the training; None if they are the same.
     """
     path = run.checkpoint(which)  # first, since without it the data need not be downloaded
-    cfg = with_moved_data(run.config, paths)
+    cfg = with_moved_data(run.config, changes)
     data, task = build_task(cfg)
     content = load_network(task, path)  # includes the encoding, which the data need
     data.prepare_data()
@@ -166,6 +175,15 @@ def _report(run: RunFolder, name: str, diagnostics: Sequence[Diagnostic]) -> Non
     )
     write_event_file(run.folder, "\n\n".join(texts), figures, name)
     log.info("figures: %s", run.folder / "figures" / f"{name}_*.png")
+
+
+def _print_metrics(evaluation: Evaluation) -> None:
+    metrics = evaluation.metrics
+    names = [name for name in metrics if not is_against_opponent(name)]
+    values = [get_metric(name).text(metrics[name]) for name in names]
+    log.info("\n%s\n", table([f"epoch {evaluation.epoch}", *names], [[evaluation.split, *values]]))
+    if against := opponents_table(metrics):
+        log.info("%s\n", against)
 
 
 def _print_tables(diagnostics: Sequence[Diagnostic]) -> None:

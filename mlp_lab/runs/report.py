@@ -1,6 +1,6 @@
 """Report a run: a table on the terminal, text and HPARAMS in TensorBoard."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab.config.command_line import command_line, override, shell_quoted
 from mlp_lab.config.flatten import flatten, is_within
-from mlp_lab.config.metrics import get_metric, metric_order
+from mlp_lab.config.metrics import by_opponent, get_metric, is_against_opponent, metric_order
 from mlp_lab.config.names import SPLITS
 from mlp_lab.formatting import table
 from mlp_lab.nn.schedules import Cooldown
@@ -46,15 +46,32 @@ def outcome(result: Result) -> str:
     if result.best is not None:
         columns = final_metrics(result)
         names = sorted({key.split("/")[0] for key in columns}, key=metric_order)
+        test = {name: columns[f"{name}/test"] for name in names if f"{name}/test" in columns}
+        names = [name for name in names if not is_against_opponent(name)]
         rows = [
             [split, *(get_metric(name).text(columns.get(f"{name}/{split}")) for name in names)]
             for split in SPLITS
         ]
         lines += ["", table([f"epoch {result.best['epoch']}", *names], rows), ""]
+        if against := opponents_table(test):
+            lines += [against, ""]
     if result.status is Status.INTERRUPTED:
         lines.append(f"resume:  {command_line('train', [override('resume', str(folder))])}")
     lines.append(f"view:    tensorboard --logdir {shell_quoted(str(folder.parent))}")
     return "\n".join(lines)
+
+
+def opponents_table(metrics: Mapping[str, float]) -> str | None:
+    """Return a table of metrics against opponents, None if there are none."""
+    opponents = by_opponent(metrics)
+    if not opponents:
+        return None
+    names = sorted({name for values in opponents.values() for name in values}, key=metric_order)
+    rows = [
+        [opponent, *(get_metric(name).text(values.get(name)) for name in names)]
+        for opponent, values in opponents.items()
+    ]
+    return table(["against", *names], rows)
 
 
 def final_metrics(result: Result) -> dict[str, float]:

@@ -79,6 +79,7 @@ class Training:
         run = _new_run(cfg, folder)
         try:
             trainer = build_trainer(cfg, run)
+            task.check_trainer(trainer)
         except BaseException:
             if is_first_process():
                 run.discard()

@@ -13,7 +13,6 @@ from mlp_lab.nn.stacking import UnstackableError, shape
 from mlp_lab.runs.build import build_task
 from mlp_lab.storage.checkpoints import read_checkpoint
 from mlp_lab.storage.run_folder import RunFolder
-from mlp_lab.tasks.base import Task
 
 # Maximum number of members of a stack. More save no time, and need all their memory at once.
 _MAX_MEMBERS = 64
@@ -89,8 +88,8 @@ def _stacking_key(job: Job) -> Hashable:
     if cfg.trainer.profiler is not None:
         raise UnstackableError("trainer.profiler is set")
     _, task = build_task(cfg, initialize=False)
-    if type(task).differentiate is not Task.differentiate:
-        raise UnstackableError("its task has explicit gradient formulas")
+    if task.unstackable_reason:
+        raise UnstackableError(task.unstackable_reason)
     step = None if last is None else read_checkpoint(last)["global_step"]
     agree = [key for key in cfg.task if key not in task.loss_numbers]
     parts = OmegaConf.masked_copy(cfg.task, agree), cfg.data, cfg.trainer

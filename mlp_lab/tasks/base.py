@@ -11,6 +11,7 @@ from torch import Tensor
 from mlp_lab.data.batches import Chunk
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
+from mlp_lab.lightning import pl
 from mlp_lab.tasks.chunked_training import ChunkedTraining
 from mlp_lab.tasks.metric_sums import MetricSums
 
@@ -30,9 +31,9 @@ class Task(ChunkedTraining):
     metrics in ``maxima``, it logs the largest value.
 
     A subclass defines ``target_kind``, ``metrics``, ``loss`` and ``measure``. It can override
-    ``derived``, ``begin``, ``predictions``, ``probabilities``, ``negative_log_likelihood``,
-    ``evaluate_split`` and ``diagnostics``. The rest of the package calls these methods, and never
-    depends on the class.
+    ``derived``, ``begin``, ``check_trainer``, ``predictions``, ``probabilities``,
+    ``negative_log_likelihood``, ``evaluate_split`` and ``diagnostics``. The rest of the package
+    calls these methods, and never depends on the class.
 
     Args:
         training: arguments of ``ChunkedTraining``.
@@ -86,6 +87,9 @@ class Task(ChunkedTraining):
 
     def begin(self, data: DataModule) -> None:
         """Prepare a new run; called once, after ``data.prepare_data`` and before training."""
+
+    def check_trainer(self, trainer: pl.Trainer) -> None:
+        """Raise UserError if a trainer is unsuitable for the task; called before training."""
 
     def predictions(self, output: Tensor) -> Tensor:
         """Return the predicted targets, given the network's outputs ``[batch, outputs]``.

@@ -64,6 +64,8 @@ class ChunkedTraining(pl.LightningModule):
 
     #: Number of runs that train together; a ``Stack`` has several.
     run_count = 1
+    #: Why runs of this task can't train as one stacked network; empty if they can.
+    unstackable_reason = ""
 
     def __init__(
         self,

@@ -20,6 +20,8 @@ class ClassificationByHand(Classification):
             or it has a single output for two classes.
     """
 
+    unstackable_reason = "its task has explicit gradient formulas"
+
     def __init__(self, *, output: str, loss: str, **task: Any) -> None:
         super().__init__(output=output, loss=loss, **task)
         self._output_delta = OUTPUT_DELTAS[output, loss]

@@ -2,7 +2,14 @@ import math
 
 import pytest
 
-from mlp_lab.config.metrics import METRICS, best_row, get_metric, metric_order, percent
+from mlp_lab.config.metrics import (
+    METRICS,
+    best_row,
+    get_metric,
+    metric_against,
+    metric_order,
+    percent,
+)
 from mlp_lab.tasks.classification import Classifier
 from mlp_lab.tasks.regression import Regression
 
@@ -42,6 +49,15 @@ def test_labels_have_the_unit_and_unknown_metrics_are_plain_numbers() -> None:
     ]
     assert get_metric("error").short_text(0.1234) == "12.3%"
     assert get_metric("foo").short_text(0.1234) == "0.123"
+
+
+def test_a_metric_against_an_opponent_has_the_properties_of_the_metric() -> None:
+    name = metric_against("wins", "gnubg")
+    assert (name, get_metric(f"{name}/test").label) == ("wins_vs_gnubg", name)
+    assert get_metric(name).text(0.5) == "50.00 %"
+    assert get_metric(name).direction == "max"
+    keys = ["plies/test", f"{name}/test", "wins/test", "points/test"]
+    assert sorted(keys, key=metric_order) == ["points/test", "wins/test", keys[1], "plies/test"]
 
 
 @pytest.mark.parametrize(("mode", "epoch"), [("min", 2), ("max", 1)])

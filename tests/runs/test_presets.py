@@ -22,6 +22,9 @@ def test_every_preset_runs(name: str, compose: Callable, tiny_mnist: Path, tmp_p
         overrides += [f"data.root='{tiny_mnist}'", "data.train_size=100"]
     if "image" in data:
         overrides += ["data.size=16", "data.passes=2"]
+    if "opponent" in data:
+        overrides += ["data.size=100", "data.validation_size=10", "data.test_size=10"]
+        overrides += ["data.opponent=random", "data.test_opponents=[random]"]
     result = train(compose(*overrides, "trainer.accelerator=cpu"), overrides)
     assert result.status == "finished"
     assert f"/{name}/" in result.folder

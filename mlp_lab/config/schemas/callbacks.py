@@ -55,6 +55,12 @@ class EncodingFeatures:
 
 
 @schema
+class BackgammonInspection:
+    _target_: str = "mlp_lab.runs.callbacks.backgammon_inspection.BackgammonInspection"
+    units: int = limited(minimum=1, maximum=30)
+
+
+@schema
 class EarlyStopping:
     _target_: str = "pytorch_lightning.callbacks.EarlyStopping"
     monitor: str = MISSING

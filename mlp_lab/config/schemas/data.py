@@ -3,7 +3,7 @@
 from omegaconf import MISSING, DictConfig
 
 from mlp_lab.config.limits import limited, schema
-from mlp_lab.config.names import CURVE_FUNCTIONS, IMAGE_PROTOCOLS, POINT_SETS
+from mlp_lab.config.names import BACKGAMMON_OUTPUTS, CURVE_FUNCTIONS, IMAGE_PROTOCOLS, POINT_SETS
 
 #: Keys of a run's config whose values are paths of data; ``data.image`` can also be a name.
 DATA_PATHS = ("data.root", "data.file", "data.image")
@@ -94,6 +94,19 @@ class Image:
     batch_size: int = limited(minimum=1, maximum=1_000_000_000)
     drop_last: bool = MISSING
     passes: int = limited(minimum=1, maximum=1_000_000)
+
+
+@schema
+class Backgammon:
+    _target_: str = "mlp_lab.data.backgammon.Backgammon"
+    outputs: int = limited(one_of=BACKGAMMON_OUTPUTS)
+    expert_inputs: bool = MISSING
+    size: int = limited(minimum=1, maximum=100_000_000)
+    batch_size: int = limited(minimum=1, maximum=1_000_000)
+    opponent: str = MISSING
+    validation_size: int = limited(minimum=2, maximum=10_000_000)
+    test_opponents: list[str] = MISSING
+    test_size: int = limited(minimum=2, maximum=10_000_000)
 
 
 def is_refit(cfg: DictConfig) -> bool:

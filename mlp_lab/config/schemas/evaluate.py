@@ -24,5 +24,6 @@ class Evaluate:
     robustness: bool = MISSING
     embeddings: int = limited(minimum=0, maximum=10_000)
     average: str = limited(one_of=ENSEMBLE_AVERAGES)
+    opponents: list[str] | None = MISSING
     data: DataPathOverrides = field(default_factory=DataPathOverrides)
     threads: int | None = limited(minimum=1)

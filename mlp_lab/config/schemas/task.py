@@ -36,3 +36,9 @@ class Regression:
 class PerceptronRule:
     _target_: str = "mlp_lab.tasks.perceptron_rules.PerceptronRule"
     rule: str = limited(one_of=PERCEPTRON_RULES)
+
+
+@schema
+class TDLambda:
+    _target_: str = "mlp_lab.tasks.td_lambda.TDLambda"
+    trace_decay: float = limited(minimum=0, maximum=1)

@@ -1,0 +1,115 @@
+"""Games of backgammon, by which a network learns and is measured."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from mlp_lab.data.datamodule import DataModule
+from mlp_lab.errors import UserError
+from mlp_lab.games.backgammon.encoding import EXPERT_INPUTS, INPUTS
+from mlp_lab.games.backgammon.network import network_of
+from mlp_lab.games.backgammon.opponents.factory import OPPONENTS, opponent
+from mlp_lab.games.backgammon.players import NetworkPlayer, Player
+from mlp_lab.nn.seeds import epoch_seed
+from mlp_lab.storage.checkpoints import read_checkpoint
+from mlp_lab.storage.run_folder import RunFolder
+
+
+class Backgammon(DataModule):
+    """Numbers of games. A task plays them; the dice depend only on the number and on a seed.
+
+    The network learns from the training games, in which it plays against itself. Validation and
+    test games are matches against opponents, in pairs with the same dice and swapped sides. Their
+    dice are the same in all runs, and differ between validation and test.
+
+    Inputs and targets are the numbers of the games, int64 ``[games]``.
+
+    Args:
+        outputs: number of outputs of the network. 1: the player on roll wins; 3: it wins, wins a
+            gammon, loses a gammon.
+        expert_inputs: whether the network also has the inputs that experts define.
+        size: number of training games per epoch.
+        opponent: opponent in the validation games: a name in ``OPPONENTS`` or a run folder.
+        validation_size: number of validation games, an even number.
+        test_opponents: opponents in the test games.
+        test_size: number of test games against each opponent, an even number.
+        common: arguments of ``DataModule``; ``batch_size`` is the number of games in a step.
+
+    Raises:
+        UserError: a number of validation or test games is odd.
+    """
+
+    def __init__(
+        self,
+        *,
+        outputs: int,
+        expert_inputs: bool,
+        size: int,
+        opponent: str,
+        validation_size: int,
+        test_opponents: Sequence[str],
+        test_size: int,
+        **common: Any,
+    ) -> None:
+        super().__init__(**common)
+        for key, games in (("validation_size", validation_size), ("test_size", test_size)):
+            if games % 2:
+                raise UserError(f"data.{key}={games}: must be even; games are played in pairs")
+        self.in_features = EXPERT_INPUTS if expert_inputs else INPUTS
+        self.out_features = outputs
+        self.opponent = opponent
+        self.test_opponents = test_opponents
+        self._sizes = {"train": size, "validation": validation_size, "test": test_size}
+
+    @property
+    def target_kind(self) -> str:
+        return "games"
+
+    def prepare_data(self) -> None:
+        """Check that all opponents are available. Raises UserError."""
+        for name in {self.opponent, *self.test_opponents}:
+            self.player(name)
+
+    def player(self, name: str) -> Player:
+        """Return an opponent for a match, in its initial state.
+
+        Args:
+            name: a name in ``OPPONENTS``, or a run folder, whose best checkpoint plays.
+
+        Raises:
+            UserError: there is no such opponent, or its package is not installed.
+        """
+        return opponent(name) if name in OPPONENTS else _player_of_run(name)
+
+    def games(self, split: str) -> int:
+        """Return the number of games of a split."""
+        return self._sizes[split]
+
+    def dice_seed(self, split: str) -> int:
+        """Return the seed of the dice of a split, below 2**63; only training depends on the run."""
+        return epoch_seed(self.seed if split == "train" else 0, 0, f"{split} dice") >> 1
+
+    def read(self, device: torch.device) -> dict[str, tuple[Tensor, Tensor]]:
+        numbers = {split: torch.arange(size, device=device) for split, size in self._sizes.items()}
+        return {split: (games, games) for split, games in numbers.items()}
+
+
+def backgammon_of(data: DataModule) -> Backgammon:
+    """Return the data of a task that learns games."""
+    return cast(Backgammon, data)
+
+
+def _player_of_run(folder: str) -> Player:
+    """Return the network of a run's best checkpoint as a player."""
+    if not Path(folder).is_dir():
+        raise UserError(f"{folder}: must be a run folder or one of {', '.join(OPPONENTS)}")
+    path = RunFolder.open(folder).checkpoint("best")
+    state = read_checkpoint(path)["state_dict"]
+    prefix = "average.module." if any(key.startswith("average.") for key in state) else "network."
+    weights = [value.numpy() for key, value in state.items() if key.startswith(prefix)]
+    if len(weights) != 4 or weights[0].shape[1] not in (INPUTS, EXPERT_INPUTS):
+        raise UserError(f"{path}: not a network that plays backgammon")
+    return NetworkPlayer(network_of(*weights), Path(folder).name)

@@ -1,0 +1,41 @@
+"""Estimates of selected positions during training."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
+
+from mlp_lab.figures.rendering import legend_label
+
+_COLUMNS = 4
+
+
+def estimate_curves(
+    games: np.ndarray, estimates: Mapping[str, np.ndarray], exact: Mapping[str, float]
+) -> Figure:
+    """Plot a network's estimates of positions against the number of training games.
+
+    There is a panel for each position.
+
+    Args:
+        games: number of training games, ``[measurements]``.
+        estimates: expected points of the player on roll, ``[measurements]``, by position.
+        exact: exact expected points, drawn as a horizontal line, of positions where they are known.
+    """
+    rows = -(-len(estimates) // _COLUMNS)
+    figure = Figure(figsize=(3.2 * _COLUMNS, 2.3 * rows), layout="constrained")
+    panels = figure.subplots(rows, _COLUMNS, sharex=True, squeeze=False).ravel()
+    for panel, (name, values) in zip(panels, estimates.items(), strict=False):
+        panel.plot(games, values, marker=".", color="tab:blue", label="network")
+        if name in exact:
+            panel.axhline(exact[name], color="0.3", linestyle="--", label="exact")
+            panel.legend(fontsize=7)
+        panel.set_title(legend_label(name), fontsize=9)
+        panel.grid(alpha=0.3)
+        panel.xaxis.set_major_formatter(EngFormatter(sep=" "))
+    for panel in panels[len(estimates) :]:
+        panel.set_visible(False)
+    figure.supxlabel("training games")
+    figure.supylabel("expected points of the player on roll")
+    return figure
