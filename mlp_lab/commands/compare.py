@@ -18,7 +18,7 @@ def compare() -> None:
     )
     add = parser.arguments.add_argument
     add("folders", nargs="+", help="run folders, or folders that contain run folders")
-    add("--metric", default="loss", help="metric on validation data (default: %(default)s)")
+    add("--metric", help="metric on validation data (default: select.metric of the runs, or loss)")
     add("--mode", choices=MODES, help="which values are better (default: that of the metric)")
     add(
         "--output",

@@ -15,7 +15,10 @@ from mlp_lab.sweeps.comparison.drawing import draw
 
 
 def compare(
-    places: Sequence[str], metric: str = "loss", mode: str | None = None, output: str | None = None
+    places: Sequence[str],
+    metric: str | None = None,
+    mode: str | None = None,
+    output: str | None = None,
 ) -> str:
     """Compare all runs in ``places``; write the summary to files and return it as text.
 
@@ -23,7 +26,7 @@ def compare(
 
     Args:
         places: folders with runs in or below them.
-        metric: the metric that is compared on validation data.
+        metric: the metric that is compared on validation data; None: see ``Comparison``.
         mode: ``min`` or ``max``: which values are better.
         output: folder of the summary; None: the common parent folder of ``places``.
     """
@@ -31,7 +34,7 @@ def compare(
     return _summarize(Comparison(find_runs(places), metric, mode), folder)
 
 
-def conclude(folder: str, metric: str = "loss", mode: str | None = None) -> str:
+def conclude(folder: str, metric: str | None = None, mode: str | None = None) -> str:
     """Evaluate the chosen run of a finished sweep on the test set; then summarize as ``compare``.
 
     Only the chosen run is evaluated, and only once. With ``sweep.test=each`` the best epoch of each

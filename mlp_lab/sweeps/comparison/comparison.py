@@ -152,7 +152,8 @@ class Comparison:
 
     Args:
         runs: at least one run.
-        metric: the metric that is compared, such as ``loss``.
+        metric: the metric that is compared; None: ``select.metric`` of the runs, or ``loss`` if
+            they differ.
         mode: ``min`` or ``max``: which values are better; None: the direction of the metric.
 
     Attributes:
@@ -164,12 +165,14 @@ class Comparison:
     """
 
     def __init__(
-        self, runs: Sequence[RunFolder], metric: str = "loss", mode: str | None = None
+        self, runs: Sequence[RunFolder], metric: str | None = None, mode: str | None = None
     ) -> None:
+        configs = [flat_config(run) for run in runs]
+        selected = {str(config.get("select.metric", "loss")) for config in configs}
+        metric = metric or (selected.pop() if len(selected) == 1 else "loss")
         self.metric = metric
         self.key = f"{metric}/validation"
         self.mode = mode or get_metric(metric).direction
-        configs = [flat_config(run) for run in runs]
         tested = {config.get("sweep.test") for config in configs}
         self.tested = str(tested.pop()) if len(tested) == 1 else "chosen"
         self.swept, settings = differences(runs, configs)

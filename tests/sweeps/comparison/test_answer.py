@@ -290,3 +290,14 @@ def test_compare_as_a_command_needs_no_torch(make_run: Callable, tmp_path: Path)
     assert "chosen by validation loss: seed=1, epoch 1" in done.stdout
     for folder in Path(tmp_path / "made_up").glob("2*"):
         assert RunFolder(folder).result.evaluations == []
+
+
+def test_runs_are_compared_by_the_metric_that_selects_their_epochs(
+    make_run: Callable, tmp_path: Path
+) -> None:
+    for seed in (0, 1):
+        make_run([3, 2], f"seed={seed}", "select.metric=error", "select.mode=max")
+    assert Comparison(find_runs([str(tmp_path)])).key == "error/validation"
+    make_run([3, 2], "seed=2")
+    assert Comparison(find_runs([str(tmp_path)])).key == "loss/validation"
+    assert Comparison(find_runs([str(tmp_path)]), "error").key == "error/validation"
