@@ -121,7 +121,12 @@ class TDLambda(Task):
             log.info("gradients: in closed form")
         self._learn = partial(learn, lambda_=self._trace_decay, seed=seed)
 
+    def on_train_epoch_start(self) -> None:
+        super().on_train_epoch_start()
+        self._games, self._seconds = 0, 0.0
+
     def training_step(self, chunk: Chunk, index: int) -> None:
+        start = time.perf_counter()
         first, size = self.global_step, training_loader(self.trainer).batch_size
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, Optimizer)
@@ -136,6 +141,14 @@ class TDLambda(Task):
         self.count_steps(len(blocks))
         self.log_steps(losses, first)
         self.record_training(losses, blocks, blocks)
+        self._games += sum(map(len, blocks))
+        self._seconds += time.perf_counter() - start
+
+    def on_train_epoch_end(self) -> None:
+        super().on_train_epoch_end()
+        if self.logger is not None:
+            at = {"epoch": self.current_epoch + 1, "step": self.global_step}
+            self.logger.log_metrics({"games_per_second": self._games / self._seconds, **at})
 
     def validation_step(self, chunk: Chunk, index: int) -> None:
         data = backgammon_of(data_of(self.trainer))
