@@ -4,6 +4,7 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is loaded, hence before all imports
 
+import gc
 import hashlib
 import struct
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import hypothesis
 import numpy as np
 import pytest
+from forked_command import fork_command
 from helpers import SCRIPT, Finished, Start, composed
 from omegaconf import DictConfig
 
@@ -24,6 +26,13 @@ _ONE_PIXEL = encode_png(np.zeros((1, 1, 1), np.uint8))
 
 hypothesis.settings.register_profile("mlp_lab", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("mlp_lab")
+
+
+def pytest_collection_finish() -> None:
+    """Spend less time on garbage collection: modules stay, and tests leave little garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)
@@ -98,18 +107,28 @@ def run_folder(tiny_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture
-def start(tiny_mnist: Path, tmp_path: Path) -> Iterator[Start]:
-    """``start("network.width=3", ...)``: start a training process on the small MNIST."""
+def start(tiny_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """``start("network.width=3", ...)``: start a training process on the small MNIST.
+
+    On Linux the process is forked from this one, unless ``interpreter=True``.
+    """
+    from mlp_lab.commands.train import train
+
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
     processes = []
 
-    def run(*overrides: str, **options: object) -> subprocess.Popen:
+    def run(
+        *overrides: str, interpreter: bool = sys.platform != "linux", **options: object
+    ) -> subprocess.Popen:
         common = [f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'", "trainer.accelerator=cpu"]
         if overrides[0].startswith("resume="):
             common = []  # the config of the run contains them
-        process = subprocess.Popen(
-            [sys.executable, SCRIPT, *overrides, *common],
-            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options,
-        )
+        arguments = [str(SCRIPT), *overrides, *common]
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
+        if interpreter:
+            process = subprocess.Popen([sys.executable, *arguments], **options)
+        else:
+            process = fork_command(train, arguments, **options)
         processes.append(process)
         return process
 

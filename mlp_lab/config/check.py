@@ -102,7 +102,7 @@ def allowed_values(schema: type, field: Field[Any]) -> str:
     """Return a description of a field's values: ``a whole number at least 1 or null``."""
     if "description" in field.metadata:
         return str(field.metadata["description"])
-    hint = get_type_hints(schema)[field.name]
+    hint = _hints(schema)[field.name]
     options = get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     kind = next(o for o in options if o is not types.NoneType)
     limits: Limits | None = field.metadata.get("limits")
@@ -159,18 +159,13 @@ def _check_node(plain: dict[str, Any], schema: type, path: str) -> dict[str, Any
             candidates = [prefix + k for k in keys] if path else known_keys(schema)
             message = unknown_key(f"{prefix}{key}", candidates)
             raise UserError(f"{message} (keys of {path or 'the config'}: {', '.join(keys)})")
-    typed = deepcopy(_structured(schema))
-    groups: dict[str, Any] = {}
+    values = cast(dict[str, Any], OmegaConf.to_container(_structured(schema)))
     for name, field in known.items():
         if is_dataclass(field.type):
             inner, node = cast(type, field.type), prefix + name
-            groups[name] = _check_node(_require_mapping(plain.get(name, {}), node), inner, node)
+            values[name] = _check_node(_require_mapping(plain.get(name, {}), node), inner, node)
         elif name in plain:
-            try:
-                typed[name] = plain[name]
-            except ValidationError as error:
-                raise _invalid_value(schema, prefix, field, plain[name]) from error
-    values = cast(dict[str, Any], OmegaConf.to_container(typed)) | groups
+            values[name] = _converted(schema, prefix, field, plain[name])
     values |= {name: _expanded(values[name]) for name in _PATHS if name in values}
     for name, value in values.items():
         if value == "???":
@@ -180,6 +175,29 @@ def _check_node(plain: dict[str, Any], schema: type, path: str) -> dict[str, Any
         if limits and value is not None and not limits.allow(value):
             raise _invalid_value(schema, prefix, known[name], plain[name])
     return values
+
+
+def _converted(schema: type, prefix: str, field: Field[Any], value: Any) -> Any:
+    """Return a value converted to the type of its field, such as 1 to 1.0."""
+    # The typed config converts all values like this, but takes several times as long.
+    hint = _hints(schema)[field.name]
+    accepted = get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if hint is Any or type(value) in accepted:
+        return value
+    if type(value) is int and hint is float:
+        return float(value)
+    typed = deepcopy(_structured(schema))
+    try:
+        typed[field.name] = value
+    except ValidationError as error:
+        raise _invalid_value(schema, prefix, field, value) from error
+    return cast(dict[str, Any], OmegaConf.to_container(typed))[field.name]
+
+
+@cache
+def _hints(schema: type) -> dict[str, Any]:
+    """Return the type of each field of a schema."""
+    return get_type_hints(schema)
 
 
 @cache

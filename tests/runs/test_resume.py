@@ -74,7 +74,7 @@ LIMITS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("killed_in", [0, 1, 2])
+@pytest.mark.parametrize("killed_in", [pytest.param(0, marks=pytest.mark.slow), 1, 2])
 @pytest.mark.parametrize("limits", LIMITS.values(), ids=LIMITS)
 def test_a_killed_run_with_a_limit_equals_an_uninterrupted_run(
     limits: list[str], killed_in: int, points: Experiment
@@ -87,8 +87,14 @@ def test_a_killed_run_with_a_limit_equals_an_uninterrupted_run(
     assert_same_run(resume(str(killed), {}), expected)
 
 
-@pytest.mark.parametrize("before", [3, 6, 15, 18])
-@pytest.mark.parametrize("after", [20, 24])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (3, 24), (6, 20), (15, 20), (18, 24),  # within and at the end of an epoch
+        *(pytest.param(*steps, marks=pytest.mark.slow)
+          for steps in [(3, 20), (6, 24), (15, 24), (18, 20)]),
+    ],
+)  # fmt: skip
 def test_a_finished_run_is_resumed_with_more_steps(
     before: int, after: int, points: Experiment
 ) -> None:

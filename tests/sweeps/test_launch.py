@@ -80,18 +80,20 @@ def test_all_options_of_a_choice(training_stub: TrainingStub) -> None:
     ("overrides", "variables", "processes"),
     [
         ([], {}, 2),
-        ([], {"OMP_NUM_THREADS": "1"}, 2),
+        pytest.param([], {"OMP_NUM_THREADS": "1"}, 2, marks=pytest.mark.slow),
         ([], {"OMP_NUM_THREADS": "2"}, 1),
-        ([], {"OMP_NUM_THREADS": ""}, 2),
-        ([], {"OMP_NUM_THREADS": "1,1"}, 2),
+        pytest.param([], {"OMP_NUM_THREADS": ""}, 2, marks=pytest.mark.slow),
+        pytest.param([], {"OMP_NUM_THREADS": "1,1"}, 2, marks=pytest.mark.slow),
         (["hydra.sweeper.max_batch_size=2"], {}, 1),  # of the second batch, which has one job
         (["threads=1"], {"OMP_NUM_THREADS": "2"}, 2),
-        (["threads=2"], {}, 1),
-        (["hydra.launcher.processes=2"], {"OMP_NUM_THREADS": "2"}, 2),
+        pytest.param(["threads=2"], {}, 1, marks=pytest.mark.slow),
+        pytest.param(
+            ["hydra.launcher.processes=2"], {"OMP_NUM_THREADS": "2"}, 2, marks=pytest.mark.slow
+        ),
         (["hydra.launcher.processes=9"], {}, 3),
-        (["hydra.launcher.processes=1"], {}, 1),
+        pytest.param(["hydra.launcher.processes=1"], {}, 1, marks=pytest.mark.slow),
         (["sweep.fail_fast=true"], {}, 1),
-        (["hydra/launcher=basic"], {}, 1),
+        pytest.param(["hydra/launcher=basic"], {}, 1, marks=pytest.mark.slow),
     ],
 )
 def test_processes_have_one_thread_each(

@@ -114,7 +114,7 @@ def test_a_killed_forked_process_fails_only_its_jobs(
     start: Start, command: Callable, tmp_path: Path
 ) -> None:
     overrides = ["hydra.launcher.processes=2", "callbacks=none", "logger=none"]
-    process = start("-m", *overrides, "network.width=4,5", "trainer.max_epochs=200")
+    process = start("-m", *overrides, "network.width=4,5", "trainer.max_epochs=80")
     wait_for("mnist_hw4/sweeps/*/0_*/checkpoints/best.ckpt", tmp_path, process)
     wait_for("mnist_hw4/sweeps/*/1_*/checkpoints/best.ckpt", tmp_path, process)
     os.kill(min(workers(process.pid)), signal.SIGKILL)
@@ -125,7 +125,7 @@ def test_a_killed_forked_process_fails_only_its_jobs(
     [folder] = tmp_path.glob("mnist_hw4/sweeps/*")
     status, _, err = command(f"resume={folder}")
     assert status == 0, err
-    assert [RunFolder(path).result.epochs for path in sorted(folder.glob("?_*"))] == [200, 200]
+    assert [RunFolder(path).result.epochs for path in sorted(folder.glob("?_*"))] == [80, 80]
 
 
 @forks

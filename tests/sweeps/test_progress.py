@@ -148,7 +148,7 @@ def test_progress_of_concurrent_trainings_is_summed() -> None:
 def test_output_of_other_processes_keeps_one_bar(start: Start) -> None:
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 120))
-    overrides = ["hydra.launcher.processes=2", "seed=1,2,3", "trainer.max_epochs=40", "logger=none"]
+    overrides = ["hydra.launcher.processes=2", "seed=1,2,3", "trainer.max_epochs=20", "logger=none"]
     overrides += ["callbacks.loss_curves=null", "callbacks.weights=null"]
     process = start("-m", *overrides, stdout=theirs, stderr=theirs)
     os.close(theirs)

@@ -1,0 +1,64 @@
+"""A command in a process that is forked from the tests' process.
+
+A new interpreter would import torch and Lightning again, which takes most of the time of a test.
+"""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+from typing import NoReturn
+
+
+def fork_command(
+    main: Callable[[], None],
+    arguments: list[str],
+    preexec_fn: Callable[[], None] | None = None,
+    **options: object,
+) -> subprocess.Popen:
+    """Start a command in a forked process.
+
+    Args:
+        main: function that runs the command.
+        arguments: the command line: script and arguments.
+        preexec_fn: called in the process before ``main``.
+        options: further options of ``Popen``, such as ``stdout``.
+    """
+
+    def run() -> NoReturn:
+        if preexec_fn is not None:
+            preexec_fn()
+        _run(main, arguments)
+
+    # Popen calls preexec_fn in the forked process, where standard input and output are those of the
+    # options. As it never returns, no other program is started.
+    # Signals that Python ignores, such as that of a full disk, stay ignored.
+    return subprocess.Popen(arguments, preexec_fn=run, restore_signals=False, **options)
+
+
+def _run(main: Callable[[], None], arguments: list[str]) -> NoReturn:
+    """Run a command as a new interpreter would, then end the process."""
+    # Popen waits until its pipe is closed. The command needs no other files of the tests, either.
+    os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.stdout = open(1, "w", closefd=False)
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)
+    sys.argv = arguments
+    status = 1
+    try:
+        main()
+        status = 0
+    except SystemExit as stop:
+        if isinstance(stop.code, str):
+            print(stop.code, file=sys.stderr)
+        else:
+            status = stop.code or 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
