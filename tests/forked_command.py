@@ -44,8 +44,8 @@ def _run(main: Callable[[], None], arguments: list[str]) -> NoReturn:
     # Popen waits until its pipe is closed. The command needs no other files of the tests, either.
     os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.stdout = open(1, "w", closefd=False)
-    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)
+    sys.stdout = os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
     sys.argv = arguments
     status = 1
     try:

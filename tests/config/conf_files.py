@@ -44,10 +44,10 @@ def example_of(schema: type) -> tuple[dict, type, tuple[str, ...]]:
     group = next(group for group, members in GROUPS.items() if schema in members)
     line = f"_target_: {schema._target_}\n"
     options = [p for p in (CONFIG_FOLDER / group).glob("*.yaml") if line in p.read_text()]
-    lean = [f"{name}=none" for name in ("callbacks", "logger") if name != group]
     # The pruning callback is added by a search; there is no option for it.
     overrides = command_of(options[0])[1] if options else [f"+callbacks.pruning={PRUNING}"]
-    cfg = OmegaConf.to_container(composed(*overrides, *lean))
+    cfg = OmegaConf.to_container(composed(*overrides))
+    cfg |= {name: {} for name in ("callbacks", "logger") if name != group}  # checked faster
     nodes = {(group, name): node for name, node in cfg[group].items()}
     nodes = nodes if group == "callbacks" else {(group,): cfg[group]}
     where = next(path for path, node in nodes.items() if node["_target_"] == schema._target_)
