@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -36,7 +37,10 @@ def fork_command(
     # Popen calls preexec_fn in the forked process, where standard input and output are those of the
     # options. As it never returns, no other program is started.
     # Signals that Python ignores, such as that of a full disk, stay ignored.
-    return subprocess.Popen(arguments, preexec_fn=run, restore_signals=False, **options)
+    with warnings.catch_warnings():
+        # Python 3.12 warns if other threads run. They do not hold locks that the command needs.
+        warnings.filterwarnings("ignore", ".*multi-threaded", DeprecationWarning)
+        return subprocess.Popen(arguments, preexec_fn=run, restore_signals=False, **options)
 
 
 def _run(main: Callable[[], None], arguments: list[str]) -> NoReturn:

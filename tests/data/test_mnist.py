@@ -5,6 +5,7 @@ import math
 import multiprocessing
 import shutil
 import struct
+import sys
 import tempfile
 import time
 import zipfile
@@ -354,7 +355,8 @@ def fetch_in_a_process(files: Path, root: Path, started: multiprocessing.Barrier
 
 
 def test_two_processes_fetch_once(tiny_mnist, tmp_path):
-    context = multiprocessing.get_context("spawn")
+    # A forked process need not import torch again.
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     started = context.Barrier(2)
     other = context.Process(target=fetch_in_a_process, args=(tiny_mnist, tmp_path, started))
     other.start()

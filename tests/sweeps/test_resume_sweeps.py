@@ -85,19 +85,15 @@ def test_a_search_can_be_resumed_with_more_trials(training_stub: TrainingStub) -
     assert numbers == [["0", "1", "2"], ["3", "4"], ["5"]]
 
 
-@pytest.mark.parametrize("override", ["optimizer.lr=1", "seed=0,1", "hydra/sweeper=grid", "logs=x"])
-def test_other_keys_cannot_change_on_resume(override: str, training_stub: TrainingStub) -> None:
+def test_other_keys_cannot_change_on_resume(training_stub: TrainingStub) -> None:
     sweeps.start(["seed=5"])
-    key = override.partition("=")[0]
-    with pytest.raises(UserError, match=f"^{key}: can't be changed when a sweep is resumed"):
-        sweeps.resume(str(sweep_folder()), [override])
-
-
-@pytest.mark.parametrize("key", ["threads", "hydra.launcher.n_jobs", "sweep.fail_fast"])
-def test_changed_keys_take_one_value(key: str, training_stub: TrainingStub) -> None:
-    sweeps.start(["seed=5"])
-    with pytest.raises(UserError, match=f"^{key}: can't vary in a sweep"):
-        sweeps.resume(str(sweep_folder()), [f"{key}=1,2"])
+    for override in ("optimizer.lr=1", "seed=0,1", "hydra/sweeper=grid", "logs=x"):
+        key = override.partition("=")[0]
+        with pytest.raises(UserError, match=f"^{key}: can't be changed when a sweep is resumed"):
+            sweeps.resume(str(sweep_folder()), [override])
+    for key in ("threads", "hydra.launcher.n_jobs", "sweep.fail_fast"):
+        with pytest.raises(UserError, match=f"^{key}: can't vary in a sweep"):
+            sweeps.resume(str(sweep_folder()), [f"{key}=1,2"])
     assert training_stub.names == [["0"]]
 
 

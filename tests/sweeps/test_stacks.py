@@ -22,7 +22,13 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name in ("nesterov", "adamw") else name
+        for name in OPTIMIZERS
+    ],
+)
 def test_a_stack_gives_the_results_of_single_runs(optimizer: str, make_jobs: MakeJobs) -> None:
     job_overrides = [
         [
@@ -91,8 +97,15 @@ def test_members_with_equal_or_different_seeds(
     )
 
 
-@pytest.mark.parametrize("gradients", ["autograd", "closed_form"])
-@pytest.mark.parametrize("algorithm", ["norm", "value"])
+@pytest.mark.parametrize(
+    ("algorithm", "gradients"),
+    [
+        ("norm", "autograd"),
+        ("value", "closed_form"),
+        pytest.param("norm", "closed_form", marks=pytest.mark.slow),
+        pytest.param("value", "autograd", marks=pytest.mark.slow),
+    ],
+)
 def test_gradients_of_each_member_are_clipped(
     algorithm: str, gradients: str, make_jobs: MakeJobs
 ) -> None:
@@ -188,7 +201,14 @@ def test_full_batch_training_in_a_stack(augmentation: str, make_jobs: MakeJobs) 
     assert_stack_equals_single_runs(make_jobs, *job_overrides, common=common)
 
 
-@pytest.mark.parametrize("optimizer", ["optimizer=sgd", "optimizer=momentum", "optimizer=adamw"])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        "optimizer=sgd",
+        pytest.param("optimizer=momentum", marks=pytest.mark.slow),
+        "optimizer=adamw",
+    ],
+)
 def test_stacks_in_bfloat16(optimizer: str, make_jobs: MakeJobs) -> None:
     common = ["trainer.precision=bf16-true", "trainer.max_epochs=1", optimizer]
     singles = train_singly(

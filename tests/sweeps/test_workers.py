@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from helpers import forks, wait_until
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlp_lab.sweeps.workers import Send, run_in_processes
@@ -57,6 +57,7 @@ def square(item: int, send: Send) -> tuple[int, int]:
 
 
 @given(st.lists(st.integers(), unique=True, max_size=6), st.integers(1, 4))
+@settings(max_examples=15)
 def test_each_item_runs_once_in_few_processes(items: list[int], processes: int) -> None:
     received = run(items, processes, square)
     assert {item: value for item, (value, _) in received.values.items()} == {

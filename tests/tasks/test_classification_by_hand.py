@@ -37,7 +37,7 @@ DOUBLE = "trainer.precision=64-true"
         # This training amplifies rounding by a factor of 1e5.
         ["network.depth=0", "task.loss=cross_entropy", "augmentation=affine", DOUBLE],
         ["task.output=softmax", "task.loss=cross_entropy", "task.label_smoothing=0.2"],
-        [DOUBLE],
+        pytest.param([DOUBLE], marks=pytest.mark.slow),
     ],
     ids=lambda overrides: " ".join(overrides) or "mnist_lecture",
 )

@@ -126,7 +126,9 @@ def by_logistic_regression(cfg: DictConfig) -> list[np.ndarray]:
     return steps
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 30, 100, 1000])
+@pytest.mark.parametrize(
+    "batch_size", [1, 30, 1000, *(pytest.param(size, marks=pytest.mark.slow) for size in (7, 100))]
+)
 @pytest.mark.parametrize(
     ("name", "loop"),
     [
@@ -227,7 +229,7 @@ RULES = ["perceptron", "perceptron_sign", "perceptron_rosenblatt"]
 
 
 @pytest.mark.parametrize("name", RULES)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in (1, 2))])
 def test_a_perceptron_fits_linearly_separable_points(
     name: str, seed: int, configure: Configure
 ) -> None:

@@ -109,7 +109,9 @@ def test_regions_and_errors_equal_the_networks_outputs(
                 assert abs(z) < 1e-5 or panel.classes[row, column] == (z > 0)
 
 
-@pytest.mark.parametrize("encoding", ["gaussian", "centred", "hash_grid"])
+@pytest.mark.parametrize(
+    "encoding", [pytest.param("gaussian", marks=pytest.mark.slow), "centred", "hash_grid"]
+)
 def test_regions_of_encoded_points(encoding: str, configure: Configure, drawn: list) -> None:
     cfg = configure("experiment=points_mlp", f"encoding={encoding}", "logger=none")
     result = train(cfg)

@@ -1,10 +1,8 @@
 """Figures of many runs: the drawn values, and that nothing is clipped."""
 
-import io
-
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, to_rgba
@@ -30,7 +28,7 @@ def ticks(panel: Axes) -> list[str]:
 
 
 def assert_all_inside(figure: Figure) -> None:
-    figure.savefig(io.BytesIO(), format="png")  # which lays out
+    figure.draw_without_rendering()  # which lays out
     box = figure.get_tightbbox()
     width, height = figure.get_size_inches()
     assert min(box.x0, box.y0, width - box.x1, height - box.y1) > -0.01
@@ -58,7 +56,9 @@ def test_only_the_best_groups_are_coloured(jobs: int) -> None:
         assert all(line.get_ydata()[0] >= factor * (3.0 + len(best)) for line in grey)
 
 
-@pytest.mark.parametrize("label", ["lr=1", LONG, 5 * LONG, "x" * 200])
+@pytest.mark.parametrize(
+    "label", ["lr=1", pytest.param(LONG, marks=pytest.mark.slow), 5 * LONG, "x" * 200]
+)
 def test_long_labels_fit_into_the_figure(label: str) -> None:
     jobs = [(f"{label}seed={i}", history_rows(3.0, 2.0)) for i in range(12)]
     assert_all_inside(epoch_curves.error_curves(jobs, "loss", 1))
@@ -70,8 +70,11 @@ def test_long_labels_fit_into_the_figure(label: str) -> None:
     "values",
     [
         ["[784,512,256,128,64]", "[512,128]", "null"],
-        ["identity", "leaky_relu", "relu", "sigmoid", "silu", "softplus", "tanh"],
-        [1e-5, 1e-4, 0.001, 0.01, 0.02, 0.03],
+        pytest.param(
+            ["identity", "leaky_relu", "relu", "sigmoid", "silu", "softplus", "tanh"],
+            marks=pytest.mark.slow,
+        ),
+        pytest.param([1e-5, 1e-4, 0.001, 0.01, 0.02, 0.03], marks=pytest.mark.slow),
         [f"a_word_of_many_letters_{i}" for i in range(16)],
         [1000, "null"],
         [3],
@@ -206,6 +209,7 @@ def test_learning_curves_show_both_splits_in_bands() -> None:
     st.integers(1, 6), st.integers(1, 6), st.sampled_from(["loss", "error"]),
     st.randoms(use_true_random=False),
 )  # fmt: skip
+@settings(max_examples=15)
 def test_heat_map_labels_every_value(rows: int, columns: int, metric: str, random: object) -> None:
     values = np.array([[10 ** random.uniform(-3, 0) for _ in range(columns)] for _ in range(rows)])
     values[0, columns // 2 :] = np.nan
