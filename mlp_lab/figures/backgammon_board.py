@@ -1,6 +1,7 @@
 """A backgammon position as players know it: points, checkers, bar, tray and dice."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ WIDTH, HEIGHT = 15.2, 12.4
 POINT = 5.0
 
 _BAR = 24
+_COLUMNS = 3  # boards in a row
 #: Centres of the bar and of the tray.
 BAR_CENTRE, TRAY_CENTRE = 6.5, 13.9
 _TOP, _BOTTOM = 11.6, 0.0  # edges of the playing field
@@ -44,7 +46,29 @@ def backgammon_board(board: np.ndarray, caption: str = "", dice: Sequence[int] =
         dice: the dice to play; empty before the roll.
     """
     figure = Figure(figsize=(7, 6.1), layout="constrained")
-    panel = figure.subplots()
+    _draw_position(figure.subplots(), board, dice, caption, 10)
+    return figure
+
+
+def backgammon_boards(boards: Mapping[str, np.ndarray]) -> Figure:
+    """Plot positions before the roll, three in a row, with their captions below.
+
+    Args:
+        boards: boards ``[2, 25]`` as those of ``backgammon_board``, by caption.
+    """
+    rows = math.ceil(len(boards) / _COLUMNS)
+    figure = Figure(figsize=(4.2 * _COLUMNS, 3.8 * rows), layout="constrained")
+    panels = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
+    for panel, (caption, board) in zip(panels, boards.items(), strict=False):
+        _draw_position(panel, board, (), caption, 8)
+    for panel in panels[len(boards) :]:
+        panel.set_visible(False)
+    return figure
+
+
+def _draw_position(
+    panel: Axes, board: np.ndarray, dice: Sequence[int], caption: str, fontsize: float
+) -> None:
     draw_empty_board(panel)
     for player, colour in enumerate(_CHECKERS):
         for point in range(24):
@@ -57,8 +81,7 @@ def backgammon_board(board: np.ndarray, caption: str = "", dice: Sequence[int] =
         _draw_tray(panel, player, 15 - int(board[player].sum()))
     for number, die in enumerate(dice):
         _draw_die(panel, 9.3 + 1.4 * number, (_TOP + _BOTTOM) / 2, die)
-    panel.set_xlabel(caption, fontsize=10)
-    return figure
+    panel.set_xlabel(caption, fontsize=fontsize)
 
 
 def place(point: int) -> tuple[float, float, int]:

@@ -1,5 +1,6 @@
 """What a network that plays backgammon has learned: its strength, estimates and hidden units."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -7,10 +8,12 @@ import numpy as np
 
 from mlp_lab.data.attached import data_of, training_loader
 from mlp_lab.data.backgammon import backgammon_of
+from mlp_lab.figures.backgammon_board import backgammon_boards
 from mlp_lab.figures.estimate_curves import estimate_curves
 from mlp_lab.figures.strength_curves import strength_curves
 from mlp_lab.figures.unit_boards import unit_boards
 from mlp_lab.games.backgammon.players import player_of
+from mlp_lab.games.backgammon.position import board_of_id
 from mlp_lab.games.backgammon.selected_positions import POSITIONS, selected_estimates
 from mlp_lab.lightning import pl
 from mlp_lab.nn.probes import linear_layers
@@ -29,6 +32,7 @@ class BackgammonInspection(FigureCallback):
     - ``strength.png``: points per validation game by training games, with standard errors;
     - ``estimates.png``: the network's estimates of positions, which TensorBoard has as scalars
       ``estimate/<position>``;
+    - ``positions.png``: some of these positions on boards, with the last estimates;
     - ``units.png``: the weights of the hidden units with the largest effect on the probability of a
       win, drawn on boards.
 
@@ -84,5 +88,22 @@ class BackgammonInspection(FigureCallback):
         captions = [f"unit {unit}: weight {last.weight[0, unit]:+.2f}" for unit in strongest]
         weights = hidden.weight[strongest].detach().numpy().copy()
         units = partial(unit_boards, weights, captions)
-        drawings = {"strength": strength, "estimates": estimates, "units": units}
+        drawings = {
+            "strength": strength,
+            "estimates": estimates,
+            "positions": partial(backgammon_boards, _captioned(self.estimates[-1])),
+            "units": units,
+        }
         return [partial(log_figure, trainer, name, draw) for name, draw in drawings.items()]
+
+
+def _captioned(estimates: Mapping[str, float]) -> dict[str, np.ndarray]:
+    """Return the boards of selected positions, by a caption with the estimate."""
+    captions = {}
+    for position in POSITIONS:
+        if not position.name.startswith("opening"):
+            exact = "" if position.exact is None else f", exact {position.exact:+.2f}"
+            estimate = f"{estimates[position.name]:+.2f} points expected{exact}"
+            caption = f"{position.name}: {position.meaning}\n{estimate}\n{position.position_id}"
+            captions[caption] = board_of_id(position.position_id)
+    return captions

@@ -13,6 +13,7 @@ from mlp_lab.sweeps.comparison import (
     encoding_table,
     layer_curves,
     network_sizes,
+    playing_strength,
     reconstructions,
 )
 from mlp_lab.sweeps.comparison.comparison import Comparison, Table
@@ -38,4 +39,5 @@ SPECIAL = (
     Special(draw=boolean_cost.draw, tables=boolean_cost.tables),
     Special(tables=encoding_table.tables),
     Special(draw=reconstructions.draw),
+    Special(draw=playing_strength.draw),
 )

@@ -34,5 +34,5 @@ def test_estimates_are_logged_by_epoch_and_figures_are_drawn(
         assert (epoch, second) == (1, 2)
         assert value == pytest.approx(expected[position.name].equity, abs=1e-6)
     assert all(value > 0 for _, value in points["games_per_second"])
-    for name in ("strength", "estimates", "units", "loss_curves"):
+    for name in ("strength", "estimates", "positions", "units", "loss_curves"):
         assert (Path(result.folder) / "figures" / f"{name}.png").is_file()
