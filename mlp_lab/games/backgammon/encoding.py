@@ -73,7 +73,7 @@ def fill_active(board: Any, first: int, size: int, units: Any, values: Any) -> i
         units: indices of units, int64 ``[MAX_ACTIVE]``.
         values: values of units, float32 ``[MAX_ACTIVE]``.
     """
-    count = 0
+    count: Any = np.int64(0)  # no literal: see plays.py
     for side in range(2):
         row = first if side == 0 else 1 - first
         count = _fill_side(board, row, SIDE * side, count, units, values)
@@ -81,7 +81,8 @@ def fill_active(board: Any, first: int, size: int, units: Any, values: Any) -> i
     values[count] = _ONE
     count += 1
     if size > INPUTS:
-        count = fill_expert_units(board, first, INPUTS, count, units, values)
+        start: Any = np.int64(INPUTS)
+        count = fill_expert_units(board, first, start, count, units, values)
     return count
 
 

@@ -174,7 +174,8 @@ def evaluate(board: Any, network: Network, scratch: Scratch) -> int:
     The active inputs are in ``scratch.units`` and ``scratch.values``; return their number.
     """
     inputs = network.w1.shape[0]
-    count = fill_active(board, 0, inputs, scratch.units, scratch.values)
+    first: Any = np.int64(0)  # no literal: see plays.py
+    count = fill_active(board, first, inputs, scratch.units, scratch.values)
     fill_sums(network, scratch.units, scratch.values, count, scratch.sums)
     sigmoid(scratch.sums, scratch.hidden)
     fill_outputs(network, scratch.hidden, off(board, 0), off(board, 1), scratch.outputs)
@@ -197,7 +198,10 @@ def best_play(board: Any, start: int, end: int, network: Network, scratch: Scrat
         scratch: memory.
     """
     units, values, sums = scratch.units, scratch.values, scratch.sums
-    count = fill_active(board, 1, INPUTS, units, values)
+    none: Any = np.int64(0)  # no literals: see plays.py
+    first: Any = np.int64(1)
+    tesauro: Any = np.int64(INPUTS)
+    count = fill_active(board, first, tesauro, units, values)
     fill_sums(network, units, values, count, scratch.base)
     other_off = off(board, 1)
     best, least = start, np.float32(np.inf)
@@ -210,7 +214,7 @@ def best_play(board: Any, start: int, end: int, network: Network, scratch: Scrat
             sums[j] = scratch.base[j]
         _add_changes(board, play, network.w1, sums)
         if network.w1.shape[0] > INPUTS:
-            count = fill_expert_units(play, 1, INPUTS, 0, units, values)
+            count = fill_expert_units(play, first, tesauro, none, units, values)
             for k in range(count):
                 add_row(network.w1, units[k], values[k], sums)
         sigmoid(sums, scratch.hidden)

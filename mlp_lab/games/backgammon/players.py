@@ -133,4 +133,5 @@ def player_of(network: nn.Module, name: str = "network") -> NetworkPlayer:
 def _fill_values(boards: Any, network: Network, scratch: Scratch, values: Any) -> None:
     for i in range(len(boards)):
         evaluate(boards[i], network, scratch)
-        values[i] = scratch.outputs
+        for j in range(scratch.outputs.size):
+            values[i, j] = scratch.outputs[j]

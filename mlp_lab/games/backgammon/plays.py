@@ -69,38 +69,43 @@ def fill_plays(
         keys: key of each position.
         sources: source of the last move.
     """
-    boards[0] = board
+    copy_board(board, boards[0])
     keys[0] = 0
     sources[0] = BAR
-    if die1 == die2:
-        return _fill_doubles(die1, boards, keys, sources)
+    # Not literals: numba compiles a function again for each literal argument.
+    root: Any = np.int64(0)
+    first: Any = np.int64(1)
+    doubles = die1 == die2
+    if doubles:
+        return _fill_doubles(die1, doubles, boards, keys, sources)
     large, small = max(die1, die2), min(die1, die2)
-    large_end = _extend(0, large, False, 1, 1, boards, keys, sources)
-    small_end = _extend(0, small, False, large_end, large_end, boards, keys, sources)
+    large_end = _extend(root, large, doubles, first, first, boards, keys, sources)
+    small_end = _extend(root, small, doubles, large_end, large_end, boards, keys, sources)
     end = small_end
-    for i in range(1, large_end):
-        end = _extend(i, small, False, end, small_end, boards, keys, sources)
+    for i in range(first, large_end):
+        end = _extend(i, small, doubles, end, small_end, boards, keys, sources)
     for i in range(large_end, small_end):
-        end = _extend(i, large, False, end, small_end, boards, keys, sources)
+        end = _extend(i, large, doubles, end, small_end, boards, keys, sources)
     if end > small_end:
         return small_end, end
-    if large_end > 1:
-        return 1, large_end
-    return (large_end, small_end) if small_end > large_end else (0, 1)
+    if large_end > first:
+        return first, large_end
+    return (large_end, small_end) if small_end > large_end else (root, first)
 
 
 @njit(cache=True)
-def _fill_doubles(die: int, boards: Any, keys: Any, sources: Any) -> tuple[int, int]:
+def _fill_doubles(die: int, doubles: bool, boards: Any, keys: Any, sources: Any) -> tuple[int, int]:
     """Return start and end of the positions after up to four moves with one die.
 
     The moves are made in descending order of their sources: if a set of moves can be made in any
     order, it can be made in this one. So each position is reached once.
     """
-    start, end = 0, 1
+    start: Any = np.int64(0)
+    end: Any = np.int64(1)
     for _ in range(4):
         next_end = end
         for i in range(start, end):
-            next_end = _extend(i, die, True, next_end, next_end, boards, keys, sources)
+            next_end = _extend(i, die, doubles, next_end, next_end, boards, keys, sources)
         if next_end == end:
             break
         start, end = end, next_end
@@ -140,7 +145,7 @@ def _extend(
         if not _contains(keys, known, end, key):
             keys[end] = key
             sources[end] = source
-            _copy(boards[parent], boards[end])
+            copy_board(boards[parent], boards[end])
             _move(boards[end], source, target, is_hit)
             end += 1
     return end
@@ -176,8 +181,8 @@ def _contains(keys: Any, start: int, end: int, key: int) -> bool:
 
 
 @njit(cache=True)
-def _copy(source: Any, target: Any) -> None:
-    """Copy a board."""
+def copy_board(source: Any, target: Any) -> None:
+    """Copy a board. (An assignment of arrays would take seconds to compile.)"""
     for row in range(2):
         for point in range(25):
             target[row, point] = source[row, point]

@@ -31,7 +31,7 @@ from mlp_lab.games.backgammon.network import (
     off,
     scratch_of,
 )
-from mlp_lab.games.backgammon.plays import fill_plays
+from mlp_lab.games.backgammon.plays import copy_board, fill_plays
 from mlp_lab.games.backgammon.position import BAR, CHECKERS, START
 
 # Columns of the statistics of games
@@ -122,10 +122,8 @@ def _train_game(
     key: int, board: Any, statistics: Any,
 ) -> None:  # fmt: skip
     """Train by one game, and write its statistics."""
-    for trace in (learner.trace_w1.ravel(), learner.trace_b1.ravel(),
-                  learner.trace_w2.ravel(), learner.trace_b2.ravel()):  # fmt: skip
-        trace[:] = 0
-    board[:] = START
+    _multiply_traces(learner, np.float32(0))
+    copy_board(START, board)
     die1, die2 = opening_roll(key)
     player = 0 if die1 > die2 else 1
     squared_error = 0.0
@@ -206,7 +204,8 @@ def _fill_gradients(network: Network, scratch: Scratch, learner: Learner) -> Non
 def _update(network: Network, scratch: Scratch, learner: Learner, active: int, alpha: Any) -> None:
     """Change the weights with lambda = 0: only the gradient of the present position counts."""
     total = scratch.sums  # alpha sum_j error_j delta_j, [hidden]
-    total[:] = 0
+    for i in range(total.size):
+        total[i] = 0
     for j in range(learner.errors.size):
         add_row(learner.deltas, j, alpha * learner.errors[j], total)
         step = alpha * learner.errors[j] * learner.slopes[j]
@@ -241,10 +240,7 @@ def _add_to_traces(
     scratch: Scratch, learner: Learner, active: int, player: int, decay: Any
 ) -> None:
     """Multiply the traces with lambda, and add the gradients of the outputs for player 0."""
-    for trace in (learner.trace_w1.ravel(), learner.trace_b1.ravel(),
-                  learner.trace_w2.ravel(), learner.trace_b2.ravel()):  # fmt: skip
-        for i in range(trace.size):
-            trace[i] *= decay
+    _multiply_traces(learner, decay)
     for j in range(learner.slopes.size):
         trace, sign = _for_player_0(j, player), _sign(j, player)
         slope = sign * learner.slopes[j]
@@ -257,6 +253,14 @@ def _add_to_traces(
             row = learner.trace_w1[trace, scratch.units[k]]
             for i in range(row.size):
                 row[i] += factor * learner.deltas[j, i]
+
+
+@njit(cache=True, fastmath=FAST_MATH)
+def _multiply_traces(learner: Learner, factor: Any) -> None:
+    for traces in (learner.trace_w1.ravel(), learner.trace_b1.ravel(),
+                   learner.trace_w2.ravel(), learner.trace_b2.ravel()):  # fmt: skip
+        for i in range(traces.size):
+            traces[i] *= factor
 
 
 @njit(cache=True, fastmath=FAST_MATH)
