@@ -17,6 +17,7 @@ from mlp_lab.games.backgammon.estimates import Estimate, Probabilities, estimate
 from mlp_lab.games.backgammon.game import Game
 from mlp_lab.games.backgammon.notation import NO_PLAY
 from mlp_lab.games.backgammon.position import board_of_id
+from mlp_lab.games.kernels import compilation_hint
 from mlp_lab.runs.backgammon_network import player_of_run
 from mlp_lab.storage.files import json_text, read_json, write_whole
 from mlp_lab.storage.log import console
@@ -43,6 +44,8 @@ def play(cfg: DictConfig) -> Path | None:
     with console():
         _check_options(cfg)
         run = RunFolder.open(cfg.run)
+        if hint := compilation_hint():
+            log.info("%s", hint)
         probabilities = player_of_run(run, cfg.checkpoint).values
         if cfg.position is not None:
             _show_position(probabilities, cfg.position, cfg.dice)

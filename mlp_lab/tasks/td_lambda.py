@@ -24,6 +24,7 @@ from mlp_lab.games.backgammon.matches import Match, play_match
 from mlp_lab.games.backgammon.players import player_of
 from mlp_lab.games.backgammon.td_learning import PLIES, POINTS, TD_ERROR, train_games
 from mlp_lab.games.backgammon.td_reference import train_game
+from mlp_lab.games.kernels import compilation_hint
 from mlp_lab.lightning import pl
 from mlp_lab.nn.encodings import Identity
 from mlp_lab.tasks.base import Task
@@ -112,6 +113,8 @@ class TDLambda(Task):
         }
 
     def on_train_start(self) -> None:
+        if hint := compilation_hint():
+            log.info("%s", hint)
         seed = backgammon_of(data_of(self.trainer)).dice_seed("train")
         if self.gradients == "autograd":
             learn: Learn = partial(_train_by_autograd, self.network)

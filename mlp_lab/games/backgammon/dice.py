@@ -8,7 +8,8 @@ generator is SplitMix64 (Steele, Lea and Flood 2014): a bijective mix of a 64-bi
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from mlp_lab.games.kernels import kernel
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _FACTORS = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
@@ -18,7 +19,7 @@ _ROLLS = np.uint64(36)
 _SIX = np.uint64(6)
 
 
-@njit(cache=True)
+@kernel()
 def _mixed(counter: np.uint64) -> np.uint64:
     """Return 64 bits that are a bijective function of the counter."""
     z = (counter ^ (counter >> _SHIFTS[0])) * _FACTORS[0]
@@ -26,7 +27,7 @@ def _mixed(counter: np.uint64) -> np.uint64:
     return z ^ (z >> _SHIFTS[2])
 
 
-@njit(cache=True)
+@kernel()
 def game_key(seed: int, game: int) -> Any:
     """Return the key of a game's dice, 64 bits.
 
@@ -38,7 +39,7 @@ def game_key(seed: int, game: int) -> Any:
     return np.int64(_mixed(key + np.uint64(game) * _STEP))
 
 
-@njit(cache=True)
+@kernel()
 def opening_roll(key: int) -> tuple[Any, Any]:
     """Return the dice of player 0 and player 1, which differ; the larger die starts.
 
@@ -52,7 +53,7 @@ def opening_roll(key: int) -> tuple[Any, Any]:
     return first + 1, second + 1
 
 
-@njit(cache=True)
+@kernel()
 def roll(key: int, ply: int) -> tuple[Any, Any]:
     """Return two dice.
 

@@ -19,10 +19,10 @@ The expert units are in `expert_inputs`.
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from mlp_lab.games.backgammon.expert_inputs import EXPERT_UNITS, fill_expert_units
 from mlp_lab.games.backgammon.position import BAR, CHECKERS, POINTS
+from mlp_lab.games.kernels import kernel
 
 INPUTS = 198
 EXPERT_INPUTS = INPUTS + EXPERT_UNITS
@@ -62,7 +62,7 @@ def _dense(board: np.ndarray, size: int) -> np.ndarray:
     return inputs
 
 
-@njit(cache=True)
+@kernel()
 def fill_active(board: Any, first: int, size: int, units: Any, values: Any) -> int:
     """Write the units that are not 0, and return their number.
 
@@ -86,7 +86,7 @@ def fill_active(board: Any, first: int, size: int, units: Any, values: Any) -> i
     return count
 
 
-@njit(cache=True)
+@kernel()
 def _fill_side(board: Any, row: int, start: int, count: int, units: Any, values: Any) -> int:
     """Append the units of one player, and return the new number of units.
 

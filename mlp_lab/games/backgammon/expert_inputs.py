@@ -22,9 +22,9 @@ with doubles over open points. If the other player has checkers on the bar, only
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from mlp_lab.games.backgammon.position import BAR, POINTS
+from mlp_lab.games.kernels import kernel
 
 SIDE_UNITS = 5
 EXPERT_UNITS = 2 * SIDE_UNITS + 1
@@ -43,7 +43,7 @@ _WITH_DIE = np.array(
 )
 
 
-@njit(cache=True)
+@kernel()
 def fill_expert_units(
     board: Any, first: int, start: int, count: int, units: Any, values: Any
 ) -> int:
@@ -80,7 +80,7 @@ def fill_expert_units(
     return end
 
 
-@njit(cache=True)
+@kernel()
 def _pips(board: Any, row: int) -> int:
     pips = 0
     for point in range(25):
@@ -88,7 +88,7 @@ def _pips(board: Any, row: int) -> int:
     return pips
 
 
-@njit(cache=True)
+@kernel()
 def rearmost(board: Any, row: int) -> int:
     """Return the largest index with a checker of a row, -1 without checkers."""
     for point in range(BAR, -1, -1):
@@ -97,13 +97,13 @@ def rearmost(board: Any, row: int) -> int:
     return -1
 
 
-@njit(cache=True)
+@kernel()
 def has_contact(board: Any) -> bool:
     """Return whether a checker of one player still has to pass a checker of the other."""
     return rearmost(board, 0) + rearmost(board, 1) > 23
 
 
-@njit(cache=True)
+@kernel()
 def blot_exposure(board: Any, row: int) -> tuple[int, int]:
     """Return the number of rolls that hit a blot of a row, and the sum of rolls times pips lost.
 
@@ -120,7 +120,7 @@ def blot_exposure(board: Any, row: int) -> tuple[int, int]:
     return _number_of_bits(all_rolls), lost
 
 
-@njit(cache=True)
+@kernel()
 def hitting_rolls(board: Any, row: int, point: int) -> Any:
     """Return the set of rolls with which the other player hits a blot, as bits.
 
@@ -138,7 +138,7 @@ def hitting_rolls(board: Any, row: int, point: int) -> Any:
     return rolls
 
 
-@njit(cache=True)
+@kernel()
 def _rolls_over(board: Any, row: int, source: int, distance: int) -> Any:
     """Return the set of rolls that move a checker over a distance, as bits.
 
@@ -167,7 +167,7 @@ def _rolls_over(board: Any, row: int, source: int, distance: int) -> Any:
     return rolls
 
 
-@njit(cache=True)
+@kernel()
 def _number_of_bits(bits: Any) -> int:
     count = 0
     while bits:
@@ -176,7 +176,7 @@ def _number_of_bits(bits: Any) -> int:
     return count
 
 
-@njit(cache=True)
+@kernel()
 def prime_length(board: Any, row: int) -> int:
     """Return the largest number of consecutive points made before the other's rearmost checker.
 
@@ -192,7 +192,7 @@ def prime_length(board: Any, row: int) -> int:
     return longest
 
 
-@njit(cache=True)
+@kernel()
 def blocked_rolls(board: Any, row: int) -> int:
     """Return the number of rolls with which the other's rearmost checker can move with no die.
 

@@ -7,7 +7,6 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from mlp_lab.errors import UserError
 from mlp_lab.games.backgammon.dice import game_key, opening_roll, roll
@@ -17,6 +16,7 @@ from mlp_lab.games.backgammon.players import KernelPlayer, Player
 from mlp_lab.games.backgammon.plays import copy_board, fill_plays, play_buffer
 from mlp_lab.games.backgammon.position import BAR, START
 from mlp_lab.games.backgammon.td_learning import MAX_PLIES, points_of_winner
+from mlp_lab.games.kernels import kernel
 
 
 class Match(NamedTuple):
@@ -75,7 +75,7 @@ def play_match(player: Player, opponent: Player, games: int, seed: int) -> Match
     return _play_in_step((player, opponent), games, seed)
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _play_in_kernel(
     player: KernelPlayer, opponent: KernelPlayer, board: Any, seed: int, points: Any, plies: Any
 ) -> None:
@@ -106,7 +106,7 @@ def _play_in_kernel(
             die1, die2 = roll(key, plies[game])
 
 
-@njit(cache=True)
+@kernel()
 def _play(board: Any, die1: int, die2: int, player: KernelPlayer) -> Any:
     """Return the position after the player's play, int8 ``[2, 25]``.
 

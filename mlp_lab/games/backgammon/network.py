@@ -10,7 +10,6 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from mlp_lab.games.backgammon.encoding import (
     INPUTS,
@@ -21,6 +20,7 @@ from mlp_lab.games.backgammon.encoding import (
 from mlp_lab.games.backgammon.expert_inputs import fill_expert_units
 from mlp_lab.games.backgammon.plays import play_buffer
 from mlp_lab.games.backgammon.position import BAR, CHECKERS, POINTS
+from mlp_lab.games.kernels import kernel
 
 # Sums may be computed in any order and with fused multiplications. Infinities and NaN stay correct.
 FAST_MATH = {"contract", "reassoc", "nsz"}
@@ -95,7 +95,7 @@ def scratch_of(network: Network) -> Scratch:
     )
 
 
-@njit(cache=True, fastmath=FAST_MATH, error_model="numpy")
+@kernel(fastmath=FAST_MATH, error_model="numpy")
 def sigmoid(sums: Any, activations: Any) -> None:
     """Write the sigmoid function of float32 ``[n]`` to another array."""
     for i in range(sums.size):
@@ -110,14 +110,14 @@ def sigmoid(sums: Any, activations: Any) -> None:
         activations[i] = x * p / q + _HALF
 
 
-@njit(cache=True, fastmath=FAST_MATH)
+@kernel(fastmath=FAST_MATH)
 def add_row(weights: Any, row: int, factor: Any, sums: Any) -> None:
     """Add a row of weights times a factor to the sums."""
     for j in range(sums.size):
         sums[j] += factor * weights[row, j]
 
 
-@njit(cache=True, fastmath=FAST_MATH)
+@kernel(fastmath=FAST_MATH)
 def fill_sums(network: Network, units: Any, values: Any, count: int, sums: Any) -> None:
     """Write the sums of the hidden units for the active inputs."""
     for j in range(sums.size):
@@ -126,7 +126,7 @@ def fill_sums(network: Network, units: Any, values: Any, count: int, sums: Any) 
         add_row(network.w1, units[k], values[k], sums)
 
 
-@njit(cache=True, fastmath=FAST_MATH, error_model="numpy")
+@kernel(fastmath=FAST_MATH, error_model="numpy")
 def fill_outputs(network: Network, hidden: Any, off: int, other_off: int, outputs: Any) -> None:
     """Write the outputs for the activations of the hidden units.
 
@@ -149,7 +149,7 @@ def fill_outputs(network: Network, hidden: Any, off: int, other_off: int, output
             outputs[GAMMON_LOSS] = _ZERO
 
 
-@njit(cache=True)
+@kernel()
 def equity(outputs: Any) -> Any:
     """Return the expected points of the player on roll: 2 win - 1 (+ gammon win - gammon loss)."""
     points = outputs[WIN] + outputs[WIN] - _ONE
@@ -158,7 +158,7 @@ def equity(outputs: Any) -> Any:
     return points
 
 
-@njit(cache=True)
+@kernel()
 def off(board: Any, row: int) -> int:
     """Return the number of checkers that the player of a row has borne off."""
     total = CHECKERS
@@ -167,7 +167,7 @@ def off(board: Any, row: int) -> int:
     return total
 
 
-@njit(cache=True)
+@kernel()
 def evaluate(board: Any, network: Network, scratch: Scratch) -> int:
     """Write activations and outputs for the player of row 0 on roll.
 
@@ -182,7 +182,7 @@ def evaluate(board: Any, network: Network, scratch: Scratch) -> int:
     return count
 
 
-@njit(cache=True)
+@kernel()
 def best_play(board: Any, start: int, end: int, network: Network, scratch: Scratch) -> int:
     """Return the index of the play after which the opponent's equity is smallest.
 
@@ -227,7 +227,7 @@ def best_play(board: Any, start: int, end: int, network: Network, scratch: Scrat
     return best
 
 
-@njit(cache=True)
+@kernel()
 def _add_changes(before: Any, after: Any, w1: Any, sums: Any) -> None:
     """Add the changes of Tesauro's units by a play, with row 1 on roll after it.
 
@@ -253,7 +253,7 @@ def _add_changes(before: Any, after: Any, w1: Any, sums: Any) -> None:
             add_row(w1, start + 4 * POINTS + 1, np.float32(moved_off) * _PER_CHECKER_OFF, sums)
 
 
-@njit(cache=True)
+@kernel()
 def _add_point(unit: int, old: int, new: int, w1: Any, sums: Any) -> None:
     """Add the changes of the four units of a point from ``old`` to ``new`` checkers."""
     for k in range(min(old, 3), min(new, 3)):

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from torch import nn
 
 from mlp_lab.errors import UserError
@@ -19,6 +18,7 @@ from mlp_lab.games.backgammon.network import (
     network_of,
     scratch_of,
 )
+from mlp_lab.games.kernels import kernel
 
 
 class KernelPlayer(NamedTuple):
@@ -129,7 +129,7 @@ def player_of(network: nn.Module, name: str = "network") -> NetworkPlayer:
     return NetworkPlayer(network_of(*(w.detach().cpu().numpy() for w in weights)), name)
 
 
-@njit(cache=True)
+@kernel()
 def _fill_values(boards: Any, network: Network, scratch: Scratch, values: Any) -> None:
     for i in range(len(boards)):
         evaluate(boards[i], network, scratch)

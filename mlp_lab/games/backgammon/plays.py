@@ -9,9 +9,9 @@ off from that point.
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from mlp_lab.games.backgammon.position import BAR
+from mlp_lab.games.kernels import kernel
 
 # A play of doubles distributes k <= 4 moves among 15 checkers: at most C(14 + k, k) positions.
 BUFFER_SIZE = 1 + 15 + 120 + 680 + 3060
@@ -39,7 +39,7 @@ def legal_plays(board: np.ndarray, die1: int, die2: int) -> np.ndarray:
     return boards[start:end].copy()
 
 
-@njit(cache=True)
+@kernel()
 def play_buffer() -> tuple[Any, Any, Any]:
     """Return memory for `fill_plays`.
 
@@ -53,7 +53,7 @@ def play_buffer() -> tuple[Any, Any, Any]:
     )
 
 
-@njit(cache=True)
+@kernel()
 def fill_plays(
     board: Any, die1: int, die2: int, boards: Any, keys: Any, sources: Any
 ) -> tuple[int, int]:
@@ -93,7 +93,7 @@ def fill_plays(
     return (large_end, small_end) if small_end > large_end else (root, first)
 
 
-@njit(cache=True)
+@kernel()
 def _fill_doubles(die: int, doubles: bool, boards: Any, keys: Any, sources: Any) -> tuple[int, int]:
     """Return start and end of the positions after up to four moves with one die.
 
@@ -112,7 +112,7 @@ def _fill_doubles(die: int, doubles: bool, boards: Any, keys: Any, sources: Any)
     return start, end
 
 
-@njit(cache=True)
+@kernel()
 def _extend(
     parent: int, die: int, descending: bool, end: int, known: int,
     boards: Any, keys: Any, sources: Any,
@@ -151,7 +151,7 @@ def _extend(
     return end
 
 
-@njit(cache=True)
+@kernel()
 def _target(board: Any, source: int, die: int, rear: int) -> int:
     """Return the index where a checker lands, _OFF if it is borne off, or _BLOCKED."""
     target = source - die
@@ -162,7 +162,7 @@ def _target(board: Any, source: int, die: int, rear: int) -> int:
     return _BLOCKED
 
 
-@njit(cache=True)
+@kernel()
 def _key_change(source: int, target: int, is_hit: bool) -> int:
     """Return by how much a move changes the key of the position."""
     change = _KEYS[0, target] - _KEYS[0, source]  # _OFF is the last index
@@ -171,7 +171,7 @@ def _key_change(source: int, target: int, is_hit: bool) -> int:
     return change
 
 
-@njit(cache=True)
+@kernel()
 def _contains(keys: Any, start: int, end: int, key: int) -> bool:
     """Return whether a key is in ``keys[start:end]``."""
     for i in range(start, end):  # noqa: SIM110 (numba does not compile any())
@@ -180,7 +180,7 @@ def _contains(keys: Any, start: int, end: int, key: int) -> bool:
     return False
 
 
-@njit(cache=True)
+@kernel()
 def copy_board(source: Any, target: Any) -> None:
     """Copy a board. (An assignment of arrays would take seconds to compile.)"""
     for row in range(2):
@@ -188,7 +188,7 @@ def copy_board(source: Any, target: Any) -> None:
             target[row, point] = source[row, point]
 
 
-@njit(cache=True)
+@kernel()
 def _move(board: Any, source: int, target: int, is_hit: bool) -> None:
     """Move a checker of row 0."""
     board[0, source] -= 1

@@ -14,7 +14,6 @@ update. The weights change after each ply; the traces start at 0 in each game.
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from mlp_lab.games.backgammon.dice import game_key, opening_roll, roll
 from mlp_lab.games.backgammon.network import (
@@ -33,6 +32,7 @@ from mlp_lab.games.backgammon.network import (
 )
 from mlp_lab.games.backgammon.plays import copy_board, fill_plays
 from mlp_lab.games.backgammon.position import BAR, CHECKERS, START
+from mlp_lab.games.kernels import kernel
 
 # Columns of the statistics of games
 PLIES, POINTS, TD_ERROR = 0, 1, 2
@@ -105,7 +105,7 @@ def _learner_of(network: Network, has_traces: bool) -> Learner:
     return Learner(*(np.zeros(shape, np.float32) for shape in shapes))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(nogil=True, error_model="numpy")
 def _train_games(
     network: Network, scratch: Scratch, learner: Learner, alpha: Any, decay: Any,
     seed: int, first_game: int, statistics: Any,
@@ -116,7 +116,7 @@ def _train_games(
         _train_game(network, scratch, learner, alpha, decay, key, board, statistics[i])
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _train_game(
     network: Network, scratch: Scratch, learner: Learner, alpha: Any, decay: Any,
     key: int, board: Any, statistics: Any,
@@ -153,7 +153,7 @@ def _train_game(
     statistics[TD_ERROR] = squared_error / (plies * learner.errors.size)
 
 
-@njit(cache=True)
+@kernel()
 def points_of_winner(board: Any) -> int:
     """Return the points if the player of row 0 has won (see `position.winner_points`), else 0."""
     if off(board, 0) < CHECKERS:
@@ -166,7 +166,7 @@ def points_of_winner(board: Any) -> int:
     return 2
 
 
-@njit(cache=True)
+@kernel()
 def _fill_target(points: int, best: Any, target: Any) -> None:
     """Write Y_{t+1} for the player on roll at t.
 
@@ -188,7 +188,7 @@ def _fill_target(points: int, best: Any, target: Any) -> None:
         target[GAMMON_LOSS] = best[GAMMON_WIN]
 
 
-@njit(cache=True, fastmath=FAST_MATH)
+@kernel(fastmath=FAST_MATH)
 def _fill_gradients(network: Network, scratch: Scratch, learner: Learner) -> None:
     """Write the derivatives of the outputs with respect to their sums and to the hidden sums."""
     for j in range(learner.slopes.size):
@@ -200,7 +200,7 @@ def _fill_gradients(network: Network, scratch: Scratch, learner: Learner) -> Non
             learner.deltas[j, i] = slope * network.w2[j, i] * h * (_ONE - h)
 
 
-@njit(cache=True, fastmath=FAST_MATH)
+@kernel(fastmath=FAST_MATH)
 def _update(network: Network, scratch: Scratch, learner: Learner, active: int, alpha: Any) -> None:
     """Change the weights with lambda = 0: only the gradient of the present position counts."""
     total = scratch.sums  # alpha sum_j error_j delta_j, [hidden]
@@ -220,7 +220,7 @@ def _update(network: Network, scratch: Scratch, learner: Learner, active: int, a
             network.w1[row, i] += value * total[i]
 
 
-@njit(cache=True)
+@kernel()
 def _for_player_0(output: int, player: int) -> int:
     """Return which output of player 0 an output of a player is: gammons won are lost by the other.
 
@@ -229,13 +229,13 @@ def _for_player_0(output: int, player: int) -> int:
     return output if player == 0 or output == WIN else 3 - output
 
 
-@njit(cache=True)
+@kernel()
 def _sign(output: int, player: int) -> Any:
     """Return -1 for the win of player 1 and 1 for all other outputs."""
     return -_ONE if player == 1 and output == WIN else _ONE
 
 
-@njit(cache=True, fastmath=FAST_MATH)
+@kernel(fastmath=FAST_MATH)
 def _add_to_traces(
     scratch: Scratch, learner: Learner, active: int, player: int, decay: Any
 ) -> None:
@@ -255,7 +255,7 @@ def _add_to_traces(
                 row[i] += factor * learner.deltas[j, i]
 
 
-@njit(cache=True, fastmath=FAST_MATH)
+@kernel(fastmath=FAST_MATH)
 def _multiply_traces(learner: Learner, factor: Any) -> None:
     for traces in (learner.trace_w1.ravel(), learner.trace_b1.ravel(),
                    learner.trace_w2.ravel(), learner.trace_b2.ravel()):  # fmt: skip
@@ -263,7 +263,7 @@ def _multiply_traces(learner: Learner, factor: Any) -> None:
             traces[i] *= factor
 
 
-@njit(cache=True, fastmath=FAST_MATH)
+@kernel(fastmath=FAST_MATH)
 def _update_with_traces(network: Network, learner: Learner, player: int, alpha: Any) -> None:
     """Add alpha times the error of each output of player 0 times its trace to the weights."""
     for j in range(learner.errors.size):
@@ -275,7 +275,7 @@ def _update_with_traces(network: Network, learner: Learner, player: int, alpha: 
         _add_scaled(learner.trace_b2[trace], step, network.b2)
 
 
-@njit(cache=True, fastmath=FAST_MATH)
+@kernel(fastmath=FAST_MATH)
 def _add_scaled(trace: Any, step: Any, weights: Any) -> None:
     """Add a trace times a step to weights of the same size."""
     for i in range(weights.size):

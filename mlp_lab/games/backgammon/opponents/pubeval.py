@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from mlp_lab.errors import UserError
 from mlp_lab.games.backgammon.encoding import INPUTS as NETWORK_INPUTS
@@ -23,6 +22,7 @@ from mlp_lab.games.backgammon.opponents import gnubg_process
 from mlp_lab.games.backgammon.opponents.gnubg_worker import PUBEVAL
 from mlp_lab.games.backgammon.players import KernelPlayer, Player
 from mlp_lab.games.backgammon.position import BAR, CHECKERS, POINTS
+from mlp_lab.games.kernels import kernel
 
 INPUTS = 122
 CONTACT, RACE = 0, 1  # rows of the weights
@@ -32,7 +32,7 @@ _DECIMALS = 5  # of the published weights
 _TOLERANCE = 1e-4  # scores are sums of float32 numbers of at most about 50
 
 
-@njit(cache=True)
+@kernel()
 def pubeval_score(board: Any, weights: Any) -> float:
     """Return pubeval's score of a position for the player who has moved.
 
@@ -63,7 +63,7 @@ def pubeval_score(board: Any, weights: Any) -> float:
     return score
 
 
-@njit(cache=True)
+@kernel()
 def pubeval_play(board: Any, candidates: Any, weights: Any) -> int:
     """Return the index of the candidate with the largest score.
 
@@ -131,7 +131,7 @@ def _solved(boards: np.ndarray) -> np.ndarray:
     return weights
 
 
-@njit(cache=True)
+@kernel()
 def _inputs(boards: Any) -> Any:
     """Return the inputs of pubeval, float64 ``[boards, 122]``: the derivatives of the score."""
     inputs = np.empty((len(boards), INPUTS))
