@@ -28,7 +28,12 @@ from mlp_lab.runs.logger import TensorBoard
 from mlp_lab.runs.resumed_config import changed_config
 from mlp_lab.runs.threads import busy_hint
 from mlp_lab.runs.trainer import build_trainer
-from mlp_lab.storage.checkpoints import load_network, stopped_early, trained_epochs
+from mlp_lab.storage.checkpoints import (
+    check_resumable,
+    load_network,
+    stopped_early,
+    trained_epochs,
+)
 from mlp_lab.storage.log import console
 from mlp_lab.storage.results import Result, Status
 from mlp_lab.storage.run_folder import RunFolder
@@ -107,6 +112,7 @@ class Training:
         checkpoint = run.last_checkpoint or run.checkpoint("last")
         data, task = build_task(cfg)
         content = load_network(task, checkpoint)
+        check_resumable(content, checkpoint)
         _check_unfinished(run, cfg, content)
         data.prepare_data()
         if other := difference(run, cfg, data):

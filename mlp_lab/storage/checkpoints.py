@@ -1,6 +1,8 @@
 """Checkpoint files: replaced atomically, and read as data, never as code."""
 
 import io
+import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -19,6 +21,10 @@ from mlp_lab.storage.migration import migrate_checkpoint
 Checkpoints = dict[Path, dict[str, Any]]
 # The callback that records the history, see ``runs/callbacks/epoch_checkpoint.py``.
 _HISTORY = "EpochCheckpoint"
+# The entries of the zip archives that torch.save writes.
+_ENTRY = re.compile(r"[^/]+/(data\.pkl|data/\d+|byteorder|version|\.[\w/]+)")
+# The keys that Lightning needs to resume a run.
+_RESUMED = ("epoch", "global_step", "loops", "optimizer_states", "lr_schedulers")
 
 
 class AtomicCheckpoints(pl.plugins.TorchCheckpointIO):
@@ -53,26 +59,80 @@ def _copy(checkpoint: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Return the content of a checkpoint, on the CPU. Raises UserError if it is damaged."""
+    """Return the content of a checkpoint, on the CPU.
+
+    Raises UserError if the file is damaged, or if it contains more than tensors and plain values.
+    """
+    _check_archive(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, UnpicklingError, EOFError, ValueError) as error:
-        raise UserError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
-    if not isinstance(content, dict) or "state_dict" not in content:
+    except UnpicklingError as error:
+        raise UserError(
+            f"{path}: contains more than tensors and plain values; it was not loaded"
+        ) from error
+    except Exception as error:  # the reader of a wrong pickle can raise any exception
+        raise UserError(f"{path}: damaged: {_first_line(error)}") from error
+    if not _is_checkpoint(content):
         raise UserError(f"{path}: damaged: not a checkpoint of a run")
     return migrate_checkpoint(content)
 
 
+def _check_archive(path: Path) -> None:
+    """Raise UserError if a file is not an undamaged archive of ``torch.save``.
+
+    torch does not verify the archive's CRC. Files in torch's format before version 1.6 are refused:
+    no version of mlp_lab has written them, and they have no CRC.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+                raise zipfile.BadZipFile("compressed entries")
+            if sum(entry.file_size for entry in entries) > path.stat().st_size:
+                raise zipfile.BadZipFile("overlapping entries")
+            if damaged := archive.testzip():
+                raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
+    except Exception as error:  # zipfile raises various exceptions for damaged files
+        raise UserError(f"{path}: damaged: {_first_line(error)}") from error
+    for entry in entries:
+        if not _ENTRY.fullmatch(entry.filename):
+            raise UserError(f"{path}: not a checkpoint: it contains {entry.filename!r}")
+
+
+def _is_checkpoint(content: Any) -> bool:
+    """Return whether a file's content has the structure on which this module relies."""
+    if not (isinstance(content, dict) and isinstance(state := content.get("state_dict"), dict)):
+        return False
+    states = content.get("callbacks", {})
+    return all(isinstance(value, Tensor) for value in state.values()) and isinstance(states, dict)
+
+
 def load_network(task: nn.Module, path: Path) -> dict[str, Any]:
-    """Load the weights of a checkpoint into ``task``; return the checkpoint's content."""
+    """Load the weights of a checkpoint into ``task``; return the checkpoint's content.
+
+    Raises UserError if the file cannot be read, does not match the task, or has weights that are
+    not finite.
+    """
     content = read_checkpoint(path)
     try:
         task.load_state_dict(content["state_dict"])
-    except RuntimeError as error:
-        raise UserError(
-            f"{path}: does not match the run's config: {str(error).splitlines()[0]}"
-        ) from error
+        trained_epochs(content)
+    except (RuntimeError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: does not match the run's config: {_first_line(error)}") from error
+    for name, weights in content["state_dict"].items():
+        if not weights.isfinite().all():
+            raise UserError(f"{path}: damaged: {name} has values that are not finite")
     return content
+
+
+def check_resumable(checkpoint: Mapping[str, Any], path: Path) -> None:
+    """Raise UserError if the checkpoint of a file lacks a key that resuming a run needs."""
+    if missing := [key for key in _RESUMED if key not in checkpoint]:
+        raise UserError(f"{path}: damaged: it has no {', '.join(missing)}")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def trained_epochs(checkpoint: Mapping[str, Any]) -> int:
