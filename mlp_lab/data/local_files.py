@@ -1,14 +1,15 @@
 """Search a user's folders for data files that other programs or people have named and packed."""
 
-import gzip
 import hashlib
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mlp_lab.errors import UserError
+from mlp_lab.images.image_decoding import gunzip
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_MAX_BYTES = 2**27  # MNIST's largest file has 47 million
 
 
 def read_local_file(name: str, md5: str, folders: Iterable[Path]) -> bytes | None:
@@ -32,8 +33,8 @@ def read_local_file(name: str, md5: str, folders: Iterable[Path]) -> bytes | Non
         try:
             content = path.read_bytes()
             if content[:2] == _GZIP_MAGIC:
-                content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
+                content = gunzip(content, _MAX_BYTES)
+        except (OSError, EOFError, ValueError, zlib.error) as error:
             rejected.append(f"{path}: damaged ({error}); the MD5 of its content must be {md5}")
             continue
         if (digest := hashlib.md5(content).hexdigest()) == md5:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mlp_lab.data import fetch
 from mlp_lab.data.datamodule import DataModule
+from mlp_lab.data.idx_format import check_examples, to_idx
 from mlp_lab.data.local_files import read_local_file
 from mlp_lab.errors import UserError
 from mlp_lab.lightning import torchvision
@@ -176,7 +177,7 @@ class IdxImages(DataModule):
         """The MD5SUMS of another data set in MNIST's format; None: the published data set."""
         for folder in self._folders:
             path = folder / "MD5SUMS"
-            if path.is_file() and any(name in path.read_text() for name in self.md5):
+            if path.is_file() and any(name in _read_sums(path) for name in self.md5):
                 return path
         return None
 
@@ -184,7 +185,7 @@ class IdxImages(DataModule):
         """Return the MD5 digest that each of the four files must have."""
         if (md5sums := self._md5sums) is None:
             return dict(self.md5)
-        lines = md5sums.read_text().splitlines()
+        lines = _read_sums(md5sums).splitlines()
         listed = {name.strip(" *"): md5 for md5, _, name in (line.partition(" ") for line in lines)}
         return {name: listed.get(name, "listed") for name in self.md5}
 
@@ -201,7 +202,12 @@ class IdxImages(DataModule):
         return pixels.reshape(-1, self.image_side, self.image_side)
 
     def _read(self, *, train: bool, device: torch.device) -> tuple[Tensor, Tensor]:
-        data = self.dataset(self.root, train=train)
+        try:
+            data = self.dataset(self.root, train=train)
+            check_examples(data.data, data.targets, len(self.class_names))
+        except (ValueError, AssertionError, RuntimeError, OSError, TypeError) as error:
+            prefix = "train" if train else "t10k"
+            raise UserError(f"{self.raw / prefix}-*: not MNIST's format: {error}") from error
         return self.inputs(data.data.to(device)), data.targets.to(device)
 
     def _torchvision(self) -> None:
@@ -270,14 +276,8 @@ class FashionMNIST(IdxImages):
             write_whole(self.raw / name, gzip.decompress((self.debian / f"{name}.gz").read_bytes()))
 
 
-def to_idx(array: np.ndarray) -> bytes:
-    """Return an array of bytes in the idx format of MNIST's authors.
-
-    The format is two zero bytes, the type (8: unsigned byte), the number of dimensions, each
-    dimension as a big-endian int32, then the elements in C order.
-    """
-    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
-    return header + np.ascontiguousarray(array, np.uint8).tobytes()
+def _read_sums(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def _read_csv(text: bytes) -> np.ndarray:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from mlp_lab.images.image_decoding import open_image
+
 _MIN_SIDE = 256  # in pixels: smaller animations are enlarged
 _LAST_SECONDS = 2.0  # duration of the last frame of an animation
 
@@ -39,8 +41,13 @@ def encode_gif(frames: Sequence[np.ndarray], seconds: float) -> bytes:
 
 
 def read_png(path: Path) -> np.ndarray:
-    """Read the pixels of a PNG file, uint8 ``[height, width, channels]``."""
-    with Image.open(path) as image:
+    """Read the pixels of a PNG file, uint8 ``[height, width, channels]``.
+
+    Raises UserError if the file is damaged.
+    """
+    with open_image(path) as image:
+        image.verify()  # the checksums; Pillow must open the file again to read its pixels
+    with open_image(path) as image:
         return np.asarray(image).reshape(image.height, image.width, -1)
 
 

@@ -1,7 +1,6 @@
 """Reading of a user's images of digits in greyscale, float32 in [0, 1]."""
 
 import glob
-import gzip
 import math
 import zipfile
 from collections.abc import Iterable
@@ -15,6 +14,8 @@ from mlp_lab.images.image_decoding import (
     FORMATS,
     READ_ERRORS,
     decode_channels,
+    gunzip,
+    open_image,
     read_error_reason,
 )
 
@@ -24,6 +25,7 @@ _SUFFIXES = {
 }
 _ALLOWED = f"an image ({', '.join(FORMATS)}), an idx file (also .gz) or an .npz file"
 _GZIP_MAGIC = b"\x1f\x8b"
+_MAX_BYTES = 2**30  # of an idx or npz file without its compression: a million images
 
 
 def light_on_dark(images: np.ndarray, invert: str) -> np.ndarray:
@@ -79,15 +81,9 @@ def read_grey(path: Path) -> np.ndarray:
         UserError: the file is empty or cannot be read.
     """
     _read_start(path)
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            rotated = _on_visible_paper(ImageOps.exif_transpose(image))
-            [channel] = decode_channels(rotated, grey=True)
-    except READ_ERRORS as error:
-        raise UserError(
-            f"{path}: cannot be read as an image ({read_error_reason(error)});"
-            f" images must be {_ALLOWED}"
-        ) from error
+    with open_image(path, f"; images must be {_ALLOWED}") as image:
+        rotated = _on_visible_paper(ImageOps.exif_transpose(image))
+        [channel] = decode_channels(rotated, grey=True)
     return np.asarray(channel, np.float32)
 
 
@@ -169,7 +165,7 @@ def _read_idx(path: Path, side: int) -> np.ndarray:
     try:
         content = path.read_bytes()
         if content[:2] == _GZIP_MAGIC:
-            content = gzip.decompress(content)
+            content = gunzip(content, _MAX_BYTES)
     except READ_ERRORS as error:
         raise UserError(f"{path}: damaged: {read_error_reason(error)}") from error
     if not _is_idx(content[:4]):
@@ -190,6 +186,9 @@ def _read_npz(path: Path, side: int) -> np.ndarray:
         if not zipfile.is_zipfile(path):
             raise ValueError("not an npz file")
         with np.load(path) as archive:
+            size = sum(entry.file_size for entry in archive.zip.infolist())
+            if size > _MAX_BYTES:
+                raise ValueError(f"unpacks to more than {_MAX_BYTES:,} bytes")
             keys = archive.files
             key = keys[0] if len(keys) == 1 else "images"
             if key not in keys:

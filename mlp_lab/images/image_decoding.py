@@ -1,11 +1,20 @@
 """Decoding of image files: formats, errors, and pixel values of all Pillow modes in [0, 1]."""
 
+import gzip
+import io
+import warnings
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from struct import error as StructError
+from tokenize import TokenError
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+
+from mlp_lab.errors import UserError
 
 #: Formats that are read. Pillow knows many more, but some of them start other programs.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
@@ -13,8 +22,11 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 #: Exceptions that file readers raise for damaged files.
 READ_ERRORS = (
     *(OSError, SyntaxError, ValueError, EOFError, RuntimeError),
+    *(MemoryError, TypeError, OverflowError, TokenError),
     *(StructError, zlib.error, zipfile.BadZipFile, Image.DecompressionBombError),
 )
+# The pixels, and one or two copies during the conversion to [0, 1], need about two gigabytes.
+_MAX_PIXELS = 100_000_000
 
 
 def read_error_reason(error: Exception) -> str:
@@ -24,6 +36,56 @@ def read_error_reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error).partition("\n")[0] or type(error).__name__
+
+
+@contextmanager
+def open_image(path: Path, hint: str = "") -> Iterator[Image.Image]:
+    """Open an image file for reading its pixels.
+
+    Args:
+        path: the file.
+        hint: end of the error message.
+
+    Raises:
+        UserError: the file cannot be read, or is too large; also if reading fails in the body of
+            the with statement.
+    """
+    # _check_size replaces Pillow's limit, because a user error has a message of one line.
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of readable files with small defects
+            with Image.open(path, formats=FORMATS) as image:
+                _check_size(path, image)
+                yield image
+    except READ_ERRORS as error:
+        raise UserError(
+            f"{path}: cannot be read as an image ({read_error_reason(error)}){hint}"
+        ) from error
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def gunzip(content: bytes, most: int) -> bytes:
+    """Return the unpacked content of a gzip file. Raises ValueError if it has more than ``most``.
+
+    A packed file can be a thousand times smaller than its content.
+    """
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+        unpacked = file.read(most + 1)
+    if len(unpacked) > most:
+        raise ValueError(f"unpacks to more than {most:,} bytes")
+    return unpacked
+
+
+def _check_size(path: Path, image: Image.Image) -> None:
+    width, height = image.size
+    if width * height > _MAX_PIXELS:
+        needed = 4 * width * height / 2**30
+        raise UserError(
+            f"{path}: {width:,} x {height:,} pixels need {needed:.1f} GiB;"
+            f" must be at most {_MAX_PIXELS:,} pixels: reduce its size first"
+        )
 
 
 def decode_channels(image: Image.Image, grey: bool) -> list[np.ndarray]:

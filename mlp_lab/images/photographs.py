@@ -1,6 +1,5 @@
 """Reading of colour and greyscale images: a user's file, or a photograph of scikit-image."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -10,12 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from mlp_lab.errors import UserError
-from mlp_lab.images.image_decoding import (
-    FORMATS,
-    READ_ERRORS,
-    decode_channels,
-    read_error_reason,
-)
+from mlp_lab.images.image_decoding import decode_channels, open_image
 
 #: Files in scikit-image's wheel. Most of the keys are names in ``skimage.data``.
 SCIKIT_IMAGE_FILES = {
@@ -36,8 +30,6 @@ SCIKIT_IMAGE_FILES = {
     "retina": "retina.jpg",
     "rocket": "rocket.jpg",
 }
-# The pixels, and one or two copies during the conversion to [0, 1], need about two gigabytes.
-_MAX_PIXELS = 100_000_000
 
 
 def read_image(image: str, size: int, crop: int | None, grey: bool) -> np.ndarray:
@@ -114,32 +106,11 @@ def _open(path: Path) -> Iterator[Image.Image]:
         UserError: the file cannot be read, is too large or has several frames; also if reading
             fails in the body of the with statement.
     """
-    # _check_size replaces Pillow's limit, because a user error has a message of one line.
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        with warnings.catch_warnings(), Image.open(path, formats=FORMATS) as image:
-            warnings.simplefilter("ignore")  # of readable files with small defects
-            _check_size(path, image)
-            if (frames := getattr(image, "n_frames", 1)) > 1:
-                raise UserError(f"{path}: contains {frames} frames; must contain one image")
-            image.load()
-            yield image
-    except READ_ERRORS as error:
-        raise UserError(
-            f"{path}: cannot be read as an image ({read_error_reason(error)})"
-        ) from error
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
-
-
-def _check_size(path: Path, image: Image.Image) -> None:
-    width, height = image.size
-    if width * height > _MAX_PIXELS:
-        needed = 4 * width * height / 2**30
-        raise UserError(
-            f"{path}: {width:,} x {height:,} pixels need {needed:.1f} GiB;"
-            f" must be at most {_MAX_PIXELS:,} pixels: reduce its size first"
-        )
+    with open_image(path) as image:
+        if (frames := getattr(image, "n_frames", 1)) > 1:
+            raise UserError(f"{path}: contains {frames} frames; must contain one image")
+        image.load()
+        yield image
 
 
 def _resize(channel: np.ndarray, size: int) -> np.ndarray:
