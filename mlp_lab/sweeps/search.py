@@ -48,13 +48,15 @@ class Search(PlannedSweeper):
         The trials of such a batch, and of one that was stopped, are repeated when the sweep is
         resumed.
         """
-        from mlp_lab.sweeps.study import Study
+        from mlp_lab.sweeps.study import STUDY_FILE, Study
+        from mlp_lab.sweeps.study_journal import drop_incomplete_line
 
         assert self.runner.plan is not None
         space = self.runner.plan.space
         assert space is not None
         seeds = len(space.seeds)
         self.runner.jobs = self.n_trials * seeds
+        drop_incomplete_line(self.runner.sweep.folder / STUDY_FILE)
         study = Study(self.runner.sweep.folder, self.mode, self.prune_after)
         while trials := study.batch(space.distributions, self.n_jobs, self.n_trials, self.seed):
             jobs = [

@@ -11,13 +11,14 @@ from optuna.distributions import BaseDistribution
 from optuna.pruners import MedianPruner, NopPruner
 from optuna.samplers import TPESampler
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from mlp_lab.errors import UserError
 from mlp_lab.nn.seeds import epoch_seed
+from mlp_lab.sweeps.study_journal import StudyJournal
 
-_FILE = "study.journal"
+STUDY_FILE = "study.journal"
 _NAME = "search"
 _DIRECTION = {"min": StudyDirection.MINIMIZE, "max": StudyDirection.MAXIMIZE}
 
@@ -35,14 +36,18 @@ class Study:
 
     def __init__(self, folder: Path, mode: str, prune_after: int | None) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self.storage = JournalStorage(JournalFileBackend(str(folder / _FILE)))
+        path = folder / STUDY_FILE
+        self.storage = _open_storage(path)
         pruner = (
             NopPruner() if prune_after is None else MedianPruner(n_warmup_steps=prune_after + 1)
         )
-        self.study = optuna.create_study(
-            storage=self.storage, study_name=_NAME, direction=_DIRECTION[mode],
-            pruner=pruner, load_if_exists=True,
-        )  # fmt: skip
+        try:
+            self.study = optuna.create_study(
+                storage=self.storage, study_name=_NAME, direction=_DIRECTION[mode],
+                pruner=pruner, load_if_exists=True,
+            )  # fmt: skip
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"{path}: damaged: not a search of this sweep: {error}") from error
 
     @property
     def trials(self) -> list[FrozenTrial]:
@@ -132,6 +137,16 @@ class Study:
         return self.storage.get_trial_id_from_study_id_trial_number(study, number)
 
 
+def _open_storage(path: Path) -> JournalStorage:
+    """Return the storage in a file. Raises UserError if the file is damaged."""
+    try:
+        return JournalStorage(StudyJournal(path))
+    except UserError:
+        raise
+    except Exception as error:  # Optuna raises various exceptions for unexpected lines
+        raise UserError(f"{path}: damaged: {type(error).__name__}: {error}") from error
+
+
 def _mean(values: Sequence[float]) -> float:
     """Return the mean; that of an infinitely good and an infinitely bad value is nan."""
     finite = all(map(math.isfinite, values))
@@ -141,4 +156,4 @@ def _mean(values: Sequence[float]) -> float:
 @cache
 def find_study(folder: Path, mode: str, prune_after: int) -> Study | None:
     """Return the study in a folder, the same object in a process; None if there is none."""
-    return Study(folder, mode, prune_after) if (folder / _FILE).is_file() else None
+    return Study(folder, mode, prune_after) if (folder / STUDY_FILE).is_file() else None
