@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 from mlp_lab.commands.process import environment_variables
 from mlp_lab.config.check import check, known_keys, suggestion
-from mlp_lab.config.compose import CONFIG_FOLDER, ROOTS, compose, refuse_reserved
+from mlp_lab.config.compose import CONFIG_FOLDER, ROOTS, check_overrides, compose
 from mlp_lab.config.error_messages import explain
 from mlp_lab.config.help import help_text
 from mlp_lab.config.schemas.train import Train
@@ -56,7 +56,7 @@ def run_application(name: str, action: Job) -> None:
         main(job)()
         return
     with errors_in_one_line(root):
-        refuse_reserved(parse_overrides(args.overrides))
+        check_overrides(parse_overrides(args.overrides))
         if not other_flags(args):
             # Hydra composes the config twice before it calls the job. Composing it here first
             # halves the time until an error is reported.

@@ -21,7 +21,7 @@ from mlp_lab.commands.application import (
 )
 from mlp_lab.commands.process import entry_point
 from mlp_lab.config.command_line import recorded_overrides, search_path
-from mlp_lab.config.compose import refuse_reserved
+from mlp_lab.config.compose import check_overrides
 from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
 from mlp_lab.runs.cluster import check_processes
@@ -65,7 +65,7 @@ def _resume_run(folder: str, args: Namespace) -> None:
     Hydra composes no config: overrides are checked against the config of the run.
     """
     changes, overrides = {}, parse_overrides(args.overrides)
-    refuse_reserved(overrides)
+    check_overrides(overrides)
     for override in overrides:
         if override.type is not OverrideType.CHANGE or override.is_sweep_override():
             raise UserError(f"{override.input_line}: must be key=value when a run is resumed")
@@ -97,6 +97,7 @@ def _train_sweep(args: Namespace, folder: str | None) -> bool:
     if flags := other_flags(args) - {"config_dir"}:
         sys.exit(f"mlp_lab: -m: can't be combined with --{sorted(flags)[0].replace('_', '-')}")
     check_processes(None)
+    check_overrides(parse_overrides(args.overrides))
     from mlp_lab.sweeps.launch import resume, start
 
     if folder is not None and _is_sweep(folder):

@@ -39,7 +39,8 @@ def check(cfg: DictConfig, root: type) -> DictConfig:
     try:
         plain = OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:
-        raise UserError(f"{error.full_key}: {str(error.msg).splitlines()[0]}") from error
+        reason = str(error.msg).splitlines()[0]
+        raise UserError(f"{error.full_key}: can't be resolved: {reason}") from error
     checked = _check_node(cast(dict[str, Any], plain), root, "")
     groups = [f.name for f in fields(root) if is_group(f)]
     for group in groups:
@@ -114,6 +115,16 @@ def allowed_values(schema: type, field: Field[Any]) -> str:
     if limits:
         text = str(limits) if limits.one_of else f"{text} {limits}"
     return text + (" or null" if types.NoneType in options else "")
+
+
+def values_of(key: str, root: type) -> str | None:
+    """Return a description of the values of a dotted key; None for an unknown key or a group."""
+    group, _, name = key.rpartition(".")
+    for schema in GROUPS.get(group, ()) if group else (root,):
+        for field in fields(schema):
+            if field.name == name and not is_group(field):
+                return allowed_values(schema, field)
+    return None
 
 
 def is_group(field: Field[Any]) -> bool:

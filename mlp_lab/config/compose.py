@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig
 
 from mlp_lab.config.check import check
@@ -53,6 +54,29 @@ def refuse_reserved(overrides: Iterable[Override]) -> None:
                 f"{key}: can't be set: a sweep lies in <logs>/<name>/sweeps, a run in"
                 " <logs>/<name>; logs=... sets the first folder"
             )
+
+
+def check_overrides(overrides: Sequence[Override]) -> None:
+    """Check what Hydra would not check, or would report without the key.
+
+    Raises UserError for a reserved key, for a key that is given twice, and for a group whose option
+    is not a name. Hydra would use the last of two values.
+    """
+    refuse_reserved(overrides)
+    first: dict[tuple[str, str | None], str] = {}
+    for override in overrides:
+        key, text = override.key_or_group, override.input_line or ""
+        before = first.setdefault((key, override.package), text)
+        if before is not text and not key.startswith("hydra."):  # Lightning repeats these
+            raise UserError(f"{key}: given twice ({before} and {text}); must be given once")
+        folder, value = CONFIG_FOLDER / key, override.value()
+        refused: Any = int | float | dict | None
+        if key != "callbacks":  # the only group of which several options can be used
+            refused |= list
+        chooses = folder.is_dir() and override.type is not OverrideType.DEL
+        if chooses and isinstance(value, refused):
+            options = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+            raise UserError(f"{text}: must be the name of an option (options: {options})")
 
 
 def compose(overrides: Sequence[str], name: str = "train") -> DictConfig:

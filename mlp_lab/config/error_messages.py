@@ -10,12 +10,12 @@ from hydra.errors import (
 )
 from omegaconf.errors import OmegaConfBaseException
 
-from mlp_lab.config.check import known_keys, suggestion, unknown_key
+from mlp_lab.config.check import known_keys, suggestion, unknown_key, values_of
 from mlp_lab.config.command_line import override, shell_quoted
 from mlp_lab.config.renamed import RENAMED_OPTIONS, with_new_keys
 from mlp_lab.errors import UserError
 
-_KEY = re.compile(r"[+~]*[A-Za-z_][\w./@:$-]*", re.ASCII)
+_KEY = re.compile(r"[+~]*[A-Za-z_][\w/@:$-]*(\.[\w/@:$-]+)*", re.ASCII)
 # Hydra's errors for values such as 1,2 or range(3) without -m.
 _SWEPT = re.compile(r"\s*(?:Ambiguous value for argument|Sweep parameters) '(.*)'")
 
@@ -79,7 +79,9 @@ def _(error: ConfigCompositionException, root: type) -> str:
         key = str(cause.full_key)
         if "is not in struct" in str(cause):
             return unknown_key(key, known_keys(root))
-        return f"{key}: {_first_line(cause)}"
+        if expected := values_of(key, root):
+            return f"{key}: must be {expected} ({_first_line(cause)})"
+        return f"{key}: can't be set: {_first_line(cause)}"
     unmatched = re.match(r"Could not override '([^']*)'", str(error))
     if unmatched:  # an option of a group that does not exist
         key = unmatched.group(1)

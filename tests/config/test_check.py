@@ -135,7 +135,10 @@ def test_wrong_options_of_a_sweep_leave_no_files(script):
         ("network.widths=[3,x]", "network.widths=[3, 'x']: must be a list, each element a whole"),
         ("network.widths=[3,2.5]", "network.widths=[3, 2.5]: must be a list, each element a whole"),
         ("network.widths=[3,null]", "network.widths=[3, None]: must be a list, each element"),
-        ("threads=auto", "threads=auto: must be a whole number at least 1 or null"),
+        (
+            "threads=auto",
+            "threads=auto: must be a whole number at least 1 and at most 10000 or null",
+        ),
         ("+callbacks.mine=3", "callbacks.mine=3: must be a group of keys, not a value"),
         ("select=null", "select=null: must be a group of keys"),
         # ranges
@@ -187,7 +190,10 @@ def test_wrong_options_of_a_sweep_leave_no_files(script):
         ("~network.width", "network.width: a value is needed: a whole number at least 1"),
         ("name=???", "name: a value is needed: a string"),
         # interpolations
-        ("optimizer.lr=${nothing}", "optimizer.lr: Interpolation key 'nothing' not found"),
+        (
+            "optimizer.lr=${nothing}",
+            "optimizer.lr: can't be resolved: Interpolation key 'nothing' not found",
+        ),
         ("optimizer.lr=${seed", "optimizer.lr=${seed: can't be read"),
         ("seed=${optimizer.lr}", "seed=0.1: must be a whole number at least 0"),
         # what can't be read

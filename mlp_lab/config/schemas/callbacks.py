@@ -19,7 +19,7 @@ class LossCurves:
 @schema
 class Layers:
     _target_: str = "mlp_lab.runs.callbacks.layer_statistics.LayerRecorder"
-    examples: int = limited(minimum=1)
+    examples: int = limited(minimum=1, maximum=1_000_000_000)
 
 
 @schema
@@ -40,7 +40,7 @@ class Weights:
 @schema
 class ImageProgress:
     _target_: str = "mlp_lab.runs.callbacks.image_progress.ImageProgress"
-    every: int = limited(minimum=1)
+    every: int = limited(minimum=1, maximum=1_000_000_000)
 
 
 @schema
@@ -65,7 +65,7 @@ class EarlyStopping:
     _target_: str = "pytorch_lightning.callbacks.EarlyStopping"
     monitor: str = MISSING
     mode: str = limited(one_of=MODES)
-    patience: int = limited(minimum=0)
+    patience: int = limited(minimum=0, maximum=1_000_000_000)
     min_delta: float = limited(minimum=0, below=float("inf"))
     stopping_threshold: float | None = limited(below=float("inf"))
 
@@ -73,6 +73,6 @@ class EarlyStopping:
 @schema
 class Pruning:
     _target_: str = "mlp_lab.sweeps.pruning.Pruning"
-    trial: int = limited(minimum=0)
-    seeds: int = limited(minimum=1)
-    after: int = limited(minimum=0)
+    trial: int = limited(minimum=0, maximum=1_000_000_000)
+    seeds: int = limited(minimum=1, maximum=1_000_000_000)
+    after: int = limited(minimum=0, maximum=1_000_000_000)

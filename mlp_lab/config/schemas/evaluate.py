@@ -26,4 +26,4 @@ class Evaluate:
     average: str = limited(one_of=ENSEMBLE_AVERAGES)
     opponents: list[str] | None = MISSING
     data: DataPathOverrides = field(default_factory=DataPathOverrides)
-    threads: int | None = limited(minimum=1)
+    threads: int | None = limited(minimum=1, maximum=10_000)

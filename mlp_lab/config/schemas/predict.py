@@ -18,4 +18,4 @@ class Predict:
     checkpoint: str = limited(one_of=CHECKPOINTS)
     preprocessing: str = limited(one_of=("auto", "mnist", "none"))
     invert: str = limited(one_of=("auto", "yes", "no"))
-    threads: int | None = limited(minimum=1)
+    threads: int | None = limited(minimum=1, maximum=10_000)

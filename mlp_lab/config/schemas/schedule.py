@@ -16,7 +16,7 @@ class InverseTime:
 @schema
 class Step:
     _target_: str = "mlp_lab.nn.schedules.Step"
-    step_size: int = limited(minimum=1)
+    step_size: int = limited(minimum=1, maximum=1_000_000_000)
     gamma: float = limited(above=0, maximum=1)
 
 

@@ -46,6 +46,6 @@ class Train:
     average_decay: float = limited(minimum=0, below=1)
     name: str = limited(pattern=r"\w[\w.-]*")
     seed: int = limited(minimum=0, below=2**32)
-    threads: int | None = limited(minimum=1)
+    threads: int | None = limited(minimum=1, maximum=10_000)
     logs: str = MISSING
     resume: str | None = MISSING
