@@ -9,10 +9,17 @@ from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from mlp_lab.config.flatten import format_value
 
 # Values that need no quotes unless they are numbers, null or true. Hydra can read others without
 # quotes as well, but its parser takes minutes for some of them.
 _PLAIN = re.compile(r"[A-Za-z0-9_./-]+")
+#: An interpolation of OmegaConf, such as ``${data.size}``.
+INTERPOLATION = re.compile(r"\$\{")
+#: An interpolation that calls a function, such as ``${oc.env:HOME}``.
+RESOLVER = re.compile(r"\$\{[^{}]*:")
 _INSTALLED = "mlp-"  # prefix of the commands that an installation adds, such as mlp-train
 
 
@@ -32,6 +39,33 @@ def override(key: str, value: str) -> str:
     if _PLAIN.fullmatch(value) and OverridesParser.create().parse_override(plain).value() == value:
         return plain
     return f"{key}={_quoted(value)}"
+
+
+def with_plain_values(
+    overrides: Sequence[str], cfg: DictConfig, replaced: re.Pattern[str] = INTERPOLATION
+) -> list[str]:
+    """Return overrides in which the values of a config replace interpolations.
+
+    An override of a key that the config does not have is omitted.
+
+    Args:
+        overrides: overrides that were composed to ``cfg``.
+        cfg: config.
+        replaced: pattern of the interpolations.
+    """
+    plain = []
+    for text in overrides:
+        if not replaced.search(text):
+            plain.append(text)
+            continue
+        prefix, key = re.match(r"([+~]*)([^=]*)", text).groups()  # type: ignore[union-attr]
+        value = OmegaConf.select(cfg, key)
+        if isinstance(value, str):
+            plain.append(prefix + override(key, value))
+        elif isinstance(value, ListConfig | int | float):
+            shown = OmegaConf.to_container(value) if isinstance(value, ListConfig) else value
+            plain.append(f"{prefix}{key}={format_value(shown)}")
+    return plain
 
 
 def search_path(folders: Sequence[str]) -> str:

@@ -18,8 +18,9 @@ from mlp_lab.formatting import table
 from mlp_lab.runs.build import target_of
 from mlp_lab.runs.data_paths import data_paths
 from mlp_lab.runs.evaluate import measure, moved_paths
-from mlp_lab.storage.files import json_text, read_json, write_whole
+from mlp_lab.storage.files import json_text, write_whole
 from mlp_lab.storage.log import console
+from mlp_lab.storage.records import read_json
 from mlp_lab.storage.results import EnsembleEvaluation
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.storage.sweep_folder import SweepFolder

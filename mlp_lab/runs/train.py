@@ -161,6 +161,7 @@ class Training:
                 self.task.to(self.trainer.strategy.root_device)
                 epoch = trained_epochs(load_network(self.task, self.run.checkpoint("best")))
                 result.evaluations.append(assess(self.data, self.task, "test", "best", epoch))
+            result.tables = self.run.table_digests()
             self.run.write_result(result)
             report.show_outcome(self.trainer.logger, self.cfg, result)
             log.info("%s", report.outcome(result))

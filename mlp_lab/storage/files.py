@@ -10,13 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from mlp_lab.errors import UserError
-
-# libyaml, if PyYAML was built with it: a comparison reads hundreds of configs.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that it is complete or absent, even if the process is killed.
@@ -42,22 +35,6 @@ def write_whole(path: Path, content: bytes) -> None:
 def png_writer(folder: Path) -> Callable[[str, bytes], None]:
     """Return a function of a name and a content, which writes ``<folder>/<name>.png``."""
     return lambda name, content: write_whole(folder / f"{name}.png", content)
-
-
-def read_json(path: Path) -> Any:
-    """Return the content of a JSON file. Raises UserError if it is damaged."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path}: damaged: {error}") from error
-
-
-def read_yaml(path: Path) -> Any:
-    """Return the content of a YAML file. Raises UserError if it is damaged."""
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), _LOADER)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:

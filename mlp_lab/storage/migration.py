@@ -117,14 +117,15 @@ def read_version(content: dict[str, Any]) -> int:
 
 
 def version_of_config(path: Path) -> int:
-    """Return the version of a ``config.yaml``, which is its first line; 0 if there is none.
+    """Return the version of a ``config.yaml``, which is its first line after that of the digest.
 
-    Reading the whole file takes a hundred times as long.
+    It is 0 if there is no version. Reading the whole file takes a hundred times as long.
     """
     if not path.is_file():
         return 0
     with path.open(encoding="utf-8", errors="replace") as file:
-        version = re.fullmatch(r"version: (\d+)", file.readline().strip())
+        lines = file.readline(), file.readline()
+    version = re.match(r"(?:#[^\n]*\n)?version: (\d+)\n", "".join(lines))
     return int(version[1]) if version else 0
 
 

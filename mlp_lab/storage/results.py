@@ -7,6 +7,16 @@ from typing import Any
 
 Row = Mapping[str, Any]
 
+# Types of keys in result.json.
+_TYPES: Mapping[str, Any] = {
+    "reason": str | None,
+    "refit": bool,
+    **dict.fromkeys(("parameters", "epochs", "steps", "epoch"), int),
+    **dict.fromkeys(("best", "last"), dict | None),
+    **dict.fromkeys(("split", "checkpoint"), str),
+    "tables": dict,
+}
+
 
 class Status(StrEnum):
     """How a run ended."""
@@ -41,7 +51,8 @@ class Evaluation:
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> "Evaluation":
-        """Return the evaluation of an entry. Raises KeyError if it is incomplete."""
+        """Return the evaluation of an entry. Raises KeyError or TypeError if it is damaged."""
+        _check_types(entry)
         return cls(
             entry["split"],
             entry["checkpoint"],
@@ -96,6 +107,8 @@ class Result:
         seconds: wall time of each fit: of the first and of each time that the run was resumed.
             Jobs that train as one stacked network have the time of the whole stack.
         evaluations: all evaluations, in the order in which they were made.
+        tables: SHA-256 of each CSV file to which the run appended rows, by name, at the end of the
+            last fit.
     """
 
     folder: str
@@ -109,6 +122,7 @@ class Result:
     last: dict[str, float] | None = None
     seconds: list[float] = field(default_factory=list)
     evaluations: list[Evaluation] = field(default_factory=list)
+    tables: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, folder: str, content: Any) -> "Result":
@@ -116,13 +130,25 @@ class Result:
 
         Raises KeyError, TypeError or ValueError if the content is not a result.
         """
+        _check_types(content)
         known = {f.name for f in fields(cls)}
         values = {"folder": folder} | {k: v for k, v in dict(content).items() if k in known}
         values["status"] = Status(values.get("status", Status.UNFINISHED))
-        values["seconds"] = list(content["seconds"])
+        values["seconds"] = list(map(float, content["seconds"]))
         values["evaluations"] = [Evaluation.from_json(entry) for entry in content["evaluations"]]
         return cls(**values)
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of ``result.json``: a key for each attribute."""
         return vars(self) | {"evaluations": [entry.to_json() for entry in self.evaluations]}
+
+
+def _check_types(content: Mapping[str, Any]) -> None:
+    """Raise TypeError for a value of another type than mlp_lab writes."""
+    for key, value in content.items():
+        if key in _TYPES and not isinstance(value, _TYPES[key]):
+            raise TypeError(f"{key}: wrong type")
+        if key in ("best", "last") and not all(
+            isinstance(x, int | float) for x in (value or {}).values()
+        ):
+            raise TypeError(f"{key}: must have numbers")

@@ -2,12 +2,9 @@
 
 import csv
 import io
-import itertools
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from datetime import datetime
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,15 +13,19 @@ import filelock
 from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab.config.check import check
-from mlp_lab.config.names import CHECKPOINTS
+from mlp_lab.config.command_line import with_plain_values
 from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
 from mlp_lab.storage import migration
 from mlp_lab.storage.environment import environment
-from mlp_lab.storage.files import csv_text, json_text, read_json, read_yaml, write_whole
+from mlp_lab.storage.files import csv_text, write_whole
+from mlp_lab.storage.folders import new_folder, not_a_folder
+from mlp_lab.storage.records import json_with_digest, read_json, read_yaml, sha256, yaml_with_digest
 from mlp_lab.storage.results import Evaluation, Result
+from mlp_lab.storage.tables import read_table
 
 _LOCK = ".training"
+_TABLES = ("history", "layers", "pictures")  # that a comparison reads
 _DIGEST = "data_sha256"  # in environment.json; earlier versions did not record it
 
 
@@ -92,7 +93,10 @@ class RunFolder:
         path = self.folder / "overrides.yaml"
         if not path.is_file():
             return []
-        overrides = list(map(str, read_yaml(path)))
+        content = read_yaml(path)
+        if not isinstance(content, list):
+            raise UserError(f"{path}: damaged: not a list of overrides")
+        overrides = list(map(str, content))
         return migration.migrate_overrides(overrides, migration.version_of_config(self._config))
 
     @property
@@ -104,7 +108,7 @@ class RunFolder:
         content = read_json(path)
         try:
             return Result.from_json(str(self.folder), content)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"{path}: damaged: not the result of a run") from error
 
     def checkpoint(self, which: str) -> Path:
@@ -153,13 +157,15 @@ class RunFolder:
             data_digest: digest of the files of the data; None: the data are computed.
         """
         self._write_config(cfg)  # first: it has the version of the overrides
-        self._write_overrides(overrides)
-        self._write("environment.json", json_text(environment() | {_DIGEST: data_digest}))
+        self._write_overrides(with_plain_values(overrides, cfg))
+        self._write("environment.json", json_with_digest(environment() | {_DIGEST: data_digest}))
 
     def was_trained_on(self, data_digest: str | None) -> bool:
         """Return whether a digest is that of the data of the training, or the latter is unknown."""
         path = self.folder / "environment.json"
         recorded = read_json(path) if path.is_file() else {}
+        if not isinstance(recorded, dict):
+            raise UserError(f"{path}: damaged: not the environment of a run")
         return _DIGEST not in recorded or recorded[_DIGEST] == data_digest
 
     def write_config(self, cfg: DictConfig) -> None:
@@ -170,7 +176,7 @@ class RunFolder:
 
     def write_result(self, result: Result) -> None:
         """Write ``result.json``."""
-        self._write("result.json", json_text(result.to_json()))
+        self._write("result.json", json_with_digest(result.to_json()))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -209,6 +215,9 @@ class RunFolder:
         self, name: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
     ) -> None:
         """Write ``<name>.csv``."""
+        if name in (result := self.result).tables:  # of a run that is resumed
+            result.tables = {key: value for key, value in result.tables.items() if key != name}
+            self.write_result(result)
         cells = ([row.get(column) for column in columns] for row in rows)
         self._write(f"{name}.csv", csv_text([columns, *cells]))
 
@@ -224,12 +233,12 @@ class RunFolder:
         path = self.folder / f"{name}.csv"
         if not path.is_file():
             return []
-        with path.open(newline="", encoding="utf-8") as file:
-            try:
-                rows = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
-            except (ValueError, TypeError) as error:
-                raise UserError(f"{path}: damaged: {error}") from error
-        return rows
+        return read_table(path, self.result.tables.get(name))
+
+    def table_digests(self) -> dict[str, str]:
+        """Return the digests of the tables that a comparison reads, by name."""
+        paths = {name: self.folder / f"{name}.csv" for name in _TABLES}
+        return {name: sha256(path.read_bytes()) for name, path in paths.items() if path.is_file()}
 
     def save_figure(self, name: str, content: bytes) -> None:
         """Write ``figures/<name>.png``."""
@@ -273,39 +282,12 @@ class RunFolder:
         shutil.rmtree(self.folder)
 
     def _write_config(self, cfg: DictConfig) -> None:
-        self._write("config.yaml", f"version: {migration.CONFIG_VERSION}\n{OmegaConf.to_yaml(cfg)}")
+        text = f"version: {migration.CONFIG_VERSION}\n{OmegaConf.to_yaml(cfg)}"
+        self._write("config.yaml", yaml_with_digest(text))
 
     def _write_overrides(self, overrides: Sequence[str]) -> None:
-        self._write("overrides.yaml", OmegaConf.to_yaml(OmegaConf.create(list(overrides))))
+        text = OmegaConf.to_yaml(OmegaConf.create(list(overrides)))
+        self._write("overrides.yaml", yaml_with_digest(text))
 
     def _write(self, name: str, text: str) -> None:
         write_whole(self.folder / name, text.encode())
-
-
-def not_a_folder(folder: str, reason: str) -> UserError:
-    """Return the error for a path that is not a run folder; it names the folder that may be meant.
-
-    Args:
-        folder: path that a user gave.
-        reason: error message for an existing folder.
-    """
-    path = Path(folder)
-    if not path.exists():
-        return UserError(f"{folder}: no such folder")
-    for parent in list(Path(os.path.abspath(path)).parents)[:2]:
-        if (parent / "config.yaml").is_file() and (parent / "checkpoints").is_dir():
-            which = f" checkpoint={path.stem}" if path.stem in CHECKPOINTS else ""
-            return UserError(f"{folder}: must be the run folder: {parent}{which}")
-    return UserError(f"{folder}: not a folder" if path.is_file() else f"{folder}: {reason}")
-
-
-def new_folder(parent: Path) -> Path:
-    """Create a new folder ``<parent>/<date_time>``; return it. Concurrent calls get others."""
-    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    parent.mkdir(parents=True, exist_ok=True)
-    names = (f"{stamp}_{i}" if i else stamp for i in itertools.count())
-    while True:
-        folder = parent / next(names)
-        with suppress(FileExistsError):
-            folder.mkdir()
-            return folder

@@ -14,9 +14,11 @@ import yaml
 
 from mlp_lab.errors import UserError
 from mlp_lab.storage.files import write_whole
+from mlp_lab.storage.folders import new_folder
 from mlp_lab.storage.migration import CONFIG_VERSION, migrate_sweep, read_version
+from mlp_lab.storage.records import read_yaml, yaml_with_digest
 from mlp_lab.storage.results import Status
-from mlp_lab.storage.run_folder import RunFolder, new_folder
+from mlp_lab.storage.run_folder import RunFolder
 
 _FILE = "sweep.yaml"
 _MAX_BYTES = 200  # of a label: file systems limit names to 255 bytes, with the number of the job
@@ -51,7 +53,7 @@ class SweepFolder:
         sweep = cls(folder, list(overrides), list(varied), started, os.getcwd())
         content = {"version": CONFIG_VERSION, **{key: getattr(sweep, key) for key in _KEYS}}
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-        write_whole(folder / _FILE, text.encode())
+        write_whole(folder / _FILE, yaml_with_digest(text).encode())
         return sweep
 
     @classmethod
@@ -63,10 +65,11 @@ class SweepFolder:
         path = Path(folder).absolute() / _FILE
         if not cls.is_sweep(folder):
             raise UserError(f"{folder}: not the folder of a sweep: it has no {_FILE}")
+        content = read_yaml(path, references=True)
         try:
-            content = _checked(yaml.safe_load(path.read_text(encoding="utf-8")))
-        except (yaml.YAMLError, ValueError) as error:
-            raise UserError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
+            content = _checked(content)
+        except ValueError as error:
+            raise UserError(f"{path}: damaged: {error}") from error
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
         return cls(path.parent, **{key: content[key] for key in _KEYS})

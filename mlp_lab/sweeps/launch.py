@@ -23,6 +23,7 @@ from mlp_lab.sweeps.job_runner import JobRunner
 from mlp_lab.sweeps.overrides import text_of
 from mlp_lab.sweeps.plan import Plan
 from mlp_lab.sweeps.planning import plan
+from mlp_lab.sweeps.recorded_overrides import check_recorded
 
 # Keys that may change when a sweep is resumed, besides those of the launcher.
 _RESUMABLE = (
@@ -41,7 +42,7 @@ def start(overrides: Sequence[str]) -> bool:
     Raises UserError for a wrong value before anything is written.
     """
     planned = plan(overrides)
-    sweep = SweepFolder.create(planned.cfg.logs, planned.cfg.name, overrides, planned.varied)
+    sweep = SweepFolder.create(planned.cfg.logs, planned.cfg.name, planned.recorded, planned.varied)
     return _run(sweep, planned)
 
 
@@ -55,7 +56,11 @@ def resume(folder: str, overrides: Sequence[str]) -> bool:
     if not os.path.isdir(sweep.directory):  # the folder was copied from elsewhere
         sweep = replace(sweep, directory=os.getcwd())
     changes = OverridesParser.create().parse_overrides(list(overrides))
+    before = OverridesParser.create().parse_overrides(sweep.overrides)
+    check_recorded(before, changes)
     for change in changes:
+        if text_of(change) in sweep.overrides:
+            continue
         if change.key_or_group not in _RESUMABLE and not _is_of_launcher(change):
             raise UserError(
                 f"{change.key_or_group}: can't be changed when a sweep is resumed"
@@ -63,7 +68,6 @@ def resume(folder: str, overrides: Sequence[str]) -> bool:
             )
         if change.key_or_group in sweep.varied:
             raise UserError(f"{change.key_or_group}: can't be changed: the sweep varies it")
-    before = OverridesParser.create().parse_overrides(sweep.overrides)
     if any(change.key_or_group == "hydra/launcher" for change in changes):
         before = [override for override in before if not _is_of_launcher(override)]
     os.chdir(sweep.directory)

@@ -34,6 +34,7 @@ class Plan:
         cfg: checked config of the first job.
         varied: keys that differ between jobs, as their overrides name them.
         overrides: overrides in the form that Hydra needs.
+        recorded: overrides as they are recorded: as typed, but without ``${oc.env:...}``.
         axes: axes of the grid; a search has both ends of each interval.
         space: search space; None unless the sweeper is a search.
     """
@@ -41,5 +42,6 @@ class Plan:
     cfg: DictConfig
     varied: list[str]
     overrides: list[str]
+    recorded: list[str]
     axes: list[Axis]
     space: SearchSpace | None

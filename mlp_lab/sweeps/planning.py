@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab.config.cached_composer import CachedComposer
 from mlp_lab.config.check import check
+from mlp_lab.config.command_line import RESOLVER, with_plain_values
 from mlp_lab.config.compose import ROOTS, config_loader, refuse_reserved
 from mlp_lab.config.schemas.data import is_refit
 from mlp_lab.config.schemas.hydra import Grid, Search, Vectorized
@@ -58,7 +59,9 @@ def plan(overrides: Sequence[str], *, resumed: bool = False) -> Plan:
         _check_job(cfg, searches)
     _check_processes(outline.hydra.launcher.get("processes"), configs[0].threads)
     varied = [key for key, override in by_key.items() if override.is_sweep_override()]
-    return Plan(configs[0], varied, [_for_hydra(o, outline) for o in typed], axes, space)
+    for_hydra = [_for_hydra(o, outline) for o in typed]
+    recorded = [_recorded(o, outline if o.is_hydra_override() else configs[0]) for o in typed]
+    return Plan(configs[0], varied, for_hydra, recorded, axes, space)
 
 
 def _is_job_value(override: Override) -> bool:
@@ -81,6 +84,17 @@ def _for_hydra(override: Override, outline: DictConfig) -> str:
         return text
     key, _, value = text.partition("=")
     return f"{key}=choice({value})"
+
+
+def _recorded(override: Override, cfg: DictConfig) -> str:
+    """Return an override as a sweep records it, so that resuming it resolves nothing again."""
+    text = text_of(override)
+    plain = with_plain_values([text], cfg, RESOLVER)
+    if not plain or (override.is_sweep_override() and plain != [text]):
+        raise UserError(
+            f"{text}: must be plain values, or interpolations of keys such as ${{seed}}"
+        )
+    return plain[0]
 
 
 def _axes(outline: DictConfig, overrides: Mapping[str, Override]) -> list[Axis]:

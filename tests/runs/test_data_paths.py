@@ -96,7 +96,7 @@ def test_a_run_of_an_earlier_version_has_no_digest(
 ) -> None:
     folder = Path(csv_run().folder)
     environment = json.loads((folder / "environment.json").read_text())
-    assert len(environment.pop("data_sha256")) == 64
+    assert len(environment.pop("data_sha256")) == len(environment.pop("sha256")) == 64
     (folder / "environment.json").write_text(json.dumps(environment))
     Path("points.csv").write_text(Path("points.csv").read_text() + "\n9,9,a")
     assert evaluated(folder).metrics["loss"] > 0

@@ -127,7 +127,7 @@ def test_dropout_is_inactive_in_predictions(
     tmp_path: Path,
 ) -> None:
     folder = shutil.copytree(run_folder, tmp_path / "run")
-    config = (folder / "config.yaml").read_text()
+    config = (folder / "config.yaml").read_text().partition("\n")[2]
     (folder / "config.yaml").write_text(config.replace("dropout: 0.0", "dropout: 0.5"))
     # The dropout makes the output layer the network's fourth module; it was the third.
     path = folder / "checkpoints" / "best.ckpt"

@@ -13,8 +13,9 @@ import numpy as np
 from mlp_lab.config.metrics import SIGN, best_row, get_metric
 from mlp_lab.config.names import EPOCH_SPLITS
 from mlp_lab.errors import UserError
+from mlp_lab.storage.folders import not_a_folder
 from mlp_lab.storage.results import Evaluation, Result, Status
-from mlp_lab.storage.run_folder import RunFolder, not_a_folder
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.comparison.differences import differences, flat_config, label_of
 
 # 97.5 % quantiles of Student's t distribution for 1, 2, ... degrees of freedom. scipy has them, but
