@@ -8,9 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from google.protobuf import text_format
 from tensorboard.plugins.projector.metadata import PROJECTOR_FILENAME
-from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
+from tensorboard.plugins.projector.projector_config_pb2 import EmbeddingInfo, ProjectorConfig
 
+from mlp_lab.errors import UserError
 from mlp_lab.storage.files import write_whole
+from mlp_lab.storage.records import read_text
+
+_MAX_BYTES = 2**20  # of the list of embeddings
 
 
 class Sprite(NamedTuple):
@@ -46,8 +50,12 @@ def write_embedding(
     config = ProjectorConfig()
     path = folder / PROJECTOR_FILENAME
     if path.is_file():
-        text_format.Parse(path.read_text(encoding="utf-8"), config)
-    others = [embedding for embedding in config.embeddings if embedding.tensor_name != name]
+        try:
+            text_format.Parse(read_text(path, _MAX_BYTES), config)
+        except (text_format.ParseError, RecursionError) as error:
+            raise UserError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
+    # TensorBoard would show files outside the folder that a file from elsewhere names.
+    others = [e for e in config.embeddings if e.tensor_name != name and _is_inside(e)]
     config = ProjectorConfig(embeddings=others)
     place = f"projector/{name}"
     embedding = config.embeddings.add(
@@ -62,6 +70,15 @@ def write_embedding(
         embedding.sprite.single_image_dim.extend([sprite.width, sprite.height])
         write_whole(folder / embedding.sprite.image_path, sprite.png)
     write_whole(path, text_format.MessageToString(config).encode())
+
+
+def _is_inside(embedding: EmbeddingInfo) -> bool:
+    """Return whether all files of an embedding are in the folder ``projector``."""
+    names = (embedding.tensor_path, embedding.metadata_path, embedding.sprite.image_path)
+    return all(
+        Path(name).parts[0] == "projector" and ".." not in Path(name).parts
+        for name in filter(None, names)
+    )
 
 
 def _tensors(vectors: np.ndarray) -> bytes:

@@ -1,11 +1,13 @@
 """YAML, JSON and CSV files of run and sweep folders: limits, digests, plain values only."""
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from helpers import composed
@@ -15,6 +17,7 @@ from mlp_lab.config.check import check
 from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
 from mlp_lab.runs.train import resume, train
+from mlp_lab.storage.projector import write_embedding
 from mlp_lab.storage.records import read_json, read_yaml, yaml_with_digest
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.storage.sweep_folder import SweepFolder
@@ -231,3 +234,18 @@ def test_a_digest_line_precedes_the_text(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("# sha256: ", "# sha256: 0"))
     with pytest.raises(UserError, match="damaged, or edited by hand"):
         read_yaml(path)
+
+
+def test_a_list_of_embeddings_from_elsewhere(tmp_path: Path) -> None:
+    path = tmp_path / "projector_config.pbtxt"
+    path.write_text(
+        'embeddings { tensor_name: "x" tensor_path: "/etc/passwd" }\n'
+        'embeddings { tensor_name: "y" tensor_path: "projector/../../y.tsv" }\n'
+        'embeddings { tensor_name: "z" tensor_path: "projector/z/tensors.tsv" }\n'
+    )
+    columns = {"label": ["a", "b"], "index": [0, 1]}
+    write_embedding(tmp_path, "test", np.zeros((2, 3)), columns, None)
+    assert re.findall('tensor_name: "(.*)"', path.read_text()) == ["z", "test"]
+    path.write_text("embeddings {")
+    with pytest.raises(UserError, match=f"^{path}: damaged: "):
+        write_embedding(tmp_path, "test", np.zeros((2, 3)), columns, None)
