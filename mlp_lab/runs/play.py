@@ -19,8 +19,9 @@ from mlp_lab.games.backgammon.notation import NO_PLAY
 from mlp_lab.games.backgammon.position import board_of_id
 from mlp_lab.games.kernels import compilation_hint
 from mlp_lab.runs.backgammon_network import player_of_run
-from mlp_lab.storage.files import json_text, read_json, write_whole
+from mlp_lab.storage.files import json_text, write_whole
 from mlp_lab.storage.log import console
+from mlp_lab.storage.records import read_json
 from mlp_lab.storage.run_folder import RunFolder
 
 log = logging.getLogger(__name__)

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -29,11 +30,16 @@ def not_a_folder(folder: str, reason: str) -> UserError:
 
 def new_folder(parent: Path) -> Path:
     """Create a new folder ``<parent>/<date_time>``; return it. Concurrent calls get others."""
-    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     parent.mkdir(parents=True, exist_ok=True)
-    names = (f"{stamp}_{i}" if i else stamp for i in itertools.count())
+    names = dated_names()
     while True:
         folder = parent / next(names)
         with suppress(FileExistsError):
             folder.mkdir()
             return folder
+
+
+def dated_names() -> Iterator[str]:
+    """Yield the names ``<date_time>``, ``<date_time>_1``, ``<date_time>_2``, ..."""
+    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    yield from (f"{stamp}_{i}" if i else stamp for i in itertools.count())

@@ -19,7 +19,7 @@ from mlp_lab.errors import UserError
 from mlp_lab.storage import migration
 from mlp_lab.storage.environment import environment
 from mlp_lab.storage.files import csv_text, write_whole
-from mlp_lab.storage.folders import new_folder, not_a_folder
+from mlp_lab.storage.folders import dated_names, new_folder, not_a_folder
 from mlp_lab.storage.records import json_with_digest, read_json, read_yaml, sha256, yaml_with_digest
 from mlp_lab.storage.results import Evaluation, Result
 from mlp_lab.storage.tables import read_table
@@ -260,9 +260,7 @@ class RunFolder:
 
     def new_game(self) -> Path:
         """Return the path of a new file for a saved game, ``games/<date_time>.json``."""
-        stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-        names = (f"{stamp}_{i}" if i else stamp for i in itertools.count())
-        paths = (self.folder / "games" / f"{name}.json" for name in names)
+        paths = (self.folder / "games" / f"{name}.json" for name in dated_names())
         return next(path for path in paths if not path.exists())
 
     def clear(self) -> None:

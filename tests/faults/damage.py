@@ -1,8 +1,10 @@
 """Random damage of files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
+import pytest
 
 
 def damaged(content: bytes, generator: np.random.Generator, most: int = 3) -> bytes:
@@ -28,3 +30,9 @@ def damages(content: bytes, cases: int, seed: int) -> Iterator[bytes]:
         if changed != content:
             cases -= 1
             yield changed
+
+
+def shortened(values: Iterable[Any], count: int) -> list[Any]:
+    """Return the parameters of a test, of which the short form has the first ``count`` only."""
+    marked = [pytest.param(value, marks=pytest.mark.faults) for value in values]
+    return [*list(values)[:count], *marked[count:]]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from damage import shortened
 from hostile_checkpoints import HOSTILE
 from in_process import assert_one_line, contents, read_run
 
@@ -49,7 +50,7 @@ def test_the_payloads_are_real(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["evaluate", "predict", "resume"])
-@pytest.mark.parametrize("fault", ["empty", "nan", "flipped", "os.system", "legacy"])
+@pytest.mark.parametrize("fault", shortened(("nan", "os.system", "empty", "flipped", "legacy"), 2))
 def test_commands_refuse_checkpoints(name: str, fault: str, run_copy: Path) -> None:
     path = run_copy / "checkpoints" / ("last.ckpt" if name == "resume" else "best.ckpt")
     if fault == "empty":
@@ -72,7 +73,9 @@ def test_commands_refuse_checkpoints(name: str, fault: str, run_copy: Path) -> N
     assert contents(run_copy.parent) == before
 
 
-@pytest.mark.parametrize("missing", ["state_dict", "callbacks", "loops", "optimizer_states"])
+@pytest.mark.parametrize(
+    "missing", shortened(("callbacks", "state_dict", "loops", "optimizer_states"), 1)
+)
 def test_incomplete_checkpoints_are_refused(missing: str, run_copy: Path) -> None:
     path = run_copy / "checkpoints" / "last.ckpt"
     content = torch.load(path, weights_only=True)
@@ -81,11 +84,12 @@ def test_incomplete_checkpoints_are_refused(missing: str, run_copy: Path) -> Non
     assert_one_line(read_run("resume", run_copy), str(path))
 
 
-def test_every_flipped_byte_is_noticed_or_harmless(run_copy: Path) -> None:
+@pytest.mark.parametrize("count", [10, pytest.param(400, marks=pytest.mark.faults)])
+def test_flipped_bytes_are_noticed_or_harmless(count: int, run_copy: Path) -> None:
     path = run_copy / "checkpoints" / "best.ckpt"
     whole, expected = path.read_bytes(), read_checkpoint(path)
     refusals = 0
-    for place in range(0, len(whole), len(whole) // 60):
+    for place in range(0, len(whole), len(whole) // count):
         content = bytearray(whole)
         content[place] ^= 1 << place % 8
         path.write_bytes(content)
@@ -94,4 +98,4 @@ def test_every_flipped_byte_is_noticed_or_harmless(run_copy: Path) -> None:
             actual = read_checkpoint(path)
         refusals += actual is None
         assert actual is None or str(actual) == str(expected)
-    assert refusals > 20
+    assert refusals > count // 3

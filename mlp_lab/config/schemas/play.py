@@ -18,4 +18,4 @@ class Play:
     game: str | None = MISSING
     position: str | None = MISSING
     dice: str | None = MISSING
-    threads: int | None = limited(minimum=1)
+    threads: int | None = limited(minimum=1, maximum=10_000)

@@ -23,7 +23,7 @@ class Step:
 @schema
 class MultiStep:
     _target_: str = "mlp_lab.nn.schedules.MultiStep"
-    milestones: list[int] = limited(minimum=1)
+    milestones: list[int] = limited(minimum=1, maximum=1_000_000_000)
     gamma: float = limited(above=0, maximum=1)
 
 
