@@ -17,6 +17,7 @@ _SUBJECTS = {
     "cost": "a perceptron and an MLP",
     "images": "image regression from encoded coordinates",
     "augmentation": "augmentation of images, also by other packages",
+    "backgammon": "TD learning of backgammon, also by a loop over open-spiel",
 }
 
 
@@ -74,6 +75,12 @@ def _tables(subject: str | None, rounds: int) -> Iterable[str]:
         return
     if subject == "images":
         yield image_speed.compare(rounds)
+        return
+    if subject == "backgammon":
+        from mlp_lab.benchmark import backgammon_speed  # needs the extra backgammon
+
+        torch.set_num_threads(1)
+        yield backgammon_speed.compare(rounds)
         return
     data = MNIST(root=None, train_size=None, standardize=True, batch_size=1, seed=0, limits={})
     data.prepare_data()
