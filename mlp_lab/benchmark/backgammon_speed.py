@@ -150,9 +150,10 @@ def _reference(network: nn.Module, trace_decay: float) -> Plies:
 
     def play() -> int:
         game = next(games)
-        rule = {"alpha": _ALPHA, "lambda_": trace_decay, "seed": _SEED}
-        return int(train_game(network, game=game, **rule)[PLIES])
+        results = train_game(network, alpha=_ALPHA, lambda_=trace_decay, seed=_SEED, game=game)
+        return int(results[PLIES])
 
+    play()  # compiles rules and encoding
     return play
 
 
@@ -170,7 +171,8 @@ def positions_of_games(network: nn.Module, games: int) -> tuple[np.ndarray, np.n
     They are int8 ``[positions, 2, 25]`` and int64 ``[positions, 2]``.
     """
     player = player_of(network)
-    boards, dice = [], []
+    boards: list[np.ndarray] = []
+    dice = []
     for game in range(games):
         board, key = START, game_key(_SEED, game)
         while winner_points(board) == 0:
