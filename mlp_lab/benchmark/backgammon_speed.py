@@ -53,7 +53,7 @@ _ALPHA, _SEED = 0.1, 0
 _FIRST_GAMES = 2000  # not timed, so that the timed games are those of a network that can play
 # Per round
 _GAMES, _LOOP_PLIES, _POSITIONS = 1000, 300, 20_000
-_CANDIDATES = 20  # positions after a play, about the mean
+_CANDIDATES = 11  # distinct positions after a play, the mean in games of a trained network
 _JOBS = 2  # of the sweep
 _EPOCH = 2000  # games
 
