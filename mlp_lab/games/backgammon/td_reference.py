@@ -5,8 +5,8 @@ The formula is that of the lecture (Sutton 1988, equation 4; Tesauro 1992):
     w_{t+1} = w_t + alpha (Y_{t+1} - Y_t) e_t,    e_t = lambda e_{t-1} + grad_w Y_t
 
 Y_t are the values of position t for player 0: (win) or (win, gammon win, gammon loss), with one
-trace for each of them. `td_learning.train_games` computes the same for one hidden layer, about a
-thousand times as fast.
+trace for each of them. `td_learning.train_games` computes the same for one hidden layer, more
+than a hundred times as fast.
 """
 
 from collections.abc import Callable
