@@ -110,7 +110,8 @@ def run_folder(tiny_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def start(tiny_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """``start("network.width=3", ...)``: start a training process on the small MNIST.
 
-    On Linux the process is forked from this one, unless ``interpreter=True``.
+    On Linux the process is forked from this one, unless ``interpreter=True`` or the command starts
+    processes that import the main module again, which is pytest here.
     """
     from mlp_lab.commands.train import train
 
@@ -125,7 +126,7 @@ def start(tiny_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             common = []  # the config of the run contains them
         arguments = [str(SCRIPT), *overrides, *common]
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
-        if interpreter:
+        if interpreter or any(o.startswith(("trainer=ddp", "hydra/launcher=")) for o in overrides):
             process = subprocess.Popen([sys.executable, *arguments], **options)
         else:
             process = fork_command(train, arguments, **options)

@@ -4,6 +4,7 @@ import csv
 import json
 import resource
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,8 @@ from helpers import Finished, Start, wait_for, weights
 def test_a_run_is_resumed_after_a_signal(
     name: str, start: Start, command: Callable, tmp_path: Path
 ) -> None:
-    process = start("trainer.max_epochs=10000", "network.dropout=0.1")
+    overrides = ["trainer.max_epochs=10000", "network.dropout=0.1"]
+    process = start(*overrides, interpreter=name == "SIGINT" or sys.platform != "linux")
     run = wait_for("mnist_hw4/*/checkpoints/best.ckpt", tmp_path, process).parents[1]
     time.sleep(0.3)
     process.send_signal(getattr(signal, name))
