@@ -57,6 +57,7 @@ def test_the_evaluation_equals_the_one_of_training(
     after = json.loads((folder / "result.json").read_text())
     [trained] = before["evaluations"]
     assert {key: entry[key] for key in trained} == trained
+    assert after.pop("sha256") != before.pop("sha256")
     assert after == before | {"evaluations": [*before["evaluations"], entry]}
 
 

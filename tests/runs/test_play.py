@@ -41,7 +41,9 @@ def run_with(task: nn.Module, folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     run = RunFolder(folder / "run")
     run.checkpoints.mkdir(parents=True)
     run.write_start(composed(), [])
-    torch.save({"state_dict": task.state_dict(), "callbacks": {}}, run.checkpoints / "best.ckpt")
+    states = {"EpochCheckpoint": {"history": [], "stopped": False}}
+    content = {"state_dict": task.state_dict(), "callbacks": states}
+    torch.save(content, run.checkpoints / "best.ckpt")
     monkeypatch.setattr(backgammon_network, "build_task", lambda cfg: (None, task))
     return run.folder
 

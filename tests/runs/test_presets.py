@@ -29,6 +29,7 @@ def test_every_preset_runs(name: str, compose: Callable, tiny_mnist: Path, tmp_p
     if "opponent" in data:
         overrides += ["data.size=100", "data.validation_size=10", "data.test_size=10"]
         overrides += ["data.opponent=random", "data.test_opponents=[random]"]
+        overrides += ["trainer.check_val_every_n_epoch=1"]
     result = train(compose(*overrides, "trainer.accelerator=cpu"), overrides)
     assert result.status == "finished"
     assert f"/{name}/" in result.folder

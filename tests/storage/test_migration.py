@@ -216,7 +216,7 @@ def test_a_run_of_version_0_is_evaluated(folder: Path) -> None:
 def test_a_run_of_version_0_is_resumed(folder: Path, tmp_path: Path, compose: Callable) -> None:
     resumed = resume(str(folder), {"trainer.max_epochs": 3})
     assert (resumed.status, resumed.epochs, len(resumed.evaluations)) == (Status.FINISHED, 3, 2)
-    assert (folder / "config.yaml").read_text().startswith(f"version: {CONFIG_VERSION}\n")
+    assert (folder / "config.yaml").read_text().splitlines()[1] == f"version: {CONFIG_VERSION}"
     overrides = [o for o in RunFolder(folder).overrides if not o.startswith(("logs=", "trainer"))]
     logs = f"logs='{tmp_path / 'logs'}'"
     short = train(compose(*overrides, "trainer.max_epochs=2", logs))

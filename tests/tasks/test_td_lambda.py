@@ -25,7 +25,7 @@ SMALL = [
     "experiment=td_gammon_0", "data.size=8", "data.batch_size=3", "data.validation_size=4",
     "data.test_size=4", "data.opponent=random", "data.test_opponents=[random]",
     "trainer.max_epochs=2", "network.width=5", "callbacks=none", "logger=none", "optimizer=sgd",
-    "schedule=constant",
+    "schedule=constant", "average_decay=0",
 ]  # fmt: skip
 
 

@@ -15,6 +15,7 @@ OVERRIDES = [
     "experiment=td_gammon_0", "data.size=8", "data.batch_size=4", "data.validation_size=4",
     "data.test_size=4", "data.opponent=random", "data.test_opponents=[random]",
     "trainer.max_epochs=2", "network.width=5", "callbacks.inspection.units=2",
+    "average_decay=0",
 ]  # fmt: skip
 
 
