@@ -44,6 +44,11 @@ class ImageProgress:
 
 
 @schema
+class Reconstructions:
+    _target_: str = "mlp_lab.runs.callbacks.reconstructions.Reconstructions"
+
+
+@schema
 class AugmentedExamples:
     _target_: str = "mlp_lab.runs.callbacks.augmented_examples.AugmentedExamples"
     count: int = limited(minimum=1, maximum=1_000)

@@ -97,6 +97,16 @@ class Image:
 
 
 @schema
+class CT:
+    _target_: str = "mlp_lab.data.ct.CT"
+    image: str | None = MISSING
+    phantom: int = limited(minimum=0, below=2**32)
+    size: int = limited(minimum=2, maximum=4_096)
+    projections: int = limited(minimum=1, maximum=10_000)
+    passes: int = limited(minimum=1, maximum=1_000_000)
+
+
+@schema
 class Backgammon:
     _target_: str = "mlp_lab.data.backgammon.Backgammon"
     outputs: int = limited(one_of=BACKGAMMON_OUTPUTS)

@@ -33,6 +33,13 @@ class Regression:
 
 
 @schema
+class Tomography:
+    _target_: str = "mlp_lab.tasks.tomography.Tomography"
+    output: str = limited(one_of=REGRESSION_OUTPUTS)
+    loss: str = limited(one_of=REGRESSION_LOSSES)
+
+
+@schema
 class PerceptronRule:
     _target_: str = "mlp_lab.tasks.perceptron_rules.PerceptronRule"
     rule: str = limited(one_of=PERCEPTRON_RULES)

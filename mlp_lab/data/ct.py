@@ -1,0 +1,120 @@
+"""Computed tomography as data: a network learns the density of an object from its projections."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mlp_lab.config.names import SPLITS
+from mlp_lab.data.datamodule import DataModule
+from mlp_lab.data.fetch import checksum
+from mlp_lab.data.image import axis, grid
+from mlp_lab.images.phantoms import shepp_logan
+from mlp_lab.images.photographs import find_image, image_size, read_image
+from mlp_lab.nn.operators.radon import line_integrals
+
+#: Standard deviation of the noise of the ellipses' parameters (Tancik et al. 2020).
+_JITTER = 1 / 20
+#: Angle of the first projection of each split, in units of the angle between two projections.
+_FIRST = {"train": 0.0, "validation": 0.5, "test": 0.25}
+
+
+class CT(DataModule):
+    """Projections of one object, whose density is a square grey image.
+
+    A split has one example. Its input is the coordinates of all pixels, float32
+    ``[1, size^2, 2]``, as those of ``data.image.Image``. Its target is projections, float32
+    ``[1, projections, 1 + size]``: the angle in radians, followed by the line integrals
+    (``nn.operators.radon``). No split contains the density itself, which is ``target_image``.
+
+    The angles of a split are evenly spaced over [0, pi). Training projections start at 0, as in
+    Tancik et al. 2020. The paper has no validation data; here, the validation data, which select
+    the epoch, are as many projections at the angles halfway between. The test projections lie
+    between both.
+
+    The density is 0 outside the inscribed circle, which all rays of a scanner cross.
+
+    Args:
+        image: path of a file or a name of ``photographs.SCIKIT_IMAGE_FILES``, of which the largest
+            central square is used; None: a Shepp-Logan phantom.
+        phantom: seed of the noise of the phantom's ellipses.
+        size: width and height in pixels, and number of rays of a projection.
+        projections: number of projections of each split.
+        common: arguments of ``DataModule``.
+    """
+
+    in_features = 2
+    out_features = 1
+
+    def __init__(
+        self, *, image: str | None, phantom: int, size: int, projections: int, **common: Any
+    ) -> None:
+        super().__init__(batch_size=1, **common)
+        self.size = size
+        self.target_size = size, size
+        self.target_parts = dict.fromkeys(SPLITS, (slice(None), slice(None)))
+        self._image, self._phantom, self._projections = image, phantom, projections
+        self._pixels: np.ndarray | None = None
+
+    @property
+    def target_kind(self) -> str:
+        return "projections"
+
+    def prepare_data(self) -> None:
+        """Read or draw the image. Raises UserError if a file cannot be read."""
+        if self._pixels is None:
+            self._pixels = self._density()[:, :, None]
+
+    def warnings(self) -> Sequence[str]:
+        if self._image is None:
+            return ()
+        width, height = image_size(self._image)
+        side = min(width, height)
+        cut = f"of its {width} x {height} pixels, the central {side} x {side} are used"
+        return () if width == height else (f"{self._image}: {cut}",)
+
+    @property
+    def content_digest(self) -> str | None:
+        return None if self._image is None else checksum(find_image(self._image), "sha256")
+
+    @property
+    def target_image(self) -> np.ndarray:
+        """The density: float32 ``[size, size, 1]`` in [0, 1]."""
+        self.prepare_data()
+        assert self._pixels is not None
+        return self._pixels
+
+    @property
+    def nyquist(self) -> float:
+        """The highest frequency that the pixels can show, in cycles over the image."""
+        return self.size / 2
+
+    def read(self, device: torch.device) -> dict[str, tuple[Tensor, Tensor]]:
+        along = axis(self.size)
+        points = grid(along, along).unsqueeze(0).to(device)
+        return {split: (points, self._measured(first).to(device)) for split, first in _FIRST.items()}
+
+    def _measured(self, first: float) -> Tensor:
+        """Return the projections of a split, ``[1, projections, 1 + size]``."""
+        steps = np.arange(self._projections) + first
+        angles = torch.from_numpy(steps * math.pi / self._projections).float().unsqueeze(0)
+        density = torch.from_numpy(self.target_image).squeeze(2).unsqueeze(0)
+        return torch.cat([angles.unsqueeze(2), line_integrals(density, angles)], 2)
+
+    def _density(self) -> np.ndarray:
+        """Return the image without the pixels outside the inscribed circle, ``[size, size]``."""
+        if self._image is None:
+            image = shepp_logan(self.size, _JITTER, self._phantom)
+        else:
+            image = read_image(self._image, self.size, None, True)[:, :, 0]
+        offsets = np.arange(self.size) - self.size // 2
+        outside = np.hypot(offsets, offsets[:, None]) > self.size // 2
+        return np.where(outside, np.float32(0), image)
+
+
+def ct_of(data: DataModule) -> CT:
+    """Return the data of a task that learns from projections."""
+    return cast(CT, data)
