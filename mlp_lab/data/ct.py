@@ -95,7 +95,9 @@ class CT(DataModule):
     def read(self, device: torch.device) -> dict[str, tuple[Tensor, Tensor]]:
         along = axis(self.size)
         points = grid(along, along).unsqueeze(0).to(device)
-        return {split: (points, self._measured(first).to(device)) for split, first in _FIRST.items()}
+        return {
+            split: (points, self._measured(first).to(device)) for split, first in _FIRST.items()
+        }
 
     def _measured(self, first: float) -> Tensor:
         """Return the projections of a split, ``[1, projections, 1 + size]``."""

@@ -31,8 +31,8 @@ class DataModule(pl.LightningDataModule):
     - inputs that are square grey images, such as MNIST: ``image_side``, and ``images`` and
       ``inputs`` if an input is not the flattened image; ``mnist_preprocessing`` of digits;
     - inputs that are points in the plane: ``feature_names`` and ``features``;
-    - targets that are the pixels of one image, whose inputs are coordinates: ``target_size``,
-      ``target_image``, ``target_parts`` and ``nyquist``.
+    - targets that are the pixels of one image or measurements of it, whose inputs are coordinates:
+      ``target_size``, ``target_image``, ``target_parts`` and ``nyquist``.
 
     Args:
         batch_size: number of examples in a training minibatch.
@@ -95,7 +95,7 @@ class DataModule(pl.LightningDataModule):
 
     @property
     def target_kind(self) -> str:
-        """``classes`` or ``numbers``: a task must have the same ``target_kind``."""
+        """``classes``, ``numbers`` or another kind: a task must have the same ``target_kind``."""
         return "classes" if self.class_names else "numbers"
 
     def images(self, inputs: Tensor) -> Tensor | None:

@@ -64,7 +64,7 @@ class Regression(Task):
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         return self._loss(self._error(output, target))
 
-    def output_delta(self, tasks: Sequence[ChunkedTraining]) -> OutputDelta:
+    def output_delta(self, tasks: Sequence[ChunkedTraining]) -> OutputDelta | None:
         return self._output_delta
 
     def measure(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:

@@ -13,7 +13,15 @@ from mlp_lab.runs.train import train
 PRESETS = sorted(path.stem for path in (CONFIG_FOLDER / "experiment").glob("*.yaml"))
 
 # One preset of each kind of figures.
-RENDERED = {"curve_fit", "image_hw", "mnist_gradients", "mnist_record", "parity", "perceptron"}
+RENDERED = {
+    "ct",
+    "curve_fit",
+    "image_hw",
+    "mnist_gradients",
+    "mnist_record",
+    "parity",
+    "perceptron",
+}
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,16 @@
 """How well networks with different encodings predict unseen pixels: the table of a paper.
 
 Tancik et al. 2020 (arXiv 2006.10739, table 1) give the PSNR on test pixels in the last step, mean
-over images, of four encodings of coordinates. The table shows them beside the results of a sweep
-over encodings and images that tests all of its runs.
+over images, of four encodings of coordinates; for computed tomography, the pixels are those of the
+reconstructed phantom. The table shows them beside the results of a sweep over encodings and images
+that tests all of its runs.
 """
 
 import math
 import statistics
 from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
 
 from mlp_lab.sweeps.comparison.comparison import ComparedRun, Comparison, Table
 
@@ -15,6 +18,7 @@ from mlp_lab.sweeps.comparison.comparison import ComparedRun, Comparison, Table
 _PUBLISHED = {
     "natural": {"Identity": 19.32, "Basic": 21.71, "Positional": 24.95, "Gaussian": 25.57},
     "text": {"Identity": 18.40, "Basic": 20.48, "Positional": 27.57, "Gaussian": 30.47},
+    "ct": {"Identity": 16.75, "Basic": 23.31, "Positional": 26.89, "Gaussian": 28.33},
 }
 _NONE = "-"
 
@@ -33,10 +37,11 @@ def tables(comparison: Comparison) -> list[Table]:
         return []
     psnr_by_kind: dict[str, _Values] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for job in comparison.jobs:
-        if job.config.get("data.protocol") != "upsample" or (psnr := _psnr(job)) is None:
+        kind = _kind(job.config)
+        if kind is None or (psnr := _psnr(job)) is None:
             continue
-        kind = "text" if job.config["data.image"] == "text" else "natural"
-        image = f"{job.config['data.image']} {job.config['data.text_seed']}"
+        seed = job.config["data.phantom" if kind == "ct" else "data.text_seed"]
+        image = f"{job.config['data.image']} {seed}"
         psnr_by_kind[kind][job.config["encoding"]][image].append(psnr)
     columns = ["test PSNR in dB", "images", "seeds", *map(str.lower, _PUBLISHED["natural"])]
     rows = [
@@ -46,6 +51,15 @@ def tables(comparison: Comparison) -> list[Table]:
         for row in _rows(kind, psnr_by_kind[kind])
     ]
     return [(columns, rows)] if rows else []
+
+
+def _kind(config: Mapping[str, Any]) -> str | None:
+    """Return the row of the table to which a run belongs; None: it belongs to none."""
+    if "data.phantom" in config:
+        return "ct"
+    if config.get("data.protocol") != "upsample":
+        return None
+    return "text" if config["data.image"] == "text" else "natural"
 
 
 def _psnr(run: ComparedRun) -> float | None:

@@ -32,11 +32,15 @@ def tested(compose: Callable, tmp_path: Path) -> Callable[..., Comparison]:
 
     composed = cache(compose)  # which takes a tenth of a second
 
-    def make(jobs: list[tuple[list[str], float | None]], test: str = "last") -> Comparison:
+    def make(
+        jobs: list[tuple[list[str], float | None]],
+        test: str = "last",
+        experiment: str = "image_tancik",
+    ) -> Comparison:
         for overrides, psnr in jobs:
             run = RunFolder.create(str(tmp_path), "image_tancik")
             choices = [override for override in overrides if override.startswith("encoding=")]
-            plain = OmegaConf.to_container(composed("experiment=image_tancik", *choices))
+            plain = OmegaConf.to_container(composed(f"experiment={experiment}", *choices))
             values = [override for override in overrides if override not in choices]
             made = OmegaConf.merge(plain, OmegaConf.from_dotlist([f"sweep.test={test}", *values]))
             run.write_start(made, overrides)
@@ -99,6 +103,18 @@ def test_means_are_over_images_common_to_all_mappings(tested: Callable) -> None:
     assert published[3:] == ["18.40", "20.48", "27.57", "30.47"]
 
 
+def test_phantoms_are_the_images_of_computed_tomography(tested: Callable) -> None:
+    psnr = {"identity": (15.0, 17.0), "gaussian_ct": (27.0, 30.0)}
+    jobs = [
+        ([f"encoding={name}", f"data.phantom={phantom}"], value)
+        for name, values in psnr.items()
+        for phantom, value in enumerate(values)
+    ]
+    [(_, [row, published])] = encoding_table.tables(tested(jobs, experiment="ct"))
+    assert row == ["ct", "2", "1", "16.00 ± 1.41", "-", "-", "28.50 ± 2.12"]
+    assert published[3:] == ["16.75", "23.31", "26.89", "28.33"]
+
+
 @pytest.mark.parametrize(
     ("common", "test"), [(["data.protocol=fit"], "last"), ([], "chosen")]
 )  # fmt: skip
@@ -156,6 +172,18 @@ def test_the_papers_sweeps_write_its_table(
     for job in jobs:
         assert job.last_test is not None
         assert job.last_test.epoch == 2
+
+
+def test_the_sweep_of_computed_tomography_writes_the_papers_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    overrides = ["experiment=ct", "sweep=ct_encodings", "data.phantom=5", f"logs='{tmp_path}'"]
+    assert launch.start([*overrides, *TINY, "callbacks=none"])
+    assert "| ct | 1 | 1 |" in single_spaced(next(tmp_path.rglob("summary.md")).read_text())
+    jobs = Comparison(find_runs([str(tmp_path)])).jobs
+    configs = [job.run.config for job in sorted(jobs, key=lambda job: job.run.folder.name)]
+    assert [cfg.optimizer.lr for cfg in configs] == [1e-2, 1e-2, 1e-3, 1e-3]
+    assert (configs[2].encoding.scale, configs[3].encoding.sigma) == (3, 4)
 
 
 def test_the_homeworks_images_are_drawn_side_by_side(
