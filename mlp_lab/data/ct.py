@@ -12,6 +12,7 @@ from mlp_lab.config.names import SPLITS
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.data.fetch import checksum
 from mlp_lab.data.image import axis, grid
+from mlp_lab.errors import UserError
 from mlp_lab.images.phantoms import shepp_logan
 from mlp_lab.images.photographs import find_image, image_size, read_image
 from mlp_lab.nn.operators.radon import line_integrals
@@ -79,6 +80,10 @@ class CT(DataModule):
     @property
     def content_digest(self) -> str | None:
         return None if self._image is None else checksum(find_image(self._image), "sha256")
+
+    def check_batch_normalization(self, processes: int) -> None:
+        """Raise UserError, because the only example is all pixels of one image."""
+        raise UserError("network.normalization=batch: must be none or layer for data=ct")
 
     @property
     def target_image(self) -> np.ndarray:

@@ -101,6 +101,7 @@ def test_a_run_reports_the_image_and_its_figures(compose: Callable, tmp_path: Pa
     [
         (["experiment=curve_fit", "task=tomography"], "Tomography learns projections, but the"),
         (["experiment=ct", "task=regression"], "Regression learns numbers, but the targets"),
+        (["experiment=ct", "network.normalization=batch"], "must be none or layer for data=ct"),
         (["experiment=ct", "select.metric=psnr"], "select.metric=psnr: must be one of loss, squ"),
     ],
 )
