@@ -7,21 +7,22 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from mlp_lab.data.backgammon_network import player_of_run
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
 from mlp_lab.games.backgammon.encoding import EXPERT_INPUTS, INPUTS
-from mlp_lab.games.backgammon.network import network_of
 from mlp_lab.games.backgammon.opponents.factory import OPPONENTS, opponent
 from mlp_lab.games.backgammon.players import NetworkPlayer, Player
 from mlp_lab.nn.seeds import epoch_seed
-from mlp_lab.storage.checkpoints import read_checkpoint
 from mlp_lab.storage.run_folder import RunFolder
 
 
 class Backgammon(DataModule):
-    """Numbers of games. A task plays them; the dice depend only on the number and on a seed.
+    """Games, of which a task plays as many as this module says.
 
-    The network learns from the training games, in which it plays against itself. Validation and
+    The dice of a game depend only on a seed and on the number of the game; the order of the inputs
+    has no meaning. The network learns from the training games, in which it plays against itself.
+    Validation and
     test games are matches against opponents, in pairs with the same dice and swapped sides. Their
     dice are the same in all runs, and differ between validation and test.
 
@@ -34,12 +35,12 @@ class Backgammon(DataModule):
         size: number of training games per epoch.
         opponent: opponent in the validation games: a name in ``OPPONENTS`` or a run folder.
         validation_size: number of validation games, an even number.
-        test_opponents: opponents in the test games.
+        test_opponents: opponents in the test games, whose folders have different names.
         test_size: number of test games against each opponent, an even number.
         common: arguments of ``DataModule``; ``batch_size`` is the number of games in a step.
 
     Raises:
-        UserError: a number of validation or test games is odd.
+        UserError: a number of validation or test games is odd, or two opponents have one name.
     """
 
     def __init__(
@@ -58,10 +59,14 @@ class Backgammon(DataModule):
         for key, games in (("validation_size", validation_size), ("test_size", test_size)):
             if games % 2:
                 raise UserError(f"data.{key}={games}: must be even; games are played in pairs")
+        names = [Path(name).name for name in test_opponents]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise UserError(f"data.test_opponents: {twice} is given twice; results are named by it")
         self.in_features = EXPERT_INPUTS if expert_inputs else INPUTS
         self.out_features = outputs
         self.opponent = opponent
         self.test_opponents = test_opponents
+        self._networks: dict[str, NetworkPlayer] = {}
         self._sizes = {"train": size, "validation": validation_size, "test": test_size}
 
     @property
@@ -69,24 +74,34 @@ class Backgammon(DataModule):
         return "games"
 
     def prepare_data(self) -> None:
-        """Check that all opponents are available. Raises UserError."""
-        for name in {self.opponent, *self.test_opponents}:
+        """Check that the test opponents are available. Raises UserError."""
+        for name in self.test_opponents:
             self.player(name)
 
     def player(self, name: str) -> Player:
         """Return an opponent for a match, in its initial state.
 
         Args:
-            name: a name in ``OPPONENTS``, or a run folder, whose best checkpoint plays.
+            name: a name in ``OPPONENTS``, or a run folder, whose best checkpoint plays; it is read
+                once.
 
         Raises:
             UserError: there is no such opponent, or its package is not installed.
         """
-        return opponent(name) if name in OPPONENTS else _player_of_run(name)
+        if name in OPPONENTS:
+            return opponent(name)
+        if name not in self._networks:
+            if not Path(name).is_dir():
+                allowed = ", ".join(OPPONENTS)
+                raise UserError(f"opponent {name}: must be a run folder or one of {allowed}")
+            self._networks[name] = player_of_run(RunFolder.open(name))
+        return self._networks[name]
 
     def games(self, split: str) -> int:
-        """Return the number of games of a split."""
-        return self._sizes[split]
+        """Return the number of games of a split per epoch."""
+        limit = self.limits["train"] if split == "train" else None
+        size = self._sizes[split]
+        return size if limit is None else min(size, limit * self.batch_size)
 
     def dice_seed(self, split: str) -> int:
         """Return the seed of the dice of a split, below 2**63; only training depends on the run."""
@@ -100,16 +115,3 @@ class Backgammon(DataModule):
 def backgammon_of(data: DataModule) -> Backgammon:
     """Return the data of a task that learns games."""
     return cast(Backgammon, data)
-
-
-def _player_of_run(folder: str) -> Player:
-    """Return the network of a run's best checkpoint as a player."""
-    if not Path(folder).is_dir():
-        raise UserError(f"{folder}: must be a run folder or one of {', '.join(OPPONENTS)}")
-    path = RunFolder.open(folder).checkpoint("best")
-    state = read_checkpoint(path)["state_dict"]
-    prefix = "average.module." if any(key.startswith("average.") for key in state) else "network."
-    weights = [value.numpy() for key, value in state.items() if key.startswith(prefix)]
-    if len(weights) != 4 or weights[0].shape[1] not in (INPUTS, EXPERT_INPUTS):
-        raise UserError(f"{path}: not a network that plays backgammon")
-    return NetworkPlayer(network_of(*weights), Path(folder).name)

@@ -1,7 +1,6 @@
 """Playing strength against the number of training games."""
 
 from collections.abc import Mapping
-from itertools import cycle
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -9,12 +8,9 @@ from matplotlib.ticker import EngFormatter
 
 from mlp_lab.figures.rendering import legend_label
 
-_STYLES = ("--", ":", "-.")  # of the horizontal lines
-
 
 def strength_curves(
     networks: Mapping[str, np.ndarray],
-    references: Mapping[str, float],
     opponent: str,
     spread: str = "mean ± sd over seeds",
 ) -> Figure:
@@ -23,7 +19,6 @@ def strength_curves(
     Args:
         networks: number of training games, mean points per game and half the width of the band,
             ``[3, measurements]``, by name of the network. A width of nan draws no band.
-        references: points per game of other players, shown as horizontal lines, by name.
         opponent: name of the opponent, whose strength is 0.
         spread: meaning of lines and bands.
     """
@@ -38,9 +33,6 @@ def strength_curves(
         else:
             panel.fill_between(games, means - widths, means + widths, color=colour, alpha=0.2, lw=0)
         panel.plot(games, means, marker=".", color=colour, label=legend_label(name))
-    for (name, value), style in zip(references.items(), cycle(_STYLES), strict=False):
-        label = legend_label(f"{name}: {value:+.2f}")
-        panel.axhline(value, color="0.3", linestyle=style, linewidth=1, zorder=1, label=label)
     panel.set(xlabel="training games", ylabel=f"points per game against {opponent}\n{spread}")
     panel.set_xlim(left=0)
     panel.xaxis.set_major_formatter(EngFormatter(sep=" "))

@@ -1,10 +1,11 @@
 """The decorator of compiled functions, whose cache notices changes of all of them.
 
-numba compiles the functions that a kernel calls into it. Its cache notices a change of the kernel's
-file only, not of theirs: it would run an outdated kernel. All kernels are therefore cached in a
-folder that is named by the content of all modules of this package.
+The machine code of a kernel includes the functions that it calls. numba's cache notices a change of
+the kernel's file only, not of theirs: it would run an outdated kernel. All kernels are therefore
+cached in a folder that is named by the content of all modules of this package.
 """
 
+import os
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -25,17 +26,15 @@ def _digest() -> str:
     return digest.hexdigest()[:16]
 
 
-# numba defines its settings at run time.
-config.CACHE_DIR = str(  # type: ignore[attr-defined]
-    Path(platformdirs.user_cache_dir("mlp_lab")) / "kernels" / _digest()
-)
+_base = os.environ.get("NUMBA_CACHE_DIR") or platformdirs.user_cache_dir("mlp_lab")
+_folder = Path(_base) / "kernels" / _digest()
+_is_new = not _folder.exists()  # before the decorators create it
+config.CACHE_DIR = str(_folder)  # type: ignore[attr-defined]  # numba defines it at run time
 
 
 def compilation_hint() -> str | None:
     """Return a line for the user if the kernels have not been compiled yet, else None."""
-    if Path(config.CACHE_DIR).exists():  # type: ignore[attr-defined]
-        return None
-    return "compiling the rules of the game, which takes about half a minute, once"
+    return "compiling the game, which takes about half a minute, once" if _is_new else None
 
 
 def kernel(**options: Any) -> Callable[[Function], Function]:

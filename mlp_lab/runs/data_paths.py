@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab.config.check import check
+from mlp_lab.config.names import BACKGAMMON_OPPONENTS
 from mlp_lab.config.schemas.data import DATA_PATHS
 from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
@@ -36,7 +37,20 @@ def data_paths(cfg: Mapping[Any, Any]) -> dict[str, str]:
 
 def with_absolute_paths(cfg: DictConfig) -> DictConfig:
     """Return a config with absolute paths of data, so that its run does not depend on a folder."""
-    return with_values(cfg, data_paths(cfg))
+    return with_values(cfg, data_paths(cfg) | _opponents(cfg))
+
+
+def _opponents(cfg: DictConfig) -> dict[str, Any]:
+    """Return the opponents in games by dotted key, run folders as absolute paths."""
+    if "opponent" not in cfg.data:
+        return {}
+
+    def absolute(name: str) -> str:
+        is_folder = name not in BACKGAMMON_OPPONENTS and Path(name).is_dir()
+        return os.path.abspath(name) if is_folder else name
+
+    opponents = [absolute(name) for name in cfg.data.test_opponents]
+    return {"data.opponent": absolute(cfg.data.opponent), "data.test_opponents": opponents}
 
 
 def with_values(cfg: DictConfig, values: Mapping[str, Any]) -> DictConfig:

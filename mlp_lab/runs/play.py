@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 
+from mlp_lab.data.backgammon_network import player_of_run
 from mlp_lab.errors import UserError
 from mlp_lab.formatting import table
 from mlp_lab.games.backgammon.board_text import board_text
@@ -18,7 +19,6 @@ from mlp_lab.games.backgammon.game import Game
 from mlp_lab.games.backgammon.notation import NO_PLAY
 from mlp_lab.games.backgammon.position import board_of_id
 from mlp_lab.games.kernels import compilation_hint
-from mlp_lab.runs.backgammon_network import player_of_run
 from mlp_lab.storage.files import json_text, write_whole
 from mlp_lab.storage.log import console
 from mlp_lab.storage.records import read_json

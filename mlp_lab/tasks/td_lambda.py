@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 # Function that trains by games, and returns their statistics.
 Learn = Callable[..., np.ndarray]
-#: The loss of validation and test games is measured in one of so many games.
+#: One of this many games measures the loss of validation and test games.
 _GAMES_PER_LOSS = 8
 
 
@@ -54,8 +54,9 @@ class TDLambda(Task):
     The metrics are ``points`` per game of the network (a gammon counts 2, a backgammon 3; negative
     if it loses more than it wins), ``wins`` and ``gammons`` (won or lost), which are fractions of
     the games, and ``plies`` per game. In training, both players are the network: the points are
-    those of one side, about 0. In validation, the opponent is that of the data. A test also has the
-    metrics against each of the test opponents, and the standard error of the points.
+    those of one side, about 0. In validation, the opponent is that of the data. A test has the
+    metrics against each of the test opponents, and the standard error of the points; the metrics
+    without the name of an opponent are against the opponent of the validation, if it is among them.
 
     The ``loss`` is the mean squared temporal difference. In validation and test, it is that of
     games of the network against itself, without learning.
@@ -87,6 +88,7 @@ class TDLambda(Task):
             raise UserError("trainer.gradient_clip_val: must be null for games")
 
     def begin(self, data: DataModule) -> None:
+        backgammon_of(data).player(backgammon_of(data).opponent)  # raises if it is not available
         optimizer = self.make_optimizer(self.network.parameters())
         group = optimizer.param_groups[0]
         if type(optimizer) is not SGD or group["momentum"] or group["weight_decay"]:
@@ -134,9 +136,10 @@ class TDLambda(Task):
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, Optimizer)
         blocks: list[Tensor] = []
-        for (numbers, _), rate in zip(chunk, self.learning_rates(first, len(chunk)), strict=False):
-            game = (first + len(blocks)) * size
-            statistics = self._learn(alpha=rate, first_game=game, games=len(numbers))
+        rates = self.learning_rates(first, len(chunk))
+        for games, rate in zip(chunk.sizes, rates, strict=False):
+            number = (first + len(blocks)) * size
+            statistics = self._learn(alpha=rate, first_game=number, games=games)
             blocks.append(torch.from_numpy(statistics).float())
             optimizer.param_groups[0]["lr"] = rate
             self.update_average()
@@ -155,8 +158,8 @@ class TDLambda(Task):
 
     def validation_step(self, chunk: Chunk, index: int) -> None:
         data = backgammon_of(data_of(self.trainer))
-        match = self._play(data, "validation", data.opponent, [chunk])
-        games = self._statistics(data, "validation", match)
+        match = self._play(data, "validation", data.opponent, sum(chunk.sizes))
+        games = self._statistics(match, self._loss_without_learning(data, "validation"))
         self.record_validation([games], [games])
 
     def evaluate_split(self, data: DataModule, split: str) -> dict[str, float]:
@@ -164,22 +167,23 @@ class TDLambda(Task):
         if split == "train":
             raise UserError("split=train: no games are stored; must be validation or test")
         matches = {
-            name: self._play(games, split, name, games.loader(split))
-            for name in dict.fromkeys([games.opponent, *games.test_opponents])
+            name: self._play(games, split, name, games.games(split))
+            for name in games.test_opponents
         }
-        sums = self._new_sums()
-        statistics = self._statistics(games, split, matches[games.opponent])
-        sums.add([self.loss(statistics, statistics)], [statistics], [statistics])
+        means = {"loss": self._loss_without_learning(games, split)}
+        if match := matches.get(games.opponent):
+            measured = self.measure(*2 * (self._statistics(match, means["loss"]),))
+            means |= {name: float(values.mean()) for name, values in measured.items()}
         against = {
             metric_against(metric, Path(name).name): value
             for name, match in matches.items()
             for metric, value in _summary(match).items()
         }
-        return self._means(sums) | against
+        return means | against
 
-    def _play(self, data: Backgammon, split: str, name: str, chunks: Iterable[Chunk]) -> Match:
-        """Play the games of a split against an opponent."""
-        games, start = sum(sum(chunk.sizes) for chunk in chunks), time.perf_counter()
+    def _play(self, data: Backgammon, split: str, name: str, games: int) -> Match:
+        """Play games of a split against an opponent."""
+        start = time.perf_counter()
         player = player_of(self.evaluated)
         match = play_match(player, data.player(name), games, data.dice_seed(split))
         if split == "test":
@@ -187,21 +191,24 @@ class TDLambda(Task):
             log.info("%s games against %s: %.1f s", f"{games:,}", name, seconds)
         return match
 
-    def _statistics(self, data: Backgammon, split: str, match: Match) -> Tensor:
+    def _statistics(self, match: Match, loss: float) -> Tensor:
         """Return plies, points and loss of the games of a match, ``[games, 3]``."""
         statistics = np.empty((len(match.points), 3), np.float32)
         statistics[:, PLIES], statistics[:, POINTS] = match.plies, match.points
-        copies = [weights.copy() for weights in _arrays(self.evaluated)]
-        without_learning = train_games(
-            *copies,
+        statistics[:, TD_ERROR] = loss
+        return torch.from_numpy(statistics)
+
+    def _loss_without_learning(self, data: Backgammon, split: str) -> float:
+        """Return the mean squared temporal difference in games of the network against itself."""
+        statistics = train_games(
+            *(weights.copy() for weights in _arrays(self.evaluated)),
             alpha=0.0,
             lambda_=0.0,
             seed=data.dice_seed(split),
             first_game=0,
-            games=math.ceil(len(match.points) / _GAMES_PER_LOSS),
+            games=math.ceil(data.games(split) / _GAMES_PER_LOSS),
         )
-        statistics[:, TD_ERROR] = without_learning[:, TD_ERROR].mean()
-        return torch.from_numpy(statistics)
+        return float(statistics[:, TD_ERROR].mean())
 
 
 def _arrays(network: nn.Module) -> list[np.ndarray]:

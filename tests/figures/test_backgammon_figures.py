@@ -84,15 +84,14 @@ def test_zero_weights_are_drawn() -> None:
 def test_strength_curves_show_means_bands_and_references() -> None:
     curve = np.array([[200, 100, 0], [0.3, 0.1, -1], [0.1, 0.2, np.nan]])
     networks = {"40 units": curve, "_once": curve[:, :1]}
-    figure = strength_curves(networks, {"gnubg": 0.63, "pubeval": 0.0}, "pubeval")
+    figure = strength_curves(networks, "pubeval")
     [panel] = figure.axes
     lines = {line.get_label(): line for line in panel.lines}
     np.testing.assert_array_equal(lines["40 units"].get_xydata(), [[0, -1], [100, 0.1], [200, 0.3]])
-    assert lines["gnubg: +0.63"].get_ydata() == [0.63, 0.63]
     band = panel.collections[0].get_paths()[0].vertices
     assert {(100, 0.3), (200, 0.2)} <= {tuple(v) for v in band.round(6).tolist()}
     legend = [text.get_text().strip("\u200b") for text in figure.legends[0].get_texts()]
-    assert legend == ["40 units", "_once", "gnubg: +0.63", "pubeval: +0.00"]
+    assert legend == ["40 units", "_once"]
     assert panel.get_ylabel().startswith("points per game against pubeval")
 
 

@@ -10,13 +10,12 @@ import torch
 from helpers import composed, make_task
 from torch import nn
 
+from mlp_lab.data.backgammon_network import player_of_run
 from mlp_lab.errors import UserError
 from mlp_lab.games.backgammon.encoding import EXPERT_INPUTS, encode, encode_expert
 from mlp_lab.games.backgammon.game import Game
 from mlp_lab.games.backgammon.position import START
 from mlp_lab.nn.mlp import MLP
-from mlp_lab.runs import backgammon_network
-from mlp_lab.runs.backgammon_network import player_of_run
 from mlp_lab.runs.play import play
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.tasks.regression import Regression
@@ -32,19 +31,18 @@ def task_with(inputs: int = 198, outputs: int = 3) -> nn.Module:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def run(tmp_path: Path) -> Path:
     """Return the folder of a run with a random network."""
-    return run_with(task_with(), tmp_path, monkeypatch)
+    return run_with(task_with(), tmp_path)
 
 
-def run_with(task: nn.Module, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def run_with(task: nn.Module, folder: Path) -> Path:
     run = RunFolder(folder / "run")
     run.checkpoints.mkdir(parents=True)
-    run.write_start(composed(), [])
+    run.write_start(composed("experiment=td_gammon_0"), [])
     states = {"EpochCheckpoint": {"history": [], "stopped": False}}
     content = {"state_dict": task.state_dict(), "callbacks": states}
     torch.save(content, run.checkpoints / "best.ckpt")
-    monkeypatch.setattr(backgammon_network, "build_task", lambda cfg: (None, task))
     return run.folder
 
 
@@ -190,16 +188,16 @@ def test_saved_games_are_read_strictly(answer, tmp_path) -> None:
 
 
 @pytest.mark.parametrize(("inputs", "outputs"), [(784, 10), (198, 10), (2, 1)])
-def test_other_networks_cannot_play(tmp_path, monkeypatch, inputs, outputs) -> None:
-    folder = run_with(task_with(inputs, outputs), tmp_path, monkeypatch)
+def test_other_networks_cannot_play(tmp_path, inputs, outputs) -> None:
+    folder = run_with(task_with(inputs, outputs), tmp_path)
     with pytest.raises(UserError, match="needs a run that learned backgammon from self-play"):
         player_of_run(RunFolder(folder), "best")
 
 
 @pytest.mark.parametrize(("inputs", "outputs"), [(198, 1), (EXPERT_INPUTS, 3)])
-def test_probabilities_are_those_of_the_network(tmp_path, monkeypatch, inputs, outputs) -> None:
+def test_probabilities_are_those_of_the_network(tmp_path, inputs, outputs) -> None:
     task = task_with(inputs, outputs)
-    folder = run_with(task, tmp_path, monkeypatch)
+    folder = run_with(task, tmp_path)
     actual = player_of_run(RunFolder(folder), "best").values(np.stack([START, START]))
     x = torch.from_numpy((encode if inputs == 198 else encode_expert)(START))
     with torch.no_grad():

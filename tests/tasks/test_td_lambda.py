@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import assert_equal_weights, history, weights
+from helpers import assert_equal_weights, composed, history, weights
 from omegaconf import DictConfig
 
 from mlp_lab.data.backgammon import Backgammon
@@ -15,7 +15,7 @@ from mlp_lab.games.backgammon.matches import play_match
 from mlp_lab.games.backgammon.players import RandomPlayer, player_of
 from mlp_lab.games.backgammon.td_learning import train_games
 from mlp_lab.runs.build import build_task
-from mlp_lab.runs.evaluate import measure
+from mlp_lab.runs.evaluate import evaluate, measure
 from mlp_lab.runs.train import resume, train
 from mlp_lab.storage.results import Status
 from mlp_lab.storage.run_folder import RunFolder
@@ -119,6 +119,16 @@ def test_a_run_can_be_the_opponent(cfg: Callable) -> None:
     assert second.evaluations[0].metrics[f"points_vs_{name}"] == pytest.approx(match.mean)
 
 
+def test_opponents_of_an_evaluation_replace_those_of_the_run(cfg: Callable) -> None:
+    result = train(cfg("data.test_opponents=[]"))
+    options = composed(f"run='{result.folder}'", f"opponents=['{result.folder}']", root="evaluate")
+    metrics = evaluate(options).metrics
+    name = Path(result.folder).name
+    assert metrics[f"points_vs_{name}"] == 0  # with the same dice on both sides
+    assert metrics[f"wins_vs_{name}"] == 0.5
+    assert "points" not in metrics  # the opponent of the validation has not played
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -130,7 +140,11 @@ def test_a_run_can_be_the_opponent(cfg: Callable) -> None:
         ("trainer.gradient_clip_val=1", "trainer.gradient_clip_val: must be null for games"),
         ("trainer.precision=64-true", "trainer.precision=64-true: must be 32-true for games"),
         ("data.test_size=5", "data.test_size=5: must be even"),
-        ("data.opponent=tesauro", "tesauro: must be a run folder or one of random, pubeval, gnubg"),
+        (
+            "data.opponent=tesauro",
+            "opponent tesauro: must be a run folder or one of random",
+        ),
+        ("data.test_opponents=[random,a/random]", "test_opponents: random is given twice"),
         ("task=classification", "task: Classification learns classes, but the targets of these"),
     ],
 )

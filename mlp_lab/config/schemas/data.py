@@ -114,9 +114,9 @@ class Backgammon:
     size: int = limited(minimum=1, maximum=100_000_000)
     batch_size: int = limited(minimum=1, maximum=1_000_000)
     opponent: str = MISSING
-    validation_size: int = limited(minimum=2, maximum=10_000_000)
+    validation_size: int = limited(minimum=2, maximum=100_000)
     test_opponents: list[str] = MISSING
-    test_size: int = limited(minimum=2, maximum=10_000_000)
+    test_size: int = limited(minimum=2, maximum=100_000)
 
 
 def is_refit(cfg: DictConfig) -> bool:

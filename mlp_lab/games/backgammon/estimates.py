@@ -72,7 +72,7 @@ def ranked_plays(
     texts = describe_plays(board, afters, dice)
     estimates = _estimates(probabilities, afters[:, ::-1])
     plays = [
-        RankedPlay(text, after, _final(after) or other.for_opponent())
+        RankedPlay(text, after, _final(after, other) or other.for_opponent())
         for text, after, other in zip(texts, afters, estimates, strict=True)
     ]
     return sorted(plays, key=lambda play: -play.estimate.equity)
@@ -88,9 +88,16 @@ def _estimates(probabilities: Probabilities, boards: np.ndarray) -> list[Estimat
     return estimates
 
 
-def _final(after: np.ndarray) -> Estimate | None:
-    """Return the outcome for the player who has moved, None if the game has not ended."""
+def _final(after: np.ndarray, other: Estimate) -> Estimate | None:
+    """Return the outcome for the player who has moved, None if the game has not ended.
+
+    Args:
+        after: the board after the play, int8 ``[2, 25]``.
+        other: the network's estimate, which has no gammons if the network has one output.
+    """
     points = winner_points(after)
     if points == 0:
         return None
+    if other.gammon_win is None:
+        return Estimate(1.0, None, None, 1.0)
     return Estimate(1.0, float(points > 1), 0.0, float(points))

@@ -178,7 +178,7 @@ def _number_of_bits(bits: Any) -> int:
 
 @kernel()
 def prime_length(board: Any, row: int) -> int:
-    """Return the largest number of consecutive points made before the other's rearmost checker.
+    """Return the largest number of consecutive points in front of the other's rearmost checker.
 
     Args:
         board: position, int8 ``[2, 25]``.

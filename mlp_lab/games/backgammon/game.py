@@ -121,4 +121,4 @@ class Game:
 def _points(text: str) -> list[int]:
     """Return the points in the notation of a play as numbers, for sorting."""
     names = re.findall(r"bar|off|\d+", text)
-    return [{"bar": 25, "off": 0}.get(name) or int(name.replace("off", "0")) for name in names]
+    return [{"bar": 25, "off": 0}[name] if name.isalpha() else int(name) for name in names]

@@ -57,7 +57,7 @@ def play_match(player: Player, opponent: Player, games: int, seed: int) -> Match
     """Return the results of games between two players.
 
     The dice of a pair of games are a function of (seed, number of the pair). Networks and
-    pubeval play in one kernel; if one of the players is another one, all games are played in step.
+    pubeval play in one kernel; other players choose for all games at once, ply by ply.
 
     Args:
         player: player whose points are returned.

@@ -231,7 +231,7 @@ def _for_player_0(output: int, player: int) -> int:
 
 @kernel()
 def _sign(output: int, player: int) -> Any:
-    """Return -1 for the win of player 1 and 1 for all other outputs."""
+    """Return -1 for the output WIN if player 1 is on roll, else 1."""
     return -_ONE if player == 1 and output == WIN else _ONE
 
 

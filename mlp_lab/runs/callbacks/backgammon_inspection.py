@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from mlp_lab.data.attached import data_of, training_loader
+from mlp_lab.data.attached import data_of
 from mlp_lab.data.backgammon import backgammon_of
+from mlp_lab.errors import UserError
 from mlp_lab.figures.backgammon_board import backgammon_boards
 from mlp_lab.figures.estimate_curves import estimate_curves
 from mlp_lab.figures.strength_curves import strength_curves
@@ -45,6 +46,10 @@ class BackgammonInspection(FigureCallback):
         #: The estimates after each epoch, by position.
         self.estimates: list[dict[str, float]] = []
 
+    def setup(self, trainer: pl.Trainer, task: pl.LightningModule, stage: str) -> None:
+        if task_of(task).target_kind != "games":
+            raise UserError("callbacks.inspection: needs a task that learns games")
+
     def on_train_epoch_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
         estimates = selected_estimates(player_of(task_of(task).evaluated).values)
         equities = {name: estimate.equity for name, estimate in estimates.items()}
@@ -64,21 +69,20 @@ class BackgammonInspection(FigureCallback):
         history, data = EpochCheckpoint.of(trainer).history, backgammon_of(data_of(trainer))
         if not history:
             return []
-        size = training_loader(trainer).batch_size
+        size = data.games("train")
         rows = [row for row in history if "points/validation" in row]
-        games = np.array([row["step"] * size for row in rows])
+        games = np.array([row["epoch"] * size for row in rows])
         points = np.array([row["points/validation"] for row in rows])
         errors = np.full(len(rows), _POINTS_DEVIATION / np.sqrt(data.games("validation")))
         strength = partial(
             strength_curves,
             {"network": np.stack([games, points, errors])},
-            {},
             data.opponent,
             "± standard error",
         )
         estimates = partial(
             estimate_curves,
-            np.array([row["step"] * size for row in history]),
+            np.array([row["epoch"] * size for row in history]),
             {name: np.array([row[name] for row in self.estimates]) for name in self.estimates[0]},
             {p.name: p.exact for p in POSITIONS if p.exact is not None},
         )

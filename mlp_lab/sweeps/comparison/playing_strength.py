@@ -1,6 +1,8 @@
 """The playing strength of networks that learned a game, by training games."""
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from mlp_lab.figures.rendering import Draw
 from mlp_lab.figures.strength_curves import strength_curves
@@ -23,8 +25,13 @@ def draw(comparison: Comparison) -> dict[str, Draw]:
     for group in comparison.groups()[:_MOST]:
         curve = group.curve(_KEY)
         if curve.size:
-            curve[0] *= group.jobs[0].config["data.size"]
+            curve[0] *= _games_per_epoch(group.jobs[0].config)
             curves[group.label or "network"] = curve
     if not curves:
         return {}
-    return {"strength": partial(strength_curves, curves, {}, str(opponents.pop()))}
+    return {"strength": partial(strength_curves, curves, str(opponents.pop()))}
+
+
+def _games_per_epoch(config: Mapping[str, Any]) -> int:
+    size, limit = config["data.size"], config.get("trainer.limit_train_batches")
+    return int(size if limit is None else min(size, limit * config["data.batch_size"]))

@@ -66,7 +66,7 @@ class GnubgProcess:
             reason = line or f"its process ended with status {self._process.returncode}"
             raise UserError(
                 f"pubeval and gnubg need the package {PACKAGE} ({reason}):"
-                " pip install 'mlp-lab[opponents]'"
+                " pip install 'mlp-lab[opponents]'; the opponent random needs none"
             )
 
     def evaluate(self, kind: bytes, boards: np.ndarray) -> np.ndarray:
