@@ -16,7 +16,7 @@ from mlp_lab.nn.probes import linear_layers
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.data_paths import difference, with_moved_data
 from mlp_lab.runs.report import opponents_table
-from mlp_lab.storage.checkpoints import load_network, trained_epochs
+from mlp_lab.storage.checkpoints import check_history, load_network, trained_epochs
 from mlp_lab.storage.log import console
 from mlp_lab.storage.results import Evaluation
 from mlp_lab.storage.run_folder import RunFolder
@@ -136,6 +136,7 @@ def _load(
     cfg = with_moved_data(run.config, changes)
     data, task = build_task(cfg)
     content = load_network(task, path)  # includes the encoding, which the data need
+    check_history(content, path)
     data.prepare_data()
     data.setup()
     return data, task, trained_epochs(content), difference(run, cfg, data)

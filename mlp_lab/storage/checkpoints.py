@@ -116,8 +116,7 @@ def load_network(task: nn.Module, path: Path) -> dict[str, Any]:
     content = read_checkpoint(path)
     try:
         task.load_state_dict(content["state_dict"])
-        trained_epochs(content)
-    except (RuntimeError, KeyError, TypeError) as error:
+    except RuntimeError as error:
         raise UserError(f"{path}: does not match the run's config: {_first_line(error)}") from error
     for name, weights in content["state_dict"].items():
         if not weights.isfinite().all():
@@ -127,8 +126,16 @@ def load_network(task: nn.Module, path: Path) -> dict[str, Any]:
 
 def check_resumable(checkpoint: Mapping[str, Any], path: Path) -> None:
     """Raise UserError if the checkpoint of a file lacks a key that resuming a run needs."""
+    check_history(checkpoint, path)
     if missing := [key for key in _RESUMED if key not in checkpoint]:
         raise UserError(f"{path}: damaged: it has no {', '.join(missing)}")
+
+
+def check_history(checkpoint: Mapping[str, Any], path: Path) -> None:
+    """Raise UserError if the checkpoint of a file lacks the history of its run."""
+    state = checkpoint.get("callbacks", {}).get(_HISTORY)
+    if not (isinstance(state, dict) and isinstance(state.get("history"), list)):
+        raise UserError(f"{path}: damaged: it has no history of its run")
 
 
 def _first_line(error: Exception) -> str:
