@@ -104,6 +104,10 @@ def test_random_configs_train_equally_alone_and_stacked(
     failures = []
     while statuses.total() - statuses["refused"] < cases:
         overrides = random_config(rng, tiny_mnist)
+        if "network.normalization=none" not in overrides:
+            # The gradient of a bias before a normalization is 0 except for rounding. An adaptive
+            # optimizer divides it by its own size, unless it is far below eps, as in float64.
+            overrides.append("trainer.precision=64-true")
         try:
             status = train_both(overrides, tmp_path / str(statuses.total()))
         except Exception as error:  # all failures are reported at once
