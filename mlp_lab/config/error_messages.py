@@ -16,6 +16,8 @@ from mlp_lab.config.renamed import RENAMED_OPTIONS, with_new_keys
 from mlp_lab.errors import UserError
 
 _KEY = re.compile(r"[+~]*[A-Za-z_][\w/@:$-]*(\.[\w/@:$-]+)*", re.ASCII)
+# Hydra's errors for keys that do not exist, or have another value.
+_DELETED = re.compile(r"Could not delete from config\. (?:The value of )?'([^']*)'")
 # Hydra's errors for values such as 1,2 or range(3) without -m.
 _SWEPT = re.compile(r"\s*(?:Ambiguous value for argument|Sweep parameters) '(.*)'")
 
@@ -74,6 +76,8 @@ def _(error: ConfigCompositionException, root: type) -> str:
     refused = re.match(r"Could not (?:override|delete from config\.) '([^']*)'", str(error))
     if refused and (new_key := with_new_keys(refused[1])) != refused[1]:
         return f"{refused[1]}: renamed to {new_key}"
+    if deleted := _DELETED.match(str(error)):
+        return f"~{deleted[1]}: can't be deleted: must be an entry, such as ~callbacks.progress"
     cause = error.__cause__
     if isinstance(cause, OmegaConfBaseException) and cause.full_key:
         key = str(cause.full_key)

@@ -185,7 +185,7 @@ def _read_npz(path: Path, side: int) -> np.ndarray:
     try:
         if not zipfile.is_zipfile(path):
             raise ValueError("not an npz file")
-        with np.load(path) as archive:
+        with path.open("rb") as file, np.load(file) as archive:
             size = sum(entry.file_size for entry in archive.zip.infolist())
             if size > _MAX_BYTES:
                 raise ValueError(f"unpacks to more than {_MAX_BYTES:,} bytes")

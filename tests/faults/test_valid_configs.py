@@ -58,7 +58,7 @@ def random_config(rng: random.Random, mnist: Path) -> list[str]:
                 f"network.normalization={one(*NORMALIZATIONS)}",
                 f"network.residual={one('true', 'false')}",
                 f"network.initialization={one(*INITIALIZATIONS)}",
-                f"network.depth={one(0, 1, 2, 3)}", f"network.width={one(1, 4, 9)}",
+                f"network.depth={one(0, 1, 2, 3)}", f"network.width={one(3, 4, 9)}",
                 "network.widths=null"],
         "siren": [f"network.width={one(4, 9)}", f"network.depth={one(1, 2)}"],
         "perceptron": [],
