@@ -1,7 +1,6 @@
 """Computed tomography as data: a network learns the density of an object from its projections."""
 
 import math
-from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -10,11 +9,11 @@ from torch import Tensor
 
 from mlp_lab.config.names import SPLITS
 from mlp_lab.data.datamodule import DataModule
-from mlp_lab.data.fetch import checksum
 from mlp_lab.data.image import axis, grid
+from mlp_lab.data.target_image import TargetImage
 from mlp_lab.errors import UserError
 from mlp_lab.images.phantoms import shepp_logan
-from mlp_lab.images.photographs import find_image, image_size, read_image
+from mlp_lab.images.photographs import read_image
 from mlp_lab.nn.operators.radon import line_integrals
 
 #: Standard deviation of the noise of the ellipses' parameters (Tancik et al. 2020).
@@ -23,7 +22,7 @@ _JITTER = 1 / 20
 _FIRST = {"train": 0.0, "validation": 0.5, "test": 0.25}
 
 
-class CT(DataModule):
+class CT(TargetImage):
     """Projections of one object, whose density is a square grey image.
 
     A split has one example. Its input is the coordinates of all pixels, float32
@@ -47,50 +46,32 @@ class CT(DataModule):
         common: arguments of ``DataModule``.
     """
 
-    in_features = 2
     out_features = 1
 
     def __init__(
         self, *, image: str | None, phantom: int, size: int, projections: int, **common: Any
     ) -> None:
-        super().__init__(batch_size=1, **common)
-        self.size = size
-        self.target_size = size, size
+        super().__init__(file=image, size=size, batch_size=1, **common)
         self.target_parts = dict.fromkeys(SPLITS, (slice(None), slice(None)))
-        self._image, self._phantom, self._projections = image, phantom, projections
-        self._pixels: np.ndarray | None = None
+        self._phantom, self._projections = phantom, projections
 
     @property
     def target_kind(self) -> str:
         return "projections"
 
-    def prepare_data(self) -> None:
-        """Read or draw the image. Raises UserError if a file cannot be read."""
-        if self._pixels is None:
-            self._pixels = self._density()[:, :, None]
-
-    def warnings(self) -> Sequence[str]:
-        if self._image is None:
-            return ()
-        width, height = image_size(self._image)
-        side = min(width, height)
-        cut = f"of its {width} x {height} pixels, the central {side} x {side} are used"
-        return () if width == height else (f"{self._image}: {cut}",)
-
-    @property
-    def content_digest(self) -> str | None:
-        return None if self._image is None else checksum(find_image(self._image), "sha256")
-
     def check_batch_normalization(self, processes: int) -> None:
         """Raise UserError, because the only example is all pixels of one image."""
         raise UserError("network.normalization=batch: must be none or layer for data=ct")
 
-    @property
-    def target_image(self) -> np.ndarray:
-        """The density: float32 ``[size, size, 1]`` in [0, 1]."""
-        self.prepare_data()
-        assert self._pixels is not None
-        return self._pixels
+    def make_image(self) -> np.ndarray:
+        """Return the density, which is 0 outside the inscribed circle, ``[size, size, 1]``."""
+        if self.file is None:
+            image = shepp_logan(self.size, _JITTER, self._phantom)[:, :, None]
+        else:
+            image = read_image(self.file, self.size, None, True)
+        offsets = np.arange(self.size) - self.size // 2
+        outside = np.hypot(offsets, offsets[:, None]) > self.size // 2
+        return np.where(outside[:, :, None], np.float32(0), image)
 
     @property
     def nyquist(self) -> float:
@@ -110,16 +91,6 @@ class CT(DataModule):
         angles = torch.from_numpy(steps * math.pi / self._projections).float().unsqueeze(0)
         density = torch.from_numpy(self.target_image).squeeze(2).unsqueeze(0)
         return torch.cat([angles.unsqueeze(2), line_integrals(density, angles)], 2)
-
-    def _density(self) -> np.ndarray:
-        """Return the image without the pixels outside the inscribed circle, ``[size, size]``."""
-        if self._image is None:
-            image = shepp_logan(self.size, _JITTER, self._phantom)
-        else:
-            image = read_image(self._image, self.size, None, True)[:, :, 0]
-        offsets = np.arange(self.size) - self.size // 2
-        outside = np.hypot(offsets, offsets[:, None]) > self.size // 2
-        return np.where(outside, np.float32(0), image)
 
 
 def ct_of(data: DataModule) -> CT:

@@ -1,6 +1,6 @@
 """One image as data: a network learns the colour of a pixel from its coordinates."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 
 from mlp_lab.config.names import SPLITS
-from mlp_lab.data.datamodule import DataModule
-from mlp_lab.data.fetch import checksum
+from mlp_lab.data.target_image import TargetImage
 from mlp_lab.errors import UserError
-from mlp_lab.images.photographs import find_image, image_size, read_image
+from mlp_lab.images.photographs import read_image
 from mlp_lab.images.text import text_image
 
 _Part = tuple[slice, slice]
@@ -24,7 +23,7 @@ PROTOCOLS: dict[str, dict[str, _Part]] = {
 }
 
 
-class Image(DataModule):
+class Image(TargetImage):
     """The pixels of a square image.
 
     Inputs are float32 ``[pixels, 2]``, x to the right and y downwards in [0, 1): pixel i of n is at
@@ -53,8 +52,6 @@ class Image(DataModule):
         KeyError: there is no such protocol.
     """
 
-    in_features = 2
-
     def __init__(
         self,
         *,
@@ -66,43 +63,23 @@ class Image(DataModule):
         protocol: str,
         **common: Any,
     ) -> None:
-        super().__init__(**common)
+        is_text = image == "text"
+        if is_text and crop is not None:
+            raise UserError(f"data.crop={crop}: must be null for a text")
+        super().__init__(file=None if is_text else image, size=size, **common)
         self.out_features = 1 if grey else 3
-        self.size = size
-        self.target_size = size, size
         self.target_parts = PROTOCOLS[protocol]
-        if image == "text":
-            if crop is not None:
-                raise UserError(f"data.crop={crop}: must be null for a text")
-            self._make: Callable[[], np.ndarray] = lambda: text_image(size, text_seed, grey)
-        else:
-            self._make = lambda: read_image(image, size, crop, grey)
-        self._image, self._crop = image, crop
-        self._pixels: np.ndarray | None = None
+        self._text_seed, self._crop, self._grey = text_seed, crop, grey
 
-    def prepare_data(self) -> None:
-        """Read or draw the image. Raises UserError if a file cannot be read."""
-        if self._pixels is None:
-            self._pixels = self._make()
+    def make_image(self) -> np.ndarray:
+        if self.file is None:
+            return text_image(self.size, self._text_seed, self._grey)
+        return read_image(self.file, self.size, self._crop, self._grey)
 
     def warnings(self) -> Sequence[str]:
-        if self._image == "text" or self._crop is not None:
+        if self._crop is not None:
             return ()
-        width, height = image_size(self._image)
-        side = min(width, height)
-        cut = f"of its {width} x {height} pixels, the central {side} x {side} are used (data.crop)"
-        return () if width == height else (f"{self._image}: {cut}",)
-
-    @property
-    def content_digest(self) -> str | None:
-        return None if self._image == "text" else checksum(find_image(self._image), "sha256")
-
-    @property
-    def target_image(self) -> np.ndarray:
-        """The image: float32 ``[size, size, channels]`` in [0, 1]."""
-        self.prepare_data()
-        assert self._pixels is not None
-        return self._pixels
+        return tuple(f"{warning} (data.crop)" for warning in super().warnings())
 
     @property
     def nyquist(self) -> float:
