@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mlp_lab.benchmark.implementations import LEARNING_RATE, Splits, plain_loop
 from mlp_lab.benchmark.timing import TimedRun
-from mlp_lab.errors import UserError
+from mlp_lab.errors import UserError, first_line
 
 
 def compiled_loop(width: int, batch_size: int, splits: Splits) -> tuple[TimedRun, float]:
@@ -27,7 +27,7 @@ def compiled_loop(width: int, batch_size: int, splits: Splits) -> tuple[TimedRun
     try:
         return run, run()
     except RuntimeError as error:
-        raise UserError(f"torch.compile: {str(error).splitlines()[0]}") from error
+        raise UserError(f"torch.compile: {first_line(error)}") from error
 
 
 def vmapped_loops(width: int, batch_size: int, members: int, splits: Splits) -> TimedRun:

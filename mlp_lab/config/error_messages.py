@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from mlp_lab.config.check import known_keys, suggestion, unknown_key, values_of
 from mlp_lab.config.command_line import override, shell_quoted
 from mlp_lab.config.renamed import RENAMED_OPTIONS, with_new_keys
-from mlp_lab.errors import UserError
+from mlp_lab.errors import UserError, first_line
 
 _KEY = re.compile(r"[+~]*[A-Za-z_][\w/@:$-]*(\.[\w/@:$-]+)*", re.ASCII)
 # Hydra's errors for keys that do not exist, or have another value.
@@ -30,7 +30,7 @@ def explain(error: Exception, root: type) -> str:
         error: error that occurred while a config was composed or used.
         root: schema of the whole config.
     """
-    return _first_line(error)
+    return first_line(error)
 
 
 @explain.register
@@ -40,7 +40,7 @@ def _(error: UserError, root: type) -> str:
 
 @explain.register
 def _(error: OSError, root: type) -> str:
-    return f"{error.filename}: {error.strerror}" if error.filename else _first_line(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else first_line(error)
 
 
 @explain.register
@@ -49,7 +49,7 @@ def _(error: MissingConfigException, root: type) -> str:
     if new_name := RENAMED_OPTIONS.get(group, {}).get(option):
         return f"{group}={option}: renamed to {group}={new_name}"
     if error.options is None or error.missing_cfg_file is None:
-        return _first_line(error)
+        return first_line(error)
     hint = suggestion(option, error.options)
     return f"{group}={option}: no such option{hint} (options: {', '.join(error.options)})"
 
@@ -84,21 +84,17 @@ def _(error: ConfigCompositionException, root: type) -> str:
         if "is not in struct" in str(cause):
             return unknown_key(key, known_keys(root))
         if expected := values_of(key, root):
-            return f"{key}: must be {expected} ({_first_line(cause)})"
-        return f"{key}: can't be set: {_first_line(cause)}"
+            return f"{key}: must be {expected} ({first_line(cause)})"
+        return f"{key}: can't be set: {first_line(cause)}"
     unmatched = re.match(r"Could not override '([^']*)'", str(error))
     if unmatched:  # an option of a group that does not exist
         key = unmatched.group(1)
         return f"{key}: no such choice{suggestion(key, known_keys(root))}"
-    return _first_line(error)
+    return first_line(error)
 
 
 @explain.register
 def _(error: ValueError, root: type) -> str:
     if str(error).startswith("Config group override must be"):
         return "a choice such as network=mlp takes the name of an option, not null or a number"
-    return _first_line(error)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return first_line(error)

@@ -9,7 +9,7 @@ from mlp_lab.errors import UserError
 from mlp_lab.games.backgammon.encoding import EXPERT_INPUTS, INPUTS
 from mlp_lab.games.backgammon.network import network_of
 from mlp_lab.games.backgammon.players import NetworkPlayer
-from mlp_lab.storage.checkpoints import read_checkpoint
+from mlp_lab.storage.checkpoints import check_finite, read_checkpoint
 from mlp_lab.storage.run_folder import RunFolder
 
 _PARAMETERS = ("0.weight", "0.bias", "2.weight", "2.bias")
@@ -32,8 +32,7 @@ def player_of_run(run: RunFolder, checkpoint: str = "best") -> NetworkPlayer:
     weights = [state[prefix + name] for name in _PARAMETERS if prefix + name in state]
     if "test_opponents" not in run.config.data or not _can_play(weights):
         raise UserError(f"{run.folder}: needs a run that learned backgammon from self-play")
-    if not all(weight.isfinite().all() for weight in weights):
-        raise UserError(f"{path}: damaged: it has weights that are not finite")
+    check_finite(dict(zip(_PARAMETERS, weights, strict=True)), path)
     return NetworkPlayer(network_of(*(w.numpy() for w in weights)), run.folder.name)
 
 

@@ -14,7 +14,7 @@ from tokenize import TokenError
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from mlp_lab.errors import UserError
+from mlp_lab.errors import UserError, first_line
 
 #: Formats that are read. Pillow knows many more, but some of them start other programs.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
@@ -35,7 +35,7 @@ def read_error_reason(error: Exception) -> str:
         return "unknown format"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return str(error).partition("\n")[0] or type(error).__name__
+    return first_line(error)
 
 
 @contextmanager

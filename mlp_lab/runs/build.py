@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from mlp_lab.config.names import EPOCH_SPLITS
 from mlp_lab.config.schemas import GROUPS
 from mlp_lab.data.datamodule import DataModule
-from mlp_lab.errors import UserError
+from mlp_lab.errors import UserError, first_line
 from mlp_lab.images.augmentations import Augmentation
 from mlp_lab.lightning import pl
 from mlp_lab.nn.encodings import Identity
@@ -61,7 +61,7 @@ def build_task(cfg: DictConfig, *, initialize: bool = True) -> tuple[DataModule,
                 cfg.network, in_features=encoding.out_features, out_features=data.out_features
             )
     except RuntimeError as error:  # such as torch's error for too little memory
-        raise UserError(f"network: {str(error).splitlines()[0]}") from error
+        raise UserError(f"network: {first_line(error)}") from error
     if list(encoding.parameters()):  # a trained encoding is a part of the network
         network = nn.Sequential(OrderedDict(encoding=encoding, network=network))
         encoding = Identity(data.in_features)
@@ -119,7 +119,7 @@ def _build_encoding(cfg: DictConfig, data: DataModule) -> Any:
     except ValueError as error:
         raise UserError(f"encoding.{error}") from error
     except RuntimeError as error:  # such as torch's error for too little memory
-        raise UserError(f"encoding: {str(error).splitlines()[0]}") from error
+        raise UserError(f"encoding: {first_line(error)}") from error
     if not isinstance(encoding, Identity):
         if data.image_side is not None:
             raise UserError("encoding: must be identity for data whose inputs are images")

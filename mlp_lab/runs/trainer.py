@@ -6,7 +6,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab.config.schemas.data import is_refit
-from mlp_lab.errors import UserError
+from mlp_lab.errors import UserError, first_line
 from mlp_lab.lightning import pl
 from mlp_lab.runs.build import build
 from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
@@ -101,7 +101,7 @@ def _trainer(cfg: DictConfig, **given: Any) -> pl.Trainer:
             **given,
         )
     except pl.utilities.exceptions.MisconfigurationException as error:
-        raise UserError(f"trainer: {str(error).splitlines()[0]}") from error
+        raise UserError(f"trainer: {first_line(error)}") from error
     loop = _FitLoop(trainer, trainer.min_epochs, trainer.max_epochs)
     loop.epoch_loop = _EpochLoop(trainer, trainer.min_steps, trainer.max_steps)
     trainer.fit_loop = loop

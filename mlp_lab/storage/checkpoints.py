@@ -12,7 +12,7 @@ import torch
 from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor, nn
 
-from mlp_lab.errors import UserError
+from mlp_lab.errors import UserError, first_line
 from mlp_lab.lightning import pl
 from mlp_lab.storage.files import write_whole
 from mlp_lab.storage.migration import migrate_checkpoint
@@ -71,7 +71,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"{path}: contains more than tensors and plain values; it was not loaded"
         ) from error
     except Exception as error:  # the reader of a wrong pickle can raise any exception
-        raise UserError(f"{path}: damaged: {_first_line(error)}") from error
+        raise UserError(f"{path}: damaged: {first_line(error)}") from error
     if not _is_checkpoint(content):
         raise UserError(f"{path}: damaged: not a checkpoint of a run")
     return migrate_checkpoint(content)
@@ -93,7 +93,7 @@ def _check_archive(path: Path) -> None:
             if damaged := archive.testzip():
                 raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
     except Exception as error:  # zipfile raises various exceptions for damaged files
-        raise UserError(f"{path}: damaged: {_first_line(error)}") from error
+        raise UserError(f"{path}: damaged: {first_line(error)}") from error
     for entry in entries:
         if not _ENTRY.fullmatch(entry.filename):
             raise UserError(f"{path}: not a checkpoint: it contains {entry.filename!r}")
@@ -117,11 +117,16 @@ def load_network(task: nn.Module, path: Path) -> dict[str, Any]:
     try:
         task.load_state_dict(content["state_dict"])
     except RuntimeError as error:
-        raise UserError(f"{path}: does not match the run's config: {_first_line(error)}") from error
-    for name, weights in content["state_dict"].items():
-        if not weights.isfinite().all():
-            raise UserError(f"{path}: damaged: {name} has values that are not finite")
+        raise UserError(f"{path}: does not match the run's config: {first_line(error)}") from error
+    check_finite(content["state_dict"], path)
     return content
+
+
+def check_finite(weights: Mapping[str, Tensor], path: Path) -> None:
+    """Raise UserError if a tensor of a file has values that are not finite."""
+    for name, values in weights.items():
+        if not values.isfinite().all():
+            raise UserError(f"{path}: damaged: {name} has values that are not finite")
 
 
 def check_resumable(checkpoint: Mapping[str, Any], path: Path) -> None:
@@ -136,10 +141,6 @@ def check_history(checkpoint: Mapping[str, Any], path: Path) -> None:
     state = checkpoint.get("callbacks", {}).get(_HISTORY)
     if not (isinstance(state, dict) and isinstance(state.get("history"), list)):
         raise UserError(f"{path}: damaged: it has no history of its run")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def trained_epochs(checkpoint: Mapping[str, Any]) -> int:

@@ -10,7 +10,7 @@ from google.protobuf import text_format
 from tensorboard.plugins.projector.metadata import PROJECTOR_FILENAME
 from tensorboard.plugins.projector.projector_config_pb2 import EmbeddingInfo, ProjectorConfig
 
-from mlp_lab.errors import UserError
+from mlp_lab.errors import UserError, first_line
 from mlp_lab.storage.files import write_whole
 from mlp_lab.storage.records import read_text
 
@@ -53,7 +53,7 @@ def write_embedding(
         try:
             text_format.Parse(read_text(path, _MAX_BYTES), config)
         except (text_format.ParseError, RecursionError) as error:
-            raise UserError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
+            raise UserError(f"{path}: damaged: {first_line(error)}") from error
     # TensorBoard would show files outside the folder that a file from elsewhere names.
     others = [e for e in config.embeddings if e.tensor_name != name and _is_inside(e)]
     config = ProjectorConfig(embeddings=others)

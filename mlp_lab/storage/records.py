@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from mlp_lab.config.command_line import INTERPOLATION, RESOLVER
-from mlp_lab.errors import UserError
+from mlp_lab.errors import UserError, first_line
 from mlp_lab.storage.files import json_text
 
 # libyaml, if PyYAML was built with it: a comparison reads hundreds of configs.
@@ -67,14 +67,14 @@ def read_yaml(path: Path, *, references: bool = False) -> Any:
         UserError: the file is damaged or too large, or it has aliases or interpolations.
     """
     text = read_text(path, _MAX_YAML_BYTES)
-    first_line, _, rest = text.partition("\n")
-    if first_line.startswith("#") and first_line != _digest_line(rest):
+    head, _, rest = text.partition("\n")
+    if head.startswith("#") and head != _digest_line(rest):
         raise UserError(f"{path}: {_EDITED} (an edited file is read without its first line)")
     try:
         _check_structure(text)
         content = yaml.load(text, _LOADER)
     except (yaml.YAMLError, ValueError, TypeError) as error:  # such as a date with 99 months
-        raise UserError(f"{path}: damaged: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{path}: damaged: {first_line(error)}") from error
     refused = RESOLVER if references else INTERPOLATION
     for value in _strings(content):
         if refused.search(value):
