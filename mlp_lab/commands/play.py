@@ -1,12 +1,9 @@
 """Play backgammon against a trained network: ``scripts/play.py``, ``mlp-play``."""
 
-from importlib.util import find_spec
-
 from omegaconf import DictConfig
 
 from mlp_lab.commands.application import run_application
 from mlp_lab.commands.process import entry_point
-from mlp_lab.errors import UserError
 from mlp_lab.runs.threads import set_threads
 
 
@@ -17,8 +14,6 @@ def play() -> None:
 
 
 def _play(cfg: DictConfig) -> object:
-    if find_spec("numba") is None:
-        raise UserError("play: needs numba: pip install 'mlp-lab[backgammon]'")
     set_threads(cfg.threads)
     # Importing torch takes seconds: errors in the config are reported before. torch then reads the
     # number of threads that set_threads has set.

@@ -97,11 +97,11 @@ def _train_sweep(args: Namespace, folder: str | None) -> bool:
     if flags := other_flags(args) - {"config_dir"}:
         sys.exit(f"mlp_lab: -m: can't be combined with --{sorted(flags)[0].replace('_', '-')}")
     check_processes(None)
-    check_overrides(parse_overrides(args.overrides))
+    overrides = parse_overrides(args.overrides)
+    check_overrides(overrides)
     from mlp_lab.sweeps.launch import resume, start
 
     if folder is not None and _is_sweep(folder):
-        overrides = parse_overrides(args.overrides)
         return resume(folder, [o.input_line or "" for o in overrides if o.key_or_group != "resume"])
     if args.config_dir:  # recorded as an override, since a resumed sweep has no flags
         source = f"file://{Path(args.config_dir).absolute()}"

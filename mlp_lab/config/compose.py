@@ -63,20 +63,34 @@ def check_overrides(overrides: Sequence[Override]) -> None:
     is not a name. Hydra would use the last of two values.
     """
     refuse_reserved(overrides)
-    first: dict[tuple[str, str | None], str] = {}
+    _refuse_repeated(overrides)
+    for override in overrides:
+        if override.type is not OverrideType.DEL:
+            _check_option(override)
+
+
+def _refuse_repeated(overrides: Iterable[Override]) -> None:
+    texts: dict[tuple[str, str | None], str] = {}
     for override in overrides:
         key, text = override.key_or_group, override.input_line or ""
-        before = first.setdefault((key, override.package), text)
-        if before is not text and not key.startswith("hydra."):  # Lightning repeats these
+        if key.startswith("hydra."):  # Lightning repeats these
+            continue
+        if before := texts.get((key, override.package)):
             raise UserError(f"{key}: given twice ({before} and {text}); must be given once")
-        folder, value = CONFIG_FOLDER / key, override.value()
-        refused: Any = int | float | dict | None
-        if key != "callbacks":  # the only group of which several options can be used
-            refused |= list
-        chooses = folder.is_dir() and override.type is not OverrideType.DEL
-        if chooses and isinstance(value, refused):
-            options = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
-            raise UserError(f"{text}: must be the name of an option (options: {options})")
+        texts[key, override.package] = text
+
+
+def _check_option(override: Override) -> None:
+    """Raise UserError if an override of a config group is not the name of an option."""
+    folder = CONFIG_FOLDER / override.key_or_group
+    refused: Any = int | float | dict | None
+    if override.key_or_group != "callbacks":  # the only group of which several can be used
+        refused |= list
+    if folder.is_dir() and isinstance(override.value(), refused):
+        options = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+        raise UserError(
+            f"{override.input_line}: must be the name of an option (options: {options})"
+        )
 
 
 def compose(overrides: Sequence[str], name: str = "train") -> DictConfig:
