@@ -70,14 +70,16 @@ def check_overrides(overrides: Sequence[Override]) -> None:
 
 
 def _refuse_repeated(overrides: Iterable[Override]) -> None:
+    """Raise UserError for a key that is given twice."""
     texts: dict[tuple[str, str | None], str] = {}
     for override in overrides:
         key, text = override.key_or_group, override.input_line or ""
         if key.startswith("hydra."):  # Lightning repeats these
             continue
-        if before := texts.get((key, override.package)):
-            raise UserError(f"{key}: given twice ({before} and {text}); must be given once")
-        texts[key, override.package] = text
+        where = key, override.package
+        if where in texts:
+            raise UserError(f"{key}: given twice ({texts[where]} and {text}); must be given once")
+        texts[where] = text
 
 
 def _check_option(override: Override) -> None:
