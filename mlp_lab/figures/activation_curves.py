@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
+from mlp_lab.figures.axes import panel_grid
+
 _COLUMNS = 5
 
 
@@ -15,12 +17,9 @@ def activation_curves(x: np.ndarray, curves: Mapping[str, tuple[np.ndarray, np.n
         x: arguments in ascending order, ``[points]``.
         curves: function values f(x) and derivatives f'(x), ``[points]`` each, by activation name.
     """
-    rows = -(-len(curves) // _COLUMNS)
-    figure = Figure(figsize=(2.5 * _COLUMNS, 2.5 * rows + 0.4), layout="constrained")
-    panels = figure.subplots(rows, _COLUMNS, sharex=True, sharey=True, squeeze=False)
-    for panel in panels.ravel()[len(curves) :]:
-        panel.set_axis_off()
-    for panel, (name, (f, derivative)) in zip(panels.ravel(), curves.items(), strict=False):
+    size, margin = (2.5, 2.5), (0.0, 0.4)
+    figure, panels = panel_grid(len(curves), _COLUMNS, size, margin, sharex=True, sharey=True)
+    for panel, (name, (f, derivative)) in zip(panels, curves.items(), strict=True):
         panel.axhline(0, color="grey", lw=0.6)
         panel.axvline(0, color="grey", lw=0.6)
         handles = [
@@ -29,7 +28,7 @@ def activation_curves(x: np.ndarray, curves: Mapping[str, tuple[np.ndarray, np.n
         ]
         panel.set(title=name, ylim=(-2.1, 3.1))
         panel.grid(alpha=0.3)
-    for panel in panels[-1]:
+    for panel in figure.axes[-_COLUMNS:]:
         panel.set_xlabel("x")
     figure.legend(handles=handles, loc="outside upper right", ncols=2, frameon=False)
     return figure

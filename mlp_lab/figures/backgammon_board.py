@@ -1,6 +1,5 @@
 """A backgammon position as players know it: points, checkers, bar, tray and dice."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import BoxStyle, Circle, FancyBboxPatch, Rectangle
+
+from mlp_lab.figures.axes import panel_grid
 
 #: Width and height of a board with its frame and tray; a point is 1 wide.
 WIDTH, HEIGHT = 15.2, 12.4
@@ -56,13 +57,9 @@ def backgammon_boards(boards: Mapping[str, np.ndarray]) -> Figure:
     Args:
         boards: boards ``[2, 25]`` as those of ``backgammon_board``, by caption.
     """
-    rows = math.ceil(len(boards) / _COLUMNS)
-    figure = Figure(figsize=(4.2 * _COLUMNS, 3.8 * rows), layout="constrained")
-    panels = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
-    for panel, (caption, board) in zip(panels, boards.items(), strict=False):
+    figure, panels = panel_grid(len(boards), _COLUMNS, (4.2, 3.8))
+    for panel, (caption, board) in zip(panels, boards.items(), strict=True):
         _draw_position(panel, board, (), caption, 8)
-    for panel in panels[len(boards) :]:
-        panel.set_visible(False)
     return figure
 
 

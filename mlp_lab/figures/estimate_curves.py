@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
+from mlp_lab.figures.axes import panel_grid
 from mlp_lab.figures.rendering import legend_label
 
 _COLUMNS = 4
@@ -23,10 +24,8 @@ def estimate_curves(
         estimates: expected points of the player on roll, ``[measurements]``, by position.
         exact: exact expected points, drawn as a horizontal line, of positions where they are known.
     """
-    rows = -(-len(estimates) // _COLUMNS)
-    figure = Figure(figsize=(3.2 * _COLUMNS, 2.3 * rows), layout="constrained")
-    panels = figure.subplots(rows, _COLUMNS, sharex=True, squeeze=False).ravel()
-    for panel, (name, values) in zip(panels, estimates.items(), strict=False):
+    figure, panels = panel_grid(len(estimates), _COLUMNS, (3.2, 2.3), sharex=True)
+    for panel, (name, values) in zip(panels, estimates.items(), strict=True):
         panel.plot(games, values, marker=".", color="tab:blue", label="network")
         if name in exact:
             panel.axhline(exact[name], color="0.3", linestyle="--", label="exact")
@@ -34,8 +33,6 @@ def estimate_curves(
         panel.set_title(legend_label(name), fontsize=9)
         panel.grid(alpha=0.3)
         panel.xaxis.set_major_formatter(EngFormatter(sep=" "))
-    for panel in panels[len(estimates) :]:
-        panel.set_visible(False)
     figure.supxlabel("training games")
     figure.supylabel("expected points of the player on roll")
     return figure

@@ -11,6 +11,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from mlp_lab.figures.axes import panel_grid
+
 _COLUMNS = 3
 _TITLE_WIDTH = 42  # characters of a line of a panel's title
 _LABELS = {
@@ -48,14 +50,10 @@ def quantity_by_layer(
         title: title of the figure.
     """
     columns = min(_COLUMNS, len(panels))
-    rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(4 * columns + 1.5, 3.5 * rows + 0.3), layout="constrained")
-    axes = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
-    for panel in axes[len(panels) :]:
-        panel.set_axis_off()
+    figure, axes = panel_grid(len(panels), columns, (4, 3.5), margin=(1.5, 0.3), sharey=True)
     values = [value for curves in panels.values() for value in curves]
     scale = ScalarMappable(Normalize(min(values), max(values)), colormaps["viridis_r"])
-    for panel, (name, curves) in zip(axes, panels.items(), strict=False):
+    for panel, (name, curves) in zip(axes, panels.items(), strict=True):
         for curve, colour in zip(curves.values(), scale.to_rgba(np.array([*curves])), strict=True):
             _plot_line(panel, curve, quantity, colour)
         panel.set(xlabel="layer (1 = first)")
@@ -68,7 +66,7 @@ def quantity_by_layer(
         axes[0].yaxis.set_major_formatter(PercentFormatter(1.0))
         axes[0].set_ylim(0, 1)
     if min(values) < max(values):
-        figure.colorbar(scale, ax=axes, label=variable, ticks=MaxNLocator(integer=True))
+        figure.colorbar(scale, ax=figure.axes, label=variable, ticks=MaxNLocator(integer=True))
     figure.suptitle(title)
     return figure
 

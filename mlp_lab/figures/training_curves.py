@@ -1,6 +1,5 @@
 """Metrics and weights by epoch."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -8,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from mlp_lab.config.metrics import get_metric, metric_order
-from mlp_lab.figures.axes import format_ticks
+from mlp_lab.figures.axes import format_ticks, panel_grid
 
 _COLUMNS = 3  # panels in a row
 _COLOURS = {"train": "tab:blue", "validation": "tab:orange"}
@@ -25,13 +24,8 @@ def loss_curves(history: Sequence[Mapping[str, float]], best: int | None) -> Fig
     """
     names = {k.split("/")[0]: None for row in history for k in row if "/" in k}
     metrics = sorted(names, key=metric_order)
-    rows = math.ceil(len(metrics) / _COLUMNS)
-    columns = min(len(metrics), _COLUMNS)
-    figure = Figure(figsize=(5.5 * columns, 4 * rows), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for panel in panels[len(metrics) :]:
-        panel.set_visible(False)
-    for panel, name in zip(panels, metrics, strict=False):
+    figure, panels = panel_grid(len(metrics), min(len(metrics), _COLUMNS), (5.5, 4))
+    for panel, name in zip(panels, metrics, strict=True):
         for split, colour in _COLOURS.items():
             key = f"{name}/{split}"
             points = [(row["epoch"], row[key]) for row in history if key in row]

@@ -8,6 +8,7 @@ from matplotlib import colormaps
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
+from mlp_lab.figures.axes import panel_grid
 from mlp_lab.figures.backgammon_board import BAR_CENTRE, POINT, TRAY_CENTRE, draw_empty_board, place
 
 _COLUMNS = 3
@@ -39,11 +40,9 @@ def unit_boards(weights: np.ndarray, captions: Sequence[str]) -> Figure:
     points[:, 1] = points[:, 1, ::-1]  # in the numbering of the player on roll
     bar, off = sides[..., -2], sides[..., -1]
     columns = min(_COLUMNS, math.ceil(math.sqrt(len(points))))
-    rows = math.ceil(len(points) / columns)
-    figure = Figure(figsize=(3.6 * columns + 0.9, 3.1 * rows + 0.6), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    figure, panels = panel_grid(len(points), columns, (3.6, 3.1), margin=(0.9, 0.6))
     limit = float(np.abs(points).max()) or 1.0
-    for panel, *parts, caption in zip(panels, points, bar, off, captions, strict=False):
+    for panel, *parts, caption in zip(panels, points, bar, off, captions, strict=True):
         draw_empty_board(panel, colours=False, fontsize=6)
         values = np.concatenate([part.ravel() for part in parts])
         shapes, strongest = _cells(), np.argsort(-np.abs(values), kind="stable")[:_STRONGEST]
@@ -53,9 +52,7 @@ def unit_boards(weights: np.ndarray, captions: Sequence[str]) -> Figure:
         frames = [shapes[cell] for cell in strongest]
         panel.add_collection(PolyCollection(frames, facecolors="none", edgecolors="black"))
         panel.set_title(caption, fontsize=9)
-    for panel in panels[len(points) :]:
-        panel.set_visible(False)
-    figure.colorbar(cells, ax=panels.tolist(), label="weight", extend="both", shrink=0.8)
+    figure.colorbar(cells, ax=figure.axes, label="weight", extend="both", shrink=0.8)
     figure.supxlabel(_NOTE, fontsize=8)
     return figure
 
