@@ -22,9 +22,8 @@ class Backgammon(DataModule):
 
     The dice of a game depend only on a seed and on the number of the game; the order of the inputs
     has no meaning. The network learns from the training games, in which it plays against itself.
-    Validation and
-    test games are matches against opponents, in pairs with the same dice and swapped sides. Their
-    dice are the same in all runs, and differ between validation and test.
+    Validation and test games are matches against opponents, in pairs with the same dice and swapped
+    sides. Their dice are the same in all runs, and differ between validation and test.
 
     Inputs and targets are the numbers of the games, int64 ``[games]``.
 

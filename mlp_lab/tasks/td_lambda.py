@@ -88,7 +88,8 @@ class TDLambda(Task):
             raise UserError("trainer.gradient_clip_val: must be null for games")
 
     def begin(self, data: DataModule) -> None:
-        backgammon_of(data).player(backgammon_of(data).opponent)  # raises if it is not available
+        games = backgammon_of(data)
+        games.player(games.opponent)  # raises if it is not available
         optimizer = self.make_optimizer(self.network.parameters())
         group = optimizer.param_groups[0]
         if type(optimizer) is not SGD or group["momentum"] or group["weight_decay"]:
@@ -172,7 +173,8 @@ class TDLambda(Task):
         }
         means = {"loss": self._loss_without_learning(games, split)}
         if match := matches.get(games.opponent):
-            measured = self.measure(*2 * (self._statistics(match, means["loss"]),))
+            statistics = self._statistics(match, means["loss"])
+            measured = self.measure(statistics, statistics)
             means |= {name: float(values.mean()) for name, values in measured.items()}
         against = {
             metric_against(metric, Path(name).name): value

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from mlp_lab.data.ct import ct_of
-from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
 from mlp_lab.images.similarity import psnr
 from mlp_lab.lightning import pl
@@ -58,12 +56,9 @@ class Tomography(Regression):
         for loss, output, target in zip(losses, outputs, targets, strict=True):
             super().record_training([loss], [output], [target])
 
-    def evaluate_split(self, data: DataModule, split: str) -> dict[str, float]:
-        metrics = super().evaluate_split(data, split)
-        outputs, _ = self.outputs(data.loader(split))
-        truth = torch.from_numpy(ct_of(data).target_image)
-        error = self.predictions(outputs).float().cpu().view_as(truth) - truth
-        return metrics | {"psnr": psnr(float(error.square().mean()))}
+    def image_metrics(self, values: Tensor, truth: Tensor) -> dict[str, float]:
+        error = float((values - truth).square().mean())
+        return super().image_metrics(values, truth) | {"psnr": psnr(error)}
 
     def diagnostics(self, predictions: "SplitPredictions") -> "list[Diagnostic]":
         data = ct_of(predictions.data)

@@ -5,6 +5,7 @@ import pytest
 from mlp_lab.config import names
 from mlp_lab.course import lecture_networks
 from mlp_lab.data import curve, image, points
+from mlp_lab.games.backgammon.opponents import factory
 from mlp_lab.nn import (
     activation_derivatives,
     activations,
@@ -29,6 +30,7 @@ from mlp_lab.tasks import perceptron_rules, regression
             product(names.CLASSIFICATION_LOSSES, names.CLASSIFICATION_OUTPUTS),
             [(loss, output) for output, loss in output_deltas.OUTPUT_DELTAS],
         ),
+        (names.BACKGAMMON_OPPONENTS, factory.OPPONENTS),
         (names.REGRESSION_OUTPUTS, regression._OUTPUTS),
         (names.REGRESSION_LOSSES, regression._LOSSES),
         (names.PERCEPTRON_RULES, perceptron_rules._LOSSES),

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mlp_lab.games.backgammon.position import borne_off, flipped, pip_counts, position_id
+from mlp_lab.games.backgammon.position import BAR, borne_off, flipped, pip_counts, position_id
 
 _ROWS = 5  # checkers that a point shows; of a higher stack, the last row is the number
-_BAR = 24
 _TOP = " +13-14-15-16-17-18------19-20-21-22-23-24-+"
 _MIDDLE = " |                  |BAR|                  |"
 _BOTTOM = " +12-11-10--9--8--7-------6--5--4--3--2--1-+"
@@ -56,7 +55,7 @@ def _half(board: np.ndarray, *, top: bool) -> Iterator[str]:
     left, right = (range(12, 18), range(18, 24)) if top else (range(11, 5, -1), range(5, -1, -1))
     stacks = [(board[0, point], board[1, 23 - point]) for point in (*left, *right)]
     # Checkers on the bar are shown in the half that they enter, from the middle outwards.
-    bar: tuple[int, int] = (board[0, _BAR], 0) if top else (0, board[1, _BAR])
+    bar: tuple[int, int] = (board[0, BAR], 0) if top else (0, board[1, BAR])
     for row in range(_ROWS) if top else reversed(range(_ROWS)):
         cells = [_cell(x, o, row) for x, o in stacks]
         points = "".join(cells[:6]), _cell(*bar, _ROWS - 1 - row), "".join(cells[6:])

@@ -13,7 +13,7 @@ from mlp_lab.games.backgammon.dice import game_key, opening_roll, roll
 from mlp_lab.games.backgammon.network import best_play
 from mlp_lab.games.backgammon.opponents.pubeval import pubeval_play
 from mlp_lab.games.backgammon.players import KernelPlayer, Player
-from mlp_lab.games.backgammon.plays import copy_board, fill_plays, play_buffer
+from mlp_lab.games.backgammon.plays import copy_board, copy_flipped, fill_plays, play_buffer
 from mlp_lab.games.backgammon.position import BAR, START
 from mlp_lab.games.backgammon.td_learning import MAX_PLIES, points_of_winner
 from mlp_lab.games.kernels import kernel
@@ -98,8 +98,7 @@ def _play_in_kernel(
         while result == 0 and plies[game] < MAX_PLIES:
             after = _play(board, die1, die2, player if is_player else opponent)
             result = points_of_winner(after)
-            for point in range(BAR + 1):
-                board[0, point], board[1, point] = after[1, point], after[0, point]
+            copy_flipped(after, board)
             plies[game] += 1
             points[game] = result if is_player else -result
             is_player = not is_player

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mlp_lab.games.backgammon.position import BAR
+
 NO_PLAY = "no play"
 
-_BAR = 24
 _OFF = -1
 _HOME = 6  # points of the home board
 
@@ -90,7 +91,7 @@ def _steps(board: np.ndarray, die: int) -> Iterator[_Step]:
     """Yield the legal steps with one die."""
     points, others = board
     farthest = int(np.flatnonzero(points)[-1]) if points.any() else _OFF
-    for start in (_BAR,) if points[_BAR] else np.flatnonzero(points).tolist():
+    for start in (BAR,) if points[BAR] else np.flatnonzero(points).tolist():
         end = start - die
         if end >= 0:
             if others[23 - end] < 2:
@@ -107,7 +108,7 @@ def _moved(board: np.ndarray, step: _Step) -> np.ndarray:
         board[0, step.end] += 1
     if step.hits:
         board[1, 23 - step.end] -= 1
-        board[1, _BAR] += 1
+        board[1, BAR] += 1
     return board
 
 
@@ -146,4 +147,4 @@ def _stops(path: _Path) -> tuple[int, ...]:
 
 
 def _name(point: int) -> str:
-    return {_BAR: "bar", _OFF: "off"}.get(point, str(point + 1))
+    return {BAR: "bar", _OFF: "off"}.get(point, str(point + 1))

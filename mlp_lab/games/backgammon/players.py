@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import nn
 
+from mlp_lab.config.names import BACKGAMMON_OUTPUTS
 from mlp_lab.errors import UserError
 from mlp_lab.games.backgammon.encoding import EXPERT_INPUTS, INPUTS
 from mlp_lab.games.backgammon.network import (
@@ -120,7 +121,10 @@ def player_of(network: nn.Module, name: str = "network") -> NetworkPlayer:
             f" linear outputs; its layers are {', '.join(kind.__name__ for kind in kinds)}"
         )
     first, last = (module for module in layers if isinstance(module, nn.Linear))
-    if first.in_features not in (INPUTS, EXPERT_INPUTS) or last.out_features not in (1, 3):
+    if (
+        first.in_features not in (INPUTS, EXPERT_INPUTS)
+        or last.out_features not in BACKGAMMON_OUTPUTS
+    ):
         raise UserError(
             f"player of backgammon: {first.in_features} inputs and {last.out_features} outputs;"
             f" allowed are {INPUTS} or {EXPERT_INPUTS} inputs, and 1 or 3 outputs"

@@ -189,6 +189,13 @@ def copy_board(source: Any, target: Any) -> None:
 
 
 @kernel()
+def copy_flipped(source: Any, target: Any) -> None:
+    """Copy a board from the view of the other player."""
+    for point in range(25):
+        target[0, point], target[1, point] = source[1, point], source[0, point]
+
+
+@kernel()
 def _move(board: Any, source: int, target: int, is_hit: bool) -> None:
     """Move a checker of row 0."""
     board[0, source] -= 1

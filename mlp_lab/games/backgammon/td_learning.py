@@ -30,7 +30,7 @@ from mlp_lab.games.backgammon.network import (
     off,
     scratch_of,
 )
-from mlp_lab.games.backgammon.plays import copy_board, fill_plays
+from mlp_lab.games.backgammon.plays import copy_board, copy_flipped, fill_plays
 from mlp_lab.games.backgammon.position import BAR, CHECKERS, START
 from mlp_lab.games.kernels import kernel
 
@@ -143,8 +143,7 @@ def _train_game(
             _update_with_traces(network, learner, player, alpha)
         else:
             _update(network, scratch, learner, active, alpha)
-        for point in range(BAR + 1):
-            board[0, point], board[1, point] = best[1, point], best[0, point]
+        copy_flipped(best, board)
         plies += 1
         player = 1 - player
         die1, die2 = roll(key, plies)
