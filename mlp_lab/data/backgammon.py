@@ -7,7 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from mlp_lab.data.backgammon_network import player_of_run
+from mlp_lab.data.backgammon_network import player_name, player_of_checkpoint, player_of_run
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
 from mlp_lab.games.backgammon.encoding import EXPERT_INPUTS, INPUTS
@@ -32,9 +32,10 @@ class Backgammon(DataModule):
             gammon, loses a gammon.
         expert_inputs: whether the network also has the inputs that experts define.
         size: number of training games per epoch.
-        opponent: opponent in the validation games: a name in ``OPPONENTS`` or a run folder.
+        opponent: opponent in the validation games: a name in ``OPPONENTS``, a run folder or a
+            checkpoint.
         validation_size: number of validation games, an even number.
-        test_opponents: opponents in the test games, whose folders have different names.
+        test_opponents: opponents in the test games, with different names (``player_name``).
         test_size: number of test games against each opponent, an even number.
         common: arguments of ``DataModule``; ``batch_size`` is the number of games in a step.
 
@@ -58,7 +59,7 @@ class Backgammon(DataModule):
         for key, games in (("validation_size", validation_size), ("test_size", test_size)):
             if games % 2:
                 raise UserError(f"data.{key}={games}: must be even; games are played in pairs")
-        names = [Path(name).name for name in test_opponents]
+        names = [player_name(name) for name in test_opponents]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise UserError(f"data.test_opponents: {twice} is given twice; results are named by it")
         self.in_features = EXPERT_INPUTS if expert_inputs else INPUTS
@@ -81,8 +82,8 @@ class Backgammon(DataModule):
         """Return an opponent for a match, in its initial state.
 
         Args:
-            name: a name in ``OPPONENTS``, or a run folder, whose best checkpoint plays; it is read
-                once.
+            name: a name in ``OPPONENTS``, a run folder, whose best checkpoint plays, or the path of
+                a checkpoint; a file is read once.
 
         Raises:
             UserError: there is no such opponent, or its package is not installed.
@@ -90,10 +91,7 @@ class Backgammon(DataModule):
         if name in OPPONENTS:
             return opponent(name)
         if name not in self._networks:
-            if not Path(name).is_dir():
-                allowed = ", ".join(OPPONENTS)
-                raise UserError(f"opponent {name}: must be a run folder or one of {allowed}")
-            self._networks[name] = player_of_run(RunFolder.open(name))
+            self._networks[name] = _network_player(name)
         return self._networks[name]
 
     def games(self, split: str) -> int:
@@ -109,6 +107,16 @@ class Backgammon(DataModule):
     def read(self, device: torch.device) -> dict[str, tuple[Tensor, Tensor]]:
         numbers = {split: torch.arange(size, device=device) for split, size in self._sizes.items()}
         return {split: (games, games) for split, games in numbers.items()}
+
+
+def _network_player(name: str) -> NetworkPlayer:
+    path = Path(name)
+    if path.is_file():
+        return player_of_checkpoint(path)
+    if path.is_dir():
+        return player_of_run(RunFolder.open(name))
+    allowed = ", ".join(OPPONENTS)
+    raise UserError(f"opponent {name}: must be a run folder, a checkpoint or one of {allowed}")
 
 
 def backgammon_of(data: DataModule) -> Backgammon:

@@ -41,13 +41,13 @@ def with_absolute_paths(cfg: DictConfig) -> DictConfig:
 
 
 def _opponents(cfg: DictConfig) -> dict[str, Any]:
-    """Return the opponents in games by dotted key, run folders as absolute paths."""
+    """Return the opponents in games by dotted key, paths of runs as absolute paths."""
     if "opponent" not in cfg.data:
         return {}
 
     def absolute(name: str) -> str:
-        is_folder = name not in BACKGAMMON_OPPONENTS and Path(name).is_dir()
-        return os.path.abspath(name) if is_folder else name
+        is_path = name not in BACKGAMMON_OPPONENTS and Path(name).exists()
+        return os.path.abspath(name) if is_path else name
 
     opponents = [absolute(name) for name in cfg.data.test_opponents]
     return {"data.opponent": absolute(cfg.data.opponent), "data.test_opponents": opponents}

@@ -5,8 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from torch.optim import SGD, Optimizer
 from mlp_lab.config.metrics import metric_against
 from mlp_lab.data.attached import data_of, training_loader
 from mlp_lab.data.backgammon import Backgammon, backgammon_of
+from mlp_lab.data.backgammon_network import player_name
 from mlp_lab.data.batches import Chunk
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
@@ -28,6 +28,11 @@ from mlp_lab.games.kernels import compilation_hint
 from mlp_lab.lightning import pl
 from mlp_lab.nn.encodings import Identity
 from mlp_lab.tasks.base import Task
+from mlp_lab.tasks.diagnostics.opening_plays import compare_openings
+
+if TYPE_CHECKING:  # tasks/diagnostics/split_predictions.py imports tasks/base.py
+    from mlp_lab.tasks.diagnostics.diagnostic import Diagnostic
+    from mlp_lab.tasks.diagnostics.split_predictions import SplitPredictions
 
 log = logging.getLogger(__name__)
 
@@ -177,11 +182,14 @@ class TDLambda(Task):
             measured = self.measure(statistics, statistics)
             means |= {name: float(values.mean()) for name, values in measured.items()}
         against = {
-            metric_against(metric, Path(name).name): value
+            metric_against(metric, player_name(name)): value
             for name, match in matches.items()
             for metric, value in _summary(match).items()
         }
         return means | against
+
+    def diagnostics(self, predictions: "SplitPredictions") -> "list[Diagnostic]":
+        return [*super().diagnostics(predictions), compare_openings(predictions)]
 
     def _play(self, data: Backgammon, split: str, name: str, games: int) -> Match:
         """Play games of a split against an opponent."""

@@ -190,7 +190,7 @@ def test_saved_games_are_read_strictly(answer, tmp_path) -> None:
 @pytest.mark.parametrize(("inputs", "outputs"), [(784, 10), (198, 10), (2, 1)])
 def test_other_networks_cannot_play(tmp_path, inputs, outputs) -> None:
     folder = run_with(task_with(inputs, outputs), tmp_path)
-    with pytest.raises(UserError, match="needs a run that learned backgammon from self-play"):
+    with pytest.raises(UserError, match="must be the checkpoint of a run that learned backgammon"):
         player_of_run(RunFolder(folder), "best")
 
 

@@ -10,9 +10,14 @@ from helpers import assert_equal_weights, composed, history, weights
 from omegaconf import DictConfig
 
 from mlp_lab.data.backgammon import Backgammon
+from mlp_lab.data.backgammon_network import player_of_run
 from mlp_lab.errors import UserError
 from mlp_lab.games.backgammon.matches import play_match
+from mlp_lab.games.backgammon.notation import describe_plays
 from mlp_lab.games.backgammon.players import RandomPlayer, player_of
+from mlp_lab.games.backgammon.plays import legal_plays
+from mlp_lab.games.backgammon.position import START
+from mlp_lab.games.backgammon.selected_positions import OPENINGS
 from mlp_lab.games.backgammon.td_learning import train_games
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.evaluate import evaluate, measure
@@ -119,6 +124,31 @@ def test_a_run_can_be_the_opponent(cfg: Callable) -> None:
     assert second.evaluations[0].metrics[f"points_vs_{name}"] == pytest.approx(match.mean)
 
 
+def test_an_earlier_checkpoint_can_be_the_opponent(cfg: Callable, tmp_path: Path) -> None:
+    folder = Path(train(cfg("data.test_opponents=[]")).folder)
+    earlier = tmp_path / "earlier.ckpt"
+    earlier.write_bytes((folder / "checkpoints/last.ckpt").read_bytes())
+    opponents = f"opponents=['{earlier}','{folder}/checkpoints/last.ckpt']"
+    options = composed(f"run='{folder}'", "checkpoint=last", opponents, root="evaluate")
+    metrics = evaluate(options).metrics
+    assert metrics["points_vs_earlier"] == 0  # with the same dice on both sides
+    assert metrics[f"points_vs_{folder.name}_last"] == 0
+
+
+def test_an_evaluation_lists_the_plays_of_opening_rolls(cfg: Callable) -> None:
+    folder = Path(train(cfg("data.test_opponents=[]")).folder)
+    evaluation = evaluate(composed(f"run='{folder}'", root="evaluate"))
+    player = player_of_run(RunFolder(folder))
+    rows = evaluation.tables["openings"]
+    for row, (dice, preferred) in zip(rows, OPENINGS.items(), strict=True):
+        plays = legal_plays(START, *dice)
+        chosen = describe_plays(START, plays, dice)[player.choose(START, plays)]
+        assert row["roll"] == f"{dice[0]} {dice[1]}"
+        assert row["play"] == chosen
+        assert row["agrees"] == ("yes" if chosen in preferred else "no")
+    assert (folder / "test_openings.csv").is_file()
+
+
 def test_opponents_of_an_evaluation_replace_those_of_the_run(cfg: Callable) -> None:
     result = train(cfg("data.test_opponents=[]"))
     options = composed(f"run='{result.folder}'", f"opponents=['{result.folder}']", root="evaluate")
@@ -142,7 +172,7 @@ def test_opponents_of_an_evaluation_replace_those_of_the_run(cfg: Callable) -> N
         ("data.test_size=5", "data.test_size=5: must be even"),
         (
             "data.opponent=tesauro",
-            "opponent tesauro: must be a run folder or one of random",
+            "opponent tesauro: must be a run folder, a checkpoint or one of random",
         ),
         ("data.test_opponents=[random,a/random]", "test_opponents: random is given twice"),
         ("task=classification", "task: Classification learns classes, but the targets of these"),

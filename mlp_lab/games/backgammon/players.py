@@ -14,7 +14,6 @@ from mlp_lab.games.backgammon.network import (
     Network,
     Scratch,
     best_play,
-    equity,
     evaluate,
     network_of,
     scratch_of,
@@ -96,14 +95,6 @@ class NetworkPlayer(Player):
         values = np.empty((len(boards), self.network.b2.size), np.float32)
         _fill_values(np.ascontiguousarray(boards, np.int8), self.network, self.scratch, values)
         return values
-
-    def equities(self, boards: np.ndarray) -> np.ndarray:
-        """Return the expected points of the player on roll, float32 ``[boards]``.
-
-        Args:
-            boards: positions with row 0 on roll, int8 ``[boards, 2, 25]``.
-        """
-        return np.array([equity(values) for values in self.values(boards)], np.float32)
 
 
 def player_of(network: nn.Module, name: str = "network") -> NetworkPlayer:
