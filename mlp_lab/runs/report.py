@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from mlp_lab.config.command_line import command_line, override, shell_quoted
+from mlp_lab.config.command_line import command_line, override
 from mlp_lab.config.flatten import flatten, is_within
 from mlp_lab.config.metrics import by_opponent, get_metric, is_against_opponent, metric_order
 from mlp_lab.config.names import SPLITS
@@ -15,6 +15,7 @@ from mlp_lab.nn.schedules import Cooldown
 from mlp_lab.runs.build import build
 from mlp_lab.runs.logger import TensorBoard
 from mlp_lab.storage.results import Result, Status
+from mlp_lab.storage.tensorboard import BEST_EPOCH
 from mlp_lab.tasks.base import Task
 
 # Keys whose values are shown in HPARAMS, where runs are compared.
@@ -57,7 +58,7 @@ def outcome(result: Result) -> str:
             lines += [against, ""]
     if result.status is Status.INTERRUPTED:
         lines.append(f"resume:  {command_line('train', [override('resume', str(folder))])}")
-    lines.append(f"view:    tensorboard --logdir {shell_quoted(str(folder.parent))}")
+    lines.append(f"view:    {command_line('view', [str(folder.parent)])}")
     return "\n".join(lines)
 
 
@@ -93,11 +94,10 @@ def show_config(logger: Any, cfg: DictConfig) -> None:
 def show_outcome(logger: Any, cfg: DictConfig, result: Result) -> None:
     """Write the run's row of TensorBoard's HPARAMS: settings and metrics of the chosen epoch.
 
-    The metrics are named ``best/...``, since TensorBoard shows only the first five columns in
-    alphabetical order.
+    The metrics are named ``~best/...``; see ``BEST_EPOCH``.
     """
     if isinstance(logger, TensorBoard):
-        metrics = {f"best/{key}": value for key, value in final_metrics(result).items()}
+        metrics = {f"{BEST_EPOCH}/{key}": value for key, value in final_metrics(result).items()}
         logger.log_outcome(_settings(cfg), metrics)
 
 

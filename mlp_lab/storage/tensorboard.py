@@ -14,6 +14,10 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from mlp_lab.storage.files import write_whole
 
+#: Prefix of the curves that have one point, the value of the chosen epoch. TensorBoard sorts curves
+#: by name, and lists these last.
+BEST_EPOCH = "~best"
+
 
 def write_event_file(
     folder: Path, text: str, pictures: Mapping[str, bytes], tag: str = "summary"
@@ -36,7 +40,7 @@ def write_event_file(
     )
     # A new name each time, since TensorBoard does not reload a file that it has read to the end.
     path = folder / f"events.out.tfevents.{time.time_ns()}{suffix}"
-    write_whole(path, _records(event.SerializeToString() for event in events))
+    write_whole(path, records(event.SerializeToString() for event in events))
     for old in before:
         old.unlink()
 
@@ -59,10 +63,10 @@ def drop_later_events(folder: Path, last_step: Callable[[Summary.Value], int]) -
             else:
                 kept.append(record)
         if dropped:
-            write_whole(path, _records(kept))
+            write_whole(path, records(kept))
 
 
-def _records(events: Iterable[bytes]) -> bytes:
+def records(events: Iterable[bytes]) -> bytes:
     """Return the content of an event file."""
     content = io.BytesIO()
     writer = RecordWriter(content)

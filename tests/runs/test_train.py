@@ -216,7 +216,7 @@ def test_tensorboard_shows_curves_config_and_true_hparams(experiment: Experiment
         assert [e.value for e in events.Scalars(name)] == pytest.approx(expected, rel=1e-6)
     assert "hp_metric" not in events.Tags()["scalars"]
     [entry] = result.evaluations
-    [chosen] = events.Scalars("best/error/test")
+    [chosen] = events.Scalars("~best/error/test")
     assert chosen.value == pytest.approx(entry.metrics["error"])
 
 

@@ -13,6 +13,9 @@ from mlp_lab.sweeps.comparison import summary
 from mlp_lab.sweeps.comparison.comparison import Comparison, find_runs
 from mlp_lab.sweeps.comparison.drawing import draw
 
+#: Name of the summary in TensorBoard.
+ALL_RUNS = "all_runs"
+
 
 def compare(
     places: Sequence[str],
@@ -73,7 +76,7 @@ def _write(comparison: Comparison, folder: Path) -> None:
     images: dict[str, bytes] = {}
     with failure_logged("of the comparison"):
         images = save_figures(draw(comparison), png_writer(folder / "figures"))
-    write_event_file(folder, markdown, images)
+    write_event_file(folder, markdown, images, ALL_RUNS)
 
 
 def _common_folder(places: Sequence[str]) -> Path:

@@ -103,7 +103,7 @@ def test_a_comparison_writes_layer_curves_to_disk_and_tensorboard(
     names = {"gradient_norms_before_training", "gradient_norms_after_training"}
     assert names <= {path.stem for path in (tmp_path / "figures").iterdir()}
     shown = EventAccumulator(str(tmp_path)).Reload().Tags()["images"]
-    assert {f"summary/{name}" for name in names} <= set(shown)
+    assert {f"all_runs/{name}" for name in names} <= set(shown)
 
 
 def test_the_sweep_of_vanishing_gradients(command: Callable, tmp_path: Path) -> None:
