@@ -1,0 +1,167 @@
+"""The numbers of the READMEs: the commands that reproduce them, and the values they reach."""
+
+import shlex
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mlp_lab.config.check import suggestion
+from mlp_lab.config.command_line import override
+from mlp_lab.config.metrics import get_metric
+from mlp_lab.errors import UserError
+from mlp_lab.sweeps.comparison.comparison import ComparedRun, Comparison, find_runs
+
+_FILE = Path(__file__).with_name("reproductions.yaml")
+_STATISTICS: dict[str, Callable[[list[float]], float]] = {
+    "mean": statistics.fmean,
+    "std": statistics.stdev,
+    "min": min,
+    "max": max,
+}
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value that is computed from the runs of a command.
+
+    Attributes:
+        claim: what the value shows.
+        column: column of a comparison: a metric of the best epoch or of a test, ``last <metric>``
+            for the last epoch, or ``parameters``.
+        expected: the least and the largest value that agree with the claim.
+        published: the published value as text; empty if there is none.
+        where: settings of the runs that count.
+        statistic: statistic over these runs, one of ``mean``, ``std``, ``min``, ``max``.
+    """
+
+    claim: str
+    column: str
+    expected: tuple[float, float]
+    published: str = ""
+    where: Mapping[str, Any] = field(default_factory=dict)
+    statistic: str = "mean"
+
+    def measure(self, comparison: Comparison) -> float:
+        """Return the value. Raises UserError if no run counts, or one lacks the column."""
+        jobs = [
+            job
+            for job in comparison.jobs
+            if all(job.config.get(key) == value for key, value in self.where.items())
+        ]
+        measured = [_column(comparison, job, self.column) for job in jobs]
+        values = [value for value in measured if value is not None]
+        if not values or len(values) < len(jobs):
+            raise UserError(f"{self.claim}: the runs lack {self.column}")
+        return _STATISTICS[self.statistic](values)
+
+    def agrees(self, value: float) -> bool:
+        """Return whether a value agrees with the claim."""
+        least, largest = self.expected
+        return least <= value <= largest
+
+    def text(self, value: float) -> str:
+        """Return a value of the column as text."""
+        if self.column == "parameters":
+            return f"{value:,.0f}"
+        return get_metric(self.column.removeprefix("last ")).text(value)
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A command and the values that it reproduces.
+
+    Attributes:
+        name: short name.
+        source: where the claims come from.
+        command: a command and its arguments, without the folder of the runs.
+        minutes: about the time on two cores.
+        quick: whether it belongs to those that take less than five minutes together.
+        values: the values; none if the command itself fails when a claim does not hold.
+    """
+
+    name: str
+    source: str
+    command: str
+    minutes: float
+    quick: bool = False
+    values: Sequence[Value] = ()
+
+    @property
+    def program(self) -> str:
+        """The name of the command."""
+        return self.command.partition(" ")[0]
+
+    @property
+    def arguments(self) -> str:
+        """The arguments of the command."""
+        return self.command.partition(" ")[2]
+
+    def run(self, folder: Path) -> list[float]:
+        """Run the command and return its values.
+
+        Args:
+            folder: folder of its runs and of its output, ``output.txt``.
+
+        Raises:
+            UserError: the command failed.
+        """
+        start = f"from mlp_lab.commands.{self.program} import {self.program}; {self.program}()"
+        place = [override("logs", str(folder))] if self.values else ["--output", str(folder)]
+        command = [sys.executable, "-c", start, *shlex.split(self.arguments), *place]
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "output.txt").open("w") as output:
+            status = subprocess.run(command, stdout=output, stderr=output, check=False).returncode
+        if status:
+            last = (folder / "output.txt").read_text().strip().splitlines()[-1:]
+            raise UserError(f"exit status {status}: {''.join(last)}")
+        if not self.values:
+            return []
+        comparison = Comparison(find_runs([str(folder)]))
+        return [value.measure(comparison) for value in self.values]
+
+
+def reproductions() -> dict[str, Reproduction]:
+    """Return all entries of ``reproductions.yaml`` by name."""
+    entries = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    return {name: _reproduction(name, **entry) for name, entry in entries.items()}
+
+
+def chosen(names: Sequence[str], *, quick: bool) -> list[Reproduction]:
+    """Return the reproductions with the given names; all, or the quick ones, if there are none.
+
+    Raises:
+        UserError: there is no such reproduction.
+    """
+    known = reproductions()
+    for name in names:
+        if name not in known:
+            raise UserError(
+                f"{name}: no such reproduction{suggestion(name, list(known))}"
+                f" (reproductions: {', '.join(known)})"
+            )
+    wanted = [known[name] for name in names] if names else list(known.values())
+    return [each for each in wanted if each.quick or not quick]
+
+
+def _reproduction(
+    name: str, values: Sequence[Mapping[str, Any]] = (), **entry: Any
+) -> Reproduction:
+    return Reproduction(name, values=[Value(**value) for value in values], **entry)
+
+
+def _column(comparison: Comparison, job: ComparedRun, column: str) -> float | None:
+    """Return a value of a run."""
+    if column == "parameters":
+        return job.result.parameters
+    if column.startswith("last "):
+        return job.last(column.removeprefix("last "))
+    metric, _, split = column.partition("/")
+    if split == "test":
+        return comparison.test_metrics(job).get(metric)
+    return (job.best or {}).get(column)

@@ -1,0 +1,105 @@
+"""Reproductions: their values, the page of results, and that finished ones are not repeated."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlp_lab.benchmark.reproduction import Reproduction, Value, chosen, reproductions
+from mlp_lab.benchmark.results_page import reproduce
+from mlp_lab.config.compose import CONFIG_FOLDER
+from mlp_lab.errors import UserError
+from mlp_lab.runs.train import train
+from mlp_lab.storage.run_folder import RunFolder
+from mlp_lab.sweeps.comparison.comparison import Comparison, find_runs
+
+
+def test_entries() -> None:
+    known = reproductions()
+    assert sum(each.minutes for each in known.values() if each.quick) <= 5
+    for each in known.values():
+        assert (CONFIG_FOLDER.parent / f"scripts/{each.program}.py").is_file()
+        for value in each.values:
+            assert value.statistic in ("mean", "std", "min", "max")
+            assert value.expected[0] <= value.expected[1]
+
+
+def test_quick_ones_and_names() -> None:
+    assert [each.name for each in chosen(["minima", "claims"], quick=False)] == ["minima", "claims"]
+    assert all(each.quick for each in chosen([], quick=True))
+    assert len(chosen([], quick=False)) == len(reproductions())
+    with pytest.raises(UserError, match=r"minma: no such reproduction; did you mean minima\?"):
+        chosen(["minma"], quick=False)
+
+
+def test_values_are_those_of_the_runs(compose: Callable, tmp_path: Path) -> None:
+    runs = []
+    for seed in range(3):
+        overrides = ["experiment=points_mlp", "callbacks=none", "trainer.max_epochs=2"]
+        overrides += [f"seed={seed}", "data.size=20"]
+        runs.append(
+            RunFolder(Path(train(compose(*overrides), overrides, tmp_path / str(seed)).folder))
+        )
+    comparison = Comparison(find_runs([str(tmp_path)]))
+
+    def measured(column: str, **options: Any) -> float:
+        return Value("claim", column, (0, 1), **options).measure(comparison)
+
+    last = [run.history[-1]["loss/train"] for run in runs]
+    tests = [run.result.evaluations[0].metrics["loss"] for run in runs]
+    assert measured("last loss/train") == pytest.approx(sum(last) / 3)
+    assert measured("last loss/train", statistic="max") == max(last)
+    assert measured("last loss/train", where={"seed": 1}) == last[1]
+    assert measured("loss/test", statistic="min") == min(tests)
+    assert measured("parameters") == runs[0].result.parameters
+    for column, where in (("psnr/test", {}), ("loss/test", {"seed": 7})):
+        with pytest.raises(UserError, match=f"claim: the runs lack {column}"):
+            measured(column, where=where)
+
+
+class Recorded(Reproduction):
+    """A reproduction without a command, which records its calls."""
+
+    calls: list[str] = []  # noqa: RUF012
+    answers: dict[str, list[float] | str] = {}  # noqa: RUF012
+
+    def run(self, folder: Path) -> list[float]:
+        self.calls.append(self.name)
+        folder.mkdir(parents=True)
+        answer = self.answers[self.name]
+        if isinstance(answer, str):
+            raise UserError(answer)
+        return answer
+
+
+def test_failures_do_not_stop_the_others_and_are_repeated(tmp_path: Path) -> None:
+    value = Value("a claim", "error/test", (0.1, 0.2), "15 %")
+    first, second, third = (
+        Recorded(name, "a source", f"train name={name}", 1, values=[value]) for name in "abc"
+    )
+    Recorded.answers = {"a": [0.15], "b": "no data", "c": [0.3]}
+    assert not reproduce([first, second, third], tmp_path)
+    page = [line.split("|") for line in (tmp_path / "results.md").read_text().splitlines()[2:]]
+    rows = [[cell.strip() for cell in row[1:-1]] for row in page]
+    assert rows[0][:6] == ["a claim", "a source", "15 %", "10.00 % to 20.00 %", "15.00 %", "pass"]
+    assert rows[0][6] == "`python scripts/train.py name=a`"
+    assert rows[1][5] == "fail: no data"
+    assert rows[2][4:6] == ["30.00 %", "fail"]
+    Recorded.answers["b"] = [0.2]
+    assert reproduce([first, second], tmp_path)
+    assert Recorded.calls == ["a", "b", "c", "b"]
+    changed = Recorded("a", "a source", "train name=other", 1, values=[value])
+    assert reproduce([changed], tmp_path)
+    assert Recorded.calls[-1] == "a"
+
+
+def test_a_command_that_fails_names_its_last_line(tmp_path: Path) -> None:
+    wrong = Reproduction("x", "", "claims nonsense", 1)
+    with pytest.raises(UserError, match="exit status 1: mlp_lab: nonsense: no such topic"):
+        wrong.run(tmp_path / "x")
+
+
+@pytest.mark.slow
+def test_a_claim_of_a_sweep_is_reproduced(tmp_path: Path) -> None:
+    assert reproduce(chosen(["linear_layers"], quick=True), tmp_path)
