@@ -1,11 +1,13 @@
 """The TensorBoard logger, with its files in the run folder."""
 
+import warnings
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from tensorboard.compat.proto.summary_pb2 import Summary
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.tensorboard.summary import hparams
 
 from mlp_lab.config.flatten import format_value
@@ -60,6 +62,18 @@ class TensorBoard(pl.loggers.TensorBoardLogger):
         """
         if values.isfinite().all():
             self.experiment.add_histogram(name, values, at[self.x_axis])
+
+    def log_graph_of(self, network: nn.Module, x: Tensor) -> None:
+        """Write the graph of a network in evaluation mode.
+
+        Args:
+            network: network, which is not changed.
+            x: an input, ``[1, ...]``.
+        """
+        with warnings.catch_warnings():
+            # TensorBoard's graph is a trace; torch has no other function that writes one.
+            warnings.filterwarnings("ignore", "`torch.jit.trace", DeprecationWarning)
+            self.experiment.add_graph(deepcopy(network).eval(), x)
 
     def log_text(self, name: str, text: str) -> None:
         """Write ``text``, which TensorBoard shows in a fixed-width font."""

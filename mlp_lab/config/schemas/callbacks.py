@@ -23,6 +23,11 @@ class Layers:
 
 
 @schema
+class WeightHistograms:
+    _target_: str = "mlp_lab.runs.callbacks.weight_histograms.WeightHistograms"
+
+
+@schema
 class CurveFit:
     _target_: str = "mlp_lab.runs.callbacks.curve_fit.CurveFit"
 
