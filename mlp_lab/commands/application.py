@@ -7,6 +7,7 @@ from argparse import ArgumentParser, HelpFormatter, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import NoReturn
 
 import hydra
@@ -44,8 +45,9 @@ def run_application(name: str, action: Job) -> None:
     args = parse_arguments()
     root = ROOTS[name]
     if args.help:
-        with suppress(BrokenPipeError):  # | head
-            print(help_text(name, root, CONFIG_FOLDER))
+        further = [Path(args.config_dir)] if args.config_dir else []
+        with errors_in_one_line(root), suppress(BrokenPipeError):  # | head
+            print(help_text(name, root, [CONFIG_FOLDER, *further], args.overrides))
         return
     if args.multirun:
         sys.exit("mlp_lab: -m: only train.py runs sweeps")

@@ -16,14 +16,13 @@ from mlp_lab.config.check import check
 from mlp_lab.config.command_line import RESOLVER, with_plain_values
 from mlp_lab.config.compose import ROOTS, config_loader, refuse_reserved
 from mlp_lab.config.schemas.data import is_refit
-from mlp_lab.config.schemas.hydra import Grid, Search, Vectorized
+from mlp_lab.config.schemas.hydra import PLUGINS, Grid, Search
 from mlp_lab.errors import UserError
 from mlp_lab.sweeps.overrides import Axis, grid_axes, last_by_key, text_of
 from mlp_lab.sweeps.plan import Plan
 from mlp_lab.sweeps.plugins import register
 from mlp_lab.sweeps.search import search_space
 
-_PLUGINS = {s._target_: s for s in (Vectorized, Grid, Search)}
 # Keys that belong to the whole sweep, not to a job.
 _OF_SWEEP = re.compile(r"(threads|sweep)$|sweep\.|hydra[./]")
 
@@ -143,9 +142,9 @@ def _check_plugins(settings: DictConfig) -> None:
             raise UserError(
                 f"hydra/{kind}={option}: not installed; pip install -e '.[{option}]' installs it"
             )
-        if target in _PLUGINS:
+        if target in PLUGINS:
             try:
-                check(settings[kind], _PLUGINS[target])
+                check(settings[kind], PLUGINS[target])
             except UserError as error:
                 raise UserError(f"hydra.{kind}.{error}") from error
 

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,15 +38,33 @@ def test_help_has_usage_and_description(run, command):
     assert last.strip()
 
 
+@pytest.mark.parametrize("topic", ["network", "optimizer=adam", "launcher", "keys"])
+def test_the_help_of_a_topic_does_not_import_torch(run, topic):
+    done = run("train", "--help", topic)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"^  [\w.]+=\S+ ", done.stdout, re.MULTILINE)
+
+
 @pytest.mark.parametrize(
     ("command", "arguments", "message"),
     [
         ("train", ["network.widht=3"], "network.widht: no such key; did you mean network.width?"),
+        ("train", ["--help", "netwrok"], "netwrok: no such group or key; did you mean network?"),
         ("train", ["optimizer=adam_fast"], "optimizer=adam_fast: renamed to optimizer=adam_lr_0_"),
         ("evaluate", ["run=x", "spilt=test"], "spilt: no such key; did you mean split?"),
         ("predict", ["run=x", "image=y"], "image: no such key; did you mean images?"),
         ("backprop", ["example=lecture"], "example=lecture: must be one of lecture_2_2_1, "),
         ("compare", ["logs", "--metirc", "error"], "unrecognized arguments: --metirc error"),
+        ("train", ["optimizer.lr=0.1,1"], "optimizer.lr=0.1,1: several values need -m (a swe"),
+        (
+            "train",
+            ["network.widths=8,4"],
+            "network.widths=8,4: several values need -m (a sw",
+        ),
+        ("train", ["logs/x"], "logs/x: must be key=value; did you mean resume=logs/x?"),
+        ("train", ["epochs=3"], "epochs: no such key; did you mean trainer.max_epochs?"),
+        ("train", ["--network.width=9"], "--network.width: no such flag; settings are key=value ("),
+        ("evaluate", ["logs/x"], "logs/x: must be key=value; did you mean run=logs/x?"),
         ("compare", [], "the following arguments are required: folders"),
         ("claims", ["actvations"], "actvations: no such topic; did you mean activations? (topics"),
         ("claims", ["--outptu", "x"], "unrecognized arguments: --outptu"),

@@ -35,3 +35,7 @@ class Search:
     prune_after: int | None = limited(minimum=0, maximum=1_000_000_000)
     seed: int = limited(minimum=0, below=2**32)
     params: Any = MISSING
+
+
+#: The schemas by the class of the launcher or sweeper.
+PLUGINS = {s._target_: s for s in (Vectorized, Grid, Search)}
