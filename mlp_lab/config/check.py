@@ -127,6 +127,17 @@ def values_of(key: str, root: type) -> str | None:
     return None
 
 
+def takes_list(key: str, root: type) -> bool:
+    """Return whether a dotted key takes a list, for one of the options that have it."""
+    group, _, name = key.rpartition(".")
+    if key == "callbacks":  # the only group of which several options can be used
+        return True
+    nodes = [f.type for f in fields(root) if f.name == group and isinstance(f.type, type)]
+    schemas = [*GROUPS.get(group, ()), *nodes] if group else [root]
+    hints = [_hints(schema).get(name) for schema in schemas]
+    return any(get_origin(kind) is list for hint in hints for kind in (hint, *get_args(hint)))
+
+
 def is_group(field: Field[Any]) -> bool:
     """Return whether a field of a root schema is a config group, not a value or a group of keys."""
     return field.name in GROUPS and not is_dataclass(field.type)

@@ -12,6 +12,7 @@ from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig
 
 from mlp_lab.config.check import check
+from mlp_lab.config.replaced_options import replace_options
 from mlp_lab.config.schemas.backprop import Backprop
 from mlp_lab.config.schemas.evaluate import Evaluate
 from mlp_lab.config.schemas.play import Play
@@ -43,6 +44,8 @@ ROOTS: dict[str, type] = {
     "play": Play,
     "backprop": Backprop,
 }
+
+replace_options()  # before any config is composed
 
 
 def refuse_reserved(overrides: Iterable[Override]) -> None:

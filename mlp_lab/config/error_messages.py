@@ -1,6 +1,8 @@
 """Convert errors of Hydra and OmegaConf to error messages of one line."""
 
+import os
 import re
+from dataclasses import fields
 from functools import singledispatch
 
 from hydra.errors import (
@@ -10,7 +12,7 @@ from hydra.errors import (
 )
 from omegaconf.errors import OmegaConfBaseException
 
-from mlp_lab.config.check import known_keys, suggestion, unknown_key, values_of
+from mlp_lab.config.check import known_keys, suggestion, takes_list, unknown_key, values_of
 from mlp_lab.config.command_line import override, shell_quoted
 from mlp_lab.config.renamed import RENAMED_OPTIONS, with_new_keys
 from mlp_lab.errors import UserError, first_line
@@ -59,7 +61,8 @@ def _(error: OverrideParseException, root: type) -> str:
     text = str(error.override)
     key, equals, value = text.partition("=")
     if not equals:
-        return f"{text}: must be key=value{suggestion(key, known_keys(root))}"
+        hint = _path_hint(text, root) or suggestion(key, known_keys(root))
+        return f"{text}: must be key=value{hint}"
     if not _KEY.fullmatch(key):
         return f"{key}: no such key{suggestion(key, known_keys(root))}"
     quoted = shell_quoted(override(key, value))
@@ -70,9 +73,10 @@ def _(error: OverrideParseException, root: type) -> str:
 def _(error: ConfigCompositionException, root: type) -> str:
     if swept := _SWEPT.match(str(error)):
         key, _, value = swept[1].partition("=")
-        quoted = shell_quoted(f"{key}=[{value}]")
-        as_list = f"; a list needs brackets: {quoted}" if re.fullmatch(r"[\w.,-]+", value) else ""
-        return f"{swept[1]}: several values need -m (a sweep){as_list}"
+        if takes_list(key, root):
+            quoted = shell_quoted(f"{key}=[{value}]")
+            return f"{swept[1]}: several values need -m (a sweep), a list brackets: {quoted}"
+        return f"{swept[1]}: several values need -m (a sweep)"
     refused = re.match(r"Could not (?:override|delete from config\.) '([^']*)'", str(error))
     if refused and (new_key := with_new_keys(refused[1])) != refused[1]:
         return f"{refused[1]}: renamed to {new_key}"
@@ -91,6 +95,16 @@ def _(error: ConfigCompositionException, root: type) -> str:
         key = unmatched.group(1)
         return f"{key}: no such choice{suggestion(key, known_keys(root))}"
     return first_line(error)
+
+
+def _path_hint(text: str, root: type) -> str:
+    """Return the key that a path on the command line lacks: ``; did you mean run=logs/...?``."""
+    keys = {f.name for f in fields(root)}
+    wanted = ["images", "run", "resume"] if os.path.isfile(text) else ["run", "resume"]
+    key = next((key for key in wanted if key in keys), None)
+    if key is None or not (os.sep in text or os.path.exists(text)):
+        return ""
+    return f"; did you mean {key}={text}?"
 
 
 @explain.register

@@ -79,7 +79,7 @@ def test_wrong_options_are_reported_in_one_line_without_torch(script, override, 
 def test_help_and_config_need_no_torch(script):
     done = script("--help")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == help_text("train", Train, CONFIG_FOLDER) + "\n"
+    assert done.stdout == help_text("train", Train, [CONFIG_FOLDER]) + "\n"
     done = script("--cfg", "job", "network.width=77")
     assert (done.returncode, done.stderr) == (0, "")
     assert OmegaConf.create(done.stdout).network.width == 77
@@ -211,9 +211,9 @@ def test_wrong_options_of_a_sweep_leave_no_files(script):
         ("日本=3", "日本: no such key"),
         # several values without -m
         (
-            "network.width=16,32",
-            "network.width=16,32: several values need -m (a sweep); a list needs brackets:"
-            " 'network.width=[16,32]'",
+            "network.widths=16,32",
+            "network.widths=16,32: several values need -m (a sweep), a list brackets:"
+            " 'network.widths=[16,32]'",
         ),
         ("seed=range(3)", "seed=range(3): several values need -m (a sweep)"),
     ],
