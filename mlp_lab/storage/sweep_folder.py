@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ from mlp_lab.storage.results import Status
 from mlp_lab.storage.run_folder import RunFolder
 
 _FILE = "sweep.yaml"
+_LENGTH = 100  # most characters of a label
 _MAX_BYTES = 200  # of a label: file systems limit names to 255 bytes, with the number of the job
+_FRACTION = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?|[+-]?\d+[eE][+-]?\d+")
 _KEYS = ("overrides", "varied", "started", "directory")  # of the file, besides its version
 
 
@@ -93,8 +96,13 @@ class SweepFolder:
 
     def _job_name(self, number: int, overrides: Sequence[str]) -> str:
         pairs = [override.partition("=") for override in overrides]
-        varied = (f"{key.rpartition('.')[2]}={v}" for key, _, v in pairs if key in self.varied)
-        label = re.sub(r"[^\w=.,+-]+", "-", ",".join(varied))[:100]
+        varied = [
+            f"{key.rpartition('.')[2]}={_short(v)}" for key, _, v in pairs if key in self.varied
+        ]
+        # As many settings as fit: a number that is cut would be another one.
+        lengths = accumulate(len(setting) + 1 for setting in varied)
+        shown = [s for s, length in zip(varied, lengths, strict=True) if length <= _LENGTH + 1]
+        label = re.sub(r"[^\w=.,+-]+", "-", ",".join(shown))
         label = label.encode()[:_MAX_BYTES].decode(errors="ignore")
         return f"{number}_{label}" if label else str(number)
 
@@ -160,6 +168,11 @@ def _checked(content: Any) -> dict[str, Any]:
         if not isinstance(content[key], str):
             raise ValueError(f"{key}: must be a string")
     return migrate_sweep(content)
+
+
+def _short(value: str) -> str:
+    """Return the text of a number such as 0.0123456 with four digits, another text unchanged."""
+    return f"{float(value):.4g}" if _FRACTION.fullmatch(value) else value
 
 
 def _reason(status: Status) -> str:

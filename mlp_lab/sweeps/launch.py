@@ -42,7 +42,7 @@ def start(overrides: Sequence[str]) -> bool:
     Raises UserError for a wrong value before anything is written.
     """
     planned = plan(overrides)
-    sweep = SweepFolder.create(planned.cfg.logs, planned.cfg.name, planned.recorded, planned.varied)
+    sweep = SweepFolder.create(planned.cfg.logs, planned.name, planned.recorded, planned.varied)
     return _run(sweep, planned)
 
 

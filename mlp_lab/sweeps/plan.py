@@ -32,6 +32,7 @@ class Plan:
 
     Attributes:
         cfg: checked config of the first job.
+        name: name of the sweep, of which its folder is part.
         varied: keys that differ between jobs, as their overrides name them.
         overrides: overrides in the form that Hydra needs.
         recorded: overrides as they are recorded: as typed, but without ``${oc.env:...}``.
@@ -40,6 +41,7 @@ class Plan:
     """
 
     cfg: DictConfig
+    name: str
     varied: list[str]
     overrides: list[str]
     recorded: list[str]

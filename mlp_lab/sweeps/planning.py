@@ -25,6 +25,8 @@ from mlp_lab.sweeps.search import search_space
 
 # Keys that belong to the whole sweep, not to a job.
 _OF_SWEEP = re.compile(r"(threads|sweep)$|sweep\.|hydra[./]")
+# Presets that do not say what they vary, and the name of such a sweep over experiments.
+_GENERAL, _SEVERAL = ("grid", "search"), "experiments"
 
 
 def plan(overrides: Sequence[str], *, resumed: bool = False) -> Plan:
@@ -60,7 +62,15 @@ def plan(overrides: Sequence[str], *, resumed: bool = False) -> Plan:
     varied = [key for key, override in by_key.items() if override.is_sweep_override()]
     for_hydra = [_for_hydra(o, outline) for o in typed]
     recorded = [_recorded(o, outline if o.is_hydra_override() else configs[0]) for o in typed]
-    return Plan(configs[0], varied, for_hydra, recorded, axes, space)
+    name = _name(configs, outline.hydra.runtime.choices.get("sweep"))
+    return Plan(configs[0], name, varied, for_hydra, recorded, axes, space)
+
+
+def _name(configs: Sequence[DictConfig], preset: str | None) -> str:
+    """Return the name of the experiment; that of the sweep if it varies the experiment."""
+    if len({cfg.name for cfg in configs}) == 1:
+        return str(configs[0].name)
+    return _SEVERAL if preset is None or preset in _GENERAL else preset
 
 
 def _is_job_value(override: Override) -> bool:

@@ -17,6 +17,8 @@ from mlp_lab.storage.folders import not_a_folder
 from mlp_lab.storage.results import Evaluation, Result, Status
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.comparison.differences import differences, flat_config, label_of
+from mlp_lab.sweeps.comparison.option_names import option_names
+from mlp_lab.sweeps.comparison.problems import problems
 
 # 97.5 % quantiles of Student's t distribution for 1, 2, ... degrees of freedom. scipy has them, but
 # nothing else here needs scipy.
@@ -39,6 +41,7 @@ class ComparedRun:
         config: flat config; see ``flat_config``.
         settings: dotted keys in which the runs differ, and their values in this one.
         label: the settings in short; the folder's name if there are none.
+        problem: label of the data, if the runs learn different ones; see ``problems``.
         history: one row per epoch, without values that are not finite.
         best: row with the best value of the metric on validation data, if any.
         result: content of its ``result.json``.
@@ -49,10 +52,16 @@ class ComparedRun:
     config: dict[str, Any]
     settings: dict[str, Any]
     label: str
+    problem: str
     history: list[Row]
     best: Row | None
     result: Result
     seconds: float
+
+    @property
+    def seed(self) -> Any:
+        """The seed of the run."""
+        return self.config.get("seed")
 
     def last(self, key: str) -> float | None:
         """Return a value of the last epoch, which need not be the best one."""
@@ -129,10 +138,11 @@ class SeedGroup:
         n = len(self.jobs)
         return str(n) if n == self.started else f"{n} of {self.started}"
 
-    def last(self, key: str) -> float:
-        """Return the mean of a column's last values; nan if a run has none."""
-        values = (job.last(key) for job in self.jobs)
-        return statistics.fmean(math.nan if value is None else value for value in values)
+    def last(self, key: str) -> Interval | None:
+        """Return the interval over a column's last values; None if a run has none."""
+        values = [job.last(key) for job in self.jobs]
+        known = [value for value in values if value is not None]
+        return Interval.of(known) if len(known) == len(values) else None
 
     def curve(self, key: str) -> np.ndarray:
         """Return epoch, mean and standard deviation of a column of the history: ``[3, epochs]``.
@@ -149,7 +159,8 @@ class SeedGroup:
 class Comparison:
     """Runs in the order of ``<metric>/validation``, finished ones first.
 
-    An unfinished run is never chosen and in no mean, since its final values are unknown.
+    An unfinished run is never chosen and in no mean, since its final values are unknown. Runs on
+    different problems are in groups, and none of them is chosen.
 
     Args:
         runs: at least one run.
@@ -158,7 +169,8 @@ class Comparison:
         mode: ``min`` or ``max``: which values are better; None: the direction of the metric.
 
     Attributes:
-        jobs: the runs, best first.
+        jobs: the runs, best first within each problem.
+        problems: labels of the problems, in the order of the jobs; one is empty.
         swept: keys in which the runs differ.
         tested: the value of ``sweep.test`` that all runs share. ``chosen``: the test set is only
             for the chosen run; ``each``: for the best epoch of each run; ``last``: for the last
@@ -176,8 +188,12 @@ class Comparison:
         self.mode = mode or get_metric(metric).direction
         tested = {config.get("sweep.test") for config in configs}
         self.tested = str(tested.pop()) if len(tested) == 1 else "chosen"
-        self.swept, settings = differences(runs, configs)
-        jobs = [self._compared(*each) for each in zip(runs, configs, settings, strict=True)]
+        named = [c | option_names(run, c) for run, c in zip(runs, configs, strict=True)]
+        self.swept, settings = differences(runs, named)
+        labels = problems(named, metric)
+        self.problems = list(dict.fromkeys(labels))
+        each = zip(runs, configs, settings, labels, strict=True)
+        jobs = [self._compared(*arguments) for arguments in each]
         logged = {k for job in jobs for row in job.history for k in row if "/validation" in k}
         if logged and self.key not in logged:
             known = sorted(k.removesuffix("/validation") for k in logged)
@@ -188,11 +204,19 @@ class Comparison:
     def chosen(self) -> ComparedRun | None:
         """The finished run with the best value on validation data.
 
-        None if no run finished, if there are no validation data, or with ``sweep.test=last``.
+        None if no run finished, if there are no validation data, if the runs learn different
+        problems, or with ``sweep.test=last``.
         """
-        first = self.jobs[0]
-        can_choose = first.finished and first.best is not None and self.tested != "last"
-        return first if can_choose else None
+        return self.best_jobs[0] if self.best_jobs and len(self.problems) == 1 else None
+
+    @property
+    def best_jobs(self) -> list[ComparedRun]:
+        """The finished run with the best value on validation data of each problem, if any."""
+        firsts: dict[str, ComparedRun] = {}
+        for job in self.jobs:
+            firsts.setdefault(job.problem, job)
+        known = [job for job in firsts.values() if job.finished and job.best is not None]
+        return [] if self.tested == "last" else known
 
     def test_of(self, job: ComparedRun) -> Evaluation | None:
         """Return the relevant evaluation of a run on the test set, if there is one.
@@ -212,9 +236,10 @@ class Comparison:
         self.jobs = [replace(job, result=job.run.result) for job in self.jobs]
 
     def groups(self) -> list[SeedGroup]:
-        """Return groups of runs that differ only in the seed; best mean first.
+        """Return groups of runs that differ only in the seed; best mean first within a problem.
 
-        There is no group of runs of which none finished.
+        A group has one run of each seed: of repeated runs the one that was started last. There is
+        no group of runs of which none finished.
         """
         members: dict[str, list[ComparedRun]] = defaultdict(list)
         for job in self.jobs:
@@ -224,12 +249,12 @@ class Comparison:
                 _without_seed(jobs[0].settings),
                 label,
                 finished,
-                len(jobs),
+                len({job.seed for job in jobs}),
                 self._intervals(finished),
                 self._tests(finished),
             )
             for label, jobs in members.items()
-            if (finished := [job for job in jobs if job.finished])
+            if (finished := _one_per_seed(jobs))
         ]
         return sorted(groups, key=self._place)
 
@@ -249,7 +274,7 @@ class Comparison:
         return {name: Interval.of([test[name] for test in tests]) for name in names}
 
     def _compared(
-        self, run: RunFolder, config: dict[str, Any], settings: dict[str, Any]
+        self, run: RunFolder, config: dict[str, Any], settings: dict[str, Any], problem: str
     ) -> ComparedRun:
         rows = run.history
         history = [{k: v for k, v in row.items() if math.isfinite(v)} for row in rows]
@@ -259,21 +284,23 @@ class Comparison:
             config,
             settings,
             label_of(settings, self.swept) or run.folder.name,
+            problem,
             history,
             best,
             run.result,
             sum(row.get("seconds", 0.0) for row in history),
         )
 
-    def _place(self, group: SeedGroup) -> float:
+    def _place(self, group: SeedGroup) -> tuple[int, float]:
         interval = group.intervals.get("validation")
-        if interval is None or math.isnan(interval.mean):  # of values that are inf and -inf
-            return math.inf
-        return SIGN[self.mode] * interval.mean
+        known = interval is not None and not math.isnan(interval.mean)  # of inf and -inf
+        value = SIGN[self.mode] * interval.mean if interval and known else math.inf
+        return self.problems.index(group.jobs[0].problem), value
 
-    def _rank(self, job: ComparedRun) -> tuple[bool, bool, float, str]:
+    def _rank(self, job: ComparedRun) -> tuple[int, bool, bool, float, str]:
         value = math.inf if job.best is None else SIGN[self.mode] * job.best[self.key]
-        return not job.finished, job.best is None, value, str(job.run.folder)
+        place = self.problems.index(job.problem)
+        return place, not job.finished, job.best is None, value, str(job.run.folder)
 
 
 def find_runs(places: Sequence[str]) -> list[RunFolder]:
@@ -288,6 +315,13 @@ def find_runs(places: Sequence[str]) -> list[RunFolder]:
         for folder in inside:
             folders.setdefault(folder.resolve(), folder)
     return [RunFolder(folder) for folder in folders.values()]
+
+
+def _one_per_seed(jobs: Sequence[ComparedRun]) -> list[ComparedRun]:
+    """Return the finished runs, without those that were repeated later with the same seed."""
+    finished = [job for job in jobs if job.finished]
+    latest = {job.seed: job for job in sorted(finished, key=lambda job: job.run.folder.name)}
+    return [job for job in finished if latest[job.seed] is job]
 
 
 def _without_seed(settings: dict[str, Any]) -> dict[str, Any]:

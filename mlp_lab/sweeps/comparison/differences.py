@@ -1,6 +1,7 @@
 """The keys in which runs differ, and labels made from them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from mlp_lab.config.check import unknown_key
@@ -15,6 +16,8 @@ _WITHOUT_EFFECT = ("resume", "threads", "gradients", "data.root", "logger", "sel
 _NEVER = ("logs", "sweep", "callbacks.pruning")
 # A callback with this key may end the training.
 _MONITOR = "monitor"
+# Significant digits of numbers that are shown; with the most, all floats differ.
+_FEWEST_DIGITS, _MOST_DIGITS = 4, 17
 
 
 def differences(
@@ -22,9 +25,11 @@ def differences(
 ) -> tuple[list[str], list[dict[str, Any]]]:
     """Return the keys in which runs differ, and for each run its values of them.
 
+    Numbers are rounded to the digits that distinguish them.
+
     Args:
         runs: the runs.
-        configs: flat config of each run; see ``flat_config``.
+        configs: flat config of each run, with the names of options; see ``flat_config``.
     """
     typed = {key for run in runs for key in override_keys(run.overrides)}
     without_effect = (*_WITHOUT_EFFECT, *_observers(configs))
@@ -37,7 +42,11 @@ def differences(
         and len({_value(values, key) for values in configs}) > 1
         and (key in typed or not (is_within(key, without_effect) or _implied(key, configs)))
     ]
-    return swept, [{key: values[key] for key in swept if key in values} for values in configs]
+    shown = {key: _rounded([c[key] for c in configs if key in c]) for key in swept}
+    settings = [
+        {key: shown[key](values[key]) for key in swept if key in values} for values in configs
+    ]
+    return swept, settings
 
 
 def flat_config(run: RunFolder) -> dict[str, Any]:
@@ -58,22 +67,25 @@ def label_of(settings: dict[str, Any], swept: Sequence[str]) -> str:
 
     Keys are shortened to their last part, unless two keys of ``swept`` have the same one.
     """
-    ends = [key.rpartition(".")[2] for key in swept]
-    names = {k: end if ends.count(end) == 1 else k for k, end in zip(swept, ends, strict=True)}
+    names = short_names(swept)
     return " ".join(f"{names[key]}={format_value(value)}" for key, value in settings.items())
+
+
+def short_names(keys: Sequence[str]) -> dict[str, str]:
+    """Return the last part of each dotted key, or the key if others have the same last part."""
+    ends = [key.rpartition(".")[2] for key in keys]
+    return {k: end if ends.count(end) == 1 else k for k, end in zip(keys, ends, strict=True)}
 
 
 def _implied(key: str, configs: Sequence[dict[str, Any]]) -> bool:
     """Return whether another key determines the value of ``key``.
 
     This is the seed, if each run has the same value for both; the name of the experiment; or the
-    option to which the key belongs, if other options lack it: ``optimizer: Adam`` determines
-    ``optimizer.betas``.
+    option to which the key belongs: ``optimizer: adam`` determines ``optimizer.betas``.
     """
     if key != "seed" and all(_value(c, key) == _value(c, "seed") for c in configs):
         return True
-    lacks = any(key not in values for values in configs)
-    owners = ("name", key.rpartition(".")[0]) if lacks else ("name",)
+    owners = ("name", key.rpartition(".")[0])
     return key != "name" and any(_determines(owner, key, configs) for owner in owners)
 
 
@@ -87,6 +99,22 @@ def _observers(configs: Sequence[dict[str, Any]]) -> set[str]:
 def _determines(owner: str, key: str, configs: Sequence[dict[str, Any]]) -> bool:
     pairs = {(_value(values, owner), _value(values, key)) for values in configs}
     return len(pairs) == len({first for first, _ in pairs})
+
+
+def _rounded(values: Sequence[Any]) -> Callable[[Any], Any]:
+    """Return a function that rounds floats to the fewest digits, at least 4, that keep them apart.
+
+    Other values remain unchanged.
+    """
+    numbers = {value for value in values if isinstance(value, float)}
+
+    def rounded(value: Any, digits: int) -> Any:
+        return float(f"{value:.{digits}g}") if isinstance(value, float) else value
+
+    for digits in range(_FEWEST_DIGITS, _MOST_DIGITS):
+        if len({rounded(number, digits) for number in numbers}) == len(numbers):
+            return partial(rounded, digits=digits)
+    return partial(rounded, digits=_MOST_DIGITS)
 
 
 def _value(values: dict[str, Any], key: str) -> str | None:

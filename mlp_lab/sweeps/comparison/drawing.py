@@ -50,12 +50,12 @@ def _curve_label(job: ComparedRun) -> str:
 
 def _heat_maps(groups: list[SeedGroup], keys: tuple[str, str], metric: str) -> dict[str, Draw]:
     """Return heat maps of the best epochs on validation and of the last epochs on training data."""
-    train = f"{metric}/train"
+    last = [group.last(f"{metric}/train") for group in groups]
     values = {
         "heat_map": (None, [group.intervals["validation"].mean for group in groups]),
         "heat_map_train": (
             f"{metric} on training data, last epoch",
-            [group.last(train) for group in groups],
+            [math.nan if interval is None else interval.mean for interval in last],
         ),
     }
     drawn: dict[str, Draw] = {}
@@ -96,9 +96,15 @@ def _metric_against(
         zip(labels, groups, strict=True), key=lambda p: swept_values.order(p[0])
     ):
         pair = lines.setdefault(format_value(value), {})
-        for split, interval in group.intervals.items():
-            point = (_axis_value(group.settings[key]), interval.mean, interval.std)
-            pair.setdefault(split, []).append(point)
+        # Whether the training data can be fitted shows in the last epoch.
+        shown = {
+            "train": group.last(f"{metric}/train"),
+            "validation": group.intervals["validation"],
+        }
+        for split, interval in shown.items():
+            if interval is not None:
+                point = (_axis_value(group.settings[key]), interval.mean, interval.std)
+                pair.setdefault(split, []).append(point)
         if test is not None and any(job is chosen for job in group.jobs):
             pair["test"] = [(_axis_value(group.settings[key]), test, math.nan)]
     return swept_values.metric_against(lines, key, metric, second)

@@ -17,6 +17,7 @@ from mlp_lab.sweeps.comparison.comparison import (
     SeedGroup,
     Table,
 )
+from mlp_lab.sweeps.comparison.printed_tables import MOST_ROWS, limited, printed_jobs
 from mlp_lab.sweeps.comparison.special import SPECIAL
 
 _SPLITS = {"train": "training", "validation": "validation"}
@@ -37,8 +38,10 @@ def columns(comparison: Comparison) -> list[str]:
 
 
 def as_text(comparison: Comparison) -> str:
-    """Return the summary for a terminal."""
-    parts = [table(*each) for each in _tables(comparison)]
+    """Return the summary for a terminal: tables of limited size."""
+    jobs, *others = _tables(comparison)
+    fitted = [printed_jobs(comparison, jobs), *map(limited, others)]
+    parts = ["\n".join([table(*each), *note]) for each, note in fitted]
     return "\n\n".join([*parts, *("\n".join(lines) for lines in _lists(comparison))])
 
 
@@ -54,7 +57,7 @@ def as_csv(comparison: Comparison) -> str:
     shown = columns(comparison)
     last = [f"last {key}" for key in _metrics(comparison)]
     header = [*shown, *(column for column in last if column not in shown), "folder"]
-    rows = ([_cell(comparison, job, column) for column in header] for job in comparison.jobs)
+    rows = ([_exact(comparison, job, column) for column in header] for job in comparison.jobs)
     return csv_text([header, *rows])
 
 
@@ -72,13 +75,19 @@ def _lists(comparison: Comparison) -> list[list[str]]:
 def _notes(comparison: Comparison) -> list[str]:
     if len(comparison.jobs) == 1:
         return []
-    return ["seconds: wall time; jobs that trained as one network share the time of that network"]
+    notes = ["seconds: wall time; jobs that trained as one network share the time of that network"]
+    finished = sum(job.finished for job in comparison.jobs)
+    if repeated := finished - sum(len(group.jobs) for group in comparison.groups()):
+        notes.append(f"{repeated} runs repeat others with the same seed; means include the latest")
+    return notes
 
 
 def choice(comparison: Comparison) -> list[str]:
     """Return lines on the chosen run: its epoch, metrics, folder, and the command to repeat it."""
     if comparison.tested == "last":
         return _last_epochs(comparison.jobs)
+    if len(comparison.problems) > 1:
+        return _best_of_problems(comparison)
     job = comparison.chosen
     if job is None:
         return [_no_choice(comparison.jobs[0])]
@@ -98,6 +107,19 @@ def _last_epochs(jobs: Sequence[ComparedRun]) -> list[str]:
     return [
         "no run is chosen (sweep.test=last): the last epoch of each job counts",
         f"the test set was evaluated for {tested} of {len(finished)} finished jobs",
+    ]
+
+
+def _best_of_problems(comparison: Comparison) -> list[str]:
+    """Return lines on the best run of each problem, of which none is chosen."""
+    text = get_metric(comparison.metric).text
+    first = (
+        f"no run is chosen: the runs learn {len(comparison.problems)} different problems;"
+        f" the best of each by validation {comparison.metric}:"
+    )
+    return [first] + [
+        f"{job.problem}: {_place(job)}, {text((job.best or {})[comparison.key])}"
+        for job in comparison.best_jobs[:MOST_ROWS]
     ]
 
 
@@ -215,6 +237,13 @@ def _cell(comparison: Comparison, job: ComparedRun, column: str) -> Any:
     if column in values:
         return values[column]
     return (job.best or {}).get(column, _setting(job.settings, column))
+
+
+def _exact(comparison: Comparison, job: ComparedRun, column: str) -> Any:
+    """Return a cell, with all digits of a setting."""
+    if isinstance(job.settings.get(column), float):
+        return _setting(job.config, column)
+    return _cell(comparison, job, column)
 
 
 def _setting(settings: dict[str, Any], key: str) -> str | None:

@@ -45,7 +45,10 @@ def test_only_finished_jobs_are_chosen_and_others_give_the_reason(
     assert [job.settings["seed"] for job in group.jobs] == [2, 5]
     lines = summary.as_text(comparison).splitlines()
     assert lines[2].endswith("  pruned after epoch 1")
-    assert lines[6].split() == ["0", "0", *"------", "0.0", "failed"]
+    run, *cells = lines[6].split()
+    assert cells[:3] == ["0", "-", "-"]
+    assert cells[-1] == "failed"
+    assert run == comparison.jobs[5].run.folder.name
     choice_lines = [
         "seed=4: interrupted in epoch 2",
         "seed=1: diverged: the loss is not finite in epoch 3",
@@ -81,7 +84,7 @@ def test_a_sweep_without_finished_jobs_has_a_table_and_no_choice(
             reason=f"{status} in epoch 9",
         )
     lines = compare([str(tmp_path)]).splitlines()
-    assert lines[0].split()[:2] == ["seed", "epochs"]
+    assert lines[0].split()[:2] == ["run", "seed"]
     assert [line.split()[-1] for line in lines[1:3]] == ["interrupted", "diverged"]
     assert "seed=0: interrupted in epoch 9" in lines
     assert message in lines
@@ -102,7 +105,7 @@ def test_the_command_of_the_choice_repeats_the_run(
 ) -> None:
     make_run([2], "optimizer.lr=0.5")
     make_run([1], *overrides)
-    comparison = Comparison(find_runs([str(tmp_path)]))
+    comparison = Comparison(find_runs([str(tmp_path)]), "error")
     label, _, command = summary.choice(comparison)[-1].partition(": ")
     assert label == "run it again"
     python, script, *again = shlex.split(command)

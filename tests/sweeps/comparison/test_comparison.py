@@ -18,7 +18,7 @@ from mlp_lab.config.flatten import flatten
 from mlp_lab.errors import UserError
 from mlp_lab.storage.results import Result
 from mlp_lab.storage.run_folder import RunFolder
-from mlp_lab.sweeps.comparison import summary
+from mlp_lab.sweeps.comparison import answer, summary
 from mlp_lab.sweeps.comparison.answer import compare
 from mlp_lab.sweeps.comparison.comparison import (
     ComparedRun,
@@ -27,7 +27,8 @@ from mlp_lab.sweeps.comparison.comparison import (
     SeedGroup,
     find_runs,
 )
-from mlp_lab.sweeps.comparison.differences import flat_config, label_of
+from mlp_lab.sweeps.comparison.differences import _rounded, flat_config, label_of
+from mlp_lab.sweeps.comparison.option_names import option_names
 
 
 def test_jobs_are_ordered_by_validation_metric(make_run: Callable, tmp_path: Path) -> None:
@@ -63,7 +64,8 @@ def test_parameter_counts_are_shown_where_they_differ(make_run: Callable, tmp_pa
     assert [row["parameters"] for row in rows] == ["1600", "800"]
     failed = make_run([], "network.width=32", status="failed")
     lines = summary.as_text(Comparison(find_runs(places))).splitlines()
-    assert [line.split()[:2] for line in lines[1:4]] == [["16", "1,600"], ["8", "800"], ["32", "-"]]
+    shown = [line.split()[1:3] for line in lines[1:4]]
+    assert shown == [["16", "1,600"], ["8", "800"], ["32", "-"]]
     for run in find_runs(places):
         run.write_result(replace(run.result, parameters=0 if run.folder == failed else 5))
     assert "parameters" not in summary.columns(Comparison(find_runs(places)))
@@ -97,12 +99,12 @@ def test_runs_without_differences_are_labelled_by_folder(
     assert [job.label for job in jobs] == [first.name, second.name]
 
 
-def test_a_swept_choice_is_labelled_by_its_class(make_run: Callable, tmp_path: Path) -> None:
+def test_a_swept_choice_is_labelled_by_its_name(make_run: Callable, tmp_path: Path) -> None:
     make_run([1], "optimizer=sgd", "optimizer.lr=0.1")
     make_run([2], "optimizer=rmsprop", "optimizer.lr=0.1")
     comparison = Comparison(find_runs([str(tmp_path)]))
     assert comparison.swept[0] == "optimizer"
-    assert [job.settings["optimizer"] for job in comparison.jobs] == ["SGD", "RMSprop"]
+    assert [job.settings["optimizer"] for job in comparison.jobs] == ["sgd", "rmsprop"]
 
 
 def test_mean_deviation_and_interval_over_seeds(make_run: Callable, tmp_path: Path) -> None:
@@ -138,7 +140,7 @@ def test_intervals_over_many_values(n: int, t: float) -> None:
 @given(st.lists(st.lists(st.floats(0, 10), min_size=1, max_size=5), min_size=1, max_size=4))
 def test_the_curve_of_a_group_equals_a_loop(columns: list[list[float]]) -> None:
     jobs = [
-        ComparedRun(RunFolder("."), {}, {}, "", rows, None, Result(""), 0.0)
+        ComparedRun(RunFolder("."), {}, {}, "", "", rows, None, Result(""), 0.0)
         for column in columns
         for rows in [[{"epoch": i, "x": v} for i, v in enumerate(column, 1)]]
     ]  # fmt: skip
@@ -155,15 +157,112 @@ def test_the_curve_of_a_group_equals_a_loop(columns: list[list[float]]) -> None:
 
 
 def test_keys_implied_by_a_choice_are_not_compared(make_run: Callable, tmp_path: Path) -> None:
-    for optimizer in ("sgd", "nesterov", "adam", "adagrad"):
-        make_run([1], f"optimizer={optimizer}", "optimizer.lr=0.1")
+    names = ("sgd", "momentum", "nesterov", "adam", "adagrad")
+    for optimizer in names:
+        make_run([1], f"optimizer={optimizer}")
     comparison = Comparison(find_runs([str(tmp_path)]))
-    assert comparison.swept == ["optimizer", "optimizer.momentum", "optimizer.nesterov"]
-    labels = {job.label for job in comparison.jobs}
-    assert labels == {
-        "optimizer=SGD momentum=0 nesterov=false", "optimizer=SGD momentum=0.9 nesterov=true",
-        "optimizer=Adam", "optimizer=Adagrad",
+    assert comparison.swept == ["optimizer"]
+    assert {job.label for job in comparison.jobs} == {f"optimizer={name}" for name in names}
+    assert {group.label for group in comparison.groups()} == {f"optimizer={n}" for n in names}
+
+
+def test_options_of_one_class_are_compared_by_name(make_run: Callable, tmp_path: Path) -> None:
+    make_run([1])  # augmentation=none, a default
+    for name in ("affine", "elastic", "affine_elastic"):
+        make_run([1], f"augmentation={name}")
+    make_run([2], "augmentation=elastic", "augmentation.alpha=20")
+    comparison = Comparison(find_runs([str(tmp_path)]))
+    assert comparison.swept == ["augmentation", "augmentation.alpha"]
+    shown = {tuple(job.settings[key] for key in comparison.swept) for job in comparison.jobs}
+    assert shown == {
+        ("none", 0.0), ("affine", 0.0), ("elastic", 37.0), ("elastic", 20.0),
+        ("affine_elastic", 37.0),
     }  # fmt: skip
+
+
+def test_an_option_that_has_changed_since_is_named_by_its_class(
+    make_run: Callable, tmp_path: Path
+) -> None:
+    make_run([1], "experiment=perceptron")
+    make_run([1], "experiment=points_mlp")
+    names = [option_names(run, flat_config(run)) for run in find_runs([str(tmp_path)])]
+    assert [(each["network"], each["task"]) for each in names] == [
+        ("perceptron", "perceptron"), ("mlp", "classification"),
+    ]  # fmt: skip
+    [run, _] = find_runs([str(tmp_path)])
+    assert "network" not in option_names(run, flat_config(run) | {"network": "Siren"})
+
+
+def test_repeated_runs_are_not_taken_for_seeds(make_run: Callable, tmp_path: Path) -> None:
+    losses = {0: [1.0, 1.5], 1: [2.0, 2.0, 2.0], 2: [4.5]}
+    for seed, values in losses.items():
+        for value in values:
+            make_run([value], f"seed={seed}")
+    comparison = Comparison(find_runs([str(tmp_path)]))
+    [group] = comparison.groups()
+    latest = [values[-1] for values in losses.values()]
+    assert group.seeds == "3"
+    assert group.intervals["validation"] == Interval.of(latest)
+    assert group.intervals["validation"].std == pytest.approx(np.std(latest, ddof=1))
+    assert "3 runs repeat others with the same seed" in summary.as_text(comparison)
+
+
+def test_runs_of_one_seed_have_no_interval(make_run: Callable, tmp_path: Path) -> None:
+    for loss in (1.0, 1.0, 1.0):
+        make_run([loss])
+    [group] = Comparison(find_runs([str(tmp_path)])).groups()
+    assert math.isnan(group.intervals["validation"].half_width)
+
+
+def test_runs_on_different_problems_are_grouped_and_none_is_chosen(
+    make_run: Callable, tmp_path: Path
+) -> None:
+    for data_set, losses in {"separable": [0.2, 0.1], "xor": [3.0, 2.0]}.items():
+        for width, loss in zip((8, 16), losses, strict=True):
+            overrides = ["experiment=points_mlp", f"data.set={data_set}", f"network.width={width}"]
+            make_run([loss], *overrides, f"data.batch_size={width}")
+    make_run([9.0], "experiment=points_mlp", "data.set=xor", status="diverged")
+    comparison = Comparison(find_runs([str(tmp_path)]))
+    assert comparison.problems == ["set=separable", "set=xor"]
+    order = [(j.settings["data.set"], j.settings["network.width"]) for j in comparison.jobs]
+    assert order == [("separable", 16), ("separable", 8), ("xor", 16), ("xor", 8), ("xor", 64)]
+    assert comparison.chosen is None
+    [first, *best] = summary.choice(comparison)
+    assert first.startswith("no run is chosen: the runs learn 2 different problems")
+    assert [line.partition(", epoch")[0] for line in best] == [
+        "set=separable: batch_size=16 set=separable width=16",
+        "set=xor: batch_size=16 set=xor width=16",
+    ]
+    assert answer._untested(comparison) == []
+
+
+@pytest.mark.parametrize(("metric", "count"), [("loss", 2), ("error", 1)])
+def test_losses_of_different_definitions_are_not_ranked(
+    metric: str, count: int, make_run: Callable, tmp_path: Path
+) -> None:
+    make_run([1], "experiment=mnist_hw4")
+    make_run([2], "experiment=mnist_lecture")
+    assert len(Comparison(find_runs([str(tmp_path)]), metric).problems) == count
+
+
+@given(st.lists(st.floats(1e-8, 1e3), min_size=1, max_size=8, unique=True))
+def test_numbers_keep_the_digits_that_distinguish_them(values: list[float]) -> None:
+    shown = [_rounded(values)(value) for value in values]
+    assert len(set(shown)) == len(values)
+    for value, text in zip(values, shown, strict=True):
+        assert text == pytest.approx(value, rel=5e-4)
+    if len({f"{value:.4g}" for value in values}) == len(values):
+        assert shown == [float(f"{value:.4g}") for value in values]
+
+
+def test_labels_round_numbers_and_the_csv_does_not(make_run: Callable, tmp_path: Path) -> None:
+    rates = [2.296714929e-06, 0.0123456789]
+    for rate in rates:
+        make_run([1], f"optimizer.lr={rate}")
+    comparison = Comparison(find_runs([str(tmp_path)]))
+    assert {job.label for job in comparison.jobs} == {"lr=2.297e-06", "lr=0.01235"}
+    rows = list(csv.DictReader(io.StringIO(summary.as_csv(comparison))))
+    assert {float(row["optimizer.lr"]) for row in rows} == set(rates)
 
 
 def test_experiments_are_labelled_by_name_and_overrides(make_run: Callable, tmp_path: Path) -> None:

@@ -198,7 +198,9 @@ def test_learning_curves_show_both_splits_in_bands() -> None:
             assert (edges.min(), edges.max()) == pytest.approx((mean - spread, mean + spread))
     colours = [line.get_color() for line in through]
     assert colours[0] == colours[1] != colours[2] == colours[3]
-    assert [text.get_text() for text in panel.get_legend().get_texts()] == ["train", "validation"]
+    assert [text.get_text() for text in panel.get_legend().get_texts()] == [
+        "train: mean during the last epoch", "validation: best epoch",
+    ]  # fmt: skip
     [legend] = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == names
     assert [handle.get_color() for handle in legend.legend_handles] == colours[::2]
@@ -248,9 +250,9 @@ def test_the_test_value_of_the_chosen_job_is_a_star() -> None:
     stars = [line.get_xydata().tolist() for line in panel.lines if line.get_marker() == "*"]
     assert stars == [[[10, 29]]]
     assert panel.get_xscale() == "log"
-    assert panel.get_ylabel() == "psnr (dB), best epoch by validation"
+    assert panel.get_ylabel() == "psnr (dB)"
     labels = [text.get_text() for text in panel.get_legend().get_texts()]
-    assert labels == ["validation", "test: only of the chosen job"]
+    assert labels == ["validation: best epoch", "test: only of the chosen job"]
 
 
 def test_bands_are_drawn_in_order_of_the_axis() -> None:

@@ -29,7 +29,11 @@ _MARKS: dict[str, dict[str, Any]] = {
     "validation": {"marker": "o", "ls": "-"},
     "test": {"marker": "*", "ms": 13, "ls": "none"},
 }
-_LABELS = {"test": "test: only of the chosen job"}
+_LABELS = {
+    "train": "train: mean during the last epoch",
+    "validation": "validation: best epoch",
+    "test": "test: only of the chosen job",
+}
 _LETTERS = 40  # number of letters that fit below a panel
 
 
@@ -41,8 +45,9 @@ def metric_against(
 ) -> Figure:
     """Draw a metric on training and on validation data over the values of one swept key.
 
-    The test set is evaluated only for the chosen job. The axis is logarithmic if the values grow by
-    factors. Texts have equal distances.
+    Training values are those of the last epoch, the others those of the best epoch. The test set is
+    evaluated only for the chosen job. The axis is logarithmic if the values grow by factors. Texts
+    have equal distances.
 
     Args:
         lines: one point per setting, by label and split. A line connects the means of its points.
@@ -65,7 +70,7 @@ def metric_against(
             placed = np.array([(places[value], *values) for value, *values in of_split])
             notes |= _line(panel, placed.T, colour, split, bars=are_texts)
     scale(panel.yaxis, [mean for _, mean, _ in points], metric, from_zero=False)
-    label = [f"{get_metric(metric).label}, best epoch by validation", *sorted(notes)]
+    label = [get_metric(metric).label, *sorted(notes)]
     panel.set(xlabel=key, ylabel="\n".join(label))
     panel.grid(alpha=0.3)
     splits = dict.fromkeys(split for pair in lines.values() for split in pair)

@@ -1,0 +1,49 @@
+"""The names of the options that a run used, of which its config has only the classes."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from mlp_lab.config.compose import CONFIG_FOLDER
+from mlp_lab.config.option_files import OptionFile, read_option
+from mlp_lab.config.schemas import GROUPS
+from mlp_lab.storage.run_folder import RunFolder
+
+_PRESET = "experiment"
+
+
+def option_names(run: RunFolder, config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the name of the option of each group: ``optimizer: nesterov``.
+
+    An option is that of the overrides, of the preset or of the defaults, in this order. There is no
+    entry for an option with another class than the run: the files have changed since then.
+
+    Args:
+        run: the run.
+        config: its flat config; see ``flat_config``.
+    """
+    typed = dict(o.partition("=")[::2] for o in run.overrides if o[:1] not in "+~")
+    choices = _file("", "train").choices  # type: ignore[union-attr]
+    preset = _file(_PRESET, typed.get(_PRESET, choices[_PRESET]))
+    choices = choices | (preset.choices if preset else {})
+    names = {}
+    for group in GROUPS.keys() - {"callbacks"}:
+        name = typed.get(group, choices[group])
+        if group in typed or _class_name(group, name) == config.get(group):
+            names[group] = name
+    return names
+
+
+def _class_name(group: str, option: str) -> str | None:
+    """Return the name of the class of an option; None if it has none."""
+    file = _file(group, option)
+    target = file.keys.get("_target_") if file else None
+    return target.value.rpartition(".")[2] if target else None
+
+
+@cache
+def _file(group: str, option: str) -> OptionFile | None:
+    """Return the file of an option in conf/; None if it is not there."""
+    if not (CONFIG_FOLDER / group / f"{option}.yaml").is_file():
+        return None  # an option of the user
+    return read_option(group, option, [CONFIG_FOLDER])
