@@ -1,4 +1,4 @@
-"""Tables in plain text and in Markdown."""
+"""Tables in plain text and in Markdown, and durations."""
 
 from collections.abc import Iterable, Sequence
 from textwrap import indent
@@ -12,6 +12,14 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table in Markdown: the first column aligned left, the others right."""
     return _table(header, rows, "pipe")
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in the largest suitable unit: ``45 s``, ``12 min`` or ``3.5 h``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.1f} h"
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]], style: str) -> str:

@@ -60,6 +60,8 @@ class DataModule(pl.LightningDataModule):
     target_size: tuple[int, int] | None = None
     #: Rows and columns of that image that belong to each split.
     target_parts: Mapping[str, tuple[slice, slice]] = {}
+    #: Whether validation and test data differ from the training data.
+    held_out = True
     #: Whether the training split includes the validation data, so that no epoch can be selected.
     refit = False
 
@@ -97,6 +99,10 @@ class DataModule(pl.LightningDataModule):
     def target_kind(self) -> str:
         """``classes``, ``numbers`` or another kind: a task must have the same ``target_kind``."""
         return "classes" if self.class_names else "numbers"
+
+    def split_label(self, split: str) -> str:
+        """Return the name of a split in tables, which says whether a network is trained on it."""
+        return split if self.held_out or split == "train" else f"{split} (the training data)"
 
     def images(self, inputs: Tensor) -> Tensor | None:
         """Return the images ``[n, side, side]`` in [0, 1] that inputs ``[n, in_features]`` show.

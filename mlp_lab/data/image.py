@@ -69,6 +69,7 @@ class Image(TargetImage):
         super().__init__(file=None if is_text else image, size=size, **common)
         self.out_features = 1 if grey else 3
         self.target_parts = PROTOCOLS[protocol]
+        self.held_out = self.target_parts["test"] != self.target_parts["train"]
         self._text_seed, self._crop, self._grey = text_seed, crop, grey
 
     def make_image(self) -> np.ndarray:

@@ -30,6 +30,7 @@ class Boolean(DataModule):
 
     out_features = 1
     class_names = ("0", "1")
+    held_out = False
 
     def __init__(self, *, bits: int, function: str, **common: Any) -> None:
         super().__init__(**common)

@@ -11,6 +11,7 @@ from mlp_lab.figures.axes import format_ticks, panel_grid
 
 _COLUMNS = 3  # panels in a row
 _COLOURS = {"train": "tab:blue", "validation": "tab:orange"}
+_LABELS = {"train": "train (mean during the epoch)", "validation": "validation"}
 
 
 def loss_curves(history: Sequence[Mapping[str, float]], best: int | None) -> Figure:
@@ -31,7 +32,9 @@ def loss_curves(history: Sequence[Mapping[str, float]], best: int | None) -> Fig
             points = [(row["epoch"], row[key]) for row in history if key in row]
             # A line needs two points: show a single one with a marker.
             marker = "o" if len(points) == 1 else None
-            panel.plot(*zip(*points, strict=True), color=colour, marker=marker, label=split)
+            panel.plot(
+                *zip(*points, strict=True), color=colour, marker=marker, label=_LABELS[split]
+            )
         if best is not None:
             panel.axvline(best, color="grey", linestyle=":", label=f"best epoch: {best}")
         panel.set(xlabel="epoch", ylabel=get_metric(name).label)

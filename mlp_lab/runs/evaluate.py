@@ -52,7 +52,7 @@ def evaluate(cfg: DictConfig) -> Evaluation:
         temperature = _temperature(data, task) if cfg.temperature else None
         evaluation = assess(data, task, cfg.split, cfg.checkpoint, epoch)
         log.info("%s: %s checkpoint", run.folder, cfg.checkpoint)
-        _print_metrics(evaluation)
+        _print_metrics(evaluation, data.split_label(cfg.split))
         name = cfg.split if cfg.checkpoint == "best" else f"{cfg.split}_{cfg.checkpoint}"
         predictions = SplitPredictions(data, task, cfg.split, temperature)
         diagnostics = task.diagnostics(predictions)
@@ -178,11 +178,11 @@ def _report(run: RunFolder, name: str, diagnostics: Sequence[Diagnostic]) -> Non
     log.info("figures: %s", run.folder / "figures" / f"{name}_*.png")
 
 
-def _print_metrics(evaluation: Evaluation) -> None:
+def _print_metrics(evaluation: Evaluation, label: str) -> None:
     metrics = evaluation.metrics
     names = [name for name in metrics if not is_against_opponent(name)]
     values = [get_metric(name).text(metrics[name]) for name in names]
-    log.info("\n%s\n", table([f"epoch {evaluation.epoch}", *names], [[evaluation.split, *values]]))
+    log.info("\n%s\n", table([f"epoch {evaluation.epoch}", *names], [[label, *values]]))
     if against := opponents_table(metrics):
         log.info("%s\n", against)
 

@@ -10,6 +10,7 @@ from mlp_lab.config.command_line import command_line, override
 from mlp_lab.config.flatten import flatten, is_within
 from mlp_lab.config.metrics import by_opponent, get_metric, is_against_opponent, metric_order
 from mlp_lab.config.names import SPLITS
+from mlp_lab.data.datamodule import DataModule
 from mlp_lab.formatting import table
 from mlp_lab.nn.schedules import Cooldown
 from mlp_lab.runs.build import build
@@ -33,10 +34,11 @@ _SETTINGS = (
     "trainer.max_steps",
     "trainer.precision",
 )
+_TRAIN_NOTE = "  train: means over the minibatches during the epoch"
 _TIMES = 20  # at which schedules are compared
 
 
-def outcome(result: Result) -> str:
+def outcome(result: Result, data: DataModule) -> str:
     """Return the result table of a run, and the commands to resume it and to view its curves."""
     folder, fitted = Path(result.folder), result.seconds[-1]
     lines = [f"{result.status}: {result.epochs} epochs, {result.steps:,} steps, {fitted:.1f} s"]
@@ -50,10 +52,13 @@ def outcome(result: Result) -> str:
         test = {name: columns[f"{name}/test"] for name in names if f"{name}/test" in columns}
         names = [name for name in names if not is_against_opponent(name)]
         rows = [
-            [split, *(get_metric(name).text(columns.get(f"{name}/{split}")) for name in names)]
+            [
+                data.split_label(split),
+                *(get_metric(name).text(columns.get(f"{name}/{split}")) for name in names),
+            ]
             for split in SPLITS
         ]
-        lines += ["", table([f"epoch {result.best['epoch']}", *names], rows), ""]
+        lines += ["", table([f"epoch {result.best['epoch']}", *names], rows), _TRAIN_NOTE, ""]
         if against := opponents_table(test):
             lines += [against, ""]
     if result.status is Status.INTERRUPTED:

@@ -164,7 +164,7 @@ class Training:
             result.tables = self.run.table_digests()
             self.run.write_result(result)
             report.show_outcome(self.trainer.logger, self.cfg, result)
-            log.info("%s", report.outcome(result))
+            log.info("%s", report.outcome(result, self.data))
         return result
 
     def draw_figures(self) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from mlp_lab.storage.run_folder import RunFolder
 _FILE = "sweep.yaml"
 _LENGTH = 100  # most characters of a label
 _MAX_BYTES = 200  # of a label: file systems limit names to 255 bytes, with the number of the job
-_FRACTION = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?|[+-]?\d+[eE][+-]?\d+")
+_NUMBER = re.compile(r"[+-]?(\d*\.)?\d+([eE][+-]?\d+)?")
 _KEYS = ("overrides", "varied", "started", "directory")  # of the file, besides its version
 
 
@@ -96,13 +95,14 @@ class SweepFolder:
 
     def _job_name(self, number: int, overrides: Sequence[str]) -> str:
         pairs = [override.partition("=") for override in overrides]
-        varied = [
-            f"{key.rpartition('.')[2]}={_short(v)}" for key, _, v in pairs if key in self.varied
-        ]
-        # As many settings as fit: a number that is cut would be another one.
-        lengths = accumulate(len(setting) + 1 for setting in varied)
-        shown = [s for s, length in zip(varied, lengths, strict=True) if length <= _LENGTH + 1]
-        label = re.sub(r"[^\w=.,+-]+", "-", ",".join(shown))
+        settings = [(k.rpartition(".")[2], _short(v)) for k, _, v in pairs if k in self.varied]
+        label = ""
+        for name, value in settings:
+            setting = f"{',' if label else ''}{name}={value}"
+            if len(label) + len(setting) > _LENGTH and _NUMBER.fullmatch(value):
+                break  # a number that is cut would be another one
+            label += setting
+        label = re.sub(r"[^\w=.,+-]+", "-", label)[:_LENGTH]
         label = label.encode()[:_MAX_BYTES].decode(errors="ignore")
         return f"{number}_{label}" if label else str(number)
 
@@ -171,8 +171,9 @@ def _checked(content: Any) -> dict[str, Any]:
 
 
 def _short(value: str) -> str:
-    """Return the text of a number such as 0.0123456 with four digits, another text unchanged."""
-    return f"{float(value):.4g}" if _FRACTION.fullmatch(value) else value
+    """Return a number that is not whole with four digits, another text unchanged."""
+    is_fraction = _NUMBER.fullmatch(value) and not value.lstrip("+-").isdigit()
+    return f"{float(value):.4g}" if is_fraction else value
 
 
 def _reason(status: Status) -> str:

@@ -105,6 +105,12 @@ class JobRunner:
         if self._bar is not None:
             self._bar.close()
 
+    def announce(self, text: str) -> None:
+        """Print a line on the whole sweep."""
+        assert self._bar is not None
+        with self._bar.cleared():
+            print(text, flush=True)
+
     def report_failures(self, failures: Mapping[str, str]) -> None:
         """Print one line on standard error for each failure that has not been reported yet."""
         for name, reason in failures.items():

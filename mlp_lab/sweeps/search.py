@@ -4,12 +4,14 @@
 """
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.types import IntervalSweep, Override
 
 from mlp_lab.errors import UserError
+from mlp_lab.formatting import duration
 from mlp_lab.sweeps.overrides import swept_values, text_of
 from mlp_lab.sweeps.plan import SearchSpace
 from mlp_lab.sweeps.sweeper import PlannedSweeper
@@ -58,6 +60,7 @@ class Search(PlannedSweeper):
         self.runner.jobs = self.n_trials * seeds
         drop_incomplete_line(self.runner.sweep.folder / STUDY_FILE)
         study = Study(self.runner.sweep.folder, self.mode, self.prune_after)
+        started, is_first = time.monotonic(), True
         while trials := study.batch(space.distributions, self.n_jobs, self.n_trials, self.seed):
             jobs = [
                 [
@@ -74,6 +77,11 @@ class Search(PlannedSweeper):
             if self.runner.sweep.stopped or all(map(math.isnan, values)):
                 return
             study.tell(_by_trial([trial.number for trial in trials], values))
+            left = self.n_trials - trials[-1].number - 1
+            if is_first and left > 0:
+                seconds = time.monotonic() - started
+                self.runner.announce(_remaining_time(len(trials), left, seeds, seconds))
+            is_first = False
 
     def _pruning(self, trial: int, seeds: int) -> list[str]:
         """Return the override that adds the callback which reports to the trial."""
@@ -119,6 +127,21 @@ def distribution(override: Override) -> "BaseDistribution":
         return FloatDistribution(low, high, log=log)
     except ValueError as error:
         raise UserError(f"{override.input_line}: {error}") from error
+
+
+def _remaining_time(done: int, left: int, seeds: int, seconds: float) -> str:
+    """Return a line on the time that a search will take, after its first batch.
+
+    Args:
+        done: number of trials of the batch.
+        left: number of trials that remain.
+        seeds: number of jobs of a trial.
+        seconds: time that the batch took.
+    """
+    return (
+        f"search: {done} trials of {seeds} jobs took {duration(seconds)}; the remaining {left} take"
+        f" about {duration(seconds * left / done)} (hydra.sweeper.n_trials, trainer.max_epochs)"
+    )
 
 
 def _by_trial(numbers: Sequence[int], values: Sequence[float]) -> Mapping[int, Sequence[float]]:

@@ -105,6 +105,9 @@ def test_a_folder_without_a_sweep_is_reported(tmp_path: Path) -> None:
         (["network.widths"], ["network.widths=[3, 4]"], "7_widths=-3,-4-"),
         (["+a.b"], ["+a.b=../x"], "7_b=..-x"),
         (["name"], ["name=" + "n" * 200], "7_name=" + "n" * 95),
+        (["a.lr", "seed"], ["a.lr=2.296714929e-06", "seed=123456"], "7_lr=2.297e-06,seed=123456"),
+        (["a", "b.lr"], ["a=" + "n" * 90, "b.lr=0.0123456"], "7_a=" + "n" * 90),
+        (["a", "b", "c"], ["a=" + "n" * 95, "b=123", "c=1"], "7_a=" + "n" * 95),
     ],
 )  # fmt: skip
 def test_job_names_contain_the_varied_keys(

@@ -36,6 +36,22 @@ def test_all_jobs_are_trained_in_one_call(
 
 
 @pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        (["seed=0,1", "experiment=parity"], "parity"),
+        (["sweep=perceptron_limits"], "perceptron_limits"),
+        (["experiment=parity,curve_fit"], "experiments"),
+        (["sweep=perceptron_limits", "experiment=parity"], "parity"),
+    ],
+)
+def test_a_sweep_over_experiments_has_the_name_of_the_sweep(
+    overrides: list[str], name: str, training_stub: TrainingStub
+) -> None:
+    overrides += ["data=points"] if "sweep=perceptron_limits" in overrides else []
+    assert planning.plan(overrides).name == name
+
+
+@pytest.mark.parametrize(
     ("overrides", "batches"),
     [
         (["hydra/launcher=basic"], [["0_seed=5"], ["1_seed=6"], ["2_seed=7"]]),

@@ -52,6 +52,7 @@ class Launcher:
 def search(
     folder: Path, objective: Objective = parabola, overrides: Sequence[str] = (), mode: str = "min",
     n_trials: int = 12, n_jobs: int = 4, prune_after: int | None = None,
+    announce: Callable[[str], None] = print,
 ) -> tuple[list[FrozenTrial], Launcher]:  # fmt: skip
     """Search in ``folder``; return the trials of the study and the launcher."""
     params = {"lr": LR, "optimizer": "choice(sgd,adam)"}
@@ -59,7 +60,9 @@ def search(
     sweeper.mode = mode
     space = search_space(last_by_key(params, overrides, OverridesParser.create()))
     sweeper.runner = SimpleNamespace(
-        sweep=SimpleNamespace(folder=folder, stopped=False), plan=SimpleNamespace(space=space)
+        sweep=SimpleNamespace(folder=folder, stopped=False),
+        plan=SimpleNamespace(space=space),
+        announce=announce,
     )
     sweeper.launcher = launcher = Launcher(objective)
     sweeper.sweep([])
@@ -129,6 +132,20 @@ def test_the_value_of_a_trial_is_the_mean_over_its_seeds(tmp_path: Path) -> None
         assert float(job["lr"]) == trial.params["lr"]
         assert trial.value == pytest.approx(parabola(job) + 30)
         assert "seed" not in trial.params
+
+
+def test_a_search_announces_its_duration_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 600.0])  # the first batch takes ten minutes
+    stub = SimpleNamespace(monotonic=lambda: next(clock))
+    monkeypatch.setattr("mlp_lab.sweeps.search.time", stub)
+    announced = Mock()
+    search(tmp_path, overrides=["seed=1,2,6"], n_trials=128, n_jobs=16, announce=announced)
+    announced.assert_called_once_with(
+        "search: 16 trials of 3 jobs took 10 min; the remaining 112 take about 70 min"
+        " (hydra.sweeper.n_trials, trainer.max_epochs)"
+    )
 
 
 def test_all_jobs_have_a_fixed_seed(tmp_path: Path) -> None:

@@ -75,7 +75,10 @@ def _lists(comparison: Comparison) -> list[list[str]]:
 def _notes(comparison: Comparison) -> list[str]:
     if len(comparison.jobs) == 1:
         return []
-    notes = ["seconds: wall time; jobs that trained as one network share the time of that network"]
+    notes = [
+        "train: means over the minibatches during the epoch",
+        "seconds: wall time; jobs that trained as one network share the time of that network",
+    ]
     finished = sum(job.finished for job in comparison.jobs)
     if repeated := finished - sum(len(group.jobs) for group in comparison.groups()):
         notes.append(f"{repeated} runs repeat others with the same seed; means include the latest")

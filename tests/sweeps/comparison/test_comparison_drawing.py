@@ -53,6 +53,16 @@ def test_figures_depend_on_the_swept_keys(make_run: Callable, tmp_path: Path) ->
     np.testing.assert_allclose(train.get_xydata(), [[8, 0.07], [16, 0.11]])  # half as much
 
 
+def test_figures_show_how_well_the_training_data_were_fitted_in_the_end(
+    make_run: Callable, tmp_path: Path
+) -> None:
+    for width in (8, 16):  # the first epoch is the best one on validation data
+        make_run([1.0, 2.0 * width], f"network.width={width}")
+    figure = draw(Comparison(find_runs([str(tmp_path)])))["loss_against_network.width"]()
+    train, *_ = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(train.get_xydata(), [[8, 8], [16, 16]])  # half of the last loss
+
+
 def test_a_failed_figure_loses_nothing_else(
     make_run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
