@@ -34,7 +34,7 @@ _SETTINGS = (
     "trainer.max_steps",
     "trainer.precision",
 )
-_TRAIN_NOTE = "  train: means over the minibatches during the epoch"
+_TRAIN_NOTE = "  train: means over the minibatches during the epoch; evaluate split=train: after it"
 _TIMES = 20  # at which schedules are compared
 
 
