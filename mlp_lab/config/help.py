@@ -121,7 +121,7 @@ def _group(group: str, options: Sequence[str], folders: Sequence[Path]) -> str:
 def _option(group: str, option: str, folders: Sequence[Path]) -> str:
     """Return the description of an option, a command, and its keys."""
     file = read_option(group, option, folders)
-    parts = [f"{group}={option}", *_indented(file.description), *_indented(_command(file))]
+    parts = [f"{group}={option}", *_wrapped(file.description), *_wrapped(_command(file))]
     if group in _PRESETS:
         values = {key: entry for key, entry in file.keys.items() if entry.value}
         chosen = {other: Key(name, "") for other, name in file.choices.items()}
@@ -208,17 +208,14 @@ def _columns(rows: Mapping[str, str]) -> str:
     lines = []
     for key, text in rows.items():
         if len(key) > width and text:
-            lines += [f"  {key}", *textwrap.wrap(text, _WIDTH, **_both(indent))]
+            lines += [f"  {key}", *_wrapped(text, indent)]
         else:
             first = f"  {key:<{width}}  "
-            wrapped = textwrap.wrap(text, _WIDTH, initial_indent=first, subsequent_indent=indent)
-            lines += wrapped or [first.rstrip()]
+            lines += _wrapped(text, indent, first) or [first.rstrip()]
     return "\n".join(lines)
 
 
-def _both(indent: str) -> dict[str, str]:
-    return {"initial_indent": indent, "subsequent_indent": indent}
-
-
-def _indented(text: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, **_both("  "))
+def _wrapped(text: str, indent: str = "  ", first: str | None = None) -> list[str]:
+    """Return the lines of a text that is indented, and the first line with another start."""
+    start = indent if first is None else first
+    return textwrap.wrap(text, _WIDTH, initial_indent=start, subsequent_indent=indent)

@@ -28,7 +28,7 @@ def printed_jobs(comparison: Comparison, jobs: Table) -> tuple[Table, list[str]]
     header, rows = jobs
     names = run_names(comparison.jobs)
     per_problem = max(1, MOST_ROWS // len(comparison.problems))
-    places = range(len(rows))
+    places: Sequence[int] = range(len(rows))
     if len(rows) > MOST_ROWS:
         by_problem = groupby(places, key=lambda place: comparison.jobs[place].problem)
         places = [place for _, group in by_problem for place in list(group)[:per_problem]]
