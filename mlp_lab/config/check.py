@@ -22,7 +22,7 @@ from mlp_lab.config.schemas import GROUPS
 from mlp_lab.errors import UserError
 
 # Keys whose values are paths.
-_PATHS = ("logs", "resume", "run", "images", "output", "root", "file", "image", "game")
+_PATHS = ("logs", "resume", "run", "images", "table", "output", "root", "path", "image", "game")
 _TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
 
 

@@ -29,6 +29,8 @@ INITIALIZATIONS = ("uniform", "xavier", "he", "normal")
 POINT_SETS = ("separable", "outliers", "xor", "spirals", "rings", "moons", "overlapping")
 CURVE_FUNCTIONS = ("sine", "chirp", "bumps", "triangle", "step")
 IMAGE_PROTOCOLS = ("fit", "upsample")
+#: What the targets of a user's data are: classes or numbers.
+TARGET_KINDS = ("classification", "regression")
 
 #: Classification: how the network's outputs become probabilities, and the loss.
 CLASSIFICATION_OUTPUTS = ("softmax", "sigmoid")

@@ -32,13 +32,19 @@ RENAMED_CALLBACKS: dict[str, str] = {
     "variants": "augmented_examples",
 }
 
-_OLD_KEY = re.compile(rf"(?<![\w./])callbacks\.({'|'.join(RENAMED_CALLBACKS)})(?!\w)")
+#: The new dotted key of each renamed key, by the old one.
+RENAMED_KEYS: dict[str, str] = {
+    "data.file": "data.path",
+    **{f"callbacks.{old}": f"callbacks.{new}" for old, new in RENAMED_CALLBACKS.items()},
+}
+
+_OLD_KEY = re.compile(rf"(?<![\w./])({'|'.join(map(re.escape, RENAMED_KEYS))})(?!\w)")
 
 
 def with_new_keys(text: str) -> str:
-    """Return a text with the new key of each callback that it names by its old key.
+    """Return a text with the new name of each renamed key in it.
 
     Args:
         text: dotted key, or an override: ``callbacks.pictures.every=2``.
     """
-    return _OLD_KEY.sub(lambda match: f"callbacks.{RENAMED_CALLBACKS[match[1]]}", text)
+    return _OLD_KEY.sub(lambda match: RENAMED_KEYS[match[1]], text)

@@ -29,8 +29,10 @@ class DataModule(pl.LightningDataModule):
 
     - targets that are classes: ``class_names``;
     - inputs that are square grey images, such as MNIST: ``image_side``, and ``images`` and
-      ``inputs`` if an input is not the flattened image; ``mnist_preprocessing`` of digits;
-    - inputs that are points in the plane: ``feature_names`` and ``features``;
+      ``inputs`` if an input is not the flattened image; ``light_on_dark`` if all of them are;
+      ``mnist_preprocessing`` of digits;
+    - inputs that are tables of features: ``feature_names``, ``features`` and ``from_features``;
+    - targets in units other than the user's: ``target_name`` and ``values``;
     - targets that are the pixels of one image or measurements of it, whose inputs are coordinates:
       ``target_size``, ``target_image``, ``target_parts`` and ``nyquist``.
 
@@ -50,12 +52,18 @@ class DataModule(pl.LightningDataModule):
     class_names: tuple[str, ...] = ()
     #: Height and width in pixels of the images that the inputs are; None: they are not images.
     image_side: int | None = None
+    #: Whether all images show light objects on a dark background.
+    light_on_dark = False
     #: Whether the images are handwritten digits with MNIST's preprocessing.
     mnist_preprocessing = False
     #: The value that an input has outside the image.
     image_fill: float = 0.0
-    #: Names of the two features if the inputs are points in the plane; else empty.
+    #: Names of the features if an input is a row of a table, such as a point; else empty.
     feature_names: tuple[str, ...] = ()
+    #: Name of the target.
+    target_name = "target"
+    #: Whether predictions need the files of the data: for names, means or standard deviations.
+    defined_by_files = False
     #: Width and height of the image whose pixels are the targets; None: they are not pixels.
     target_size: tuple[int, int] | None = None
     #: Rows and columns of that image that belong to each split.
@@ -121,11 +129,19 @@ class DataModule(pl.LightningDataModule):
         return images.flatten(1) / 255
 
     def features(self, inputs: np.ndarray) -> np.ndarray:
-        """Return the features of inputs ``[n, 2]`` in their original units, of the same shape.
+        """Return the features of inputs ``[n, features]`` in their original units.
 
         Only data with ``feature_names`` have this.
         """
         return inputs
+
+    def from_features(self, features: np.ndarray) -> np.ndarray:
+        """Return the inputs for features ``[n, features]``: the inverse of ``features``."""
+        return features
+
+    def values(self, predictions: np.ndarray) -> np.ndarray:
+        """Return predictions of numbers ``[n, outputs]`` in the units of the user's data."""
+        return predictions
 
     @property
     def target_image(self) -> np.ndarray | None:

@@ -57,6 +57,7 @@ class IdxImages(DataModule):
     mean: float
     std: float
     image_side = 28
+    light_on_dark = True
     in_features = 784
     out_features = 10
 

@@ -33,7 +33,7 @@ class LabelledPoints(DataModule):
     for each class, but only a single output if there are two classes.
 
     Args:
-        points_seed: seed of the random points or splits.
+        points_seed: seed of the random points.
         train_size: number of training examples, the first of all; None: all.
         available: number of training examples that exist.
 
@@ -44,9 +44,6 @@ class LabelledPoints(DataModule):
     in_features = 2
     class_names: tuple[str, ...]
     feature_names: tuple[str, ...] = ("x1", "x2")
-    #: An input is (feature - mean) / std.
-    mean = np.zeros(2)
-    std = np.ones(2)
 
     def __init__(
         self, *, points_seed: int, train_size: int | None, available: int, **common: Any
@@ -62,9 +59,6 @@ class LabelledPoints(DataModule):
     @abstractmethod
     def points(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Return inputs ``[examples, 2]`` and numbers of classes ``[examples]`` by split."""
-
-    def features(self, inputs: np.ndarray) -> np.ndarray:
-        return self.mean + self.std * inputs
 
     def read(self, device: torch.device) -> dict[str, tuple[Tensor, Tensor]]:
         splits = self.points()

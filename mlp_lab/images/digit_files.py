@@ -2,7 +2,6 @@
 
 import glob
 import math
-import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from mlp_lab.images.image_decoding import (
     open_image,
     read_error_reason,
 )
+from mlp_lab.images.npz_files import open_npz
 
 _SUFFIXES = {
     *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
@@ -25,7 +25,7 @@ _SUFFIXES = {
 }
 _ALLOWED = f"an image ({', '.join(FORMATS)}), an idx file (also .gz) or an .npz file"
 _GZIP_MAGIC = b"\x1f\x8b"
-_MAX_BYTES = 2**30  # of an idx or npz file without its compression: a million images
+_MAX_BYTES = 2**30  # of an idx file without its compression: a million images
 
 
 def light_on_dark(images: np.ndarray, invert: str) -> np.ndarray:
@@ -105,6 +105,16 @@ def fit_square(pixels: np.ndarray, side: int = 28) -> np.ndarray:
     return square
 
 
+def files_in_folder(folder: Path) -> list[Path]:
+    """Return the image files in a folder, sorted. Raises UserError if there are none."""
+    visible = (f for f in folder.iterdir() if f.is_file() and not f.name.startswith("."))
+    files = sorted(f for f in visible if f.suffix.lower() in _SUFFIXES)
+    if not files:
+        suffixes = ", ".join(sorted(_SUFFIXES))
+        raise UserError(f"{folder}: no images in this folder (allowed suffixes: {suffixes})")
+    return files
+
+
 def _on_visible_paper(image: Image.Image) -> Image.Image:
     """Return an image without transparent paper if its ink is light, else the image itself."""
     if not image.has_transparency_data:
@@ -131,12 +141,7 @@ def _find_files(images: str) -> list[Path]:
     if path.is_file():
         return [path]
     if path.is_dir():
-        visible = (f for f in path.iterdir() if f.is_file() and not f.name.startswith("."))
-        files = sorted(f for f in visible if f.suffix.lower() in _SUFFIXES)
-        if not files:
-            suffixes = ", ".join(sorted(_SUFFIXES))
-            raise UserError(f"{images}: no images in this folder (allowed suffixes: {suffixes})")
-        return files
+        return files_in_folder(path)
     files = sorted(f for f in map(Path, glob.glob(images, recursive=True)) if f.is_file())
     if not files:
         raise UserError(
@@ -182,21 +187,13 @@ def _read_idx(path: Path, side: int) -> np.ndarray:
 
 def _read_npz(path: Path, side: int) -> np.ndarray:
     """Read the images of an npz file, float32 ``[images, side, side]`` in [0, 1]."""
-    try:
-        if not zipfile.is_zipfile(path):
-            raise ValueError("not an npz file")
-        with path.open("rb") as file, np.load(file) as archive:
-            size = sum(entry.file_size for entry in archive.zip.infolist())
-            if size > _MAX_BYTES:
-                raise ValueError(f"unpacks to more than {_MAX_BYTES:,} bytes")
-            keys = archive.files
-            key = keys[0] if len(keys) == 1 else "images"
-            if key not in keys:
-                names = ", ".join(keys) or "no arrays"
-                raise UserError(f"{path}: contains {names}; must contain images, or one array only")
-            array = archive[key]
-    except READ_ERRORS as error:
-        raise UserError(f"{path}: damaged: {read_error_reason(error)}") from error
+    with open_npz(path) as archive:
+        keys = archive.files
+        key = keys[0] if len(keys) == 1 else "images"
+        if key not in keys:
+            names = ", ".join(keys) or "no arrays"
+            raise UserError(f"{path}: contains {names}; must contain images, or one array only")
+        array = archive[key]
     return _normalize(path, np.asarray(array), side)
 
 

@@ -66,6 +66,11 @@ def with_values(cfg: DictConfig, values: Mapping[str, Any]) -> DictConfig:
     return check(changed, Train)
 
 
+def moved_paths(cfg: DictConfig) -> dict[str, str]:
+    """Return the new paths of data in a config of ``evaluate`` or ``predict``, by dotted key."""
+    return {f"data.{key}": path for key, path in cfg.data.items() if path is not None}
+
+
 def with_moved_data(cfg: DictConfig, changes: Mapping[str, Any]) -> DictConfig:
     """Return the config of a run with new values of keys of its data, such as paths.
 

@@ -16,8 +16,8 @@ from mlp_lab.config.metrics import get_metric
 from mlp_lab.errors import UserError
 from mlp_lab.formatting import table
 from mlp_lab.runs.build import target_of
-from mlp_lab.runs.data_paths import data_paths
-from mlp_lab.runs.evaluate import measure, moved_paths
+from mlp_lab.runs.data_paths import data_paths, moved_paths
+from mlp_lab.runs.evaluate import measure
 from mlp_lab.storage.files import json_text, write_whole
 from mlp_lab.storage.log import console
 from mlp_lab.storage.records import read_json

@@ -14,7 +14,7 @@ from mlp_lab.figures.rendering import Draw, save_figures
 from mlp_lab.formatting import markdown, table
 from mlp_lab.nn.probes import linear_layers
 from mlp_lab.runs.build import build_task
-from mlp_lab.runs.data_paths import difference, with_moved_data
+from mlp_lab.runs.data_paths import difference, moved_paths, with_moved_data
 from mlp_lab.runs.report import opponents_table
 from mlp_lab.storage.checkpoints import check_history, load_network, trained_epochs
 from mlp_lab.storage.log import console
@@ -108,11 +108,6 @@ def assess(data: DataModule, task: Task, split: str, which: str, epoch: int) -> 
         epoch: epoch of the checkpoint, from 1.
     """
     return Evaluation(split, which, epoch, task.evaluate_split(data, split))
-
-
-def moved_paths(cfg: DictConfig) -> dict[str, str]:
-    """Return the new paths of data in a config of ``evaluate``, by dotted key."""
-    return {f"data.{key}": path for key, path in cfg.data.items() if path is not None}
 
 
 def _chosen_opponents(cfg: DictConfig, run: RunFolder) -> dict[str, Any]:

@@ -1,31 +1,33 @@
-"""Predict with a run: the classes of a user's images, or the image that a network represents."""
+"""Predict with a run: classes of images, targets of a table, or the image that it represents."""
 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from omegaconf import DictConfig
 
+from mlp_lab.config.flatten import flatten, format_value
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
-from mlp_lab.formatting import table
 from mlp_lab.images.codecs import encode_png, to_uint8
 from mlp_lab.images.digit_files import fit_square, light_on_dark, read_digits
 from mlp_lab.images.mnist_preprocessing import preprocess
-from mlp_lab.runs.build import build_task
+from mlp_lab.runs.build import build_task, target_of
+from mlp_lab.runs.data_paths import difference, moved_paths, with_moved_data
+from mlp_lab.runs.predict_table import predict_table
+from mlp_lab.runs.prediction_rows import show_predictions
 from mlp_lab.runs.render import render
 from mlp_lab.storage.checkpoints import load_network
-from mlp_lab.storage.files import csv_text, write_whole
+from mlp_lab.storage.files import write_whole
 from mlp_lab.storage.log import console
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.tasks.base import Task
 
 log = logging.getLogger(__name__)
 
-_MAX_ROWS = 50  # in the table on the terminal
 _MAX_PIXELS = 100_000_000
 
 
@@ -45,32 +47,58 @@ class Prediction(NamedTuple):
     remark: str = ""
 
 
-def predict(cfg: DictConfig) -> list[Prediction] | Path:
+def predict(cfg: DictConfig) -> list[Prediction] | list[dict[str, Any]] | Path:
     """Predict as ``cfg`` (``schemas.predict.Predict``) specifies.
 
     If the run has learned one image, render a part of it at any resolution to a PNG file, and
     return the file's path. If it has learned classes of images, predict the classes of a user's
-    images, print them or write them to a CSV file, and return them.
+    images, print them or write them to a CSV file, and return them. If its inputs are points or
+    rows of a table, do the same for the rows of a CSV file; see ``predict_table``.
 
     Raises:
-        UserError: there is no such run or image, or the run cannot predict it.
+        UserError: there is no such run, image or file, or the run cannot predict it.
     """
     with console():
         run = RunFolder.open(cfg.run)
-        path = run.checkpoint(cfg.checkpoint)
-        data, task = build_task(run.config)
-        load_network(task, path)
+        data, task = _load(cfg, run)
         if data.target_size is not None:
+            _refuse(cfg, ("images", "table"), f"{run.folder} has learned one image")
             return _render(cfg, run, data, task)
         if data.image_side is not None and task.predicts_probabilities():
-            return _classify(cfg, run, data, task)
-        raise UserError(f"{run.folder}: needs a run that learned an image, or classes of images")
+            _refuse(cfg, ("size", "region", "table"), f"{run.folder} has learned classes of images")
+            return _classify(cfg, data, task)
+        if data.feature_names:
+            _refuse(cfg, ("size", "region", "images"), f"{run.folder} has learned from a table")
+            if cfg.table is None:
+                raise UserError("table: a value is needed: a CSV file with a column per feature")
+            return predict_table(cfg.table, cfg.output, data, task)
+        raise UserError(
+            f"{run.folder}: needs a run that learned an image, classes of images, or from a table"
+        )
+
+
+def _load(cfg: DictConfig, run: RunFolder) -> tuple[DataModule, Task]:
+    """Return the data of a run, which are not read if possible, and its task with its weights."""
+    path, paths = run.checkpoint(cfg.checkpoint), moved_paths(cfg)
+    needs_files = target_of(run.config.data).defined_by_files
+    config = with_moved_data(run.config, paths) if paths or needs_files else run.config
+    data, task = build_task(config)
+    load_network(task, path)
+    if needs_files and (other := difference(run, config, data)):
+        raise other
+    return data, task
+
+
+def _refuse(cfg: DictConfig, keys: Sequence[str], reason: str) -> None:
+    """Raise UserError if one of the keys has a value."""
+    for key in keys:
+        if cfg[key] is not None:
+            value = format_value(flatten(cfg)[key])
+            raise UserError(f"{key}={value}: must be null: {reason}")
 
 
 def _render(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task) -> Path:
     """Render the image that the run has learned."""
-    if cfg.images is not None:
-        raise UserError(f"images={cfg.images}: must be null: {run.folder} has learned one image")
     assert data.target_size is not None
     width, height = cfg.size or data.target_size
     if width * height > _MAX_PIXELS:
@@ -91,11 +119,8 @@ def _render(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task) -> Pa
     return output
 
 
-def _classify(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task) -> list[Prediction]:
+def _classify(cfg: DictConfig, data: DataModule, task: Task) -> list[Prediction]:
     """Predict the classes of the images ``cfg.images``."""
-    for key in ("size", "region"):
-        if cfg[key] is not None:
-            raise UserError(f"{key}: must be null: {run.folder} has learned classes of images")
     assert data.image_side is not None
     if cfg.images is None:
         raise UserError("images: a value is needed: the images to classify")
@@ -104,7 +129,8 @@ def _classify(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task) -> 
         cfg.preprocessing == "auto" and data.mnist_preprocessing and kind == "file"
     )
     prepare = preprocess if with_mnist else _fit_unchanged
-    digits, remarks = zip(*(prepare(x, data.image_side, cfg.invert) for x in images), strict=True)
+    invert = cfg.invert if data.light_on_dark or cfg.invert != "auto" else "no"
+    digits, remarks = zip(*(prepare(x, data.image_side, invert) for x in images), strict=True)
     task.eval()
     with torch.inference_mode():
         outputs = task(data.inputs(255 * torch.from_numpy(np.stack(digits))))
@@ -116,11 +142,7 @@ def _classify(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task) -> 
         Prediction(name, None, None, remark) if remark else Prediction(name, label, p)
         for name, label, p, remark in zip(names, classes, confidences, remarks, strict=True)
     ]
-    if cfg.output is None:
-        log.info("%s", _text(kind, predictions))
-    else:
-        write_whole(Path(cfg.output), _csv(kind, predictions).encode())
-        log.info("%s: %s predictions", cfg.output, f"{len(predictions):,}")
+    _show(kind, predictions, cfg.output)
     return predictions
 
 
@@ -130,22 +152,15 @@ def _fit_unchanged(grey: np.ndarray, side: int, invert: str) -> tuple[np.ndarray
     return image, "" if np.ptp(grey) else "all pixels are equal"
 
 
-def _text(kind: str, predictions: Sequence[Prediction]) -> str:
-    """Return the predictions as a table for the terminal."""
-    rows = [
+def _show(kind: str, predictions: Sequence[Prediction], output: str | None) -> None:
+    """Print the predictions, or write them to a CSV file."""
+    shown = [
         [name, label or remark, "" if p is None else f"{100 * p:.2f} %"]
-        for name, label, p, remark in predictions[:_MAX_ROWS]
+        for name, label, p, remark in predictions
     ]
-    text = table([kind, "prediction", "confidence"], rows)
-    if more := len(predictions) - len(rows):
-        text += f"\n  ... and {more:,} more (output=predictions.csv writes all of them)"
-    return text
-
-
-def _csv(kind: str, predictions: Sequence[Prediction]) -> str:
-    """Return the predictions as CSV."""
-    rows = (
+    exact = (
         (name, label, None if p is None else f"{p:.6f}", remark)
         for name, label, p, remark in predictions
     )
-    return csv_text([(kind, "prediction", "confidence", "remark"), *rows])
+    header = (kind, "prediction", "confidence")
+    show_predictions(header, shown, [(*header, "remark"), *exact], output)

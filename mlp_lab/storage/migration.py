@@ -5,7 +5,8 @@ a config can name is moved or renamed, when a key is renamed, or when a value ha
 increase ``CONFIG_VERSION`` and add a step to ``migrate``. ``overrides.yaml`` has the version of the
 ``config.yaml`` beside it, except that version 1 did not convert the overrides of version 0.
 
-Version 2 has another perceptron rule ``lecture``; that of earlier versions is ``sign``.
+Version 2 has another perceptron rule ``lecture``; that of earlier versions is ``sign``. Version 3
+reads CSV files with any number of features, and divides them into splits that are stratified.
 """
 
 import re
@@ -27,7 +28,7 @@ from mlp_lab.config.schemas import (
 )
 from mlp_lab.errors import UserError
 
-CONFIG_VERSION = 2
+CONFIG_VERSION = 3
 
 # Run folders keep these names of version 0, so that those of any version are read in one way:
 # pictures/, pictures.csv and figures/pictures.gif (of the callback ImageProgress), and
@@ -52,7 +53,7 @@ TARGETS_OF_VERSION_0 = {
     "mlp_lab.data.Image": data.Image._target_,
     "mlp_lab.data.MNIST": data.MNIST._target_,
     "mlp_lab.data.Points": data.Points._target_,
-    "mlp_lab.data.PointsFile": data.PointsFile._target_,
+    "mlp_lab.data.PointsFile": data.CSVFile._target_,
     "mlp_lab.encodings.Basic": encoding.Basic._target_,
     "mlp_lab.encodings.Centred": encoding.Centred._target_,
     "mlp_lab.encodings.Gaussian": encoding.Gaussian._target_,
@@ -84,6 +85,10 @@ _NAMES_OF_VERSION_1 = {
 }
 # Presets of sweeps that vary the experiment, with the rule ``sign`` in version 1.
 _SWEEPS_OF_VERSION_1 = ("sweep=perceptron_limits", "sweep=train_sizes")
+# The data of CSV files of versions 1 and 2, and how their examples are divided today.
+_POINTS_FILE = "mlp_lab.data.points_file.PointsFile"
+_KEYS_OF_POINTS_FILE = {"file": "path", "points_seed": "split_seed"}
+_NOT_STRATIFIED = "data.stratify=false"
 # Data sets of version 1, which had no key ``drop_last``. Those of users keep their keys.
 _DATA_TARGETS = {schema._target_ for schema in vars(data).values() if hasattr(schema, "_target_")}
 
@@ -103,7 +108,9 @@ def migrate(cfg: dict[str, Any]) -> dict[str, Any]:
     cfg.setdefault("gradients", "autograd")
     if version < 1:
         cfg = _from_version_0(cfg)
-    return _from_version_1(cfg) if version < 2 else cfg
+    if version < 2:
+        cfg = _from_version_1(cfg)
+    return _from_version_2(cfg) if version < 3 else cfg
 
 
 def read_version(content: dict[str, Any]) -> int:
@@ -129,20 +136,36 @@ def version_of_config(path: Path) -> int:
     return int(version[1]) if version else 0
 
 
-def migrate_overrides(overrides: Sequence[str], version: int) -> list[str]:
+def migrate_overrides(
+    overrides: Sequence[str], version: int, command: Sequence[str] | None = None
+) -> list[str]:
     """Return overrides of any version with the current names of options, callbacks and classes.
 
     Args:
         overrides: overrides, or keys without values: ``optimizer=adam_fast,sgd``.
         version: version of the config or the sweep that the overrides belong to.
+        command: all overrides of the command, if ``overrides`` are keys; None: ``overrides``.
     """
-    if version >= 2:
+    if version >= 3:
         return list(overrides)
-    changed = [_migrate_override(override) for override in overrides]
+    changed = _overrides_from_version_2(overrides, "data=csv" in (command or overrides))
+    if version == 2:
+        return changed
+    changed = [_migrate_override(override) for override in changed]
     if any(o in _SWEEPS_OF_VERSION_1 for o in changed) and not any(
         o.startswith("experiment=") for o in changed
     ):
         changed.append("experiment=perceptron_sign,points_mlp")
+    return changed
+
+
+def _overrides_from_version_2(overrides: Sequence[str], is_csv: bool) -> list[str]:
+    """Return overrides with the keys of CSV files of version 3, whose splits are not stratified."""
+    changed = [re.sub(r"^data\.file\b", "data.path", override) for override in overrides]
+    if is_csv:
+        changed = [re.sub(r"^data\.points_seed\b", "data.split_seed", each) for each in changed]
+    if "data=csv" in changed and _NOT_STRATIFIED not in changed:
+        changed.append(_NOT_STRATIFIED)
     return changed
 
 
@@ -175,7 +198,8 @@ def migrate_sweep(content: dict[str, Any]) -> dict[str, Any]:
     """Return the content of a ``sweep.yaml`` with the current names of options and classes."""
     version = read_version(content)
     return content | {
-        key: migrate_overrides(content[key], version) for key in ("overrides", "varied")
+        key: migrate_overrides(content[key], version, content["overrides"])
+        for key in ("overrides", "varied")
     }
 
 
@@ -208,6 +232,24 @@ def _from_version_1(cfg: dict[str, Any]) -> dict[str, Any]:
     if node := _node(cfg, "trainer"):
         changed["trainer"] = {"gradient_clip_val": None, "gradient_clip_algorithm": "norm"} | node
     return cfg | changed
+
+
+def _from_version_2(cfg: dict[str, Any]) -> dict[str, Any]:
+    """Return the config of version 3: CSV files of any number of features."""
+    node = _node(cfg, "data")
+    if node is None or node["_target_"] not in (_POINTS_FILE, data.CSVFile._target_):
+        return cfg
+    renamed = {_KEYS_OF_POINTS_FILE.get(key, key): value for key, value in node.items()}
+    new = {
+        "target": None,
+        "features": None,
+        "kind": "classification",
+        "header": None,
+        "drop_last": False,
+        "stratify": False,
+        "standardize_targets": False,
+    }
+    return cfg | {"data": new | renamed | {"_target_": data.CSVFile._target_}}
 
 
 def _node(cfg: dict[str, Any], group: str) -> dict[str, Any] | None:

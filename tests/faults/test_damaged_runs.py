@@ -1,20 +1,21 @@
 """Randomly damaged files of runs, searches and data: a clear error or the same numbers."""
 
 import json
-import math
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from damage import damages
-from helpers import Finished
+from helpers import Finished, composed
 from in_process import read_run
+from omegaconf import OmegaConf
 from optuna.distributions import FloatDistribution
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-from mlp_lab.data.points_file import read_points
+from mlp_lab.data.csv_file import CSVFile
 from mlp_lab.errors import UserError
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.storage.sweep_folder import SweepFolder
@@ -173,12 +174,16 @@ def test_damaged_csv_files_of_points(cases: int, tmp_path: Path) -> None:
     path = tmp_path / "points.csv"
     rows = [f"{x / 7:.3f},{-x / 3:.2f},{'ab'[x % 2]}" for x in range(30)]
     whole = "\n".join(["height,width,kind", *rows, ""]).encode()
+    options = OmegaConf.to_container(composed("data=csv", f"data.path='{path}'", "seed=0").data)
+    options |= {"limits": {}, "seed": 0}
+    del options["_target_"]
     for content in damages(whole, cases, seed=8):
         path.write_bytes(content)
-        read = no_traceback(lambda: read_points(path), path)
-        if isinstance(read, tuple):  # a CSV file has no checksum: other digits are other data
-            assert len(read[1]) == len(read[2]) <= 31
-            assert all(map(math.isfinite, read[1].flatten()))
+        read = no_traceback(lambda: CSVFile(**options), path)
+        if isinstance(read, CSVFile):  # a CSV file has no checksum: other digits are other data
+            splits = read.read(torch.device("cpu")).values()
+            assert sum(len(y) for _, y in splits) <= 31
+            assert all(x.isfinite().all() for x, _ in splits)
 
 
 @pytest.mark.parametrize("cases", [10, pytest.param(300, marks=many)])

@@ -14,6 +14,8 @@ from damage import damaged
 from PIL import Image
 
 from mlp_lab.data.idx_format import to_idx
+from mlp_lab.data.image_folder import ImageFolder
+from mlp_lab.data.npz_file import NpzFile
 from mlp_lab.errors import UserError
 from mlp_lab.images.codecs import read_png
 from mlp_lab.images.digit_files import read_digits
@@ -105,6 +107,33 @@ def test_hostile_images_are_refused(
     if kind != "gzip bomb":
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # in KiB
     assert [str(p) for p in tmp_path.rglob("*") if p.is_file()] == [str(path)]
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("kind", [kind for kind in HOSTILE if kind.startswith(("npz", "png"))])
+def test_hostile_data_of_a_user_are_refused(
+    kind: str, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    name, write = HOSTILE[kind]
+    path = tmp_path / "data" / "class" / name
+    path.parent.mkdir(parents=True)
+    write(path)
+    (tmp_path / "data" / "other").mkdir()
+    Image.new("L", (2, 2)).save(tmp_path / "data" / "other" / "x.png")
+    options = {"batch_size": 1, "seed": 0, "limits": {}, "train_size": None, "split_seed": 0}
+    options |= {"stratify": True, "standardize": True}
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    cls, options = ImageFolder, options | {"path": str(tmp_path / "data"), "side": 8}
+    if path.suffix == ".npz":
+        arrays = {"inputs": "images", "targets": "images", "kind": "regression"}
+        cls, options = NpzFile, options | arrays | {"path": str(path), "standardize_targets": True}
+        del options["side"]
+    with pytest.raises(UserError) as caught:
+        cls(**options)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert len(str(caught.value).splitlines()) == 1
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # in KiB
+    assert not (path.parent / "harmed").exists()
     assert not recwarn.list
 
 

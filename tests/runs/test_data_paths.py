@@ -31,7 +31,7 @@ def csv_run(
     rows = [f"{x:.3f},{y:.3f},{'ab'[int(x > 0)]}" for x, y in random.normal(size=(50, 2))]
     (tmp_path / "points.csv").write_text("\n".join(rows))
     monkeypatch.chdir(tmp_path)
-    overrides = ["experiment=points_mlp", "data=csv", "data.file=points.csv", "network.width=4"]
+    overrides = ["experiment=points_mlp", "data=csv", "data.path=points.csv", "network.width=4"]
     overrides += ["trainer.max_epochs=2", "callbacks=none", "logger=none", "logs=logs"]
     return lambda *more: train(compose(*overrides, *more), overrides)
 
@@ -48,14 +48,14 @@ def test_a_run_is_evaluated_from_any_folder(
 ) -> None:
     folder = Path(csv_run().folder).absolute()
     [trained] = RunFolder(folder).result.evaluations
-    assert RunFolder(folder).config.data.file == str(tmp_path / "points.csv")
+    assert RunFolder(folder).config.data.path == str(tmp_path / "points.csv")
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path / "other")
     assert evaluated(folder).metrics == trained.metrics
     path = moved(tmp_path / "points.csv")
-    with pytest.raises(UserError, match=r"points\.csv: no such file or folder; data\.file=\.\.\."):
+    with pytest.raises(UserError, match=r"points\.csv: no such file or folder; data\.path=\.\.\."):
         evaluated(folder)
-    assert evaluated(folder, f"data.file={path}").metrics == trained.metrics
+    assert evaluated(folder, f"data.path={path}").metrics == trained.metrics
     assert len(RunFolder(folder).result.evaluations) == 3
 
 
@@ -64,8 +64,8 @@ def test_a_resumed_run_keeps_the_new_path(csv_run: Experiment, tmp_path: Path) -
     path = moved(tmp_path / "points.csv")
     with pytest.raises(UserError, match="no such file or folder"):
         resume(folder, {"trainer.max_epochs": 3})
-    resume(folder, {"trainer.max_epochs": 3, "data.file": str(path.relative_to(tmp_path))})
-    assert RunFolder(folder).config.data.file == str(path)
+    resume(folder, {"trainer.max_epochs": 3, "data.path": str(path.relative_to(tmp_path))})
+    assert RunFolder(folder).config.data.path == str(path)
     assert resume(folder, {"trainer.max_epochs": 4}).epochs == 4
 
 
@@ -76,12 +76,12 @@ def test_changed_data_are_an_error_or_a_warning(
     folder, path = Path(csv_run().folder), tmp_path / "points.csv"
     before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
     path.write_text(path.read_text() + "\n9,9,a")
-    message = r"data\.file=.*points\.csv: these are not the data that .* was trained on"
+    message = r"data\.path=.*points\.csv: these are not the data that .* was trained on"
     with pytest.raises(UserError, match=message):
         evaluated(folder)
     with pytest.raises(UserError, match=message):
-        resume(str(folder), {"trainer.max_epochs": 3, "data.file": str(path)})
-    assert evaluated(folder, f"data.file={path}").metrics["loss"] > 0
+        resume(str(folder), {"trainer.max_epochs": 3, "data.path": str(path)})
+    assert evaluated(folder, f"data.path={path}").metrics["loss"] > 0
     [warning] = [x for x in capsys.readouterr().out.splitlines() if x.startswith("warning: ")]
     assert warning.endswith("nothing is written to it")
     assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
@@ -105,21 +105,21 @@ def test_a_run_of_an_earlier_version_has_no_digest(
 def test_an_ensemble_with_moved_data(
     csv_run: Experiment, compose: Callable[..., DictConfig], tmp_path: Path
 ) -> None:
-    runs = [csv_run(f"seed={seed}", "data.points_seed=0").folder for seed in (1, 2)]
+    runs = [csv_run(f"seed={seed}", "data.split_seed=0").folder for seed in (1, 2)]
     path = moved(tmp_path / "points.csv")
     members = f"run=[{','.join(runs)}]"
     with pytest.raises(UserError, match="no such file"):
         ensemble.evaluate(compose(members, root="evaluate"))
-    entry = ensemble.evaluate(compose(members, f"data.file={path}", root="evaluate"))
+    entry = ensemble.evaluate(compose(members, f"data.path={path}", root="evaluate"))
     assert len(entry.members) == 2
     path.write_text(path.read_text() + "\n9,9,a")
     with pytest.raises(UserError, match="not the data"):
-        ensemble.evaluate(compose(members, f"data.file={path}", root="evaluate"))
+        ensemble.evaluate(compose(members, f"data.path={path}", root="evaluate"))
 
 
 def test_a_sweep_is_resumed_with_moved_data(csv_run: Experiment, tmp_path: Path) -> None:
-    overrides = ["experiment=points_mlp", "data=csv", "data.file=points.csv", "seed=1,2"]
-    overrides += ["callbacks=none", "logger=none", "trainer.max_epochs=2", "data.points_seed=0"]
+    overrides = ["experiment=points_mlp", "data=csv", "data.path=points.csv", "seed=1,2"]
+    overrides += ["callbacks=none", "logger=none", "trainer.max_epochs=2", "data.split_seed=0"]
     assert sweeps.start(overrides)
     [folder] = tmp_path.glob("logs/*/sweeps/*")
     for name in ("0_seed=1", "1_seed=2"):
@@ -129,8 +129,8 @@ def test_a_sweep_is_resumed_with_moved_data(csv_run: Experiment, tmp_path: Path)
     path = moved(tmp_path / "points.csv")
     first = RunFolder(folder / "0_seed=1")
     first.write_result(Result(str(first.folder), Status.FINISHED, best=first.result.best))
-    assert sweeps.resume(str(folder), [f"data.file={path}"])
-    assert {run.config.data.file for run in map(RunFolder, folder.glob("?_*"))} == {str(path)}
+    assert sweeps.resume(str(folder), [f"data.path={path}"])
+    assert {run.config.data.path for run in map(RunFolder, folder.glob("?_*"))} == {str(path)}
     with pytest.raises(UserError, match=r"^seed: can't be changed"):
         sweeps.resume(str(folder), ["seed=3"])
 

@@ -259,8 +259,8 @@ def test_images_that_cannot_be_drawn_are_reported(
 
 def test_a_classifier_cannot_be_rendered(run_folder: Path, tiny_mnist: Path) -> None:
     for overrides, message in (
-        (["size=[4,4]"], "size: must be null: .* has learned classes of images"),
-        (["region=[0,0,1,1]"], "region: must be null: .* has learned classes of images"),
+        (["size=[4,4]"], r"size=\[4,4\]: must be null: .* has learned classes of images"),
+        (["region=[0,0,1,1]"], r"region=\[0,0,1,1\]: must be null: .* has learned"),
         ([], "images: a value is needed: the images to classify"),
     ):
         with pytest.raises(UserError, match=message):

@@ -5,13 +5,16 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from helpers import assert_equal_weights
+from helpers import assert_equal_weights, composed
 
 from mlp_lab.config.compose import compose as compose_config
 from mlp_lab.config.schemas import GROUPS
+from mlp_lab.data.csv_file import CSVFile
 from mlp_lab.errors import UserError
+from mlp_lab.nn.seeds import epoch_seed
 from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
 from mlp_lab.runs.evaluate import evaluate
 from mlp_lab.runs.train import resume, train
@@ -22,6 +25,7 @@ from mlp_lab.storage.migration import (
     migrate,
     migrate_checkpoint,
     migrate_overrides,
+    migrate_sweep,
 )
 from mlp_lab.storage.records import read_json
 from mlp_lab.storage.results import Status
@@ -88,7 +92,7 @@ def test_keys_of_callbacks_are_renamed() -> None:
         ("+callbacks.pruning={_target_:mlp_lab.callbacks.pruning.Pruning,trial:0}",
          "+callbacks.pruning={_target_:mlp_lab.sweeps.pruning.Pruning,trial:0}"),
         ("name=pictures", "name=pictures"),
-        ("data.file=ladder/adam_fast.csv", "data.file=ladder/adam_fast.csv"),
+        ("data.file=ladder/adam_fast.csv", "data.path=ladder/adam_fast.csv"),
     ],
 )  # fmt: skip
 def test_names_in_overrides_are_renamed(old: str, new: str) -> None:
@@ -136,6 +140,50 @@ def test_overrides_of_the_rule_lecture_are_converted_once(old: list[str], new: l
     assert migrate_overrides(old, 1) == new
     assert migrate_overrides(new, 1) == new
     assert migrate_overrides(old, 2) == old
+
+
+@pytest.mark.parametrize("version", [0, 1, 2])
+def test_a_csv_file_of_an_earlier_version_has_its_splits(version: int, tmp_path: Path) -> None:
+    path = tmp_path / "points.csv"
+    path.write_text("".join(f"{i},{i**2},{'ab'[i % 2]}\n" for i in range(23)))
+    target = "mlp_lab.data.PointsFile" if version == 0 else "mlp_lab.data.points_file.PointsFile"
+    node = {"_target_": target, "file": str(path), "standardize": False, "batch_size": 10}
+    node |= {"train_size": None, "points_seed": 5}
+    node |= {"drop_last": False} if version == 2 else {}
+    migrated = migrate({"version": version, "data": node})["data"]
+    checked = composed("data=csv", f"data.path='{path}'").data
+    assert migrated.keys() == checked.keys()
+    assert migrated.pop("_target_") == checked._target_
+    data = CSVFile(seed=0, limits={}, **migrated)
+    order = np.random.default_rng(epoch_seed(5, 0, "splits of points")).permutation(23)
+    rows = {"train": order[8:], "validation": order[:4], "test": order[4:8]}
+    for split, (x, _) in data.read(torch.device("cpu")).items():
+        assert x[:, 0].tolist() == rows[split].tolist()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (["data=csv", "data.file=x.csv"], ["data=csv", "data.path=x.csv", "data.stratify=false"]),
+        (["data=csv", "data.points_seed=0,1"],
+         ["data=csv", "data.split_seed=0,1", "data.stratify=false"]),
+        (["data.file"], ["data.path"]),
+        (["data=points", "data.points_seed=0"], ["data=points", "data.points_seed=0"]),
+    ],
+)  # fmt: skip
+def test_overrides_of_csv_files_are_converted_once(old: list[str], new: list[str]) -> None:
+    for version in (0, 1, 2):
+        assert migrate_overrides(old, version) == new
+        assert migrate_overrides(new, version) == new
+    assert migrate_overrides(old, 3) == old
+
+
+def test_varied_keys_of_csv_files_are_converted() -> None:
+    content = {"version": 2, "varied": ["data.points_seed", "seed"]}
+    for data, key in (("csv", "data.split_seed"), ("points", "data.points_seed")):
+        sweep = migrate_sweep(content | {"overrides": [f"data={data}", "data.points_seed=0,1"]})
+        assert sweep["varied"] == [key, "seed"]
+        assert f"{key}=0,1" in sweep["overrides"]
 
 
 @pytest.mark.parametrize("preset", ["perceptron_limits", "train_sizes"])
@@ -234,6 +282,6 @@ def test_a_run_of_version_0_is_compared_with_a_current_run(
 ) -> None:
     overrides = [o for o in RunFolder(folder).overrides if not o.startswith("logs=")]
     train(compose(*overrides, "network.width=5", f"logs='{tmp_path}'"))
-    text = compare([str(tmp_path)], output=str(tmp_path / "comparison"))
+    text = compare([str(tmp_path)], output=str(tmp_path / "comparison")).text
     # They differ in their width alone, not in the names of their classes.
     assert text.split()[:2] == ["network.width", "parameters"]

@@ -3,10 +3,16 @@
 from omegaconf import MISSING, DictConfig
 
 from mlp_lab.config.limits import limited, schema
-from mlp_lab.config.names import BACKGAMMON_OUTPUTS, CURVE_FUNCTIONS, IMAGE_PROTOCOLS, POINT_SETS
+from mlp_lab.config.names import (
+    BACKGAMMON_OUTPUTS,
+    CURVE_FUNCTIONS,
+    IMAGE_PROTOCOLS,
+    POINT_SETS,
+    TARGET_KINDS,
+)
 
 #: Keys of a run's config whose values are paths of data; ``data.image`` can also be a name.
-DATA_PATHS = ("data.root", "data.file", "data.image")
+DATA_PATHS = ("data.root", "data.path", "data.image")
 
 
 @schema
@@ -14,7 +20,7 @@ class DataPathOverrides:
     """New paths of the data of an existing run; null: the path in its config."""
 
     root: str | None = MISSING
-    file: str | None = MISSING
+    path: str | None = MISSING
     image: str | None = MISSING
 
 
@@ -57,10 +63,11 @@ class Curve:
 
 
 @schema
-class LabelledPoints:
-    """Keys that ``Points`` and ``PointsFile`` share."""
-
-    _target_: str = MISSING
+class Points:
+    _target_: str = "mlp_lab.data.points.Points"
+    set: str = limited(one_of=POINT_SETS)
+    size: int = limited(minimum=2, maximum=1_000_000)
+    noise: float = limited(minimum=0, maximum=1_000)
     batch_size: int = limited(minimum=1, maximum=1_000_000_000)
     drop_last: bool = MISSING
     train_size: int | None = limited(minimum=1, maximum=1_000_000)
@@ -68,18 +75,42 @@ class LabelledPoints:
 
 
 @schema
-class Points(LabelledPoints):
-    _target_: str = "mlp_lab.data.points.Points"
-    set: str = limited(one_of=POINT_SETS)
-    size: int = limited(minimum=2, maximum=1_000_000)
-    noise: float = limited(minimum=0, maximum=1_000)
+class SplitExamples:
+    """Keys that all data sets of a user share."""
+
+    _target_: str = MISSING
+    path: str = MISSING
+    batch_size: int = limited(minimum=1, maximum=1_000_000_000)
+    drop_last: bool = MISSING
+    train_size: int | None = limited(minimum=1, maximum=1_000_000_000)
+    split_seed: int = limited(minimum=0, below=2**32)
+    stratify: bool = MISSING
+    standardize: bool = MISSING
 
 
 @schema
-class PointsFile(LabelledPoints):
-    _target_: str = "mlp_lab.data.points_file.PointsFile"
-    file: str = MISSING
-    standardize: bool = MISSING
+class CSVFile(SplitExamples):
+    _target_: str = "mlp_lab.data.csv_file.CSVFile"
+    target: str | None = MISSING
+    features: list[str] | None = MISSING
+    kind: str = limited(one_of=TARGET_KINDS)
+    header: bool | None = MISSING
+    standardize_targets: bool = MISSING
+
+
+@schema
+class ImageFolder(SplitExamples):
+    _target_: str = "mlp_lab.data.image_folder.ImageFolder"
+    side: int = limited(minimum=2, maximum=1_000)
+
+
+@schema
+class NpzFile(SplitExamples):
+    _target_: str = "mlp_lab.data.npz_file.NpzFile"
+    inputs: str = MISSING
+    targets: str = MISSING
+    kind: str = limited(one_of=TARGET_KINDS)
+    standardize_targets: bool = MISSING
 
 
 @schema

@@ -21,6 +21,7 @@ from mlp_lab.tasks.base import Task
 
 _SIDE = 200  # grid points along each side of the square that is drawn
 _PER_DECADE = 6  # recorded epochs from 10 to 100
+_MAX_CLASSES = 10  # as many as the figure has colours
 _PANELS = 6  # maximum number of panels in the figure
 
 
@@ -30,7 +31,8 @@ class DecisionRegions(FigureCallback):
     The regions are recorded at the start, after 1, 2, 3, 5, 7, 10, 15, 22, 32, 46, 68, 100, ...
     epochs, and at the end. The animation ``decision_regions.gif`` shows all of them, the figure
     ``decision_regions.png`` up to six. Both are drawn when training ends, also after an error. For
-    data whose inputs are not points in the plane, nothing is drawn.
+    data whose inputs are not points in the plane, or that have more than ten classes, nothing is
+    drawn.
 
     Checkpoints contain the recorded regions.
     """
@@ -60,7 +62,8 @@ class DecisionRegions(FigureCallback):
 
     @torch.no_grad()
     def _record(self, trainer: pl.Trainer, module: pl.LightningModule, epoch: int) -> None:
-        if not data_of(trainer).feature_names:
+        data = data_of(trainer)
+        if len(data.feature_names) != 2 or not 0 < len(data.class_names) <= _MAX_CLASSES:
             return
         task, (x, y) = task_of(module), training_loader(trainer).tensors
         network = deepcopy(task.evaluated).eval()  # the task's network stays in training mode

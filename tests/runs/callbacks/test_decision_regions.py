@@ -216,7 +216,7 @@ def test_members_of_a_stack_have_the_regions_of_single_runs(
 def test_three_classes_of_a_file(configure: Configure, tmp_path: Path, drawn: list) -> None:
     rows = [f"{100 + i % 3},{1e-3 * (i % 5)},{'abc'[i % 3]}" for i in range(30)]
     (tmp_path / "points.csv").write_text("height,width,kind\n" + "\n".join(rows))
-    overrides = ["data=csv", f"data.file='{tmp_path}/points.csv'"]
+    overrides = ["data=csv", f"data.path='{tmp_path}/points.csv'"]
     train(configure("experiment=points_mlp", *overrides))
     points, panels = drawn[0]
     assert (points.class_names, points.feature_names) == (("a", "b", "c"), ("height", "width"))
