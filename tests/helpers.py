@@ -30,6 +30,7 @@ from mlp_lab.runs.trainer import build_trainer
 from mlp_lab.storage.checkpoints import read_checkpoint
 from mlp_lab.storage.results import Evaluation, Result
 from mlp_lab.storage.run_folder import RunFolder
+from mlp_lab.sweeps import launch
 from mlp_lab.tasks.base import Task
 from mlp_lab.tasks.classification import Classification
 from mlp_lab.tasks.regression import Regression
@@ -120,6 +121,16 @@ def scalars(result: Result, name: str) -> list[tuple[float, int, float]]:
 def single_spaced(text: str) -> str:
     """Return a table's text without the spaces that align its columns."""
     return re.sub(" +", " ", text)
+
+
+def start_sweep(overrides: Sequence[str]) -> bool:
+    """Run a new sweep; return whether all jobs finished."""
+    return not launch.run(launch.prepare(overrides)).failures
+
+
+def resume_sweep(folder: str, overrides: Sequence[str]) -> bool:
+    """Resume a sweep; return whether all jobs finished."""
+    return not launch.run(launch.prepare(overrides, folder)).failures
 
 
 def set_cores(monkeypatch: pytest.MonkeyPatch, number: int) -> None:

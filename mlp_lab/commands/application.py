@@ -4,7 +4,7 @@ import os
 import sys
 import traceback
 from argparse import ArgumentParser, HelpFormatter, Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -12,24 +12,25 @@ from typing import NoReturn
 
 import hydra
 from hydra._internal.utils import get_args_parser
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
 from omegaconf import DictConfig
 
-from mlp_lab.commands.process import environment_variables
 from mlp_lab.config.check import check, known_keys, suggestion
-from mlp_lab.config.compose import CONFIG_FOLDER, ROOTS, check_overrides, compose
-from mlp_lab.config.error_messages import explain
+from mlp_lab.config.compose import (
+    CONFIG_FOLDER,
+    ROOTS,
+    check_overrides,
+    compose,
+    parse_overrides,
+)
+from mlp_lab.config.error_messages import USER_ERRORS, explain, missing_extra
 from mlp_lab.config.help import help_text
 from mlp_lab.config.schemas.train import Train
-from mlp_lab.errors import UserError
+from mlp_lab.runs.environment import environment_variables
 
 Job = Callable[[DictConfig], object]
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
-_USER_ERRORS = (UserError, OSError)
-# Modules that jobs import, by the extra that installs them.
-_EXTRAS = {"numba": "backgammon"}
 
 
 def run_application(name: str, action: Job) -> None:
@@ -87,24 +88,17 @@ def _with_short_errors(job: Job, root: type) -> Job:
             return job(cfg)
         except BrokenPipeError:
             raise
-        except _USER_ERRORS as error:
+        except USER_ERRORS as error:
             message = f"mlp_lab: {explain(error, root)}"
         except Exception as error:
-            message = _missing_extra(error) or traceback.format_exc()
+            extra = missing_extra(error)
+            message = f"mlp_lab: {extra}" if extra else traceback.format_exc()
         finally:
             os.environ[_FULL_ERROR] = "1"
         # Only the first process of a distributed run prints the message.
         sys.exit(1 if int(os.environ.get("LOCAL_RANK", "0")) > 0 else message)
 
     return job_with_short_errors
-
-
-def _missing_extra(error: Exception) -> str | None:
-    """Return the message for an extra that is not installed, None for another error."""
-    if not isinstance(error, ModuleNotFoundError) or error.name not in _EXTRAS:
-        return None
-    extra = f"mlp-lab[{_EXTRAS[error.name]}]"
-    return f"mlp_lab: {error.name} is not installed: pip install '{extra}'"
 
 
 @contextmanager
@@ -122,6 +116,17 @@ def errors_in_one_line(root: type) -> Iterator[None]:
     raising = environment_variables({_FULL_ERROR: "1"})
     with _exit_with_one_line(root, (Exception,)), raising:
         yield
+
+
+@contextmanager
+def traceback_of_faults() -> Iterator[None]:
+    """Exit with the full traceback of an error that the user did not cause."""
+    try:
+        yield
+    except (*USER_ERRORS, HydraException):
+        raise
+    except Exception:
+        sys.exit(traceback.format_exc())
 
 
 @contextmanager
@@ -176,14 +181,14 @@ def run_command(parser: CommandParser, action: Callable[[Namespace], None]) -> N
     run_action(Train, partial(action, parser.parse_args()))
 
 
-def run_action(root: type, action: Callable[[], None]) -> None:
+def run_action(root: type, action: Callable[[], object]) -> None:
     """Call ``action`` with the exit statuses and the messages of ``run_command``.
 
     Args:
         root: schema of the config to which messages refer.
         action: function without arguments.
     """
-    with _exit_with_one_line(root, _USER_ERRORS):
+    with _exit_with_one_line(root, USER_ERRORS):
         action()
 
 
@@ -220,8 +225,3 @@ def other_flags(args: Namespace) -> set[str]:
     """Return the flags that make Hydra do something other than run, such as ``--cfg``."""
     given = {key for key, value in vars(args).items() if value}
     return given - {"overrides", "run", "multirun"}
-
-
-def parse_overrides(overrides: Sequence[str]) -> list[Override]:
-    """Return the parsed overrides. Raises HydraException."""
-    return OverridesParser.create().parse_overrides(list(overrides))

@@ -2,12 +2,13 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from io import TextIOWrapper
 
 from mlp_lab.runs.cluster import without_cluster_variables
+from mlp_lab.runs.environment import environment_variables
 
 # Figures need neither a window nor the user's style. A notebook sets a backend that only it has,
 # and matplotlib can't be imported with an unknown one.
@@ -33,21 +34,6 @@ def entry_point(command: Callable[[], None]) -> Callable[[], None]:
                 _flush()
 
     return run
-
-
-@contextmanager
-def environment_variables(values: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables, and restore their previous values when the context ends."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _open_streams() -> None:

@@ -8,7 +8,11 @@ from typing import Any
 import hydra
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
+from hydra.core.singleton import Singleton
+from hydra.version import VersionBase
 from omegaconf import DictConfig
 
 from mlp_lab.config.check import check
@@ -109,9 +113,32 @@ def compose(overrides: Sequence[str], name: str = "train") -> DictConfig:
         return check(hydra.compose(name, list(overrides)), ROOTS[name])
 
 
+def parse_overrides(overrides: Sequence[str]) -> list[Override]:
+    """Return the parsed overrides. Raises HydraException."""
+    return OverridesParser.create().parse_overrides(list(overrides))
+
+
 @contextmanager
 def config_loader() -> Iterator[ConfigLoader]:
     """Let Hydra compose configs from ``conf/`` until the context ends; yield Hydra's loader."""
     with hydra.initialize_config_dir(version_base="1.3", config_dir=str(CONFIG_FOLDER)):
         # Hydra has no function that returns the loader of the initialized config folder.
         yield GlobalHydra.instance().config_loader()
+
+
+@contextmanager
+def isolated_hydra() -> Iterator[None]:
+    """Hide Hydra's global state, such as that of a user's notebook, until the context ends.
+
+    Hydra refuses to compose if the process has composed another config, and keeps the config of the
+    latest job. It has no public function for this.
+    """
+    kinds = (GlobalHydra, HydraConfig, VersionBase)
+    before = {kind: Singleton._instances.pop(kind, None) for kind in kinds}
+    try:
+        yield
+    finally:
+        for kind, instance in before.items():
+            Singleton._instances.pop(kind, None)
+            if instance is not None:
+                Singleton._instances[kind] = instance

@@ -20,6 +20,10 @@ from mlp_lab.errors import UserError, first_line
 _KEY = re.compile(r"[+~]*[A-Za-z_][\w/@:$-]*(\.[\w/@:$-]+)*", re.ASCII)
 # Hydra's errors for keys that do not exist, or have another value.
 _DELETED = re.compile(r"Could not delete from config\. (?:The value of )?'([^']*)'")
+#: Errors of a user while a config is used. While it is composed, all errors are those of the user.
+USER_ERRORS = (UserError, OSError)
+# Modules that runs import, by the extra that installs them.
+_EXTRAS = {"numba": "backgammon"}
 # Hydra's errors for values such as 1,2 or range(3) without -m.
 _SWEPT = re.compile(r"\s*(?:Ambiguous value for argument|Sweep parameters) '(.*)'")
 
@@ -112,3 +116,11 @@ def _(error: ValueError, root: type) -> str:
     if str(error).startswith("Config group override must be"):
         return "a choice such as network=mlp takes the name of an option, not null or a number"
     return first_line(error)
+
+
+def missing_extra(error: Exception) -> str | None:
+    """Return the message for an extra that is not installed, None for another error."""
+    if not isinstance(error, ModuleNotFoundError) or error.name not in _EXTRAS:
+        return None
+    extra = f"mlp-lab[{_EXTRAS[error.name]}]"
+    return f"{error.name} is not installed: pip install '{extra}'"

@@ -1,7 +1,9 @@
-"""Set the number of torch's threads and how they wait. Must be called before torch is imported."""
+"""Set the number of torch's threads and how they wait. This module does not import torch."""
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 # Measured with `python scripts/benchmark.py --threads`. Two threads are the fastest for networks of
@@ -16,8 +18,9 @@ _SPIN_COUNT = "10000"
 
 
 def set_threads(threads: int | None) -> None:
-    """Set the environment variables of OpenMP.
+    """Set the environment variables of OpenMP, which torch reads when it is imported.
 
+    If it is imported already, its number of threads is set as well; how they wait cannot change.
     Variables that the user has set (OMP_NUM_THREADS, OMP_WAIT_POLICY, GOMP_SPINCOUNT) stay as they
     are, except that ``threads`` replaces OMP_NUM_THREADS.
 
@@ -30,6 +33,23 @@ def set_threads(threads: int | None) -> None:
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, min(_MAX_THREADS, _cores() - 1))))
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", _SPIN_COUNT)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(threads_from_environment())
+
+
+@contextmanager
+def restored_threads() -> Iterator[None]:
+    """Restore torch's number of threads when the context ends.
+
+    In a notebook, the threads of one call must not affect the next one.
+    """
+    torch = sys.modules.get("torch")
+    number = torch.get_num_threads() if torch else None
+    try:
+        yield
+    finally:
+        if torch:
+            torch.set_num_threads(number)
 
 
 def processes_for(requested: int | None, threads: int) -> int:

@@ -25,6 +25,7 @@ from mlp_lab.storage.results import Evaluation, Result
 from mlp_lab.storage.tables import read_table
 
 _LOCK = ".training"
+_IMAGES = (".png", ".gif")
 _TABLES = ("history", "layers", "pictures")  # that a comparison reads
 _DIGEST = "data_sha256"  # in environment.json; earlier versions did not record it
 
@@ -243,6 +244,17 @@ class RunFolder:
     def save_figure(self, name: str, content: bytes) -> None:
         """Write ``figures/<name>.png``."""
         write_whole(self.folder / "figures" / f"{name}.png", content)
+
+    @property
+    def figures(self) -> list[str]:
+        """The names of the figures that are images, sorted, without suffixes."""
+        paths = (self.folder / "figures").glob("*")
+        return sorted({path.stem for path in paths if path.suffix in _IMAGES})
+
+    def figure(self, name: str) -> Path | None:
+        """Return the path of a figure; None if there is no image of this name."""
+        paths = (self.folder / "figures" / f"{name}{suffix}" for suffix in _IMAGES)
+        return next((path for path in paths if name in self.figures and path.is_file()), None)
 
     def remove_figures(self, pattern: str) -> None:
         """Remove ``figures/<pattern>.png``, since new figures may not overwrite all of them."""

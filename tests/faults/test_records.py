@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 from damage import shortened
-from helpers import composed
+from helpers import composed, resume_sweep
 from in_process import assert_one_line, contents, read_run
 
 from mlp_lab.config.check import check
@@ -22,7 +22,6 @@ from mlp_lab.storage.projector import write_embedding
 from mlp_lab.storage.records import read_json, read_yaml, yaml_with_digest
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.storage.sweep_folder import SweepFolder
-from mlp_lab.sweeps.launch import resume as resume_sweep
 from mlp_lab.sweeps.planning import plan
 
 ALIASES = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(

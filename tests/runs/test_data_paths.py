@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import Evaluate, Experiment
+from helpers import Evaluate, Experiment, resume_sweep, start_sweep
 from omegaconf import DictConfig
 from PIL import Image
 
@@ -18,7 +18,6 @@ from mlp_lab.runs.resumed_config import changed_config
 from mlp_lab.runs.train import resume, train
 from mlp_lab.storage.results import Result, Status
 from mlp_lab.storage.run_folder import RunFolder
-from mlp_lab.sweeps import launch as sweeps
 from mlp_lab.sweeps.comparison.comparison import find_runs
 
 
@@ -120,7 +119,7 @@ def test_an_ensemble_with_moved_data(
 def test_a_sweep_is_resumed_with_moved_data(csv_run: Experiment, tmp_path: Path) -> None:
     overrides = ["experiment=points_mlp", "data=csv", "data.path=points.csv", "seed=1,2"]
     overrides += ["callbacks=none", "logger=none", "trainer.max_epochs=2", "data.split_seed=0"]
-    assert sweeps.start(overrides)
+    assert start_sweep(overrides)
     [folder] = tmp_path.glob("logs/*/sweeps/*")
     for name in ("0_seed=1", "1_seed=2"):
         run = RunFolder(folder / name)
@@ -129,10 +128,10 @@ def test_a_sweep_is_resumed_with_moved_data(csv_run: Experiment, tmp_path: Path)
     path = moved(tmp_path / "points.csv")
     first = RunFolder(folder / "0_seed=1")
     first.write_result(Result(str(first.folder), Status.FINISHED, best=first.result.best))
-    assert sweeps.resume(str(folder), [f"data.path={path}"])
+    assert resume_sweep(str(folder), [f"data.path={path}"])
     assert {run.config.data.path for run in map(RunFolder, folder.glob("?_*"))} == {str(path)}
     with pytest.raises(UserError, match=r"^seed: can't be changed"):
-        sweeps.resume(str(folder), ["seed=3"])
+        resume_sweep(str(folder), ["seed=3"])
 
 
 @pytest.mark.usefixtures("without_figures")

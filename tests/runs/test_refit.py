@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import assert_same_runs, single_spaced
+from helpers import assert_same_runs, single_spaced, start_sweep
 
 from mlp_lab.data.mnist import IdxImages
 from mlp_lab.errors import UserError
@@ -25,7 +25,6 @@ from mlp_lab.runs.train import Training, fit_alone, resume, train
 from mlp_lab.storage.checkpoints import read_checkpoint
 from mlp_lab.storage.results import Status
 from mlp_lab.storage.run_folder import RunFolder
-from mlp_lab.sweeps import launch as sweeps
 from mlp_lab.sweeps.comparison import answer
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
@@ -117,7 +116,7 @@ def test_a_search_over_refits_is_refused() -> None:
     with pytest.raises(
         UserError, match=r"^data\.refit=true: leaves no validation data for a search"
     ):
-        sweeps.start(["hydra/sweeper=search", "optimizer.lr=interval(0.1,1)", "data.refit=true"])
+        start_sweep(["hydra/sweeper=search", "optimizer.lr=interval(0.1,1)", "data.refit=true"])
 
 
 def test_a_sweep_of_refits(refit_config: Callable, compose: Callable, tmp_path: Path) -> None:
@@ -132,7 +131,7 @@ def test_a_sweep_of_refits(refit_config: Callable, compose: Callable, tmp_path: 
     trainings = [Training.new(job.cfg, job.overrides, job.folder) for job in jobs["apart"]]
     apart = [fit_alone(training, test=False, terminal=False) for training in trainings]
     assert_same_runs(apart, train_jobs(jobs["stacked"]))
-    text = answer.conclude(str(tmp_path / "stacked"))
+    text = answer.conclude(str(tmp_path / "stacked")).text
     assert "no run is chosen: there are no validation data (data.refit=true)" in text
     assert not any(RunFolder(job.folder).result.evaluations for job in jobs["stacked"])
     folder = jobs["stacked"][0].folder
@@ -149,7 +148,7 @@ def test_a_sweep_of_refits(refit_config: Callable, compose: Callable, tmp_path: 
 
 def test_seeds_without_metrics_have_no_table(tiny_mnist: Path, tmp_path: Path) -> None:
     overrides = ["seed=0,1", "data.refit=true", f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'"]
-    assert sweeps.start([*overrides, "trainer.max_epochs=1", "callbacks=none"])
+    assert start_sweep([*overrides, "trainer.max_epochs=1", "callbacks=none"])
     [text] = (path.read_text() for path in tmp_path.glob("mnist_hw4/sweeps/*/summary.md"))
     assert "| seeds |" not in single_spaced(text)
 
@@ -160,7 +159,7 @@ def test_a_sweep_tests_all_its_refits(
 ) -> None:
     overrides = ["network.width=3,4", "seed=0,1", "data.refit=true", f"sweep.test={tested}"]
     overrides += [f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'", "trainer.max_epochs=2"]
-    assert sweeps.start([*overrides, "trainer.accelerator=cpu", "callbacks=none"])
+    assert start_sweep([*overrides, "trainer.accelerator=cpu", "callbacks=none"])
     assert "no run is chosen" in capsys.readouterr().out
     [folder] = tmp_path.glob("mnist_hw4/sweeps/*")
     evaluations = [
@@ -186,13 +185,15 @@ def test_refits_are_compared_with_others(refit_config: Callable, tmp_path: Path)
             "callbacks=none",
         ]
         train(refit_config(*overrides, "logger=none"))
-    text = answer.compare([str(tmp_path)], "error", output=str(tmp_path / "comparison"))
+    text = answer.compare([str(tmp_path)], "error", output=str(tmp_path / "comparison")).text
     [chosen] = re.findall("chosen by validation error: .*", text)
     assert "refit=false" in chosen
     for run in map(RunFolder, tmp_path.glob("mnist_hw4/*")):
         if not run.result.refit:
             run.write_result(replace(run.result, status=Status.INTERRUPTED))
-    text = answer.compare([str(tmp_path / "mnist_hw4")], "error", output=str(tmp_path / "later"))
+    text = answer.compare(
+        [str(tmp_path / "mnist_hw4")], "error", output=str(tmp_path / "later")
+    ).text
     assert "no run is chosen: there are no validation data" in text
 
 
@@ -206,7 +207,7 @@ def test_an_ensemble_of_refits_uses_all_training_images(
         "callbacks=none",
     ]
     overrides += [f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'", "trainer.max_epochs=1"]
-    assert sweeps.start([*overrides, "trainer.accelerator=cpu", "trainer.precision=32-true"])
+    assert start_sweep([*overrides, "trainer.accelerator=cpu", "trainer.precision=32-true"])
     assert "no run is chosen" in capsys.readouterr().out
     [folder] = tmp_path.glob("mnist_fast/sweeps/*")
     assert not any(RunFolder(path).result.evaluations for path in folder.glob("?_seed=?"))

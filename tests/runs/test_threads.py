@@ -1,9 +1,11 @@
 """The user's settings are kept; defaults are set for missing ones."""
 
 import pytest
+import torch
 from helpers import set_cores
 
 from mlp_lab.runs import threads
+from mlp_lab.runs.environment import restored_environment
 
 VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
 
@@ -31,10 +33,10 @@ def test_environment(
     for name, value in before.items():
         monkeypatch.setenv(name, value)
     set_cores(monkeypatch, 8)
-    threads.set_threads(asked)
-    values = {name: threads.os.environ.get(name) for name in VARIABLES}
-    for name in VARIABLES:  # known to monkeypatch, so that it is put back
-        monkeypatch.delenv(name, raising=False)
+    with threads.restored_threads(), restored_environment():
+        threads.set_threads(asked)
+        assert torch.get_num_threads() == int(after["OMP_NUM_THREADS"])
+        values = {name: threads.os.environ.get(name) for name in VARIABLES}
     assert {name: value for name, value in values.items() if value is not None} == after
 
 
@@ -42,12 +44,11 @@ def test_environment(
 def test_the_default_keeps_a_core_free(
     cores: int, threads_: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "")  # known to monkeypatch, so that it is put back
     monkeypatch.delenv("OMP_NUM_THREADS")
-    monkeypatch.setenv("GOMP_SPINCOUNT", "1")
     set_cores(monkeypatch, cores)
-    threads.set_threads(None)
-    assert threads.os.environ["OMP_NUM_THREADS"] == threads_
+    with threads.restored_threads(), restored_environment():
+        threads.set_threads(None)
+        assert threads.os.environ["OMP_NUM_THREADS"] == threads_
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from launch_helpers import TrainingStub
+from launch_helpers import TrainingStub, summary_of
 from stacked_jobs import MakeJobs
 
 from mlp_lab.sweeps import jobs
 from mlp_lab.sweeps.comparison import answer
+from mlp_lab.sweeps.comparison.answer import Summary
 from mlp_lab.sweeps.groups import Job
 
 
@@ -30,8 +31,12 @@ def make_jobs(compose: Callable, tiny_mnist: Path, tmp_path: Path) -> MakeJobs:
 @pytest.fixture
 def training_stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> TrainingStub:
     stand_in = TrainingStub()
+
+    def conclude(folder: str, *_: str) -> Summary:
+        return summary_of(folder, f"the answer of {folder}")
+
     monkeypatch.setattr(jobs, "train_jobs", stand_in)
-    monkeypatch.setattr(answer, "conclude", lambda folder, *_: f"the answer of {folder}")
+    monkeypatch.setattr(answer, "conclude", conclude)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # as the command has it
     monkeypatch.setenv("GOMP_SPINCOUNT", "10000")  # known to monkeypatch, so that it is put back
     monkeypatch.chdir(tmp_path)

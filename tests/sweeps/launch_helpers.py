@@ -1,11 +1,13 @@
 """A stub of the training of a sweep's jobs, and the folder of the sweep."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mlp_lab.storage.results import Result, Status
 from mlp_lab.storage.run_folder import RunFolder
+from mlp_lab.sweeps.comparison.answer import Summary
 from mlp_lab.sweeps.groups import Job
 
 
@@ -15,6 +17,7 @@ class TrainingStub:
     Attributes:
         calls: folder names and overrides of the jobs of each call.
         processes: number of processes of the latest call.
+        directory: working directory of the latest call.
         endings: final status by job number; ``finished`` if missing.
     """
 
@@ -26,6 +29,7 @@ class TrainingStub:
         self, batch: Sequence[Job], fail_fast: bool, bar: Any, processes: int
     ) -> list[Result]:
         self.processes = processes
+        self.directory = os.getcwd()
         self.calls.append([(job.folder.name, list(job.overrides)) for job in batch])
         return [self._end(job) for job in batch]
 
@@ -50,3 +54,8 @@ SEARCH = ["hydra/sweeper=search", "optimizer.lr=interval(0.1,1)"]
 def sweep_folder(logs: Path = Path("logs")) -> Path:
     [folder] = logs.glob("*/sweeps/*")
     return folder
+
+
+def summary_of(folder: str, text: str) -> Summary:
+    """Return a summary without runs."""
+    return Summary(Path(folder), text, [], None)

@@ -7,14 +7,13 @@ from unittest.mock import Mock
 
 import hydra
 import pytest
-from helpers import composed, forks, set_cores
+from helpers import composed, forks, set_cores, start_sweep
 from launch_helpers import TrainingStub, sweep_folder
 from omegaconf import DictConfig
 
 from mlp_lab.config.check import check
 from mlp_lab.config.compose import CONFIG_FOLDER
 from mlp_lab.storage.sweep_folder import SweepFolder
-from mlp_lab.sweeps import launch as sweeps
 from mlp_lab.sweeps import planning
 from mlp_lab.sweeps.job_runner import JobRunner
 from mlp_lab.sweeps.overrides import grid_axes
@@ -25,7 +24,7 @@ def test_all_jobs_are_trained_in_one_call(
 ) -> None:
     axes = Mock(wraps=grid_axes)
     monkeypatch.setattr(planning, "grid_axes", axes)
-    assert sweeps.start(["optimizer.lr=0.1,0.2", "seed=0,1", "network.width=8"])
+    assert start_sweep(["optimizer.lr=0.1,0.2", "seed=0,1", "network.width=8"])
     assert training_stub.names == [
         ["0_lr=0.1,seed=0", "1_lr=0.1,seed=1", "2_lr=0.2,seed=0", "3_lr=0.2,seed=1"]
     ]
@@ -61,33 +60,33 @@ def test_a_sweep_over_experiments_has_the_name_of_the_sweep(
 def test_job_numbers_continue_across_batches(
     overrides: list[str], batches: list[list[str]], training_stub: TrainingStub
 ) -> None:
-    assert sweeps.start(["seed=5,6,7", *overrides])
+    assert start_sweep(["seed=5,6,7", *overrides])
     assert training_stub.names == batches
 
 
 def test_zipped_keys_vary_together(training_stub: TrainingStub) -> None:
     zipped = "sweep.zip=[network.width,optimizer.lr]"
     overrides = [zipped, "network.width=16,64,256", "optimizer.lr=0.3,0.1,0.03", "seed=0,1"]
-    assert sweeps.start(overrides)
+    assert start_sweep(overrides)
     pairs = [("16", "0.3"), ("64", "0.1"), ("256", "0.03")]
     labels = [f"width={width},lr={lr},seed={seed}" for width, lr in pairs for seed in (0, 1)]
     assert training_stub.names == [[f"{number}_{label}" for number, label in enumerate(labels)]]
 
 
 def test_overrides_replace_axes_of_a_preset(training_stub: TrainingStub) -> None:
-    assert sweeps.start(["sweep=widths_and_depths", "network.depth=2"])
+    assert start_sweep(["sweep=widths_and_depths", "network.depth=2"])
     assert training_stub.names == [["0_width=16", "1_width=64", "2_width=256"]]
 
 
 def test_keys_of_a_swept_choice_can_be_set(training_stub: TrainingStub) -> None:
-    assert sweeps.start(["optimizer=adam,adamw", "++optimizer.betas=[0.8,0.9]"])
+    assert start_sweep(["optimizer=adam,adamw", "++optimizer.betas=[0.8,0.9]"])
     assert training_stub.names == [["0_optimizer=adam", "1_optimizer=adamw"]]
 
 
 def test_all_options_of_a_choice(training_stub: TrainingStub) -> None:
     names = sorted(path.stem for path in CONFIG_FOLDER.glob("optimizer/ad*.yaml"))
     assert {"adagrad", "adam", "adamw"} < set(names)
-    assert sweeps.start(["optimizer=glob(ad*)"])
+    assert start_sweep(["optimizer=glob(ad*)"])
     assert training_stub.names == [[f"{i}_optimizer={name}" for i, name in enumerate(names)]]
 
 
@@ -124,7 +123,7 @@ def test_processes_have_one_thread_each(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     set_cores(monkeypatch, 2)
-    assert sweeps.start(["seed=range(3)", *overrides])
+    assert start_sweep(["seed=range(3)", *overrides])
     assert training_stub.processes == processes
     if processes > 1:
         assert os.environ["OMP_NUM_THREADS"] == "1"
@@ -152,7 +151,7 @@ def test_hydra_composes_only_once_per_choice(monkeypatch: pytest.MonkeyPatch) ->
 def test_values_may_need_options_of_the_swept_experiments(
     training_stub: TrainingStub,
 ) -> None:
-    assert sweeps.start(["experiment=perceptron,points_mlp", "data.set=xor", "seed=3"])
+    assert start_sweep(["experiment=perceptron,points_mlp", "data.set=xor", "seed=3"])
     expected = [f"{i}_experiment={name}" for i, name in enumerate(("perceptron", "points_mlp"))]
     assert training_stub.calls == [
         [(name, [name.partition("_")[2], "data.set=xor", "seed=3"]) for name in expected]

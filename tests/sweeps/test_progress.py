@@ -14,9 +14,8 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from helpers import Start, set_cores
+from helpers import Start, set_cores, start_sweep
 
-from mlp_lab.sweeps import launch as sweeps
 from mlp_lab.sweeps.progress import EpochStarted, JobEnded, SweepBar, SweepProgress
 
 SHOWN = re.compile(r"(\d+/\d+) jobs done(?:, (\d+) in training, epoch (\d+)/\d+)? +(\d+)%")
@@ -50,7 +49,7 @@ def sweep(
 
     def run(*overrides: str) -> Terminal:
         with redirect_stderr(Terminal()) as terminal:
-            assert sweeps.start([*common, f"data.root='{tiny_mnist}'", *overrides])
+            assert start_sweep([*common, f"data.root='{tiny_mnist}'", *overrides])
         return terminal
 
     return run

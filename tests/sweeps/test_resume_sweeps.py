@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from helpers import Start, wait_for
-from launch_helpers import SEARCH, TrainingStub, sweep_folder
+from helpers import Start, resume_sweep, start_sweep, wait_for
+from launch_helpers import SEARCH, TrainingStub, summary_of, sweep_folder
 
 from mlp_lab.errors import UserError
 from mlp_lab.storage.sweep_folder import SweepFolder
@@ -23,7 +23,7 @@ def test_an_interrupted_sweep_prints_the_command_to_resume(
 ) -> None:
     training_stub.endings = {1: "interrupted"}
     with pytest.raises(KeyboardInterrupt):
-        sweeps.start(["seed=5,6,7", "hydra/launcher=basic"])
+        start_sweep(["seed=5,6,7", "hydra/launcher=basic"])
     assert training_stub.names == [["0_seed=5"], ["1_seed=6"]]
     out, err = capsys.readouterr()
     assert f"python scripts/train.py resume={sweep_folder().absolute()}\n" in out
@@ -41,59 +41,58 @@ def test_a_resumed_sweep_keeps_its_settings(
     ]
     monkeypatch.setattr(planning, "_check_plugins", lambda settings: None)
     monkeypatch.setattr(sweeps, "_launch", lambda *args: None)
-    sweeps.start(overrides)
+    start_sweep(overrides)
     monkeypatch.undo()
     monkeypatch.setattr(jobs, "train_jobs", training_stub)
-    monkeypatch.setattr(answer, "conclude", lambda folder, *_: folder)
+    monkeypatch.setattr(answer, "conclude", lambda folder, *_: summary_of(folder, folder))
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     folder = sweep_folder(tmp_path / "logs")
     before = yaml.safe_load((folder / "sweep.yaml").read_text())
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    assert sweeps.resume(
-        f"../{folder.relative_to(tmp_path)}", ["hydra/launcher=basic", "threads=1"]
-    )
+    assert resume_sweep(f"../{folder.relative_to(tmp_path)}", ["hydra/launcher=basic", "threads=1"])
     assert training_stub.names == [["0_seed=5"], ["1_seed=6"]]
     assert training_stub.calls[0][0][1] == ["seed=5", "data.root=here", "threads=1"]
     assert {path.parent for path in folder.glob("*/result.json")} == {
         folder / "0_seed=5", folder / "1_seed=6",
     }  # fmt: skip
-    assert os.getcwd() == str(tmp_path)  # which `here` is relative to
+    assert training_stub.directory == str(tmp_path)  # which `here` is relative to
+    assert os.getcwd() == str(elsewhere)
     assert yaml.safe_load((folder / "sweep.yaml").read_text()) == before
 
 
 def test_batch_size_of_jobs_can_change_on_resume(training_stub: TrainingStub) -> None:
-    sweeps.start(["seed=5,6", "hydra.sweeper.max_batch_size=2"])
-    sweeps.resume(str(sweep_folder()), ["hydra.sweeper.max_batch_size=1"])
+    start_sweep(["seed=5,6", "hydra.sweeper.max_batch_size=2"])
+    resume_sweep(str(sweep_folder()), ["hydra.sweeper.max_batch_size=1"])
     assert training_stub.names == [["0_seed=5", "1_seed=6"], ["0_seed=5"], ["1_seed=6"]]
 
 
 def test_fail_fast_can_change_on_resume(training_stub: TrainingStub) -> None:
     training_stub.endings = {0: "failed"}
     overrides = ["seed=5,6", "hydra/launcher=basic"]
-    sweeps.start([*overrides, "sweep.fail_fast=true"])
-    sweeps.resume(str(sweep_folder()), ["sweep.fail_fast=false"])
+    start_sweep([*overrides, "sweep.fail_fast=true"])
+    resume_sweep(str(sweep_folder()), ["sweep.fail_fast=false"])
     assert training_stub.names == [["0_seed=5"], ["0_seed=5"], ["1_seed=6"]]
 
 
 def test_a_search_can_be_resumed_with_more_trials(training_stub: TrainingStub) -> None:
     pytest.importorskip("optuna")
-    sweeps.start([*SEARCH, "hydra.sweeper.n_trials=3"])
-    sweeps.resume(str(sweep_folder()), ["hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=2"])
+    start_sweep([*SEARCH, "hydra.sweeper.n_trials=3"])
+    resume_sweep(str(sweep_folder()), ["hydra.sweeper.n_trials=6", "hydra.sweeper.n_jobs=2"])
     numbers = [[name.partition("_")[0] for name in batch] for batch in training_stub.names]
     assert numbers == [["0", "1", "2"], ["3", "4"], ["5"]]
 
 
 def test_other_keys_cannot_change_on_resume(training_stub: TrainingStub) -> None:
-    sweeps.start(["seed=5"])
+    start_sweep(["seed=5"])
     for override in ("optimizer.lr=1", "seed=0,1", "hydra/sweeper=grid", "logs=x"):
         key = override.partition("=")[0]
         with pytest.raises(UserError, match=f"^{key}: can't be changed when a sweep is resumed"):
-            sweeps.resume(str(sweep_folder()), [override])
+            resume_sweep(str(sweep_folder()), [override])
     for key in ("threads", "hydra.launcher.n_jobs", "sweep.fail_fast"):
         with pytest.raises(UserError, match=f"^{key}: can't vary in a sweep"):
-            sweeps.resume(str(sweep_folder()), [f"{key}=1,2"])
+            resume_sweep(str(sweep_folder()), [f"{key}=1,2"])
     assert training_stub.names == [["0"]]
 
 
@@ -157,7 +156,7 @@ def test_a_sweep_with_old_names_of_options_is_resumed(
         "directory": str(tmp_path),
     }  # fmt: skip
     (folder / "sweep.yaml").write_text(yaml.safe_dump(content))
-    assert sweeps.resume(str(folder), [])
+    assert resume_sweep(str(folder), [])
     names = [
         "1_optimizer=adam_lr_0_03,every=2",
         "2_optimizer=adam_lr_0_0003,every=1",

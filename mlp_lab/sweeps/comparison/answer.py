@@ -1,8 +1,10 @@
 """Summarize many runs: at the end of a sweep, or at any time."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mlp_lab.errors import UserError
 from mlp_lab.figures.rendering import failure_logged, save_figures
@@ -17,13 +19,36 @@ from mlp_lab.sweeps.comparison.drawing import draw
 ALL_RUNS = "all_runs"
 
 
+@dataclass(frozen=True)
+class Summary:
+    """The comparison of runs, as it is printed and written.
+
+    Attributes:
+        folder: folder of ``summary.csv``, ``summary.md`` and ``figures/``.
+        text: summary for a terminal.
+        rows: rows of ``summary.csv``, best run first, by column: the keys in which the runs differ,
+            metrics, status and folder.
+        chosen: folder of the run that validation data select; None if there is none.
+        failures: reasons of the jobs of a sweep that have not finished, by folder name.
+    """
+
+    folder: Path
+    text: str
+    rows: list[dict[str, Any]]
+    chosen: Path | None
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.text
+
+
 def compare(
     places: Sequence[str],
     metric: str | None = None,
     mode: str | None = None,
     output: str | None = None,
-) -> str:
-    """Compare all runs in ``places``; write the summary to files and return it as text.
+) -> Summary:
+    """Compare all runs in ``places``; write the summary to files and return it.
 
     The test set is not evaluated.
 
@@ -37,7 +62,7 @@ def compare(
     return _summarize(Comparison(find_runs(places), metric, mode), folder)
 
 
-def conclude(folder: str, metric: str | None = None, mode: str | None = None) -> str:
+def conclude(folder: str, metric: str | None = None, mode: str | None = None) -> Summary:
     """Evaluate the chosen run of a finished sweep on the test set; then summarize as ``compare``.
 
     Only the chosen run is evaluated, and only once. With ``sweep.test=each`` the best epoch of each
@@ -62,10 +87,16 @@ def _untested(comparison: Comparison) -> list[tuple[RunFolder, str]]:
     return [(job.run, checkpoint) for job in jobs if comparison.test_of(job) is None]
 
 
-def _summarize(comparison: Comparison, folder: Path) -> str:
+def _summarize(comparison: Comparison, folder: Path) -> Summary:
     _write(comparison, folder)
     paths = f"{folder / 'summary.md'}, {folder / 'figures'}"
-    return f"{summary.as_text(comparison)}\n\nsummary: {paths}"
+    chosen = None if comparison.tested == "last" else comparison.chosen
+    return Summary(
+        folder,
+        f"{summary.as_text(comparison)}\n\nsummary: {paths}",
+        summary.rows(comparison),
+        None if chosen is None else chosen.run.folder,
+    )
 
 
 def _write(comparison: Comparison, folder: Path) -> None:

@@ -54,11 +54,24 @@ def as_markdown(comparison: Comparison) -> str:
 
 def as_csv(comparison: Comparison) -> str:
     """Return the first table with all digits, the metrics of the last epochs, and the folders."""
-    shown = columns(comparison)
-    last = [f"last {key}" for key in _metrics(comparison)]
-    header = [*shown, *(column for column in last if column not in shown), "folder"]
+    header = _all_columns(comparison)
     rows = ([_exact(comparison, job, column) for column in header] for job in comparison.jobs)
     return csv_text([header, *rows])
+
+
+def rows(comparison: Comparison) -> list[dict[str, Any]]:
+    """Return the rows of ``as_csv``, best run first, with settings as values instead of texts."""
+    header = _all_columns(comparison)
+    return [
+        {key: job.settings.get(key, _cell(comparison, job, key)) for key in header}
+        for job in comparison.jobs
+    ]
+
+
+def _all_columns(comparison: Comparison) -> list[str]:
+    shown = columns(comparison)
+    last = [f"last {key}" for key in _metrics(comparison)]
+    return [*shown, *(column for column in last if column not in shown), "folder"]
 
 
 def unfinished(comparison: Comparison) -> list[str]:

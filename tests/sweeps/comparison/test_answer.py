@@ -83,7 +83,7 @@ def test_a_sweep_without_finished_jobs_has_a_table_and_no_choice(
             status=status,
             reason=f"{status} in epoch 9",
         )
-    lines = compare([str(tmp_path)]).splitlines()
+    lines = compare([str(tmp_path)]).text.splitlines()
     assert lines[0].split()[:2] == ["run", "seed"]
     assert [line.split()[-1] for line in lines[1:3]] == ["interrupted", "diverged"]
     assert "seed=0: interrupted in epoch 9" in lines
@@ -164,7 +164,7 @@ def test_a_sweep_is_tested_once(
     monkeypatch.setattr(evaluate, "measure", measure)
     read = Mock(wraps=flat_config)
     monkeypatch.setattr("mlp_lab.sweeps.comparison.comparison.flat_config", read)
-    texts = [conclude(str(tmp_path)) for _ in range(2)]
+    texts = [conclude(str(tmp_path)).text for _ in range(2)]
     assert read.call_count == 2 * len(folders)  # once each time
     assert asked == ([] if tested is None else [(folders[tested], "test", "best")])
     assert texts[0] == texts[1]
@@ -187,7 +187,7 @@ def test_each_job_is_tested_in_its_best_epoch(
         run.add_evaluation(Evaluation(split, which, epoch, {"error": errors[seed]}))
 
     monkeypatch.setattr(evaluate, "measure", measure)
-    texts = [conclude(str(tmp_path)) for _ in range(2)]
+    texts = [conclude(str(tmp_path)).text for _ in range(2)]
     assert texts[0] == texts[1]
     rows = list(csv.DictReader(io.StringIO((tmp_path / "summary.csv").read_text())))
     reported = {row["seed"]: row["error/test"] for row in rows}
@@ -213,7 +213,7 @@ def test_the_written_summary_names_the_choice(make_run: Callable, tmp_path: Path
     for width in (8, 16):
         for depth in (1, 2, 3):
             make_run([1 / width + depth / 10], f"network.width={width}", f"network.depth={depth}")
-    text = compare([str(tmp_path)])
+    text = compare([str(tmp_path)]).text
     assert "chosen by validation loss: width=16 depth=1, epoch 1" in text
     markdown = single_spaced((tmp_path / "summary.md").read_text())
     assert markdown.splitlines()[0].startswith("| network.width | network.depth | epochs |")

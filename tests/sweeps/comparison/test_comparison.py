@@ -354,5 +354,5 @@ def test_infinitely_good_values_are_ranked_first(
     assert comparison.chosen.best is not None
     assert comparison.chosen.best["loss/validation"] == chosen
     assert comparison.jobs[-1].run.folder == folders["4"]
-    text = compare([str(folder) for folder in folders.values()], "loss", mode)
+    text = compare([str(folder) for folder in folders.values()], "loss", mode).text
     assert f"chosen by validation loss: seed={'1' if mode == 'max' else '3'}" in text

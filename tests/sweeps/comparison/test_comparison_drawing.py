@@ -74,7 +74,7 @@ def test_a_failed_figure_loses_nothing_else(
         raise ValueError("cannot draw")
 
     monkeypatch.setattr("mlp_lab.sweeps.comparison.drawing.epoch_curves.error_curves", fail)
-    assert "chosen by validation loss" in compare([str(tmp_path)])
+    assert "chosen by validation loss" in compare([str(tmp_path)]).text
     assert "figure error_curves: not drawn: ValueError: cannot draw" in caplog.messages
     assert (tmp_path / "summary.md").is_file()
     assert [path.name for path in (tmp_path / "figures").iterdir()] == ["seed_bands.png"]

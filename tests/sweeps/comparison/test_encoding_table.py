@@ -9,14 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import single_spaced
+from helpers import single_spaced, start_sweep
 from omegaconf import OmegaConf
 from PIL import Image as Pillow
 
 from mlp_lab.runs import evaluate
 from mlp_lab.storage.results import Evaluation, Result, Status
 from mlp_lab.storage.run_folder import RunFolder
-from mlp_lab.sweeps import launch
 from mlp_lab.sweeps.comparison import encoding_table, reconstructions, summary
 from mlp_lab.sweeps.comparison.answer import conclude
 from mlp_lab.sweeps.comparison.comparison import Comparison, find_runs
@@ -139,7 +138,7 @@ def test_all_jobs_are_tested_when_none_is_chosen(
         run.add_evaluation(Evaluation(split, which, 2, {"psnr": 3.0}))
 
     monkeypatch.setattr(evaluate, "measure", measure)
-    texts = [conclude(str(tmp_path)) for _ in range(2)]
+    texts = [conclude(str(tmp_path)).text for _ in range(2)]
     assert asked == [(jobs[1].run.folder, "test", "last")]
     assert texts[0] == texts[1]
     assert "no run is chosen (sweep.test=last): the last epoch of each job counts" in texts[0]
@@ -155,7 +154,7 @@ def test_the_papers_sweeps_write_its_table(
 ) -> None:
     few = "data.text_seed=3" if sweep == "tancik_text" else "data.image=coffee"
     overrides = ["experiment=image_tancik", f"sweep={sweep}", few, "seed=0", f"logs='{tmp_path}'"]
-    assert launch.start([*overrides, *TINY, "callbacks=none"])
+    assert start_sweep([*overrides, *TINY, "callbacks=none"])
     out = capsys.readouterr().out
     assert "for 4 of 4 finished jobs" in out
     jobs = Comparison(find_runs([str(tmp_path)])).jobs
@@ -178,7 +177,7 @@ def test_the_sweep_of_computed_tomography_writes_the_papers_table(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     overrides = ["experiment=ct", "sweep=ct_encodings", "data.phantom=5", f"logs='{tmp_path}'"]
-    assert launch.start([*overrides, *TINY, "callbacks=none"])
+    assert start_sweep([*overrides, *TINY, "callbacks=none"])
     assert "| ct | 1 | 1 |" in single_spaced(next(tmp_path.rglob("summary.md")).read_text())
     jobs = Comparison(find_runs([str(tmp_path)])).jobs
     configs = [job.run.config for job in sorted(jobs, key=lambda job: job.run.folder.name)]
@@ -190,7 +189,7 @@ def test_the_homeworks_images_are_drawn_side_by_side(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     overrides = ["experiment=image_hw", "sweep=raw_and_encoded", "data.image=text"]
-    assert launch.start([*overrides, *TINY, "callbacks.loss_curves=null", f"logs='{tmp_path}'"])
+    assert start_sweep([*overrides, *TINY, "callbacks.loss_curves=null", f"logs='{tmp_path}'"])
     capsys.readouterr()
     comparison = Comparison(find_runs([str(tmp_path)]))
     drawn = reconstructions.draw(comparison)["pictures_side_by_side"]()

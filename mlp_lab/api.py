@@ -1,0 +1,119 @@
+"""The Python API: what the commands do, for notebooks and programs.
+
+The functions compose, check and run as the commands do, with the same implementation. They raise
+``UserError`` with the message that a command would print, and leave the working directory, the
+environment, the number of threads, the random number generators and Hydra's global state as they
+were. Torch is imported when a function needs it.
+"""
+
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
+
+from mlp_lab.config import compose as composition
+from mlp_lab.config.compose import ROOTS, check_overrides, isolated_hydra, parse_overrides
+from mlp_lab.runs import start
+from mlp_lab.runs.session import session, user_errors
+from mlp_lab.runs.threads import set_threads
+from mlp_lab.storage.results import Result
+
+if TYPE_CHECKING:  # import torch or matplotlib
+    from mlp_lab.runs.run import Run
+    from mlp_lab.sweeps.comparison.answer import Summary
+
+
+def compose(*overrides: str, command: str = "train") -> DictConfig:
+    """Return the checked, read-only config of a command.
+
+    Args:
+        overrides: overrides as on the command line: ``"experiment=mnist_hw4"``.
+        command: name of the command: train, evaluate, predict, play, backprop.
+
+    Raises:
+        UserError: an override is wrong.
+    """
+    with isolated_hydra(), user_errors(ROOTS[command], Exception):
+        check_overrides(parse_overrides(overrides))
+        return composition.compose(overrides, command)
+
+
+def train(*overrides: str) -> Result:
+    """Train a run, or resume one with ``"resume=FOLDER"``; return its result.
+
+    Args:
+        overrides: overrides as on the command line.
+
+    Raises:
+        UserError: an override is wrong, or the run diverged.
+        KeyboardInterrupt: the run was interrupted; it can be resumed.
+    """
+    folder = _resumed_folder(overrides)
+    if folder is not None:
+        with session():
+            return start.resume(folder, overrides)
+    cfg = compose(*overrides)
+    with session():
+        start.refuse_sweep_preset(parse_overrides(overrides))
+        return start.start(cfg, overrides)
+
+
+def sweep(*overrides: str) -> "Summary":
+    """Run a sweep, or resume one with ``"resume=FOLDER"``; print and return its summary.
+
+    Args:
+        overrides: overrides as after ``-m``: ``"optimizer.lr=0.01,0.1"``.
+
+    Raises:
+        UserError: an override is wrong, or no job has finished an epoch.
+        KeyboardInterrupt: the sweep was interrupted; it can be resumed.
+    """
+    folder = _resumed_folder(overrides)
+    with session():
+        from mlp_lab.sweeps.launch import prepare, run
+
+        with user_errors(ROOTS["train"], Exception):
+            prepared = prepare(overrides, folder)
+        return run(prepared)
+
+
+def compare(
+    *folders: str, metric: str | None = None, mode: str | None = None, output: str | None = None
+) -> "Summary":
+    """Compare runs; write tables and figures, and return the summary.
+
+    Args:
+        folders: run folders, or folders that contain run folders.
+        metric: metric on validation data; None: that which selected the epochs of the runs.
+        mode: which values are better, ``min`` or ``max``; None: that of the metric.
+        output: folder of the summary; None: the common parent folder.
+
+    Raises:
+        UserError: there are no runs, or no run has the metric.
+    """
+    with session():
+        from mlp_lab.sweeps.comparison import answer
+
+        return answer.compare([str(folder) for folder in folders], metric, mode, output)
+
+
+def load_run(folder: str, checkpoint: str = "best") -> "Run":
+    """Return a run that was trained: its config, history, result, network and figures.
+
+    Args:
+        folder: run folder.
+        checkpoint: checkpoint of the network: ``best`` or ``last``.
+
+    Raises:
+        UserError: there is no such run.
+    """
+    with session():
+        set_threads(None)  # before torch is imported
+        from mlp_lab.runs.run import Run
+
+        return Run(str(folder), checkpoint)
+
+
+def _resumed_folder(overrides: tuple[str, ...]) -> str | None:
+    """Return the folder that ``resume`` names; None if it is not given."""
+    with user_errors(ROOTS["train"], Exception):
+        return start.resumed_folder(parse_overrides(overrides))
