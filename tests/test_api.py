@@ -82,7 +82,8 @@ def test_a_loaded_run_has_its_network_history_and_figures(run_folder: Path) -> N
     assert frame["epoch"].tolist() == [1, 2]
     assert frame["loss/train"].tolist() == [row["loss/train"] for row in run.history]
     x, y = run.split("test")
-    network = MLP(784, 10, width=64)
+    with torch.random.fork_rng():
+        network = MLP(784, 10, width=64)
     content = torch.load(run_folder / "checkpoints" / "best.ckpt", weights_only=True)
     state = content["state_dict"].items()
     network.load_state_dict({k.removeprefix("network."): v for k, v in state})

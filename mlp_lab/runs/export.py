@@ -21,7 +21,7 @@ from mlp_lab.errors import UserError, first_line
 _ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 _EXAMPLES = 7  # of the comparison; the trace has another number
 _TOLERANCE = 1e-4  # of outputs, relative to the largest one
-Run = Callable[[Tensor], Tensor]
+Function = Callable[[Tensor], Tensor]
 
 
 def export(network: Any, path: Path) -> Path:
@@ -76,7 +76,7 @@ def _save_onnx(network: nn.Module, x: Tensor, path: Path) -> None:
     program.save(path, external_data=False)
 
 
-def _load_onnx(path: Path) -> Run:
+def _load_onnx(path: Path) -> Function:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -89,7 +89,7 @@ def _save_pt2(network: nn.Module, x: Tensor, path: Path) -> None:
     torch.export.save(program, path)
 
 
-def _load_pt2(path: Path) -> Run:
+def _load_pt2(path: Path) -> Function:
     return torch.export.load(path).module()
 
 
@@ -112,7 +112,9 @@ def _quiet() -> Iterator[None]:
         logging.disable(level)
 
 
-_FORMATS: dict[str, tuple[Callable[[nn.Module, Tensor, Path], None], Callable[[Path], Run]]] = {
+_FORMATS: dict[
+    str, tuple[Callable[[nn.Module, Tensor, Path], None], Callable[[Path], Function]]
+] = {
     ".onnx": (_save_onnx, _load_onnx),
     ".pt2": (_save_pt2, _load_pt2),
 }
