@@ -62,10 +62,7 @@ def as_csv(comparison: Comparison) -> str:
 def rows(comparison: Comparison) -> list[dict[str, Any]]:
     """Return the rows of ``as_csv``, best run first, with settings as values instead of texts."""
     header = _all_columns(comparison)
-    return [
-        {key: job.settings.get(key, _cell(comparison, job, key)) for key in header}
-        for job in comparison.jobs
-    ]
+    return [{key: _value(comparison, job, key) for key in header} for job in comparison.jobs]
 
 
 def _all_columns(comparison: Comparison) -> list[str]:
@@ -257,9 +254,17 @@ def _cell(comparison: Comparison, job: ComparedRun, column: str) -> Any:
 
 def _exact(comparison: Comparison, job: ComparedRun, column: str) -> Any:
     """Return a cell, with all digits of a setting."""
-    if isinstance(job.settings.get(column), float):
-        return _setting(job.config, column)
+    if column in job.settings:
+        return format_value(_value(comparison, job, column))
     return _cell(comparison, job, column)
+
+
+def _value(comparison: Comparison, job: ComparedRun, column: str) -> Any:
+    """Return the value of a cell, that of a number with all digits."""
+    if column not in job.settings:
+        return _cell(comparison, job, column)
+    setting = job.settings[column]
+    return job.config[column] if isinstance(setting, float) else setting
 
 
 def _setting(settings: dict[str, Any], key: str) -> str | None:
