@@ -82,7 +82,7 @@ def test_a_command_writes_to_closed_streams(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_reader_that_ends_early_is_no_error(tmp_path: Path) -> None:
     scripts = sorted((CONFIG_FOLDER.parent / "scripts").glob("*.py"))
-    assert len(scripts) == 8
+    assert len(scripts) == 10
     started = []
     for script in scripts:
         reader, writer = os.pipe()

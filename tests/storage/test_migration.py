@@ -281,7 +281,8 @@ def test_a_run_of_version_0_is_compared_with_a_current_run(
     folder: Path, tmp_path: Path, compose: Callable
 ) -> None:
     overrides = [o for o in RunFolder(folder).overrides if not o.startswith("logs=")]
-    train(compose(*overrides, "network.width=5", f"logs='{tmp_path}'"))
+    overrides += ["network.width=5", f"logs='{tmp_path}'"]
+    train(compose(*overrides), overrides)
     text = compare([str(tmp_path)], output=str(tmp_path / "comparison")).text
     # They differ in their width alone, not in the names of their classes.
-    assert text.split()[:2] == ["network.width", "parameters"]
+    assert text.split()[:3] == ["run", "width", "parameters"]

@@ -17,7 +17,7 @@ from mlp_lab.storage.folders import not_a_folder
 from mlp_lab.storage.results import Evaluation, Result, Status
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.comparison.differences import differences, flat_config, label_of
-from mlp_lab.sweeps.comparison.option_names import option_names
+from mlp_lab.sweeps.comparison.option_names import with_option_names
 from mlp_lab.sweeps.comparison.problems import problems
 
 # 97.5 % quantiles of Student's t distribution for 1, 2, ... degrees of freedom. scipy has them, but
@@ -188,7 +188,7 @@ class Comparison:
         self.mode = mode or get_metric(metric).direction
         tested = {config.get("sweep.test") for config in configs}
         self.tested = str(tested.pop()) if len(tested) == 1 else "chosen"
-        named = [c | option_names(run, c) for run, c in zip(runs, configs, strict=True)]
+        named = with_option_names(runs, configs)
         self.swept, settings = differences(runs, named)
         labels = problems(named, metric)
         self.problems = list(dict.fromkeys(labels))

@@ -1,6 +1,6 @@
 """The names of the options that a run used, of which its config has only the classes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -12,7 +12,26 @@ from mlp_lab.storage.run_folder import RunFolder
 _PRESET = "experiment"
 
 
-def option_names(run: RunFolder, config: Mapping[str, Any]) -> dict[str, str]:
+def with_option_names(
+    runs: Sequence[RunFolder], configs: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return flat configs in which a group has the name of its option instead of its class.
+
+    Groups of which the option of a run is unknown keep the names of classes.
+
+    Args:
+        runs: the runs.
+        configs: flat config of each run; see ``flat_config``.
+    """
+    names = [_option_names(run, config) for run, config in zip(runs, configs, strict=True)]
+    known = set.intersection(*map(set, names))
+    return [
+        config | {group: options[group] for group in known}
+        for config, options in zip(configs, names, strict=True)
+    ]
+
+
+def _option_names(run: RunFolder, config: Mapping[str, Any]) -> dict[str, str]:
     """Return the name of the option of each group: ``optimizer: nesterov``.
 
     An option is that of the overrides, of the preset or of the defaults, in this order. There is no

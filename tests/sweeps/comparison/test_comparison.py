@@ -28,7 +28,7 @@ from mlp_lab.sweeps.comparison.comparison import (
     find_runs,
 )
 from mlp_lab.sweeps.comparison.differences import _rounded, flat_config, label_of
-from mlp_lab.sweeps.comparison.option_names import option_names
+from mlp_lab.sweeps.comparison.option_names import with_option_names
 
 
 def test_jobs_are_ordered_by_validation_metric(make_run: Callable, tmp_path: Path) -> None:
@@ -185,12 +185,14 @@ def test_an_option_that_has_changed_since_is_named_by_its_class(
 ) -> None:
     make_run([1], "experiment=perceptron")
     make_run([1], "experiment=points_mlp")
-    names = [option_names(run, flat_config(run)) for run in find_runs([str(tmp_path)])]
-    assert [(each["network"], each["task"]) for each in names] == [
+    runs = find_runs([str(tmp_path)])
+    configs = [flat_config(run) for run in runs]
+    named = with_option_names(runs, configs)
+    assert [(each["network"], each["task"]) for each in named] == [
         ("perceptron", "perceptron"), ("mlp", "classification"),
     ]  # fmt: skip
-    [run, _] = find_runs([str(tmp_path)])
-    assert "network" not in option_names(run, flat_config(run) | {"network": "Siren"})
+    configs[0]["network"] = "Siren"
+    assert [each["network"] for each in with_option_names(runs, configs)] == ["Siren", "MLP"]
 
 
 def test_repeated_runs_are_not_taken_for_seeds(make_run: Callable, tmp_path: Path) -> None:
@@ -230,8 +232,8 @@ def test_runs_on_different_problems_are_grouped_and_none_is_chosen(
     [first, *best] = summary.choice(comparison)
     assert first.startswith("no run is chosen: the runs learn 2 different problems")
     assert [line.partition(", epoch")[0] for line in best] == [
-        "set=separable: batch_size=16 set=separable width=16",
-        "set=xor: batch_size=16 set=xor width=16",
+        "set=separable: set=separable batch_size=16 width=16",
+        "set=xor: set=xor batch_size=16 width=16",
     ]
     assert answer._untested(comparison) == []
 
