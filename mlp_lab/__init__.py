@@ -1,6 +1,7 @@
 """Experiments with multilayer perceptrons: train, evaluate, sweep and compare runs.
 
 The Python API, see ``mlp_lab.api``: ``compose``, ``train``, ``sweep``, ``compare``, ``load_run``.
+For classes outside the package: ``register``, ``Range`` and ``add_metric``.
 """
 
 from importlib import import_module
@@ -8,13 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlp_lab.api import compare, compose, load_run, sweep, train
+    from mlp_lab.config.limits import Range
+    from mlp_lab.config.metrics import add_metric
+    from mlp_lab.config.registry import register
 
 __version__ = "0.1.0"
-__all__ = ["compare", "compose", "load_run", "sweep", "train"]
+_EXTENSIONS = {
+    "Range": "mlp_lab.config.limits",
+    "add_metric": "mlp_lab.config.metrics",
+    "register": "mlp_lab.config.registry",
+}
+__all__ = ["Range", "add_metric", "compare", "compose", "load_run", "register", "sweep", "train"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the API when it is first used, since Hydra takes a third of a second."""
+    """Import a name when it is first used, since Hydra takes a third of a second."""
     if name in __all__:
-        return getattr(import_module("mlp_lab.api"), name)
+        return getattr(import_module(_EXTENSIONS.get(name, "mlp_lab.api")), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

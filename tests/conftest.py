@@ -9,6 +9,7 @@ import hashlib
 import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,9 +20,15 @@ from forked_command import fork_command
 from helpers import SCRIPT, Finished, Start, composed
 from omegaconf import DictConfig
 
+from mlp_lab.config import registry
+from mlp_lab.config.metrics import METRICS
+from mlp_lab.config.names import ACTIVATIONS
+from mlp_lab.config.plugin_modules import VARIABLE
+from mlp_lab.config.schemas import GROUPS
 from mlp_lab.figures import rendering
 from mlp_lab.images.codecs import encode_png
 
+_REGISTRIES: tuple[dict, ...] = (GROUPS, METRICS, registry._CLASSES, registry._ACTIVATIONS)
 _ONE_PIXEL = encode_png(np.zeros((1, 1, 1), np.uint8))
 
 hypothesis.settings.register_profile("mlp_lab", deadline=None, max_examples=50)
@@ -83,6 +90,23 @@ def mnist_config(tiny_mnist: Path, tmp_path: Path) -> Callable[..., DictConfig]:
     """``mnist_config("network.width=3", ...)``: return the config of a run on the small MNIST."""
     common = ["trainer.accelerator=cpu", f"data.root='{tiny_mnist}'", f"logs='{tmp_path}'"]
     return lambda *overrides: composed(*common, *overrides)
+
+
+@pytest.fixture
+def plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Forget the classes that a test registers and the modules of its plug-ins."""
+    saved = [dict(v) for v in _REGISTRIES]
+    names, modules, path = list(ACTIVATIONS), set(sys.modules), list(sys.path)
+    monkeypatch.setenv(VARIABLE, "")
+    yield
+    for values, before in zip(_REGISTRIES, saved, strict=True):
+        values.clear()
+        values.update(before)
+    ACTIVATIONS[:] = names
+    sys.path[:] = path
+    for module in set(sys.modules) - modules:
+        if str(getattr(sys.modules[module], "__file__", "")).startswith(tempfile.gettempdir()):
+            del sys.modules[module]
 
 
 @pytest.fixture(scope="session")

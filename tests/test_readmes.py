@@ -74,7 +74,12 @@ def test_paths_and_options_exist(readme: Path) -> None:
         for option in options.split(","):
             file = f"conf/{group}/{option}.yaml"
             # Hydra's launcher that runs jobs one after the other has no file here.
-            known = file in examples or (CHECKOUT / file).exists() or option == "basic"
+            known = (
+                file in examples
+                or f"my_{file}" in examples
+                or (CHECKOUT / file).exists()
+                or option == "basic"
+            )
             assert known, f"{group}={option}"
 
 
@@ -113,11 +118,12 @@ def test_examples_work(tmp_path: Path) -> None:
     files = added_files()
     for name, text in files.items():
         path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         before = path.read_text() + "\n\n" if path.exists() else ""
         path.write_text(before + text)
     text = "".join(files.values())
     commands = re.findall(r"^# (python scripts/train\.py .+)$", text, re.MULTILINE)
-    assert len(commands) == sum(name.startswith("conf/") for name in files)
+    assert len(commands) == sum(name.startswith(("conf/", "my_conf/")) for name in files)
     # The figures of the other callbacks take longer than the training.
     commands = [c if "callbacks=" in c else f"{c} callbacks=none" for c in commands]
     done = subprocess.run(

@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from mlp_lab.config.check import suggestion
 from mlp_lab.config.command_line import override
 from mlp_lab.config.metrics import get_metric
+from mlp_lab.config.suggestions import suggestion
 from mlp_lab.errors import UserError
 from mlp_lab.sweeps.comparison.comparison import ComparedRun, Comparison, find_runs
 

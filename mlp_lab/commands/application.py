@@ -15,18 +15,24 @@ from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
-from mlp_lab.config.check import check, known_keys, suggestion
+from mlp_lab.config.check import check, known_keys
+from mlp_lab.config.command_line import search_path
 from mlp_lab.config.compose import (
     CONFIG_FOLDER,
     ROOTS,
+    check_config_folder,
     check_overrides,
     compose,
     parse_overrides,
 )
 from mlp_lab.config.error_messages import USER_ERRORS, explain, missing_extra
 from mlp_lab.config.help import help_text
+from mlp_lab.config.plugin_modules import import_installed, import_plugins, split_plugins
 from mlp_lab.config.schemas.train import Train
+from mlp_lab.config.suggestions import suggestion
+from mlp_lab.errors import UserError
 from mlp_lab.runs.environment import environment_variables
+from mlp_lab.runs.threads import prepare_threads
 
 Job = Callable[[DictConfig], object]
 
@@ -46,25 +52,26 @@ def run_application(name: str, action: Job) -> None:
     args = parse_arguments()
     root = ROOTS[name]
     if args.help:
-        further = [Path(args.config_dir)] if args.config_dir else []
+        with suppress(UserError):  # a plug-in that fails is reported when a config needs it
+            import_installed()
+        folders = [CONFIG_FOLDER, *config_folders(args)]
         with errors_in_one_line(root), suppress(BrokenPipeError):  # | head
-            print(help_text(name, root, [CONFIG_FOLDER, *further], args.overrides))
+            print(help_text(name, root, folders, args.overrides))
         return
     if args.multirun:
         sys.exit("mlp_lab: -m: only train.py runs sweeps")
 
     job = _with_checked_config(action, root)
     main = hydra.main(version_base="1.3", config_path=str(CONFIG_FOLDER), config_name=name)
-    if os.environ.get(_FULL_ERROR):
-        main(job)()
-        return
+    full_errors = os.environ.get(_FULL_ERROR)
     with errors_in_one_line(root):
         check_overrides(parse_overrides(args.overrides))
         if not other_flags(args):
             # Hydra composes the config twice before it calls the job. Composing it here first
-            # halves the time until an error is reported.
-            compose(args.overrides, name)
-        main(_with_short_errors(job, root))()
+            # halves the time until an error is reported. It also refuses a file in which Hydra
+            # would find code to run.
+            compose([*args.overrides, *config_folder_overrides(args)], name)
+        main(job if full_errors else _with_short_errors(job, root))()
 
 
 def _with_checked_config(action: Job, root: type) -> Job:
@@ -200,6 +207,9 @@ def parse_arguments() -> Namespace:
     all of Hydra's flags with their numbers of arguments.
 
     Flags may stand between overrides. Since Hydra refuses this, ``sys.argv`` gets another order.
+
+    Imports the plug-ins that an override ``plugins=[...]`` or the environment names, and removes
+    the override: it must not be a part of the config.
     """
     parser = get_args_parser()
     parser.error = _refuse_flag  # type: ignore[method-assign]  # Hydra creates the parser
@@ -207,6 +217,11 @@ def parse_arguments() -> Namespace:
     program, *flags = sys.argv
     for override in args.overrides:
         flags.remove(override)
+    with _exit_with_one_line(Train, (Exception,)):
+        plugins, args.overrides = split_plugins(args.overrides)
+        prepare_threads()  # plug-ins, or classes of torch that the config names, import torch
+        import_plugins(plugins)
+        check_config_folder(args.config_dir)
     sys.argv = [program, *flags, *args.overrides]
     return args
 
@@ -224,4 +239,15 @@ def _refuse_flag(message: str) -> NoReturn:
 def other_flags(args: Namespace) -> set[str]:
     """Return the flags that make Hydra do something other than run, such as ``--cfg``."""
     given = {key for key, value in vars(args).items() if value}
-    return given - {"overrides", "run", "multirun"}
+    return given - {"overrides", "run", "multirun", "config_dir"}
+
+
+def config_folders(args: Namespace) -> list[Path]:
+    """Return the folder of the user's configs, ``--config-dir``, if there is one."""
+    return [Path(args.config_dir).absolute()] if args.config_dir else []
+
+
+def config_folder_overrides(args: Namespace) -> list[str]:
+    """Return the override that has the effect of ``--config-dir``, if it is given."""
+    folders = [f"file://{folder}" for folder in config_folders(args)]
+    return [search_path(folders)] if folders else []

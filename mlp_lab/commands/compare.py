@@ -7,6 +7,7 @@ from mlp_lab.commands.application import CommandParser, run_command
 from mlp_lab.commands.process import entry_point
 from mlp_lab.config.command_line import example
 from mlp_lab.config.names import MODES
+from mlp_lab.config.plugin_modules import import_installed, import_plugins
 
 
 @entry_point
@@ -32,4 +33,6 @@ def _compare(args: Namespace) -> None:
     # Importing matplotlib would delay --help and errors in the arguments.
     from mlp_lab.sweeps.comparison.answer import compare
 
+    import_plugins([])  # of MLP_LAB_PLUGINS: they may define metrics
+    import_installed()
     print(compare(args.folders, args.metric, args.mode, args.output))

@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import wraps
 from io import TextIOWrapper
 
+from mlp_lab.config.plugin_modules import VARIABLE
 from mlp_lab.runs.cluster import without_cluster_variables
 from mlp_lab.runs.environment import environment_variables
 
@@ -25,7 +26,9 @@ def entry_point(command: Callable[[], None]) -> Callable[[], None]:
     @wraps(command)
     def run() -> None:
         _open_streams()
-        with environment_variables(_ENVIRONMENT), without_cluster_variables():
+        # The command adds plug-ins to the variable, for the processes that it starts.
+        environment = _ENVIRONMENT | {VARIABLE: os.environ.get(VARIABLE, "")}
+        with environment_variables(environment), without_cluster_variables():
             try:
                 command()
             except BrokenPipeError:

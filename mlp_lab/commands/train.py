@@ -11,6 +11,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from mlp_lab.commands.application import (
+    config_folder_overrides,
     errors_in_one_line,
     other_flags,
     parse_arguments,
@@ -19,7 +20,7 @@ from mlp_lab.commands.application import (
     traceback_of_faults,
 )
 from mlp_lab.commands.process import entry_point
-from mlp_lab.config.command_line import recorded_overrides, search_path
+from mlp_lab.config.command_line import recorded_overrides
 from mlp_lab.config.compose import parse_overrides
 from mlp_lab.config.schemas.train import Train
 from mlp_lab.runs.start import refuse_sweep_preset, resume, resumed_folder, start
@@ -49,15 +50,12 @@ def _train_run(cfg: DictConfig) -> object:
 
 def _train_sweep(args: Namespace, folder: str | None) -> bool:
     """Train a new sweep, or resume the one in ``folder``; return whether all jobs finished."""
-    if flags := other_flags(args) - {"config_dir"}:
+    if flags := other_flags(args):
         sys.exit(f"mlp_lab: -m: can't be combined with --{sorted(flags)[0].replace('_', '-')}")
     from mlp_lab.sweeps.launch import prepare, run
 
-    overrides = args.overrides
-    if args.config_dir and folder is None:
-        # Recorded as an override, since a resumed sweep has no flags.
-        source = f"file://{Path(args.config_dir).absolute()}"
-        overrides = [*overrides, search_path([source])]
+    # Recorded, so that a resumed sweep needs no flags.
+    overrides = [*args.overrides, *config_folder_overrides(args)]
     planned = prepare(overrides, folder if folder and _is_sweep(folder) else None)
     with traceback_of_faults():
         return not run(planned).failures
@@ -65,7 +63,7 @@ def _train_sweep(args: Namespace, folder: str | None) -> bool:
 
 def _resumed_folder(args: Namespace) -> str | None:
     """Return the folder that ``resume`` names; None if Hydra only shows the config."""
-    return None if other_flags(args) - {"config_dir"} else resumed_folder(_parsed(args))
+    return None if other_flags(args) else resumed_folder(_parsed(args))
 
 
 def _is_sweep(folder: str) -> bool:

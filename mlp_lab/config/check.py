@@ -7,18 +7,19 @@ would import these and therefore torch, which takes seconds, before the first mi
 import os
 import re
 import types
-from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import Field, fields, is_dataclass
-from difflib import get_close_matches
 from functools import cache
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, ValidationError
 
+from mlp_lab.config.library_classes import library_schema, selector_of
 from mlp_lab.config.limits import Limits
+from mlp_lab.config.plugin_modules import PLUGINS_KEY, import_installed, needed_plugin
 from mlp_lab.config.schemas import GROUPS
+from mlp_lab.config.suggestions import suggestion
 from mlp_lab.errors import UserError
 
 # Keys whose values are paths.
@@ -41,7 +42,31 @@ def check(cfg: DictConfig, root: type) -> DictConfig:
     except OmegaConfBaseException as error:
         reason = str(error.msg).splitlines()[0]
         raise UserError(f"{error.full_key}: can't be resolved: {reason}") from error
-    checked = _check_node(cast(dict[str, Any], plain), root, "")
+    plain = cast(dict[str, Any], plain)
+    if PLUGINS_KEY in plain:
+        raise UserError(f"{PLUGINS_KEY}: can't be in a file: name plug-ins on the command line")
+    result = OmegaConf.create(_check_with_plugins(plain, root))
+    OmegaConf.set_readonly(result, True)
+    return result
+
+
+def _check_with_plugins(plain: dict[str, Any], root: type) -> dict[str, Any]:
+    """Check a config; import installed plug-ins only for one that is not allowed without them."""
+    try:
+        return _check_root(plain, root)
+    except UserError as error:
+        refusal = error
+    try:
+        imported = import_installed()
+    except UserError as error:
+        raise UserError(f"{refusal}; {error}") from refusal
+    if not imported:
+        raise refusal
+    return _check_root(plain, root)
+
+
+def _check_root(plain: dict[str, Any], root: type) -> dict[str, Any]:
+    checked = _check_node(plain, root, "")
     groups = [f.name for f in fields(root) if is_group(f)]
     for group in groups:
         value = checked[group]
@@ -52,22 +77,7 @@ def check(cfg: DictConfig, root: type) -> DictConfig:
             }
         else:
             checked[group] = _check_option(value, group, group)
-    result = OmegaConf.create(checked)
-    OmegaConf.set_readonly(result, True)
-    return result
-
-
-def suggestion(key: str, known: Sequence[str]) -> str:
-    """Return ``; did you mean ...?`` with the closest of the ``known`` keys, or an empty string."""
-    leaf = key.rpartition(".")[2]
-    # A correct name without its group (``lr=0.1``) is closer than any misspelling, and so is the
-    # last word of a name (``epochs``).
-    matches = (
-        [k for k in known if k.rpartition(".")[2] == leaf]
-        or [k for k in known if k.endswith(f"_{leaf}")]
-        or get_close_matches(key, known, 1)
-    )
-    return f"; did you mean {matches[0]}?" if matches else ""
+    return checked
 
 
 def unknown_key(key: str, known: list[str]) -> str:
@@ -113,7 +123,7 @@ def allowed_values(schema: type, field: Field[Any]) -> str:
     else:
         text = _TYPE_NAMES.get(kind, "a group of keys")
     if limits:
-        text = str(limits) if limits.one_of else f"{text} {limits}"
+        text = str(limits) if limits.one_of else f"{text} {limits}".rstrip()
     return text + (" or null" if types.NoneType in options else "")
 
 
@@ -153,15 +163,46 @@ def _check_option(node: Any, group: str, path: str) -> dict[str, Any]:
     if not node:  # an option such as logger=none
         return {}
     target = node.get("_target_")
-    by_target = {s._target_: s for s in GROUPS[group]}
     if target is None:
         raise UserError(f"{path}: an option is needed (it has no _target_)")
-    if target not in by_target:
-        raise UserError(f"{path}._target_={target}: must be one of {', '.join(by_target)}")
-    values = _check_node(node, by_target[target], path)
+    # The key that is a part of the target, such as ``optimizer.name``, is no argument of the class.
+    selector = selector_of(str(target))
+    selected = {key: value for key, value in node.items() if key == selector}
+    node = {key: value for key, value in node.items() if key not in selected}
+    values = _check_node(node, _option_schema(str(target), group, path, bool(selected)), path)
     if values.get("nesterov") and values["momentum"] == 0:
         raise UserError(f"{path}.nesterov=true: needs {path}.momentum above 0")
-    return values
+    return values | selected
+
+
+def _option_schema(target: str, group: str, path: str, of_library: bool) -> type:
+    """Return the schema of a target. Raises UserError if it is not one that a config can name.
+
+    Args:
+        target: value of ``_target_``.
+        group: config group.
+        path: dotted key of the option.
+        of_library: whether the schema is that of a class of torch or Lightning, even if mlp_lab has
+            one with fewer keys.
+    """
+    by_target = {schema._target_: schema for schema in GROUPS[group]}
+    if target in by_target and not of_library:
+        return by_target[target]
+    if (schema := library_schema(group, target)) is not None:
+        return cast(type, schema)
+    allowed = ", ".join(by_target)
+    if (plugin := needed_plugin(target)) is None:
+        raise UserError(f"{path}._target_={target}: must be one of {allowed}")
+    module = target.rpartition(".")[0]
+    if any(other.rpartition(".")[0] == module for other in by_target):
+        raise UserError(
+            f"{path}._target_={target}: {module} registers no such class"
+            f"{suggestion(target, list(by_target))} (registered: {allowed})"
+        )
+    raise UserError(
+        f"{path}._target_={target}: needs its plug-in: add {plugin} if you trust that code;"
+        f" without a plug-in, must be one of {allowed}"
+    )
 
 
 def _require_mapping(node: Any, path: str) -> dict[str, Any]:

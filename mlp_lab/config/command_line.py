@@ -12,6 +12,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from mlp_lab.config.flatten import format_value
+from mlp_lab.config.plugin_modules import plugins_overrides, split_plugins
 
 # Values that need no quotes unless they are numbers, null or true. Hydra can read others without
 # quotes as well, but its parser takes minutes for some of them.
@@ -20,17 +21,22 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./-]+")
 INTERPOLATION = re.compile(r"\$\{")
 #: An interpolation that calls a function, such as ``${oc.env:HOME}``.
 RESOLVER = re.compile(r"\$\{[^{}]*:")
+_WITH_OVERRIDES = ("train", "evaluate", "predict", "play")  # commands that take plug-ins
 _INSTALLED = "mlp-"  # prefix of the commands that an installation adds, such as mlp-train
 
 
 def command_line(name: str, overrides: Sequence[str]) -> str:
     """Return a command with overrides, quoted for a shell.
 
+    A command that has overrides names the plug-ins of this process.
+
     Args:
         name: name of the command, such as ``train``.
         overrides: overrides in Hydra's syntax, as typed or from ``override``.
     """
-    return " ".join([_program(name), *map(shell_quoted, overrides)])
+    needs = name in _WITH_OVERRIDES and not split_plugins(overrides)[0]
+    plugins = plugins_overrides() if needs else []
+    return " ".join([_program(name), *map(shell_quoted, [*overrides, *plugins])])
 
 
 def override(key: str, value: str) -> str:
@@ -81,16 +87,16 @@ def shell_quoted(text: str) -> str:
 
 
 def recorded_overrides(hydra: Any) -> list[str]:
-    """Return the overrides that a run records: as typed, and the folders of further configs.
+    """Return the overrides that a run records: as typed, and those of ``extension_overrides``.
 
     Args:
         hydra: the node ``hydra`` of a composed config.
     """
-    return [*hydra.overrides.task, *search_path_overrides(hydra)]
+    return [*hydra.overrides.task, *extension_overrides(hydra)]
 
 
-def search_path_overrides(hydra: Any) -> list[str]:
-    """Return the override that adds the folders of configs of the command line, if there are any.
+def extension_overrides(hydra: Any) -> list[str]:
+    """Return the overrides that add the folders of configs and the plug-ins of the command line.
 
     Args:
         hydra: the node ``hydra`` of a composed config.
@@ -100,7 +106,7 @@ def search_path_overrides(hydra: Any) -> list[str]:
         for source in hydra.runtime.config_sources
         if "command-line" in source.provider  # --config-dir, or an override of hydra.searchpath
     ]
-    return [search_path(folders)] if folders else []
+    return [*([search_path(folders)] if folders else []), *plugins_overrides()]
 
 
 def example(name: str, arguments: str) -> str:

@@ -1,5 +1,6 @@
 """Compose a config from ``conf/`` and check it."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from hydra.core.singleton import Singleton
 from hydra.version import VersionBase
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from mlp_lab.config.check import check
 from mlp_lab.config.replaced_options import replace_options
@@ -33,6 +34,15 @@ _RESERVED = {
     "hydra.sweep.subdir": ".",
     "hydra.output_subdir": None,
     "hydra.job.chdir": None,
+}
+
+# Settings of Hydra that name functions or change the environment, and their values in conf/.
+_NO_LOGGING = {"version": 1, "root": None, "disable_existing_loggers": False}
+_MAY_RUN_CODE: dict[str, tuple[Any, ...]] = {
+    "callbacks": ({},),
+    "job_logging": (_NO_LOGGING,),
+    "hydra_logging": (_NO_LOGGING,),
+    "job.env_set": ({}, {"OMP_NUM_THREADS": "1"}),  # the latter of some launchers
 }
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -102,6 +112,21 @@ def _check_option(override: Override) -> None:
         )
 
 
+def check_config_folder(folder: str | None) -> None:
+    """Raise UserError if a folder of configs of the user, ``--config-dir``, can't be used.
+
+    Hydra would ignore an option with the name of one of mlp_lab's.
+    """
+    if folder is None:
+        return
+    if not os.path.isdir(folder):
+        raise UserError(f"--config-dir {folder}: no such folder")
+    for ours in sorted(CONFIG_FOLDER.rglob("*.yaml")):
+        theirs = folder / (name := ours.relative_to(CONFIG_FOLDER))
+        if theirs.is_file() and not theirs.samefile(ours):
+            raise UserError(f"{theirs}: mlp_lab has {name} already; it needs another name")
+
+
 def compose(overrides: Sequence[str], name: str = "train") -> DictConfig:
     """Return the checked, read-only config ``conf/<name>.yaml`` with ``overrides``.
 
@@ -110,7 +135,41 @@ def compose(overrides: Sequence[str], name: str = "train") -> DictConfig:
         UserError: for values that the schema does not allow.
     """
     with config_loader():
-        return check(hydra.compose(name, list(overrides)), ROOTS[name])
+        return check(compose_unchecked(overrides, name), ROOTS[name])
+
+
+def compose_unchecked(overrides: Sequence[str], name: str = "train") -> DictConfig:
+    """Return the config ``conf/<name>.yaml`` with ``overrides``, within ``config_loader``.
+
+    Raises:
+        HydraException: for overrides that cannot be composed.
+        UserError: a file sets something of Hydra that may run code.
+    """
+    cfg = hydra.compose(name, list(overrides), return_hydra_config=True)
+    refuse_code(cfg.hydra, overrides)
+    with open_dict(cfg):
+        del cfg["hydra"]
+    return cfg
+
+
+def refuse_code(settings: DictConfig, overrides: Sequence[str]) -> None:
+    """Raise UserError if a file, and not the command line, sets what may run code in Hydra.
+
+    Presets come from other people as well. Launchers and sweepers are those that are installed.
+
+    Args:
+        settings: the node ``hydra`` of a composed config.
+        overrides: overrides of the command.
+    """
+    typed = [text.lstrip("+~").replace("/", ".") for text in overrides]
+    for key, harmless in _MAY_RUN_CODE.items():
+        value = OmegaConf.select(settings, key)
+        plain = OmegaConf.to_container(value, resolve=False) if value is not None else {}
+        if plain not in harmless and not any(text.startswith(f"hydra.{key}") for text in typed):
+            raise UserError(
+                f"hydra.{key}: may run code, and is in a file: give it again on the command line,"
+                f" after checking it: {plain}"
+            )
 
 
 def parse_overrides(overrides: Sequence[str]) -> list[Override]:

@@ -12,9 +12,11 @@ from hydra.errors import (
 )
 from omegaconf.errors import OmegaConfBaseException
 
-from mlp_lab.config.check import known_keys, suggestion, takes_list, unknown_key, values_of
+from mlp_lab.config.check import known_keys, takes_list, unknown_key, values_of
 from mlp_lab.config.command_line import override, shell_quoted
+from mlp_lab.config.library_classes import LIBRARIES
 from mlp_lab.config.renamed import RENAMED_OPTIONS, with_new_keys
+from mlp_lab.config.suggestions import suggestion
 from mlp_lab.errors import UserError, first_line
 
 _KEY = re.compile(r"[+~]*[A-Za-z_][\w/@:$-]*(\.[\w/@:$-]+)*", re.ASCII)
@@ -90,7 +92,7 @@ def _(error: ConfigCompositionException, root: type) -> str:
     if isinstance(cause, OmegaConfBaseException) and cause.full_key:
         key = str(cause.full_key)
         if "is not in struct" in str(cause):
-            return unknown_key(key, known_keys(root))
+            return f"{unknown_key(key, known_keys(root))}{_library_hint(key)}"
         if expected := values_of(key, root):
             return f"{key}: must be {expected} ({first_line(cause)})"
         return f"{key}: can't be set: {first_line(cause)}"
@@ -109,6 +111,14 @@ def _path_hint(text: str, root: type) -> str:
     if key is None or not (os.sep in text or os.path.exists(text)):
         return ""
     return f"; did you mean {key}={text}?"
+
+
+def _library_hint(key: str) -> str:
+    """Return how to set an argument of a class of torch or Lightning."""
+    option = {"callbacks": "lightning"}.get(group := key.partition(".")[0], "torch")
+    if group not in LIBRARIES or group == "logger":
+        return ""
+    return f" ({group}={option} takes further keys with a plus: +{key})"
 
 
 @explain.register

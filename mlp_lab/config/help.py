@@ -6,16 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
-from mlp_lab.config.check import allowed_values, is_group, known_keys, suggestion
+from mlp_lab.config.check import allowed_values, is_group, known_keys
 from mlp_lab.config.command_line import example
 from mlp_lab.config.option_files import Key, OptionFile, group_options, read_option
 from mlp_lab.config.schemas import GROUPS
 from mlp_lab.config.schemas.hydra import PLUGINS
+from mlp_lab.config.suggestions import suggestion
 from mlp_lab.errors import UserError
 
 _WIDTH = 100
 _FIRST_COLUMN = 34  # at most
 _FLAGS = """\
+Your own classes and options: plugins=[my_module] --config-dir DIR (see mlp_lab/README.md).
 Flags: --cfg job shows the config and stops, -sc install=bash prints shell completion, --hydra-help
 lists those of Hydra. HYDRA_FULL_ERROR=1 shows the traceback of an error."""
 # Groups whose options set keys of other groups, not keys of their own.

@@ -1,6 +1,7 @@
 """Define fields of schemas with limits."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -13,10 +14,10 @@ class Limits:
     """The values that a field allows; the limits of a list apply to each element."""
 
     minimum: float | None = None
-    above: float | None = None
     maximum: float | None = None
+    above: float | None = None
     below: float | None = None
-    one_of: tuple[str | int, ...] = ()
+    one_of: Sequence[str | int] = ()
     length: int | None = None
     pattern: str | None = None
 
@@ -46,18 +47,22 @@ class Limits:
         return " and ".join(texts).replace("below inf", "finite")
 
 
+#: The name in annotations of plug-ins: ``Annotated[int, mlp_lab.Range(1, 1000)]``.
+Range = Limits
+
+
 def limited(
     *,
     minimum: float | None = None,
     above: float | None = None,
     maximum: float | None = None,
     below: float | None = None,
-    one_of: tuple[str | int, ...] = (),
+    one_of: Sequence[str | int] = (),
     length: int | None = None,
     pattern: str | None = None,
 ) -> Any:
     """Return a dataclass field with limits and without a default."""
-    limits = Limits(minimum, above, maximum, below, one_of, length, pattern)
+    limits = Limits(minimum, maximum, above, below, one_of, length, pattern)
     return field(default=MISSING, metadata={"limits": limits})
 
 

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from mlp_lab.errors import UserError
+
 # Factor that makes smaller values better, by mode (``select.mode``).
 SIGN = {"min": 1, "max": -1}
 # Between the name of a metric and the opponent against which it is measured.
@@ -69,6 +71,22 @@ METRICS = {
         Metric("ssim", direction="max"),
     )
 }
+
+
+def add_metric(name: str, *, unit: str = "", percent: bool = False, direction: str = "min") -> None:
+    """Define the properties of a metric of a plug-in; see ``Metric``.
+
+    Without them, it is a plain number of which smaller values are better.
+
+    Raises:
+        UserError: the direction is unknown, or there is another metric of this name.
+    """
+    metric = Metric(name, unit, percent, direction)
+    if direction not in SIGN:
+        raise UserError(f"add_metric: direction={direction}: must be one of {', '.join(SIGN)}")
+    if METRICS.get(name, metric) != metric:
+        raise UserError(f"add_metric: {name}: exists with other properties: {METRICS[name]}")
+    METRICS[name] = metric
 
 
 def get_metric(key: str) -> Metric:

@@ -9,8 +9,8 @@ SPLITS = ("train", "validation", "test")
 #: The splits that are measured after each epoch. The test set is evaluated once, at the end.
 EPOCH_SPLITS = ("train", "validation")
 
-#: Networks.
-ACTIVATIONS = (
+#: Networks. ``config.registry`` appends the activations of plug-ins.
+ACTIVATIONS = [
     "identity",
     "sigmoid",
     "tanh",
@@ -21,7 +21,7 @@ ACTIVATIONS = (
     "gelu",
     "silu",
     "softplus",
-)
+]
 NORMALIZATIONS = ("none", "batch", "layer")
 INITIALIZATIONS = ("uniform", "xavier", "he", "normal")
 

@@ -6,6 +6,7 @@ kornia has the same augmentation, but takes 12 to 21 times as long (mlp_lab/benc
 """
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -16,7 +17,33 @@ from torch import Tensor
 _EXPLAINED_VARIANCE = 0.999
 
 
-class Augmentation:
+class InputAugmentation(ABC):
+    """Random change of training inputs; plug-ins derive their augmentations from it."""
+
+    #: Last fraction of the training, in which the strength decreases linearly to 0.
+    cooldown: float = 0.0
+    #: Whether inputs must be images; the constructor then gets their ``side`` and ``fill``.
+    of_images = False
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether the augmentation leaves all inputs unchanged."""
+        return False
+
+    @abstractmethod
+    def __call__(
+        self, inputs: Tensor, /, generator: torch.Generator, strength: float = 1.0
+    ) -> Tensor:
+        """Return changed copies of inputs, of the same shape and dtype.
+
+        Args:
+            inputs: training inputs ``[batch, ...]``.
+            generator: random number generator on the device of ``inputs``.
+            strength: factor of the change: 1, or less during the ``cooldown``.
+        """
+
+
+class Augmentation(InputAugmentation):
     """Random affine map and elastic deformation, different for each image of a batch.
 
     The points of the image are scaled, sheared, rotated and shifted, relative to the centre (x to
@@ -45,6 +72,8 @@ class Augmentation:
     Attributes:
         cooldown: as above; the task computes the strength from it.
     """
+
+    of_images = True
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from mlp_lab.nn.activations import ACTIVATIONS
+from mlp_lab.nn.activations import make_activation
 
 NORMALIZATIONS: dict[str, Callable[[int], nn.Module]] = {
     "batch": nn.BatchNorm1d,
@@ -52,7 +52,7 @@ class MLP(nn.Sequential):
         width: number of units of each hidden layer.
         depth: number of hidden layers.
         widths: number of units of each hidden layer; replaces ``width`` and ``depth``.
-        activation: key of ``ACTIVATIONS``.
+        activation: key of ``activations.ACTIVATIONS``, or an activation of a plug-in.
         dropout: probability that a hidden unit is dropped in training
             (Srivastava et al. 2014, section 4).
         normalization: ``none`` or a key of ``NORMALIZATIONS``: batch (Ioffe and Szegedy 2015,
@@ -87,7 +87,7 @@ class MLP(nn.Sequential):
             block: list[nn.Module] = []
             if normalization != "none":
                 block.append(NORMALIZATIONS[normalization](inputs))
-            block.append(ACTIVATIONS[activation]())
+            block.append(make_activation(activation))
             if dropout > 0:
                 block.append(nn.Dropout(dropout))
             block.append(nn.Linear(inputs, outputs))

@@ -29,7 +29,8 @@ class Steps:
         self._groups = [optimizer.param_groups[0] for optimizer in optimizers]
         # Learning rates in bfloat16 would have two digits.
         self._descent = parameters[0].dtype != torch.bfloat16 and all(
-            type(o) is SGD and o.param_groups[0]["momentum"] == 0 for o in optimizers
+            type(o) is SGD and o.param_groups[0]["momentum"] == 0 and _has_kernel(o)
+            for o in optimizers
         )
         self._steps = [] if self._descent else [_step_of(optimizer) for optimizer in optimizers]
         decays = [group["weight_decay"] for group in self._groups if self._descent]
@@ -80,7 +81,7 @@ class Steps:
 def _step_of(optimizer: Optimizer) -> StepFunction:
     """Return a function that steps the optimizer, which has one group, with given gradients."""
     group = optimizer.param_groups[0]
-    if group.get("fused") and type(optimizer) in _FUSED:
+    if group.get("fused") and _has_kernel(optimizer):
         return _FUSED[type(optimizer)](optimizer, group)
 
     def step(gradients: Gradients) -> None:
@@ -145,6 +146,15 @@ _FUSED: dict[type[Optimizer], Callable[[Optimizer, dict[str, Any]], StepFunction
     Adam: _adam,
     AdamW: _adam,
 }
+
+
+def _has_kernel(optimizer: Optimizer) -> bool:
+    """Return whether the functions above have all settings of an optimizer."""
+    group = optimizer.param_groups[0]
+    others = ["maximize", "dampening", "amsgrad", "differentiable"]
+    if type(optimizer) is Adam:
+        others.append("decoupled_weight_decay")  # AdamW has it always
+    return type(optimizer) in _FUSED and not any(group.get(name) for name in others)
 
 
 def _kernel(name: str) -> Callable[..., None]:

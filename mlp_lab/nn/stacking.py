@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mlp_lab.nn.activations import ACTIVATIONS
+from mlp_lab.nn.activations import ACTIVATIONS, is_registered
 from mlp_lab.nn.mlp import Residual
 from mlp_lab.nn.siren import Sine
 
@@ -33,7 +33,7 @@ def shape(network: nn.Module) -> Hashable:
     Raises:
         UnstackableError: the network cannot be stacked.
     """
-    layers = [module for module in network.modules() if type(module) in _LAYERS]
+    layers = [m for m in network.modules() if type(m) in _LAYERS or is_registered(m)]
     if layers and not isinstance(layers[0], nn.Linear):
         raise UnstackableError(f"its first layer is {type(layers[0]).__name__}")
     return _shape(network)
@@ -42,6 +42,10 @@ def shape(network: nn.Module) -> Hashable:
 def _shape(network: nn.Module) -> Hashable:
     kind = type(network)
     if kind in _POINTWISE:
+        return "activation"
+    if is_registered(network):
+        if network.state_dict():
+            raise UnstackableError(f"{kind.__name__} has parameters or buffers")
         return "activation"
     if kind in _LAYERS:
         for name in ("weight", "bias"):
@@ -69,6 +73,8 @@ def stack(networks: Sequence[nn.Module], generators: Sequence[torch.Generator]) 
     first = networks[0]
     if type(first) in _LAYERS:
         return _LAYERS[type(first)](networks, generators)
+    if any(map(is_registered, networks)):  # perhaps not pointwise, or with other settings
+        return StackedActivations(networks)
     if type(first) in _POINTWISE:
         return first if len(set(map(repr, networks))) == 1 else StackedActivations(networks)
     places = zip(*(network.children() for network in networks), strict=True)

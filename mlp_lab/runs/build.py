@@ -11,38 +11,48 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
+from mlp_lab.config.library_classes import library_class, selector_of
 from mlp_lab.config.names import EPOCH_SPLITS
+from mlp_lab.config.registry import registered_class
 from mlp_lab.config.schemas import GROUPS
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError, first_line
-from mlp_lab.images.augmentations import Augmentation
+from mlp_lab.images.augmentations import InputAugmentation
 from mlp_lab.lightning import pl
 from mlp_lab.nn.encodings import Identity
 from mlp_lab.nn.gradient_clipping import GradientClipping
+from mlp_lab.nn.schedules import Schedule
+from mlp_lab.nn.torch_schedules import TorchSchedule
 from mlp_lab.tasks.base import Task
-
-_ALLOWED = {schema._target_ for group in GROUPS.values() for schema in group}
 
 
 def target_of(node: DictConfig) -> Any:
     """Return the class or function that ``node._target_`` names.
 
     Raises:
-        UserError: it has no schema in ``config/schemas/``.
+        UserError: it has no schema in ``config/schemas/``, is not registered by a plug-in, and is
+            not one of the classes in ``config/library_classes.py``.
     """
-    target = node["_target_"]
-    if target not in _ALLOWED:
-        raise UserError(f"_target_={target}: must be one of {', '.join(_ALLOWED)}")
-    module, _, name = target.rpartition(".")
-    return getattr(import_module(module), name)
+    target = str(node["_target_"])
+    if (registered := registered_class(target)) is not None:
+        return registered
+    for group, schemas in GROUPS.items():
+        if any(schema._target_ == target for schema in schemas):
+            module, _, name = target.rpartition(".")
+            return getattr(import_module(module), name)
+        if (cls := library_class(group, target)) is not None:
+            return cls
+    raise UserError(f"_target_={target}: is neither a class of mlp_lab nor one of a plug-in")
 
 
 def build(node: DictConfig, *positional: Any, **given: Any) -> Any:
     """Call ``target_of(node)`` with the other keys of ``node`` and the given arguments."""
     # Plain containers: an object may keep them, and a checkpoint must not contain config nodes.
     plain = cast(dict[str, Any], OmegaConf.to_container(node))
-    arguments = {key: value for key, value in plain.items() if key != "_target_"}
+    ours = ("_target_", selector_of(str(node["_target_"])))
+    arguments = {key: value for key, value in plain.items() if key not in ours}
     return target_of(node)(*positional, **(arguments | given))
 
 
@@ -71,7 +81,7 @@ def build_task(cfg: DictConfig, *, initialize: bool = True) -> tuple[DataModule,
         encoding=encoding,
         network=network,
         optimizer=partial(_build_optimizer, cfg.optimizer),
-        schedule=build(cfg.schedule),
+        schedule=build_schedule(cfg),
         augmentation=_build_augmentation(cfg, data),
         seed=cfg.seed,
         average_decay=cfg.average_decay,
@@ -128,12 +138,26 @@ def _build_encoding(cfg: DictConfig, data: DataModule) -> Any:
     return encoding
 
 
+def build_schedule(cfg: DictConfig) -> Schedule:
+    """Return the schedule of the learning rate. Raises UserError if torch refuses its values."""
+    target = target_of(cfg.schedule)
+    if not (isinstance(target, type) and issubclass(target, LRScheduler)):
+        return cast(Schedule, build(cfg.schedule))
+    try:
+        return TorchSchedule(partial(build, cfg.schedule), cfg.optimizer.lr)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"schedule: {target.__name__}: {first_line(error)}") from error
+
+
 def _build_optimizer(node: DictConfig, parameters: Iterable[nn.Parameter]) -> Optimizer:
     parameters = list(parameters)
     # In bfloat16, the fused kernel of torch 2.13 does not change weights on the CPU.
     if node["_target_"] == "torch.optim.SGD" and parameters[0].dtype == torch.bfloat16:
-        return build(node, parameters, fused=False)
-    return build(node, parameters)
+        return cast(Optimizer, build(node, parameters, fused=False))
+    try:
+        return cast(Optimizer, build(node, parameters))
+    except (RuntimeError, TypeError, ValueError) as error:  # such as torch's limits of values
+        raise UserError(f"optimizer: {node['_target_']}: {first_line(error)}") from error
 
 
 def _build_clipping(node: DictConfig) -> GradientClipping | None:
@@ -143,12 +167,16 @@ def _build_clipping(node: DictConfig) -> GradientClipping | None:
     return GradientClipping(node.gradient_clip_val, node.gradient_clip_algorithm)
 
 
-def _build_augmentation(cfg: DictConfig, data: DataModule) -> Augmentation | None:
+def _build_augmentation(cfg: DictConfig, data: DataModule) -> InputAugmentation | None:
     """Return the augmentation of the inputs, None if it changes nothing."""
-    images = {} if data.image_side is None else {"side": data.image_side, "fill": data.image_fill}
-    augmentation = build(cfg.augmentation, **images)
+    cls: type[InputAugmentation] = target_of(cfg.augmentation)
+    images = {"side": data.image_side, "fill": data.image_fill}
+    given = images if cls.of_images and data.image_side is not None else {}
+    augmentation: InputAugmentation = build(cfg.augmentation, **given)
     if augmentation.is_identity:
         return None
-    if data.image_side is None:
+    if cls.of_images and data.image_side is None:
         raise UserError("augmentation: must be none for data whose inputs are not images")
+    if not isinstance(data.encoding, Identity):  # inputs are encoded once, before the training
+        raise UserError("augmentation: must be none with this encoding; needs encoding=identity")
     return augmentation

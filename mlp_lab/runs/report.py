@@ -12,8 +12,9 @@ from mlp_lab.config.metrics import by_opponent, get_metric, is_against_opponent,
 from mlp_lab.config.names import SPLITS
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.formatting import table
+from mlp_lab.lightning import pl
 from mlp_lab.nn.schedules import Cooldown
-from mlp_lab.runs.build import build
+from mlp_lab.runs.build import build_schedule
 from mlp_lab.runs.logger import TensorBoard
 from mlp_lab.storage.results import Result, Status
 from mlp_lab.storage.tensorboard import BEST_EPOCH
@@ -90,20 +91,26 @@ def final_metrics(result: Result) -> dict[str, float]:
     return chosen
 
 
-def show_config(logger: Any, cfg: DictConfig) -> None:
-    """Write the config to TensorBoard as text."""
+def show_config(logger: pl.loggers.Logger | None, cfg: DictConfig) -> None:
+    """Write the config to TensorBoard as text, or to another logger as hyperparameters."""
     if isinstance(logger, TensorBoard):
         logger.log_text("config", OmegaConf.to_yaml(cfg))
+    elif logger is not None:
+        logger.log_hyperparams(flatten(cfg))
 
 
-def show_outcome(logger: Any, cfg: DictConfig, result: Result) -> None:
+def show_outcome(logger: pl.loggers.Logger | None, cfg: DictConfig, result: Result) -> None:
     """Write the run's row of TensorBoard's HPARAMS: settings and metrics of the chosen epoch.
 
-    The metrics are named ``~best/...``; see ``BEST_EPOCH``.
+    The metrics are named ``~best/...``; see ``BEST_EPOCH``. Another logger gets the metrics only.
     """
+    metrics = {f"{BEST_EPOCH}/{key}": value for key, value in final_metrics(result).items()}
     if isinstance(logger, TensorBoard):
-        metrics = {f"{BEST_EPOCH}/{key}": value for key, value in final_metrics(result).items()}
         logger.log_outcome(_settings(cfg), metrics)
+    elif logger is not None and metrics:
+        # MLflow refuses the character that sorts the names in TensorBoard.
+        plain = {key.removeprefix("~"): value for key, value in metrics.items()}
+        logger.log_metrics(plain, result.steps)
 
 
 def changed_schedules(
@@ -117,7 +124,7 @@ def changed_schedules(
         task: task of the resumed run, in training.
         epochs: number of epochs that the run has trained.
     """
-    schedules = {"learning rate": (build(before.schedule), build(cfg.schedule))}
+    schedules = {"learning rate": (build_schedule(before), build_schedule(cfg))}
     if task.augmentation is not None:
         cooldown = Cooldown(task.augmentation.cooldown)
         schedules["augmentation"] = (cooldown, cooldown)

@@ -10,8 +10,8 @@ from omegaconf import DictConfig
 from PIL import Image
 from torch import Tensor, nn
 
-from mlp_lab.config.check import suggestion
 from mlp_lab.config.names import CHECKPOINTS, SPLITS
+from mlp_lab.config.suggestions import suggestion
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
 from mlp_lab.images.image_decoding import open_image

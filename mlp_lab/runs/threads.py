@@ -31,10 +31,15 @@ def set_threads(threads: int | None) -> None:
         os.environ["OMP_NUM_THREADS"] = str(threads)
     else:
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, min(_MAX_THREADS, _cores() - 1))))
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", _SPIN_COUNT)
+    prepare_threads()
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(threads_from_environment())
+
+
+def prepare_threads() -> None:
+    """Set how the threads wait, which has no effect once torch is imported."""
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPIN_COUNT)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from mlp_lab.config.schemas.data import is_refit
 from mlp_lab.data.datamodule import DataModule
-from mlp_lab.errors import UserError
+from mlp_lab.errors import UserError, first_line
 from mlp_lab.lightning import callbacks_of, is_first_process, pl
 from mlp_lab.nn.probes import count_parameters, describe, has_batch_normalization
 from mlp_lab.runs import report
@@ -174,9 +174,11 @@ class Training:
                 callback.draw()
 
     def close(self) -> None:
-        """Close the event file."""
+        """Close the event file, or the files of another logger."""
         if isinstance(self.trainer.logger, TensorBoard):
             self.trainer.logger.close()
+        elif self.trainer.logger is not None:
+            self.trainer.logger.finalize(self.run.result.status)
 
     def _collect(self, seconds: float) -> Result:
         """Return the result after a fit, with the times and evaluations of earlier fits."""
@@ -241,6 +243,8 @@ def fit(
         trainer.fit(task, data, ckpt_path=checkpoint)
     except Diverged as error:
         return Status.DIVERGED, str(error)
+    except pl.utilities.exceptions.MisconfigurationException as error:
+        raise UserError(first_line(error)) from error  # such as a callback that needs a logger
     except SystemExit:
         # Lightning turns Ctrl-C into SystemExit, and ignores SIGINT from then on.
         signal.signal(signal.SIGINT, on_interrupt)

@@ -1,14 +1,15 @@
 """Build Lightning's Trainer for a run."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from inspect import signature
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab.config.schemas.data import is_refit
 from mlp_lab.errors import UserError, first_line
 from mlp_lab.lightning import pl
-from mlp_lab.runs.build import build
+from mlp_lab.runs.build import build, target_of
 from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
 from mlp_lab.storage.checkpoints import AtomicCheckpoints
 from mlp_lab.storage.run_folder import RunFolder
@@ -18,6 +19,9 @@ _PROFILERS = {
     "advanced": pl.profilers.AdvancedProfiler,
     "pytorch": pl.profilers.PyTorchProfiler,
 }
+_Misconfiguration = pl.utilities.exceptions.MisconfigurationException
+# What callbacks and loggers raise for a wrong value, or if a package is not installed.
+_REFUSALS = (ImportError, TypeError, ValueError, _Misconfiguration)
 # Settings that the loaders and the task apply.
 _NOT_LIGHTNINGS = (
     "limit_train_batches",
@@ -38,10 +42,35 @@ def build_trainer(cfg: DictConfig, run: RunFolder) -> pl.Trainer:
     return _trainer(
         cfg,
         default_root_dir=str(run.folder),
-        callbacks=[checkpoint, *map(build, cfg.callbacks.values())],
-        logger=build(cfg.logger, folder=str(run.folder)) if cfg.logger else False,
+        callbacks=[checkpoint, *_callbacks(cfg.callbacks)],
+        logger=_logger(cfg.logger, run) if cfg.logger else False,
         profiler=profiler,
     )
+
+
+def _callbacks(nodes: DictConfig) -> Iterator[pl.Callback]:
+    """Yield the callbacks of a config. Raises UserError for values that one of them refuses."""
+    for name in map(str, nodes):
+        try:
+            yield build(nodes[name])
+        except _REFUSALS as error:
+            raise UserError(f"callbacks.{name}: {first_line(error)}") from error
+
+
+def _logger(node: DictConfig, run: RunFolder) -> pl.loggers.Logger:
+    """Return a logger with its files in the run folder.
+
+    Raises UserError if the package of a logger is not installed, or it refuses its values.
+    """
+    cls: type[pl.loggers.Logger] = target_of(node)
+    if "/" in str(node.get("name", "")):  # a subfolder in some loggers
+        raise UserError(f"logger.name={node.name}: must be a name without a slash")
+    accepted = signature(cls).parameters
+    folders = {key: str(run.folder) for key in ("folder", "save_dir") if key in accepted}
+    try:
+        return cast(pl.loggers.Logger, build(node, **folders))
+    except _REFUSALS as error:
+        raise UserError(f"logger: {cls.__name__}: {first_line(error)}") from error
 
 
 def build_group_trainer(cfg: DictConfig, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
@@ -100,7 +129,7 @@ def _trainer(cfg: DictConfig, **given: Any) -> pl.Trainer:
             use_distributed_sampler=False,
             **given,
         )
-    except pl.utilities.exceptions.MisconfigurationException as error:
+    except _Misconfiguration as error:
         raise UserError(f"trainer: {first_line(error)}") from error
     loop = _FitLoop(trainer, trainer.min_epochs, trainer.max_epochs)
     loop.epoch_loop = _EpochLoop(trainer, trainer.min_steps, trainer.max_steps)

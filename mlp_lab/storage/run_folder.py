@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab.config.check import check
 from mlp_lab.config.command_line import with_plain_values
+from mlp_lab.config.plugin_modules import PLUGINS_KEY, named_plugins, split_plugins
 from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
 from mlp_lab.storage import migration
@@ -73,7 +74,19 @@ class RunFolder:
         try:
             return check(OmegaConf.create(plain), Train)
         except UserError as error:
-            raise UserError(f"{self._config}: {error}") from error
+            raise UserError(f"{self._config}: {error}{self._plugins_hint()}") from error
+
+    def _plugins_hint(self) -> str:
+        """Return how to name the plug-ins of the run that this process has not imported.
+
+        They are not imported because the files of the run name them: it may come from elsewhere.
+        """
+        try:
+            modules, _ = split_plugins(self.overrides)
+        except UserError:
+            return ""
+        missing = [module for module in modules if module not in named_plugins()]
+        return f" (the run used {PLUGINS_KEY}=[{','.join(missing)}])" if missing else ""
 
     def read_config(self) -> dict[str, Any]:
         """Return the config of the run with the current names of classes and keys, unchecked.

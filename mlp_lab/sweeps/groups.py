@@ -8,11 +8,14 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from mlp_lab.lightning import pl
 from mlp_lab.nn.encodings import fingerprint
 from mlp_lab.nn.stacking import UnstackableError, shape
-from mlp_lab.runs.build import build_task
+from mlp_lab.runs.build import build_task, target_of
+from mlp_lab.runs.callbacks.progress_bar import Progress
 from mlp_lab.storage.checkpoints import read_checkpoint
 from mlp_lab.storage.run_folder import RunFolder
+from mlp_lab.tasks.stack import replaced_methods, uncalled_hooks
 
 # Maximum number of members of a stack. More save no time, and need all their memory at once.
 _MAX_MEMBERS = 64
@@ -87,9 +90,12 @@ def _stacking_key(job: Job) -> Hashable:
     cfg, last = job.cfg, RunFolder(job.folder).last_checkpoint
     if cfg.trainer.profiler is not None:
         raise UnstackableError("trainer.profiler is set")
+    _check_callbacks(cfg.callbacks)
     _, task = build_task(cfg, initialize=False)
     if task.unstackable_reason:
         raise UnstackableError(task.unstackable_reason)
+    if replaced := replaced_methods(type(task)):
+        raise UnstackableError(f"{type(task).__name__} defines {replaced[0]}")
     step = None if last is None else read_checkpoint(last)["global_step"]
     agree = [key for key in cfg.task if key not in task.loss_numbers]
     parts = OmegaConf.masked_copy(cfg.task, agree), cfg.data, cfg.trainer
@@ -98,3 +104,11 @@ def _stacking_key(job: Job) -> Hashable:
     # An encoding that is drawn from the seed separates jobs with different seeds: their inputs
     # differ.
     return step, shape(task.network), averages, fingerprint(task.encoding), cfg.gradients, *texts
+
+
+def _check_callbacks(callbacks: DictConfig) -> None:
+    """Raise UnstackableError for a callback that needs hooks that a stack does not call."""
+    for node in callbacks.values():
+        callback: type[pl.Callback] = target_of(node)
+        if callback is not Progress and (hooks := uncalled_hooks(callback)):
+            raise UnstackableError(f"{callback.__name__} needs {hooks[0]}")

@@ -16,6 +16,7 @@ from mlp_lab.config.check import check
 from mlp_lab.config.command_line import recorded_overrides
 from mlp_lab.config.compose import ROOTS
 from mlp_lab.config.metrics import SIGN
+from mlp_lab.config.plugin_modules import import_plugins, named_plugins
 from mlp_lab.runs.cluster import without_cluster_variables
 from mlp_lab.runs.threads import processes_for, set_threads, threads_from_environment
 from mlp_lab.storage.results import Result, Status
@@ -43,6 +44,7 @@ class JobRunner:
     Attributes:
         jobs: number of jobs of the sweep, once the sweeper has counted them.
         command: command line of the first process, which runs record.
+        plugins: modules of plug-ins that the command names.
         reported: folder names of failed jobs that have been reported.
     """
 
@@ -51,6 +53,7 @@ class JobRunner:
         self.plan = plan
         self.jobs: int | None = None
         self.command = sys.argv
+        self.plugins = named_plugins()
         self.reported: set[str] = set()
         self._process = os.getpid()
         self._threads = threads_from_environment()  # the user's, before a batch of jobs sets them
@@ -79,6 +82,7 @@ class JobRunner:
         """
         os.chdir(self.sweep.directory)
         sys.argv = self.command  # recorded by each run; Hydra or the launcher has set another
+        import_plugins(self.plugins)  # not imported yet in another process or on another machine
         configs = [check(cfg, ROOTS["train"]) for _, cfg, _ in jobs]
         if self.sweep.stopped:
             return [math.nan] * len(jobs)

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from mlp_lab.config.command_line import command_line, override
 from mlp_lab.config.compose import CONFIG_FOLDER, check_overrides, parse_overrides
+from mlp_lab.config.plugin_modules import plugins_overrides, split_plugins
 from mlp_lab.config.schemas.data import DATA_PATHS
 from mlp_lab.errors import UserError
 from mlp_lab.runs.cluster import check_processes
@@ -23,7 +24,7 @@ from mlp_lab.sweeps.job_runner import JobRunner
 from mlp_lab.sweeps.overrides import text_of
 from mlp_lab.sweeps.plan import Plan
 from mlp_lab.sweeps.planning import plan
-from mlp_lab.sweeps.recorded_overrides import check_recorded
+from mlp_lab.sweeps.recorded_overrides import check_recorded, check_recorded_plugins
 
 if TYPE_CHECKING:  # imports matplotlib
     from mlp_lab.sweeps.comparison.answer import Summary
@@ -36,6 +37,7 @@ _RESUMABLE = (
     "hydra.sweeper.max_batch_size",
     "hydra.sweeper.n_trials",
     "hydra.sweeper.n_jobs",
+    "hydra.searchpath",
 )
 
 
@@ -67,9 +69,9 @@ def prepare(overrides: Sequence[str], folder: str | None = None) -> PreparedSwee
     if folder is not None:
         return _prepare_resumed(folder, [o for o in parsed if o.key_or_group != "resume"])
     planned = plan(overrides)
+    recorded = [*planned.recorded, *plugins_overrides()]
     return PreparedSweep(
-        SweepFolder.create(planned.cfg.logs, planned.name, planned.recorded, planned.varied),
-        planned,
+        SweepFolder.create(planned.cfg.logs, planned.name, recorded, planned.varied), planned
     )
 
 
@@ -77,10 +79,12 @@ def _prepare_resumed(folder: str, changes: Sequence[Override]) -> PreparedSweep:
     sweep = SweepFolder.open(folder)
     if not os.path.isdir(sweep.directory):  # the folder was copied from elsewhere
         sweep = replace(sweep, directory=os.getcwd())
-    before = parse_overrides(sweep.overrides)
+    plugins, recorded = split_plugins(sweep.overrides)
+    check_recorded_plugins(plugins)
+    before = parse_overrides(recorded)
     check_recorded(before, changes)
     for change in changes:
-        if text_of(change) in sweep.overrides:
+        if text_of(change) in recorded:
             continue
         if change.key_or_group not in _RESUMABLE and not _is_of_launcher(change):
             raise UserError(

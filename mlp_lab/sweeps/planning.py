@@ -14,7 +14,13 @@ from omegaconf import DictConfig, OmegaConf
 from mlp_lab.config.cached_composer import CachedComposer
 from mlp_lab.config.check import check
 from mlp_lab.config.command_line import RESOLVER, with_plain_values
-from mlp_lab.config.compose import ROOTS, config_loader, refuse_reserved
+from mlp_lab.config.compose import (
+    ROOTS,
+    compose_unchecked,
+    config_loader,
+    refuse_code,
+    refuse_reserved,
+)
 from mlp_lab.config.schemas.data import is_refit
 from mlp_lab.config.schemas.hydra import PLUGINS, Grid, Search
 from mlp_lab.errors import UserError
@@ -45,6 +51,7 @@ def plan(overrides: Sequence[str], *, resumed: bool = False) -> Plan:
         typed = parser.parse_overrides(list(overrides))
         fixed = [o for o in typed if not (o.is_sweep_override() or _is_job_value(o))]
         outline = hydra.compose("train", list(map(text_of, fixed)), return_hydra_config=True)
+        refuse_code(outline.hydra, overrides)
         _check_plugins(outline.hydra)
         by_key = last_by_key(outline.hydra.sweeper.params or {}, overrides, parser)
         _check_keys(by_key)
@@ -133,9 +140,7 @@ def _configs(
     The first config has the first step of each axis. One for each further step of each axis
     follows.
     """
-    compose = CachedComposer(
-        lambda overrides: hydra.compose("train", [*of_hydra, *overrides]), loader
-    )
+    compose = CachedComposer(lambda overrides: compose_unchecked([*of_hydra, *overrides]), loader)
     first = [steps[0] for steps in axes]
     yield compose(list(chain(*first)))
     for place, steps in enumerate(axes):

@@ -15,7 +15,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from mlp_lab.config.cached_composer import CachedComposer
-from mlp_lab.config.command_line import search_path_overrides
+from mlp_lab.config.command_line import extension_overrides
 from mlp_lab.sweeps.job_runner import JobRunner
 from mlp_lab.sweeps.overrides import text_of
 from mlp_lab.sweeps.search import Search
@@ -39,7 +39,7 @@ class Vectorized(Launcher):
         self.runner = task_function
         loader = hydra_context.config_loader
         self._parser = OverridesParser.create(loader)
-        self._search_path = search_path_overrides(config.hydra)
+        self._extensions = extension_overrides(config.hydra)
         self._compose = CachedComposer(
             lambda overrides: loader.load_sweep_config(config, list(overrides)), loader
         )
@@ -55,7 +55,7 @@ class Vectorized(Launcher):
                 del cfg["hydra"]
             parsed = self._parser.parse_overrides(list(sweep_overrides))
             texts = [text_of(o) for o in parsed if not o.is_hydra_override()]
-            overrides = [*texts, *self._search_path]
+            overrides = [*texts, *self._extensions]
             jobs.append((number, cfg, overrides))
         values = self.runner.train(jobs, self.processes) if jobs else []
         results = []

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from hydra.core.override_parser.types import Override
 
+from mlp_lab.config.plugin_modules import PLUGINS_KEY, named_plugins
 from mlp_lab.errors import UserError
 
 # Keys with numbers and names only.
@@ -38,6 +39,19 @@ def check_recorded(recorded: Iterable[Override], typed: Iterable[Override]) -> N
                 f"{key}: may run code, and is in a file: give it again on the command line, after"
                 f" checking it: {override.input_line}"
             )
+
+
+def check_recorded_plugins(modules: Iterable[str]) -> None:
+    """Raise UserError for a plug-in that a ``sweep.yaml`` names and the command does not.
+
+    Args:
+        modules: modules of the plug-ins of the sweep.
+    """
+    if missing := [module for module in modules if module not in named_plugins()]:
+        raise UserError(
+            f"{PLUGINS_KEY}: the sweep needs plug-ins: add {PLUGINS_KEY}=[{','.join(missing)}] if"
+            " you trust that code"
+        )
 
 
 def _is_search_path(override: Override) -> bool:

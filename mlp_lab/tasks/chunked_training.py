@@ -13,7 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from mlp_lab.data.attached import training_loader
 from mlp_lab.data.batches import Chunk
-from mlp_lab.images.augmentations import Augmentation
+from mlp_lab.images.augmentations import InputAugmentation
 from mlp_lab.lightning import pl
 from mlp_lab.nn.gradient_clipping import GradientClipping
 from mlp_lab.nn.microbatches import microbatch_size, microbatches
@@ -73,7 +73,7 @@ class ChunkedTraining(pl.LightningModule):
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         schedule: Schedule,
         seed: int,
-        augmentation: Augmentation | None = None,
+        augmentation: InputAugmentation | None = None,
         log_every_n_steps: int = 0,
         encoding: nn.Module | None = None,
         average_decay: float = 0.0,

@@ -24,6 +24,34 @@ from mlp_lab.tasks.closed_form import closed_form_training
 
 log = logging.getLogger(__name__)
 
+# The hooks that a stack calls for the callbacks of its members.
+_HOOKS = {
+    "setup", "on_fit_start", "on_train_start", "on_train_epoch_start", "on_train_batch_end",
+    "on_train_epoch_end", "on_validation_start", "on_validation_epoch_start",
+    "on_validation_epoch_end", "on_validation_end", "on_train_end", "on_exception",
+    "on_save_checkpoint",
+}  # fmt: skip
+# Hooks that no run calls.
+_OTHER_STAGES = ("on_test", "on_predict", "on_sanity_check")
+# The methods of tasks that a stack replaces.
+_REPLACED = ("training_step", "validation_step", "differentiate", "on_train_start", "forward")
+
+
+def uncalled_hooks(callback: type[pl.Callback]) -> list[str]:
+    """Return the hooks that a callback defines and that a stack would not call."""
+    hooks = [name for name in vars(pl.Callback) if name.startswith(("on_", "setup", "teardown"))]
+    return [
+        name
+        for name in hooks
+        if getattr(callback, name) is not getattr(pl.Callback, name)
+        and not (name in _HOOKS or name.startswith(_OTHER_STAGES))
+    ]
+
+
+def replaced_methods(task: type[Task]) -> list[str]:
+    """Return the methods that a task defines and that a stack would not call."""
+    return [name for name in _REPLACED if getattr(task, name) is not getattr(Task, name)]
+
 
 @dataclass
 class Member:

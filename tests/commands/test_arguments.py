@@ -28,8 +28,10 @@ from mlp_lab.config.compose import CONFIG_FOLDER
     ],
 )
 def test_flags_may_stand_between_overrides(
-    words: list[str], ordered: list[str], monkeypatch: pytest.MonkeyPatch
+    words: list[str], ordered: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
     monkeypatch.setattr(sys, "argv", ["train.py", *words])
     args = parse_arguments()
     assert args.multirun
@@ -104,3 +106,16 @@ def test_a_missing_extra_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         run_application("train", job)
     message = "mlp_lab: numba is not installed: pip install 'mlp-lab[backgammon]'"
     assert stopped.value.code == message
+
+
+def test_an_option_with_the_name_of_one_of_mlp_lab_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hydra would ignore it."""
+    (tmp_path / "network").mkdir()
+    (tmp_path / "network" / "mlp.yaml").write_text("{}")
+    monkeypatch.setattr(sys, "argv", ["train.py", "--config-dir", str(tmp_path)])
+    with pytest.raises(SystemExit, match=r"network/mlp\.yaml: mlp_lab has network/mlp\.yaml"):
+        parse_arguments()
+    monkeypatch.setattr(sys, "argv", ["train.py", "--config-dir", str(CONFIG_FOLDER)])
+    parse_arguments()

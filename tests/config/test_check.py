@@ -175,7 +175,7 @@ def test_wrong_options_of_a_sweep_leave_no_files(script):
         # targets
         (
             "network._target_=os.system",
-            "network._target_=os.system: must be one of mlp_lab.nn.mlp.",
+            "network._target_=os.system: needs its plug-in: add plugins=[os] if you trust",
         ),
         (
             "network._target_=torch.optim.SGD",
@@ -183,7 +183,7 @@ def test_wrong_options_of_a_sweep_leave_no_files(script):
         ),
         (
             "+callbacks.mine={_target_:os.system}",
-            "callbacks.mine._target_=os.system: must be one of mlp_lab.runs.callbacks.",
+            "callbacks.mine._target_=os.system: needs its plug-in: add plugins=[os] if you",
         ),
         # missing values
         ("optimizer.lr=???", "optimizer.lr: a value is needed: a number above 0 and finite"),

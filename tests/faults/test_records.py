@@ -186,7 +186,8 @@ HOSTILE_OVERRIDES = (
     "+hydra.job_logging.handlers.x={class: logging.FileHandler, filename: harmed}",
     "hydra.searchpath=[pkg://hostile_module]", "hydra.searchpath=[file://logs/x]",
     "+hydra.launcher.setup=['touch harmed']", "hydra.launcher.additional_parameters={x: y}",
-    "+hydra.job.env_set={LD_PRELOAD: /x}",
+    "+hydra.job.env_set={LD_PRELOAD: /x}", "plugins=[hostile_module]",
+    "network._target_=hostile_module.Network",
 )  # fmt: skip
 
 

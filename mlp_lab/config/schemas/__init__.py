@@ -2,7 +2,7 @@
 
 Values are in conf/, types and limits are here: each folder or file of conf/ has a module here. A
 node of the config is checked against the schema with the same ``_target_``. Only classes with a
-schema can be built from a config.
+schema can be built from a config. ``config.registry`` adds those of plug-ins.
 """
 
 from dataclasses import Field
@@ -38,7 +38,7 @@ def _options(module: ModuleType) -> tuple[type[Schema], ...]:
 
 
 #: The schemas of each config group, in the order of train.yaml.
-GROUPS = {
+GROUPS: dict[str, tuple[type[Schema], ...]] = {
     module.__name__.rpartition(".")[2]: _options(module)
     for module in (
         task,
@@ -52,4 +52,10 @@ GROUPS = {
         callbacks,
         logger,
     )
+}
+
+#: The schemas of keys that classes of plug-ins inherit, by base class; besides those of ``GROUPS``.
+SHARED_KEYS: dict[str, type] = {
+    "mlp_lab.data.datamodule.DataModule": data.DataModule,
+    "mlp_lab.data.points.LabelledPoints": data.LabelledPoints,
 }

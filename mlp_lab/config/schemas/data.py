@@ -25,6 +25,15 @@ class DataPathOverrides:
 
 
 @schema
+class DataModule:
+    """Keys that data modules of plug-ins inherit."""
+
+    batch_size: int = limited(minimum=1, maximum=1_000_000_000)
+    drop_last: bool = MISSING
+    passes: int = limited(minimum=1, maximum=1_000_000)
+
+
+@schema
 class MNIST:
     _target_: str = "mlp_lab.data.mnist.MNIST"
     root: str | None = MISSING

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from importlib import import_module
 
-from mlp_lab.config.check import suggestion
+from mlp_lab.config.suggestions import suggestion
 from mlp_lab.course.claims.claim import Claim
 from mlp_lab.errors import UserError
 

@@ -13,5 +13,5 @@ def task_of(module: pl.LightningModule) -> Task:
 
 
 def tensorboard_of(trainer: pl.Trainer) -> TensorBoard | None:
-    """Return the TensorBoard logger of the run, None if it has no logger."""
-    return cast(TensorBoard | None, trainer.logger)
+    """Return the TensorBoard logger of the run, None if it has another logger or none."""
+    return trainer.logger if isinstance(trainer.logger, TensorBoard) else None

@@ -83,8 +83,10 @@ class EpochCheckpoint(pl.callbacks.Checkpoint):
         }
         self.history.append(row)
         self.stopped = trainer.should_stop
-        if trainer.logger is not None:
-            trainer.logger.log_metrics(row)
+        if logger := tensorboard_of(trainer):
+            logger.log_metrics(row)  # at the epoch or the step
+        elif trainer.logger is not None:
+            trainer.logger.log_metrics(row, trainer.global_step)
         if trainer.is_global_zero and trainer.global_step % training_loader(trainer).batches:
             self._write(trainer)
             self.run.keep_whole_epochs()
