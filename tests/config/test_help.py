@@ -67,7 +67,7 @@ def keys_of(option: str) -> list[DescribedKey]:
     return [
         (f"{path}.{field.name}", values[field.name], SCHEMAS[values["_target_"]], field)
         for path, values in nodes.items()
-        if values
+        if values and values["_target_"] in SCHEMAS  # not a class of torch or Lightning
         for field in fields(SCHEMAS[values["_target_"]])
         if field.name != "_target_"
     ]

@@ -57,5 +57,6 @@ GROUPS: dict[str, tuple[type[Schema], ...]] = {
 #: The schemas of keys that classes of plug-ins inherit, by base class; besides those of ``GROUPS``.
 SHARED_KEYS: dict[str, type] = {
     "mlp_lab.data.datamodule.DataModule": data.DataModule,
-    "mlp_lab.data.points.LabelledPoints": data.LabelledPoints,
+    "mlp_lab.data.points.LabelledPoints": data.Points,
+    "mlp_lab.data.split_examples.SplitExamples": data.SplitExamples,
 }
