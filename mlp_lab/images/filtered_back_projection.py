@@ -1,10 +1,8 @@
 """Filtered back-projection, the classical reconstruction of computed tomography."""
 
-from importlib.util import find_spec
-
 import numpy as np
 
-from mlp_lab.errors import UserError
+from mlp_lab.errors import check_installed
 
 
 def filtered_back_projection(projections: np.ndarray, angles: np.ndarray) -> np.ndarray:
@@ -31,7 +29,4 @@ def filtered_back_projection(projections: np.ndarray, angles: np.ndarray) -> np.
 
 def check_scikit_image() -> None:
     """Raise UserError if scikit-image is not installed."""
-    if find_spec("skimage") is None:
-        raise UserError(
-            "filtered back-projection: needs scikit-image: pip install 'mlp-lab[images]'"
-        )
+    check_installed("scikit-image", "skimage", "images", "filtered back-projection")

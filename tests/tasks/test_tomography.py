@@ -11,6 +11,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from skimage.transform import radon
 from torch import nn
 
+from mlp_lab import errors
 from mlp_lab.errors import UserError
 from mlp_lab.images import filtered_back_projection
 from mlp_lab.images.codecs import read_png
@@ -122,6 +123,6 @@ def test_the_figure_needs_projections(compose: Callable, tmp_path: Path) -> None
 
 
 def test_without_scikit_image_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filtered_back_projection, "find_spec", lambda _: None)
+    monkeypatch.setattr(errors, "find_spec", lambda _: None)
     with pytest.raises(UserError, match=r"pip install 'mlp-lab\[images\]'"):
         filtered_back_projection.filtered_back_projection(np.zeros((1, 4)), np.zeros(1))
