@@ -66,6 +66,16 @@ class MultiStep:
 
 
 @dataclass(frozen=True)
+class Exponential:
+    """Exponential decay from 1 to ``end`` at the end of the training, with a constant rate."""
+
+    end: float
+
+    def __call__(self, epoch: float, epochs: float) -> float:
+        return self.end ** (epoch / epochs)
+
+
+@dataclass(frozen=True)
 class Cosine:
     """Cosine decay from 1 to 0 after ``warmup`` epochs of linear increase from 0.
 

@@ -11,6 +11,7 @@ from mlp_lab.nn.schedules import (
     Constant,
     Cooldown,
     Cosine,
+    Exponential,
     InverseTime,
     MultiStep,
     OneCycle,
@@ -48,6 +49,12 @@ def test_step_equals_torchs_schedule(step_size, gamma):
     schedule = Step(step_size, gamma)
     assert [schedule(epoch, 20) for epoch in range(20)] == pytest.approx(expected)
     assert [schedule(epoch + 0.9, 20) for epoch in range(20)] == pytest.approx(expected)
+
+
+def test_exponential_equals_the_papers_decay():
+    # 0.1^(step / 5,000) in 10,000 steps of 20 epochs (Tancik et al. 2020, 3D shapes).
+    for step in (0, 1, 5_000, 9_999):
+        assert Exponential(0.01)(step / 500, 20) == pytest.approx(0.1 ** (step / 5_000))
 
 
 @pytest.mark.parametrize("milestones", [[1], [3, 4, 9], [30]])

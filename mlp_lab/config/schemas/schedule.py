@@ -28,6 +28,12 @@ class MultiStep:
 
 
 @schema
+class Exponential:
+    _target_: str = "mlp_lab.nn.schedules.Exponential"
+    end: float = limited(above=0, maximum=1)
+
+
+@schema
 class Cosine:
     _target_: str = "mlp_lab.nn.schedules.Cosine"
     warmup: float = limited(minimum=0, below=float("inf"))
