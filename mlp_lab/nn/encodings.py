@@ -59,18 +59,22 @@ class FourierFeatures(nn.Module):
     Args:
         frequencies: matrix B, ``[frequencies, in_features]``. It is saved with the network, but not
             trained.
+        unit_norm: whether the features are divided by their norm, which is the same for all points
+            (in the code of Tancik et al. for 3D shapes).
     """
 
     frequencies: Tensor
 
-    def __init__(self, frequencies: Tensor) -> None:
+    def __init__(self, frequencies: Tensor, unit_norm: bool = False) -> None:
         super().__init__()
         self.register_buffer("frequencies", frequencies)
         self.out_features = 2 * len(frequencies)
+        self.amplitude = 1 / math.sqrt(len(frequencies)) if unit_norm else 1.0
 
     def forward(self, x: Tensor) -> Tensor:
         phase = x @ (2 * math.pi * self.frequencies.T)
-        return torch.cat([phase.sin(), phase.cos()], -1)
+        features = torch.cat([phase.sin(), phase.cos()], -1)
+        return features if self.amplitude == 1 else features.mul_(self.amplitude)
 
     def settings_below(self, highest: float) -> str | None:
         """Describe settings whose frequencies are well below ``highest``.
@@ -85,10 +89,14 @@ class Basic(FourierFeatures):
     """One cycle per coordinate: B is the identity matrix (Tancik et al., section 6).
 
     Shapes: ``[..., in_features]`` to ``[..., 2 * in_features]``.
+
+    Args:
+        in_features: number of coordinates.
+        unit_norm: as in ``FourierFeatures``.
     """
 
-    def __init__(self, in_features: int) -> None:
-        super().__init__(torch.eye(in_features))
+    def __init__(self, in_features: int, *, unit_norm: bool = False) -> None:
+        super().__init__(torch.eye(in_features), unit_norm)
 
 
 class Positional(FourierFeatures):
@@ -106,12 +114,21 @@ class Positional(FourierFeatures):
               published. The lowest frequency is 0. (Their section 6 has sigma^(j / m) instead.)
             - ``octaves``: 2^(k - 1) for k = 0, ..., m / d - 1. With the factor 2 pi this is the
               sin 2^k pi x of NeRF (Mildenhall et al. 2020, equation 4).
+        unit_norm: as in ``FourierFeatures``.
 
     Raises:
         ValueError: m is not a multiple of d, or there are more octaves than float32 can resolve.
     """
 
-    def __init__(self, in_features: int, *, frequencies: int, scale: float, spacing: str) -> None:
+    def __init__(
+        self,
+        in_features: int,
+        *,
+        frequencies: int,
+        scale: float,
+        spacing: str,
+        unit_norm: bool = False,
+    ) -> None:
         per_axis, remainder = divmod(frequencies, in_features)
         if remainder:
             raise ValueError(
@@ -124,7 +141,8 @@ class Positional(FourierFeatures):
             axis_frequencies = 2.0 ** (torch.arange(per_axis) - 1)
         else:
             axis_frequencies = 2.0 ** torch.linspace(0, scale, per_axis) - 1
-        super().__init__(torch.block_diag(*[axis_frequencies.unsqueeze(1)] * in_features))
+        frequencies_by_axis = [axis_frequencies.unsqueeze(1)] * in_features
+        super().__init__(torch.block_diag(*frequencies_by_axis), unit_norm)
         self._spacing = spacing
 
     def settings_below(self, highest: float) -> str | None:
@@ -146,10 +164,13 @@ class Gaussian(FourierFeatures):
         in_features: number of coordinates.
         frequencies: number of rows of B.
         sigma: standard deviation of the entries of B, in cycles over [0, 1).
+        unit_norm: as in ``FourierFeatures``.
     """
 
-    def __init__(self, in_features: int, *, frequencies: int, sigma: float) -> None:
-        super().__init__(sigma * torch.randn(frequencies, in_features))
+    def __init__(
+        self, in_features: int, *, frequencies: int, sigma: float, unit_norm: bool = False
+    ) -> None:
+        super().__init__(sigma * torch.randn(frequencies, in_features), unit_norm)
 
     def settings_below(self, highest: float) -> str | None:
         return f"encoding.sigma up to {highest / 4:.2g}"
@@ -183,8 +204,8 @@ def fingerprint(encoding: nn.Module) -> Hashable:
     """Return a key that two encodings share only if they are the same function."""
     state = encoding.state_dict()
     tensors = (tuple(tensor.flatten().tolist()) for tensor in state.values())
-    if isinstance(encoding, FourierFeatures):  # its frequencies define it
-        return FourierFeatures, *tensors
+    if isinstance(encoding, FourierFeatures):  # its frequencies and its amplitude define it
+        return FourierFeatures, encoding.amplitude, *tensors
     # Other classes may keep settings in plain attributes.
     settings = [
         (name, repr(value))

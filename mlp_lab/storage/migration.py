@@ -92,6 +92,10 @@ _NOT_STRATIFIED = "data.stratify=false"
 # Data sets of version 1, which had no key ``drop_last``. Those of users keep their keys.
 _DATA_TARGETS = {schema._target_ for schema in vars(data).values() if hasattr(schema, "_target_")}
 
+_FOURIER_TARGETS = {
+    schema._target_ for schema in (encoding.Basic, encoding.Positional, encoding.Gaussian)
+}
+
 
 def migrate(cfg: dict[str, Any]) -> dict[str, Any]:
     """Convert a config of any version to the current one; return it without its version.
@@ -110,7 +114,9 @@ def migrate(cfg: dict[str, Any]) -> dict[str, Any]:
         cfg = _from_version_0(cfg)
     if version < 2:
         cfg = _from_version_1(cfg)
-    return _from_version_2(cfg) if version < 3 else cfg
+    if version < 3:
+        cfg = _from_version_2(cfg)
+    return _with_unit_norm(cfg)
 
 
 def read_version(content: dict[str, Any]) -> int:
@@ -250,6 +256,13 @@ def _from_version_2(cfg: dict[str, Any]) -> dict[str, Any]:
         "standardize_targets": False,
     }
     return cfg | {"data": new | renamed | {"_target_": data.CSVFile._target_}}
+
+
+def _with_unit_norm(cfg: dict[str, Any]) -> dict[str, Any]:
+    """Return a config whose Fourier features have the key ``unit_norm``, which is newer."""
+    if (node := _node(cfg, "encoding")) and node["_target_"] in _FOURIER_TARGETS:
+        return cfg | {"encoding": {"unit_norm": False} | node}
+    return cfg
 
 
 def _node(cfg: dict[str, Any], group: str) -> dict[str, Any] | None:

@@ -153,6 +153,14 @@ def test_equal_encodings_have_equal_fingerprints() -> None:
     assert fingerprint(Basic(2)) != fingerprint(Identity(2))
 
 
+def test_unit_norm_divides_by_the_norm() -> None:
+    x = torch.rand(5, 3)
+    plain, scaled = Basic(3), Basic(3, unit_norm=True)
+    assert scaled(x).norm(dim=1).tolist() == pytest.approx([1] * 5)
+    torch.testing.assert_close(scaled(x) * math.sqrt(3), plain(x))
+    assert fingerprint(plain) != fingerprint(scaled)
+
+
 class Scaled(torch.nn.Module):
     """Encoding of a user, whose setting is a plain attribute."""
 

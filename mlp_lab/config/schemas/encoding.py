@@ -1,5 +1,7 @@
 """Schemas of the options in conf/encoding/."""
 
+from omegaconf import MISSING
+
 from mlp_lab.config.limits import limited, schema
 
 
@@ -16,6 +18,7 @@ class Centred:
 @schema
 class Basic:
     _target_: str = "mlp_lab.nn.encodings.Basic"
+    unit_norm: bool = MISSING
 
 
 @schema
@@ -24,6 +27,7 @@ class Positional:
     frequencies: int = limited(minimum=1, maximum=1_000_000)
     scale: float = limited(minimum=0, maximum=20)
     spacing: str = limited(one_of=("log", "octaves"))
+    unit_norm: bool = MISSING
 
 
 @schema
@@ -31,6 +35,7 @@ class Gaussian:
     _target_: str = "mlp_lab.nn.encodings.Gaussian"
     frequencies: int = limited(minimum=1, maximum=1_000_000)
     sigma: float = limited(minimum=0, maximum=1_000_000)
+    unit_norm: bool = MISSING
 
 
 @schema
