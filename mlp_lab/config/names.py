@@ -31,6 +31,9 @@ CURVE_FUNCTIONS = ("sine", "chirp", "bumps", "triangle", "step")
 IMAGE_PROTOCOLS = ("fit", "upsample")
 #: What the targets of a user's data are: classes or numbers.
 TARGET_KINDS = ("classification", "regression")
+SOLIDS = ("gyroid", "torus_knot")
+#: Axes of the unit cube.
+AXES = ("x", "y", "z")
 
 #: Classification: how the network's outputs become probabilities, and the loss.
 CLASSIFICATION_OUTPUTS = ("softmax", "sigmoid")

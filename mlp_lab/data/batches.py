@@ -5,7 +5,7 @@ network. A step of the loop is therefore a chunk of minibatches. A minibatch is 
 indexing operation, without a Python loop over examples.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -71,18 +71,27 @@ class Chunk:
     Args:
         tensors: tensors ``[examples, ...]``, such as inputs and targets.
         rows: row numbers or a slice of rows for each minibatch.
+        encode: function from the inputs of a minibatch to those of the network; None: the
+            identity.
     """
 
-    def __init__(self, tensors: Sequence[Tensor], rows: Sequence[Tensor | slice]) -> None:
+    def __init__(
+        self,
+        tensors: Sequence[Tensor],
+        rows: Sequence[Tensor | slice],
+        encode: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
         self.tensors = tensors
         self.rows = rows
+        self._encode = encode
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __iter__(self) -> Iterator[list[Tensor]]:
         for rows in self.rows:
-            yield [_gather(tensor, rows) for tensor in self.tensors]
+            x, *others = (_gather(tensor, rows) for tensor in self.tensors)
+            yield [self._encoded(x), *others]
 
     @property
     def sizes(self) -> list[int]:
@@ -93,7 +102,7 @@ class Chunk:
 
     def first(self, count: int) -> "Chunk":
         """Return the first ``count`` minibatches, or all if there are fewer."""
-        return Chunk(self.tensors, self.rows[:count])
+        return Chunk(self.tensors, self.rows[:count], self._encode)
 
     def inputs(self, buffers: Buffers) -> Iterator[Tensor]:
         """Yield the inputs of each minibatch, ``[orders, batch, ...]``.
@@ -104,7 +113,7 @@ class Chunk:
         inputs = self.tensors[0]
         for rows in self.rows:
             if isinstance(rows, slice):
-                yield inputs[rows].unsqueeze(0)
+                yield self._encoded(inputs[rows]).unsqueeze(0)
                 continue
             if rows.shape not in buffers:
                 shape = torch.atleast_2d(rows).shape
@@ -112,7 +121,10 @@ class Chunk:
                 buffers[rows.shape] = buffer, buffer.flatten(0, 1)
             buffer, examples = buffers[rows.shape]
             torch.index_select(inputs, 0, rows.flatten(), out=examples)
-            yield buffer
+            yield self._encoded(buffer)
+
+    def _encoded(self, x: Tensor) -> Tensor:
+        return x if self._encode is None else self._encode(x)
 
     def targets(self) -> Tensor:
         """Return the targets of all minibatches, concatenated: ``[orders, examples, ...]``."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mlp_lab.data.batches import ChunkLoader, EpochOrder
 from mlp_lab.data.encoded import encoded
+from mlp_lab.data.section import Section
 from mlp_lab.errors import UserError
 from mlp_lab.lightning import pl
 from mlp_lab.nn.encodings import aliasing_hint
@@ -34,7 +35,8 @@ class DataModule(pl.LightningDataModule):
     - inputs that are tables of features: ``feature_names``, ``features`` and ``from_features``;
     - targets in units other than the user's: ``target_name`` and ``values``;
     - targets that are the pixels of one image or measurements of it, whose inputs are coordinates:
-      ``target_size``, ``target_image``, ``target_parts`` and ``nyquist``.
+      ``target_size``, ``target_image``, ``target_parts`` and ``nyquist``; for coordinates in space,
+      the image is a ``section``.
 
     Args:
         batch_size: number of examples in a training minibatch.
@@ -70,6 +72,8 @@ class DataModule(pl.LightningDataModule):
     target_parts: Mapping[str, tuple[slice, slice]] = {}
     #: Whether validation and test data differ from the training data.
     held_out = True
+    #: The plane of that image in space; None: the inputs are coordinates of the image.
+    section: Section | None = None
     #: Whether the training split includes the validation data, so that no epoch can be selected.
     refit = False
 

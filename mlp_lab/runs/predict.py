@@ -1,4 +1,4 @@
-"""Predict with a run: classes of images, targets of a table, or the image that it represents."""
+"""Predict with a run: classes of images, targets of a table, or the image or solid of a network."""
 
 import logging
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from mlp_lab.config.flatten import flatten, format_value
 from mlp_lab.data.datamodule import DataModule
+from mlp_lab.data.section import Section
 from mlp_lab.errors import UserError
 from mlp_lab.images.codecs import encode_png, to_uint8
 from mlp_lab.images.digit_files import fit_square, light_on_dark, read_digits
@@ -19,7 +20,8 @@ from mlp_lab.runs.build import build_task, target_of
 from mlp_lab.runs.data_paths import difference, moved_paths, with_moved_data
 from mlp_lab.runs.predict_table import predict_table
 from mlp_lab.runs.prediction_rows import show_predictions
-from mlp_lab.runs.render import render
+from mlp_lab.runs.render import render, surface
+from mlp_lab.solids.triangles import encode_ply
 from mlp_lab.storage.checkpoints import load_network
 from mlp_lab.storage.files import write_whole
 from mlp_lab.storage.log import console
@@ -29,6 +31,7 @@ from mlp_lab.tasks.base import Task
 log = logging.getLogger(__name__)
 
 _MAX_PIXELS = 100_000_000
+_SECTION = ("axis", "position")  # keys of a section of a solid
 
 
 class Prediction(NamedTuple):
@@ -50,10 +53,13 @@ class Prediction(NamedTuple):
 def predict(cfg: DictConfig) -> list[Prediction] | list[dict[str, Any]] | Path:
     """Predict as ``cfg`` (``schemas.predict.Predict``) specifies.
 
-    If the run has learned one image, render a part of it at any resolution to a PNG file, and
-    return the file's path. If it has learned classes of images, predict the classes of a user's
-    images, print them or write them to a CSV file, and return them. If its inputs are points or
-    rows of a table, do the same for the rows of a CSV file; see ``predict_table``.
+    If the run has learned one image, or a solid, of which a section is an image, render a part of
+    it at any resolution to a PNG file. With ``cfg.mesh``, write the surface of the solid to a PLY
+    file. Return the file's path.
+
+    If the run has learned classes of images, predict the classes of a user's images, print them or
+    write them to a CSV file, and return them. If its inputs are points or rows of a table, do the
+    same for the rows of a CSV file; see ``predict_table``.
 
     Raises:
         UserError: there is no such run, image or file, or the run cannot predict it.
@@ -61,6 +67,10 @@ def predict(cfg: DictConfig) -> list[Prediction] | list[dict[str, Any]] | Path:
     with console():
         run = RunFolder.open(cfg.run)
         data, task = _load(cfg, run)
+        if data.section is not None:
+            _refuse(cfg, ("images", "table"), f"{run.folder} has learned a solid")
+            return _render_solid(cfg, run, data, task)
+        _refuse(cfg, (*_SECTION, "mesh"), f"{run.folder} has not learned a solid")
         if data.target_size is not None:
             _refuse(cfg, ("images", "table"), f"{run.folder} has learned one image")
             return _render(cfg, run, data, task)
@@ -73,7 +83,8 @@ def predict(cfg: DictConfig) -> list[Prediction] | list[dict[str, Any]] | Path:
                 raise UserError("table: a value is needed: a CSV file with a column per feature")
             return predict_table(cfg.table, cfg.output, data, task)
         raise UserError(
-            f"{run.folder}: needs a run that learned an image, classes of images, or from a table"
+            f"{run.folder}: needs a run that learned an image, a solid, classes of images, or from"
+            " a table"
         )
 
 
@@ -97,6 +108,20 @@ def _refuse(cfg: DictConfig, keys: Sequence[str], reason: str) -> None:
             raise UserError(f"{key}={value}: must be null: {reason}")
 
 
+def _render_solid(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task) -> Path:
+    """Render a section of the solid that the run has learned, or write its surface."""
+    if cfg.mesh is None:
+        return _render(cfg, run, data, task)
+    _refuse(cfg, ("size", "region", *_SECTION), "the mesh is the whole surface")
+    mesh = surface(task, cfg.mesh)
+    if not len(mesh.faces):
+        raise UserError(f"{run.folder}: the network has a probability below 1/2 everywhere")
+    output = Path(cfg.output or run.folder / "figures" / "prediction.ply")
+    write_whole(output, encode_ply(mesh))
+    log.info("%s: %s triangles", output, f"{len(mesh.faces):,}")
+    return output
+
+
 def _render(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task) -> Path:
     """Render the image that the run has learned."""
     assert data.target_size is not None
@@ -112,11 +137,18 @@ def _render(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task) -> Pa
         raise UserError(
             f"region={list(cfg.region)}: must be left, top, right and bottom, in this order"
         )
-    image = render(task, width, height, (left, top, right, bottom))
+    section = data.section and _section(cfg, data.section)
+    image = render(task, width, height, (left, top, right, bottom), section)
     output = Path(cfg.output or run.folder / "figures" / "prediction.png")
     write_whole(output, encode_png(to_uint8(image.numpy())))
     log.info("%s: %d x %d pixels", output, width, height)
     return output
+
+
+def _section(cfg: DictConfig, section: Section) -> Section:
+    """Return a section with the axis and the position of ``cfg``, if there are any."""
+    position = section.position if cfg.position is None else cfg.position
+    return Section(cfg.axis or section.axis, position)
 
 
 def _classify(cfg: DictConfig, data: DataModule, task: Task) -> list[Prediction]:

@@ -1,18 +1,28 @@
-"""Render the image that a network represents, at any resolution."""
+"""Render the image or the surface that a network represents, at any resolution."""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from mlp_lab.data.image import axis, grid
+from mlp_lab.data.section import Section
+from mlp_lab.solids.triangles import Triangles, isosurface
 from mlp_lab.tasks.base import Task
 
 _MAX_POINTS = 2**14  # at a time: with 512 features each, 32 MiB
+_SMALLEST_PROBABILITY = 1e-6  # whose logit is finite in single precision
 
 Region = tuple[float, float, float, float]
 
 
-@torch.no_grad()
-def render(task: Task, width: int, height: int, region: Region = (0.0, 0.0, 1.0, 1.0)) -> Tensor:
+def render(
+    task: Task,
+    width: int,
+    height: int,
+    region: Region = (0.0, 0.0, 1.0, 1.0),
+    section: Section | None = None,
+) -> Tensor:
     """Return the predictions at a grid of points, float32 ``[height, width, channels]`` on the CPU.
 
     The task's training or evaluation mode does not change.
@@ -23,14 +33,40 @@ def render(task: Task, width: int, height: int, region: Region = (0.0, 0.0, 1.0,
         height: number of rows.
         region: left, top, right and bottom of the region. The image is [0, 1) in both directions,
             x to the right and y downwards; the region may extend beyond it.
+        section: plane of the image, for inputs that are coordinates in space.
     """
     left, top, right, bottom = region
-    like = next(task.network.parameters())
     x, y = axis(width, left, right), axis(height, top, bottom)
+    places = (grid(x, part) for part in y.split(-(-_MAX_POINTS // width)))
+    parts = list(places if section is None else map(section.points, places))
+    return _predictions(task, parts).view(height, width, -1)
+
+
+def surface(task: Task, size: int) -> Triangles:
+    """Return the surface in the unit cube where a predicted probability is 1/2.
+
+    It may be empty.
+
+    Args:
+        task: task of a run whose inputs are coordinates in space.
+        size: number of grid points along each axis.
+
+    Raises:
+        UserError: scikit-image is not installed.
+    """
+    along = torch.linspace(0, 1, size)
+    points = torch.cartesian_prod(along, along, along)
+    probabilities = _predictions(task, points.split(_MAX_POINTS)).view(size, size, size)
+    # The logits are smoother than the probabilities, so that their interpolation is more exact.
+    return isosurface(probabilities.logit(_SMALLEST_PROBABILITY).numpy(), 0.0)
+
+
+@torch.no_grad()
+def _predictions(task: Task, parts: Sequence[Tensor]) -> Tensor:
+    """Return the predictions at points, one part after the other, float32 on the CPU."""
+    like = next(task.network.parameters())
     training = task.training
     task.eval()
-    rows = [
-        task.predictions(task(grid(x, part).to(like))) for part in y.split(-(-_MAX_POINTS // width))
-    ]
+    predicted = [task.predictions(task(points.to(like))).float().cpu() for points in parts]
     task.train(training)
-    return torch.cat([part.float().cpu() for part in rows]).view(height, width, -1)
+    return torch.cat(predicted)

@@ -13,6 +13,7 @@ from mlp_lab.nn import (
     output_deltas,
     scalar_backpropagation,
 )
+from mlp_lab.solids import analytic
 from mlp_lab.tasks import perceptron_rules, regression
 
 
@@ -26,6 +27,7 @@ from mlp_lab.tasks import perceptron_rules, regression
         (names.POINT_SETS, points.SETS),
         (names.CURVE_FUNCTIONS, curve.FUNCTIONS),
         (names.IMAGE_PROTOCOLS, image.PROTOCOLS),
+        (names.SOLIDS, analytic.SOLIDS),
         (
             product(names.CLASSIFICATION_LOSSES, names.CLASSIFICATION_OUTPUTS),
             [(loss, output) for output, loss in output_deltas.OUTPUT_DELTAS],

@@ -21,6 +21,7 @@ RENDERED = {
     "mnist_record",
     "parity",
     "perceptron",
+    "shape",
 }
 
 
@@ -34,6 +35,9 @@ def test_every_preset_runs(name: str, compose: Callable, tiny_mnist: Path, tmp_p
         overrides += [f"data.root='{tiny_mnist}'", "data.train_size=100"]
     if "image" in data:
         overrides += ["data.size=16", "data.passes=2"]
+    if "solid" in data:
+        overrides += ["data.passes=2", "data.batch_size=100", "data.evaluation_size=100"]
+        overrides += ["callbacks.surface.resolution=12"]
     if "opponent" in data:
         overrides += ["data.size=100", "data.validation_size=10", "data.test_size=10"]
         overrides += ["data.opponent=random", "data.test_opponents=[random]"]

@@ -54,6 +54,12 @@ class Reconstructions:
 
 
 @schema
+class Surface:
+    _target_: str = "mlp_lab.runs.callbacks.surface.Surface"
+    resolution: int = limited(minimum=2, maximum=512)
+
+
+@schema
 class AugmentedExamples:
     _target_: str = "mlp_lab.runs.callbacks.augmented_examples.AugmentedExamples"
     count: int = limited(minimum=1, maximum=1_000)

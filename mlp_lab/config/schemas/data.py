@@ -8,6 +8,7 @@ from mlp_lab.config.names import (
     CURVE_FUNCTIONS,
     IMAGE_PROTOCOLS,
     POINT_SETS,
+    SOLIDS,
     TARGET_KINDS,
 )
 
@@ -143,6 +144,16 @@ class CT:
     phantom: int = limited(minimum=0, below=2**32)
     size: int = limited(minimum=2, maximum=4_096)
     projections: int = limited(minimum=1, maximum=10_000)
+    passes: int = limited(minimum=1, maximum=1_000_000)
+
+
+@schema
+class Shape:
+    _target_: str = "mlp_lab.data.shape.Shape"
+    path: str | None = MISSING
+    solid: str = limited(one_of=SOLIDS)
+    evaluation_size: int = limited(minimum=2, maximum=2**24)
+    batch_size: int = limited(minimum=1, maximum=2**24)
     passes: int = limited(minimum=1, maximum=1_000_000)
 
 

@@ -5,7 +5,7 @@ from dataclasses import field
 from omegaconf import MISSING
 
 from mlp_lab.config.limits import limited, schema
-from mlp_lab.config.names import CHECKPOINTS
+from mlp_lab.config.names import AXES, CHECKPOINTS
 
 
 @schema
@@ -17,7 +17,7 @@ class MovedData:
 
 @schema
 class Predict:
-    """Predict the classes of images, the targets of a table, or the pixels of a learned image."""
+    """Predict classes of images, targets of a table, or a learned image or surface."""
 
     run: str = MISSING
     images: str | None = MISSING
@@ -25,6 +25,9 @@ class Predict:
     output: str | None = MISSING
     size: list[int] | None = limited(minimum=1, maximum=1_000_000, length=2)
     region: list[float] | None = limited(minimum=-1_000, maximum=1_000, length=4)
+    axis: str | None = limited(one_of=AXES)
+    position: float | None = limited(minimum=-1_000, maximum=1_000)
+    mesh: int | None = limited(minimum=2, maximum=1_024)
     checkpoint: str = limited(one_of=CHECKPOINTS)
     preprocessing: str = limited(one_of=("auto", "mnist", "none"))
     invert: str = limited(one_of=("auto", "yes", "no"))

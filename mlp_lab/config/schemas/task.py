@@ -40,6 +40,11 @@ class Tomography:
 
 
 @schema
+class Occupancy:
+    _target_: str = "mlp_lab.tasks.occupancy.Occupancy"
+
+
+@schema
 class PerceptronRule:
     _target_: str = "mlp_lab.tasks.perceptron_rules.PerceptronRule"
     rule: str = limited(one_of=PERCEPTRON_RULES)

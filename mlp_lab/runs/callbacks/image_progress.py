@@ -62,6 +62,7 @@ class ImageProgress(FigureCallback):
                 "callbacks.image_progress: needs data=image; otherwise use callbacks=default"
             )
         self._truth, self._nyquist = data.target_image, data.nyquist
+        self._section = data.section
         parts = data.target_parts
         splits_differ = parts["test"] != parts["train"]
         by_split = {f"/{split}": parts[split] for split in EPOCH_SPLITS} if splits_differ else {}
@@ -90,7 +91,8 @@ class ImageProgress(FigureCallback):
         if not trainer.is_global_zero:
             return
         height, width, _ = self._truth.shape
-        image, truth = render(task_of(task), width, height), torch.from_numpy(self._truth)
+        truth = torch.from_numpy(self._truth)
+        image = render(task_of(task), width, height, section=self._section)
         metrics = {
             (name, suffix): value
             for suffix, slices in self._slices_by_suffix.items()

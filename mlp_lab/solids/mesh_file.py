@@ -1,0 +1,95 @@
+"""Solids whose surfaces are triangle meshes in files."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from mlp_lab.errors import UserError, check_installed, first_line
+from mlp_lab.solids.solid import EXTENT, Solid
+from mlp_lab.solids.triangles import Triangles
+
+if TYPE_CHECKING:
+    from trimesh import Trimesh
+
+# Direction of all rays: not along an axis or a diagonal, to which edges of meshes are parallel.
+_DIRECTION = np.array([0.4243, 0.5477, 0.7211])
+
+
+class MeshFile(Solid):
+    """The inside of a closed triangle mesh, scaled and moved to the middle of the unit cube.
+
+    A ray from an inside point first meets a triangle from behind, one from an outside point from
+    the front or none: one search for each point (Embree), instead of counting all intersections.
+
+    Args:
+        file: path of a mesh in a format of trimesh: PLY, OBJ, STL, OFF, GLB and others. The parts
+            of a scene are one mesh.
+
+    Raises:
+        UserError: trimesh or embreex is not installed, the file cannot be read, or its mesh is
+            empty or not closed.
+    """
+
+    def __init__(self, file: str) -> None:
+        mesh = _read(file)
+        low, high = mesh.bounds
+        mesh.apply_translation(-(low + high) / 2)
+        mesh.apply_scale(EXTENT / (high - low).max())
+        mesh.apply_translation(np.full(3, 0.5))
+        self._mesh = mesh
+        self.bounds = torch.from_numpy(np.array(mesh.bounds)).float()
+        self._normals = np.ascontiguousarray(mesh.face_normals)
+
+    def contains(self, points: Tensor) -> Tensor:
+        origins = points.detach().cpu().double().numpy()
+        directions = np.broadcast_to(_DIRECTION, origins.shape)
+        faces = self._mesh.ray.intersects_first(origins, directions)
+        inside = (faces >= 0) & (self._normals[faces] @ _DIRECTION > 0)
+        return torch.from_numpy(inside).to(points.device)
+
+    def surface_points(self, count: int, generator: Generator) -> Tensor:
+        areas = torch.from_numpy(np.array(self._mesh.area_faces))
+        ends = areas.cumsum(0)
+        at = ends[-1] * torch.rand(count, dtype=torch.float64, generator=generator)
+        faces = torch.searchsorted(ends, at, right=True).clamp_(max=len(ends) - 1)
+        first, second, third = torch.from_numpy(np.array(self._mesh.triangles))[faces].unbind(1)
+        u, v = torch.rand(2, count, 1, dtype=torch.float64, generator=generator)
+        root = u.sqrt()  # uniform in the triangle
+        return ((1 - root) * first + root * (1 - v) * second + root * v * third).float()
+
+    def triangles(self, size: int) -> Triangles:
+        mesh = self._mesh
+        return Triangles(mesh.vertices.astype(np.float32), mesh.faces.astype(np.int32))
+
+
+def _read(file: str) -> "Trimesh":
+    """Read a mesh and check that it encloses a volume."""
+    for package in ("trimesh", "embreex"):
+        check_installed(package, package, "meshes", "data.path")
+    import trimesh
+
+    if not Path(file).is_file():
+        raise UserError(f"data.path={file}: no such file")
+    try:
+        mesh: Any = trimesh.load_mesh(file)
+    except Exception as error:  # each format has its errors
+        raise UserError(f"data.path={file}: not a readable mesh: {first_line(error)}") from error
+    if not len(mesh.faces):
+        raise UserError(f"data.path={file}: has no triangles")
+    if not np.isfinite(mesh.vertices).all():
+        raise UserError(f"data.path={file}: has a coordinate that is not finite")
+    if not mesh.is_watertight:
+        edges = trimesh.grouping.group_rows(mesh.edges_sorted, require_count=2)
+        border = len(mesh.edges_unique) - len(edges)
+        raise UserError(
+            f"data.path={file}: must be a closed mesh: {border:,} of its"
+            f" {len(mesh.edges_unique):,} edges do not belong to exactly two triangles"
+        )
+    if not mesh.is_winding_consistent:
+        raise UserError(f"data.path={file}: neighbouring triangles have opposite orientations")
+    if mesh.volume < 0:
+        mesh.invert()
+    return mesh
