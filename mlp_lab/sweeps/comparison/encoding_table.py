@@ -1,101 +1,125 @@
-"""How well networks with different encodings predict unseen pixels: the table of a paper.
+"""How well networks with different encodings predict unseen points: the tables of a paper.
 
-Tancik et al. 2020 (arXiv 2006.10739, table 1) give the PSNR on test pixels in the last step, mean
-over images, of four encodings of coordinates; for computed tomography, the pixels are those of the
-reconstructed phantom. The table shows them beside the results of a sweep over encodings and images
-that tests all of its runs.
+Tancik et al. 2020 (arXiv 2006.10739, table 1) give results of four encodings of coordinates in the
+last step, means over objects: the PSNR on test pixels of images, and of the pixels of phantoms
+reconstructed by computed tomography; the intersection over union of 3D shapes, of points near the
+surface. The tables show them beside the results of a sweep over encodings and objects that tests
+all of its runs.
 """
 
 import math
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from mlp_lab.sweeps.comparison.comparison import ComparedRun, Comparison, Table
 
-# In dB, by the classes of the encodings.
-_PUBLISHED = {
-    "natural": {"Identity": 19.32, "Basic": 21.71, "Positional": 24.95, "Gaussian": 25.57},
-    "text": {"Identity": 18.40, "Basic": 20.48, "Positional": 27.57, "Gaussian": 30.47},
-    "ct": {"Identity": 16.75, "Basic": 23.31, "Positional": 26.89, "Gaussian": 28.33},
-}
+# The classes of the encodings; the paper has no encoding in the first column.
+_ENCODINGS = ("Identity", "Basic", "Positional", "Gaussian")
+# For 3D shapes, the coordinates without an encoding are in [-1, 1).
+_COLUMNS = {name: name for name in _ENCODINGS} | {"Centred": "Identity"}
+# First column and decimals of the table of each metric.
+_TABLES = {"psnr": ("test PSNR in dB", 2), "iou_near_surface": ("test IoU near the surface", 3)}
 _NONE = "-"
 
-# By encoding, then by image: the values of the seeds.
+
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of objects.
+
+    Attributes:
+        metric: metric of the paper.
+        keys: keys of the config that identify an object.
+        published: values of the paper, by encoding.
+    """
+
+    metric: str
+    keys: tuple[str, ...]
+    published: tuple[float, float, float, float]
+
+
+_KINDS = {
+    "natural": _Kind("psnr", ("data.image",), (19.32, 21.71, 24.95, 25.57)),
+    "text": _Kind("psnr", ("data.text_seed",), (18.40, 20.48, 27.57, 30.47)),
+    "ct": _Kind("psnr", ("data.image", "data.phantom"), (16.75, 23.31, 26.89, 28.33)),
+    "shape": _Kind("iou_near_surface", ("data.path", "data.solid"), (0.864, 0.892, 0.960, 0.973)),
+}
+
+# By encoding, then by object: the values of the seeds.
 _Values = dict[str, dict[str, list[float]]]
 
 
 def tables(comparison: Comparison) -> list[Table]:
-    """Return header and rows of the table, if encodings were swept and all runs were tested.
+    """Return header and rows of each table, if encodings were swept and all runs were tested.
 
-    A row has the images on which all of its encodings were tested. ``±`` is the standard deviation
-    over images of the means over seeds. The row below it has the standard deviation over seeds for
-    one image.
+    A row has the objects on which all of its encodings were tested. ``±`` is the standard deviation
+    over objects of the means over seeds. The row below it has the standard deviation over seeds for
+    one object.
     """
     if not (comparison.tested == "last" and "encoding" in comparison.swept):
         return []
-    psnr_by_kind: dict[str, _Values] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    values: dict[str, _Values] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for job in comparison.jobs:
-        kind = _kind(job.config)
-        if kind is None or (psnr := _psnr(job)) is None:
+        kind, encoding = _kind(job.config), job.config["encoding"]
+        if kind is None or (value := _value(job, _KINDS[kind].metric)) is None:
             continue
-        seed = job.config["data.phantom" if kind == "ct" else "data.text_seed"]
-        image = f"{job.config['data.image']} {seed}"
-        psnr_by_kind[kind][job.config["encoding"]][image].append(psnr)
-    columns = ["test PSNR in dB", "images", "seeds", *map(str.lower, _PUBLISHED["natural"])]
-    rows = [
-        row
-        for kind in _PUBLISHED
-        if kind in psnr_by_kind
-        for row in _rows(kind, psnr_by_kind[kind])
-    ]
-    return [(columns, rows)] if rows else []
+        name = " ".join(str(job.config[key]) for key in _KINDS[kind].keys)
+        values[kind][_COLUMNS.get(encoding, encoding)][name].append(value)
+    made = []
+    for metric, (title, _) in _TABLES.items():
+        kinds = [kind for kind in _KINDS if kind in values and _KINDS[kind].metric == metric]
+        if rows := [row for kind in kinds for row in _rows(kind, values[kind])]:
+            made.append(([title, "objects", "seeds", *map(str.lower, _ENCODINGS)], rows))
+    return made
 
 
 def _kind(config: Mapping[str, Any]) -> str | None:
     """Return the row of the table to which a run belongs; None: it belongs to none."""
-    if "data.phantom" in config:
-        return "ct"
+    for kind, key in (("ct", "data.projections"), ("shape", "data.solid")):
+        if key in config:
+            return kind
     if config.get("data.protocol") != "upsample":
         return None
     return "text" if config["data.image"] == "text" else "natural"
 
 
-def _psnr(run: ComparedRun) -> float | None:
-    """Return the PSNR of a finished run on the test set in its last epoch."""
+def _value(run: ComparedRun, metric: str) -> float | None:
+    """Return a metric of a finished run on the test set in its last epoch."""
     test = run.last_test
-    return test.metrics.get("psnr") if run.finished and test is not None else None
+    return test.metrics.get(metric) if run.finished and test is not None else None
 
 
 def _rows(kind: str, values_by_encoding: _Values) -> list[list[str]]:
-    """Return rows with means, deviations over seeds, and published values of a kind of images."""
-    images = sorted(set.intersection(*map(set, values_by_encoding.values())))
-    values = {name: [by_image[i] for i in images] for name, by_image in values_by_encoding.items()}
+    """Return rows with means, deviations over seeds, and published values of a kind of objects."""
+    objects = sorted(set.intersection(*map(set, values_by_encoding.values())))
+    values = {name: [each[i] for i in objects] for name, each in values_by_encoding.items()}
     seeds = [len(each) for lists in values.values() for each in lists]
     fewest, most = min(seeds, default=0), max(seeds, default=0)
-    counts = [str(len(images)), str(most) if fewest == most else f"{fewest} to {most}"]
-    published = _PUBLISHED[kind]
-    rows = [[kind, *counts, *(_mean(values.get(name, [])) for name in published)]]
+    counts = [str(len(objects)), str(most) if fewest == most else f"{fewest} to {most}"]
+    _, decimals = _TABLES[_KINDS[kind].metric]
+    columns = [values.get(name, []) for name in _ENCODINGS]
+    rows = [[kind, *counts, *(_mean(column, decimals) for column in columns)]]
     if fewest > 1:
-        rows.append(
-            ["± over seeds", "", "", *(_seed_deviation(values.get(name, [])) for name in published)]
-        )
-    shown = [f"{value:.2f}" for value in published.values()]
+        deviations = (_seed_deviation(column, decimals) for column in columns)
+        rows.append(["± over seeds", "", "", *deviations])
+    shown = [f"{value:.{decimals}f}" for value in _KINDS[kind].published]
     return [*rows, [f"{kind}, Tancik et al. 2020", _NONE, _NONE, *shown]]
 
 
-def _mean(values: list[list[float]]) -> str:
-    """Return mean and standard deviation over images."""
+def _mean(values: list[list[float]], decimals: int) -> str:
+    """Return mean and standard deviation over objects."""
     means = [statistics.fmean(seeds) for seeds in values]
     if not means:
         return _NONE
-    spread = f" ± {statistics.stdev(means):.2f}" if len(means) > 1 else ""
-    return f"{statistics.fmean(means):.2f}{spread}"
+    spread = f" ± {statistics.stdev(means):.{decimals}f}" if len(means) > 1 else ""
+    return f"{statistics.fmean(means):.{decimals}f}{spread}"
 
 
-def _seed_deviation(values: list[list[float]]) -> str:
-    """Return the standard deviation over seeds, from the mean of the images' variances."""
+def _seed_deviation(values: list[list[float]], decimals: int) -> str:
+    """Return the standard deviation over seeds, from the mean of the objects' variances."""
     if not values:
         return _NONE
-    return f"{math.sqrt(statistics.fmean(map(statistics.variance, values))):.2f}"
+    deviation = math.sqrt(statistics.fmean(map(statistics.variance, values)))
+    return f"{deviation:.{decimals}f}"

@@ -35,6 +35,7 @@ def tested(compose: Callable, tmp_path: Path) -> Callable[..., Comparison]:
         jobs: list[tuple[list[str], float | None]],
         test: str = "last",
         experiment: str = "image_tancik",
+        metric: str = "psnr",
     ) -> Comparison:
         for overrides, psnr in jobs:
             run = RunFolder.create(str(tmp_path), "image_tancik")
@@ -46,9 +47,9 @@ def tested(compose: Callable, tmp_path: Path) -> Callable[..., Comparison]:
             rows = [{"epoch": epoch, "loss/validation": 1.0 + epoch} for epoch in (1, 2)]
             run.write_history(["epoch", "loss/validation"], rows)
             # The PSNR of the best epoch on validation data differs.
-            entries = [Evaluation("test", "best", 1, {"psnr": 99.0})]
+            entries = [Evaluation("test", "best", 1, {metric: 99.0})]
             if psnr is not None:
-                entries.append(Evaluation("test", "last", 2, {"psnr": psnr}))
+                entries.append(Evaluation("test", "last", 2, {metric: psnr}))
             status = Status.FAILED if psnr is None else Status.FINISHED
             run.write_result(Result(str(run.folder), status, evaluations=entries))
         return Comparison(find_runs([str(tmp_path)]))
@@ -68,7 +69,7 @@ def test_the_table_equals_plain_numpy(tested: Callable) -> None:
         ]
     )
     [(header, [row, noise, published])] = encoding_table.tables(comparison)
-    assert header[1:] == ["images", "seeds", "identity", "basic", "positional", "gaussian"]
+    assert header[1:] == ["objects", "seeds", "identity", "basic", "positional", "gaussian"]
     assert row[:3] == ["natural", "3", "2"]
     for name, psnrs in psnr.items():
         means = psnrs.mean(1)
@@ -112,6 +113,20 @@ def test_phantoms_are_the_images_of_computed_tomography(tested: Callable) -> Non
     [(_, [row, published])] = encoding_table.tables(tested(jobs, experiment="ct"))
     assert row == ["ct", "2", "1", "16.00 ± 1.41", "-", "-", "28.50 ± 2.12"]
     assert published[3:] == ["16.75", "23.31", "26.89", "28.33"]
+
+
+def test_solids_have_a_table_of_overlaps(tested: Callable) -> None:
+    values = {"centred": (0.81, 0.83), "gaussian_shape": (0.95, 0.97)}
+    metrics = [
+        ([f"encoding={name}", f"data.solid={solid}"], value)
+        for name, pair in values.items()
+        for solid, value in zip(("gyroid", "torus_knot"), pair, strict=True)
+    ]
+    comparison = tested(metrics, experiment="shape", metric="iou_near_surface")
+    [(header, [row, published])] = encoding_table.tables(comparison)
+    assert header[:3] == ["test IoU near the surface", "objects", "seeds"]
+    assert row == ["shape", "2", "1", "0.820 ± 0.014", "-", "-", "0.960 ± 0.014"]
+    assert published[3:] == ["0.864", "0.892", "0.960", "0.973"]
 
 
 @pytest.mark.parametrize(
@@ -183,6 +198,25 @@ def test_the_sweep_of_computed_tomography_writes_the_papers_table(
     configs = [job.run.config for job in sorted(jobs, key=lambda job: job.run.folder.name)]
     assert [cfg.optimizer.lr for cfg in configs] == [1e-2, 1e-2, 1e-3, 1e-3]
     assert (configs[2].encoding.scale, configs[3].encoding.sigma) == (3, 4)
+
+
+def test_the_sweep_of_solids_writes_the_papers_table_and_trains_seeds_as_a_stack(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    overrides = ["experiment=shape", "sweep=shape_encodings", "data.solid=gyroid", "seed=0,1"]
+    tiny = [
+        "data.passes=2",
+        "data.batch_size=50",
+        "data.evaluation_size=50",
+        "trainer.max_epochs=2",
+    ]
+    tiny += ["network.width=4", "trainer.accelerator=cpu", "logger=none", "callbacks=none"]
+    assert start_sweep([*overrides, *tiny, "hydra.launcher.processes=1", f"logs='{tmp_path}'"])
+    out = capsys.readouterr().out
+    assert out.count("2 jobs train as one network") == 3  # each seed has other random frequencies
+    text = single_spaced(next(tmp_path.rglob("summary.md")).read_text())
+    assert "| shape | 1 | 2 |" in text
+    assert "| shape, Tancik et al. 2020 | - | - | 0.864 |" in text
 
 
 def test_the_homeworks_images_are_drawn_side_by_side(
