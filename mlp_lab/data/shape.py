@@ -14,10 +14,10 @@ from mlp_lab.data.fetch import checksum
 from mlp_lab.data.fresh_batches import FreshLoader
 from mlp_lab.data.image import axis, grid
 from mlp_lab.data.section import Section
+from mlp_lab.data.solids.analytic import SOLIDS
+from mlp_lab.data.solids.mesh_file import MeshFile
+from mlp_lab.data.solids.solid import Solid
 from mlp_lab.nn.seeds import epoch_seed
-from mlp_lab.solids.analytic import SOLIDS
-from mlp_lab.solids.mesh_file import MeshFile
-from mlp_lab.solids.solid import Solid
 
 # Width and height in pixels of the section that is shown as an image.
 _SIDE = 128

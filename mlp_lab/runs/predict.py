@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from mlp_lab.config.flatten import flatten, format_value
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.data.section import Section
+from mlp_lab.data.solids.triangles import encode_ply
 from mlp_lab.errors import UserError
 from mlp_lab.images.codecs import encode_png, to_uint8
 from mlp_lab.images.digit_files import fit_square, light_on_dark, read_digits
@@ -21,7 +22,6 @@ from mlp_lab.runs.data_paths import difference, moved_paths, with_moved_data
 from mlp_lab.runs.predict_table import predict_table
 from mlp_lab.runs.prediction_rows import show_predictions
 from mlp_lab.runs.render import render, surface
-from mlp_lab.solids.triangles import encode_ply
 from mlp_lab.storage.checkpoints import load_network
 from mlp_lab.storage.files import write_whole
 from mlp_lab.storage.log import console

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mlp_lab.data.image import axis, grid
 from mlp_lab.data.section import Section
-from mlp_lab.solids.triangles import Triangles, isosurface
+from mlp_lab.data.solids.triangles import Triangles, isosurface
 from mlp_lab.tasks.base import Task
 
 _MAX_POINTS = 2**14  # at a time: with 512 features each, 32 MiB

@@ -5,6 +5,7 @@ import pytest
 from mlp_lab.config import names
 from mlp_lab.course import lecture_networks
 from mlp_lab.data import curve, image, points
+from mlp_lab.data.solids import analytic
 from mlp_lab.games.backgammon.opponents import factory
 from mlp_lab.nn import (
     activation_derivatives,
@@ -13,7 +14,6 @@ from mlp_lab.nn import (
     output_deltas,
     scalar_backpropagation,
 )
-from mlp_lab.solids import analytic
 from mlp_lab.tasks import perceptron_rules, regression
 
 

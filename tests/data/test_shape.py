@@ -10,9 +10,9 @@ import trimesh
 
 from mlp_lab.data.section import Section
 from mlp_lab.data.shape import Shape, near_surface
+from mlp_lab.data.solids.analytic import TorusKnot
 from mlp_lab.errors import UserError
 from mlp_lab.nn.encodings import Basic
-from mlp_lab.solids.analytic import TorusKnot
 
 COMMON: dict[str, Any] = {"limits": {"train": None, "validation": None}}
 

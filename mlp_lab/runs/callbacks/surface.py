@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mlp_lab.data.attached import data_of
 from mlp_lab.data.shape import shape_of
+from mlp_lab.data.solids.triangles import check_scikit_image, encode_ply
 from mlp_lab.errors import UserError
 from mlp_lab.figures.rendering import failure_logged
 from mlp_lab.figures.surface_views import surface_views
@@ -13,7 +14,6 @@ from mlp_lab.runs.callbacks.access import task_of
 from mlp_lab.runs.callbacks.figure_callback import Drawings, FigureCallback
 from mlp_lab.runs.callbacks.log_figure import log_figure
 from mlp_lab.runs.render import surface
-from mlp_lab.solids.triangles import check_scikit_image, encode_ply
 from mlp_lab.storage.files import write_whole
 from mlp_lab.storage.run_folder import RunFolder
 

@@ -6,8 +6,8 @@ from abc import abstractmethod
 import torch
 from torch import Generator, Tensor
 
-from mlp_lab.solids.solid import EXTENT, Solid
-from mlp_lab.solids.triangles import Triangles, isosurface
+from mlp_lab.data.solids.solid import EXTENT, Solid
+from mlp_lab.data.solids.triangles import Triangles, isosurface
 
 # Half the thickness of the layer around a surface from which its points are drawn. Within it, the
 # volume is proportional to the area, up to the square of thickness and curvature.

@@ -12,12 +12,12 @@ from helpers import seeded_generator
 from torch import Tensor
 
 from mlp_lab import errors
+from mlp_lab.data.solids import triangles
+from mlp_lab.data.solids.analytic import SOLIDS, AnalyticSolid, TorusKnot
+from mlp_lab.data.solids.mesh_file import MeshFile
+from mlp_lab.data.solids.solid import EXTENT
+from mlp_lab.data.solids.triangles import encode_ply, isosurface
 from mlp_lab.errors import UserError
-from mlp_lab.solids import triangles
-from mlp_lab.solids.analytic import SOLIDS, AnalyticSolid, TorusKnot
-from mlp_lab.solids.mesh_file import MeshFile
-from mlp_lab.solids.solid import EXTENT
-from mlp_lab.solids.triangles import encode_ply, isosurface
 
 TORUS, TUBE = 0.3, 0.1
 

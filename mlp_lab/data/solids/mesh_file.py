@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from mlp_lab.data.solids.solid import EXTENT, Solid
+from mlp_lab.data.solids.triangles import Triangles
 from mlp_lab.errors import UserError, check_installed, first_line
-from mlp_lab.solids.solid import EXTENT, Solid
-from mlp_lab.solids.triangles import Triangles
 
 if TYPE_CHECKING:
     from trimesh import Trimesh

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 
 from torch import Generator, Tensor
 
-from mlp_lab.solids.triangles import Triangles
+from mlp_lab.data.solids.triangles import Triangles
 
 #: The longest side of the box around a solid; its centre is that of the unit cube.
 EXTENT = 0.9
