@@ -38,7 +38,9 @@ def compose(*overrides: str, command: str = "train") -> DictConfig:
 
 
 def train(*overrides: str) -> Result:
-    """Train a run, or resume one with ``"resume=FOLDER"``; return its result.
+    """Train a run; return its result.
+
+    ``"resume=FOLDER"`` resumes a run, ``"config=FOLDER/config.yaml"`` repeats one.
 
     Args:
         overrides: overrides as on the command line.
@@ -47,10 +49,13 @@ def train(*overrides: str) -> Result:
         UserError: an override is wrong, or the run diverged.
         KeyboardInterrupt: the run was interrupted; it can be resumed.
     """
-    folder = _resumed_folder(overrides)
+    folder, config = (_named_path(overrides, key) for key in ("resume", "config"))
     if folder is not None:
         with session():
             return start.resume(folder, overrides)
+    if config is not None:
+        with session():
+            return start.repeat(config, overrides)
     cfg = compose(*overrides)
     with session():
         start.refuse_sweep_preset(parse_overrides(overrides))
@@ -67,7 +72,7 @@ def sweep(*overrides: str) -> "Summary":
         UserError: an override is wrong, or no job has finished an epoch.
         KeyboardInterrupt: the sweep was interrupted; it can be resumed.
     """
-    folder = _resumed_folder(overrides)
+    folder = _named_path(overrides, "resume")
     with session():
         from mlp_lab.sweeps.launch import prepare, run
 
@@ -113,7 +118,7 @@ def load_run(folder: str, checkpoint: str = "best") -> "Run":
         return Run(str(folder), checkpoint)
 
 
-def _resumed_folder(overrides: tuple[str, ...]) -> str | None:
-    """Return the folder that ``resume`` names; None if it is not given."""
+def _named_path(overrides: tuple[str, ...], key: str) -> str | None:
+    """Return the path that ``resume`` or ``config`` names; None if it is not given."""
     with user_errors(ROOTS["train"], Exception):
-        return start.resumed_folder(parse_overrides(overrides))
+        return start.named_path(parse_overrides(overrides), key)

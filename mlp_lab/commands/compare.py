@@ -8,6 +8,7 @@ from mlp_lab.commands.process import entry_point
 from mlp_lab.config.command_line import example
 from mlp_lab.config.names import MODES
 from mlp_lab.config.plugin_modules import import_installed, import_plugins
+from mlp_lab.errors import UserError
 
 
 @entry_point
@@ -15,7 +16,8 @@ def compare() -> None:
     """Run the ``compare`` command with the arguments of the command line."""
     parser = CommandParser(
         usage=example("compare", "logs/mnist_hw4 --metric error"),
-        description="Compare runs: a table, figures, and the best run.",
+        description="Compare runs: a table, figures, and the best run. With --same, check that"
+        " two runs are equal.",
     )
     add = parser.arguments.add_argument
     add("folders", nargs="+", help="run folders, or folders that contain run folders")
@@ -26,13 +28,30 @@ def compare() -> None:
         type=os.path.expanduser,
         help="folder of the summary (default: the common parent folder)",
     )
+    add("--same", action="store_true", help="check that two runs, or two sweeps, are bit-identical")
     run_command(parser, _compare)
 
 
 def _compare(args: Namespace) -> None:
+    if args.same:
+        _check_same(args)
+        return
     # Importing matplotlib would delay --help and errors in the arguments.
     from mlp_lab.sweeps.comparison.answer import compare
 
     import_plugins([])  # of MLP_LAB_PLUGINS: they may define metrics
     import_installed()
     print(compare(args.folders, args.metric, args.mode, args.output))
+
+
+def _check_same(args: Namespace) -> None:
+    """Exit with status 1 and the first difference if two folders are not equal."""
+    for option in ("metric", "mode", "output"):
+        if getattr(args, option) is not None:
+            raise UserError(f"--same: can't be combined with --{option}")
+    if len(args.folders) != 2:
+        raise UserError(f"--same: must have two folders, not {len(args.folders)}")
+    # Importing torch takes seconds.
+    from mlp_lab.sweeps.comparison.equality import check_same
+
+    print(check_same(*args.folders))

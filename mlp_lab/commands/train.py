@@ -23,20 +23,22 @@ from mlp_lab.commands.process import entry_point
 from mlp_lab.config.command_line import recorded_overrides
 from mlp_lab.config.compose import parse_overrides
 from mlp_lab.config.schemas.train import Train
-from mlp_lab.runs.start import refuse_sweep_preset, resume, resumed_folder, start
+from mlp_lab.runs.start import named_path, refuse_sweep_preset, repeat, resume, start
 
 
 @entry_point
 def train() -> None:
     """Run the ``train`` command with the arguments of the command line."""
     args = parse_arguments()
-    folder = _resumed_folder(args)
-    if args.help or not (args.multirun or folder):
+    folder, config = (_named_path(args, key) for key in ("resume", "config"))
+    if args.help or not (args.multirun or folder or config):
         if not args.help:
             run_action(Train, partial(refuse_sweep_preset, _parsed(args)))
         run_application("train", _train_run)
     elif folder and not (args.multirun or _is_sweep(folder)):
         run_action(Train, partial(resume, folder, args.overrides))
+    elif config and not (args.multirun or folder):
+        run_action(Train, partial(repeat, config, args.overrides))
     else:
         with errors_in_one_line(Train):
             if not _train_sweep(args, folder):
@@ -61,9 +63,9 @@ def _train_sweep(args: Namespace, folder: str | None) -> bool:
         return not run(planned).failures
 
 
-def _resumed_folder(args: Namespace) -> str | None:
-    """Return the folder that ``resume`` names; None if Hydra only shows the config."""
-    return None if other_flags(args) else resumed_folder(_parsed(args))
+def _named_path(args: Namespace, key: str) -> str | None:
+    """Return the path that ``key`` names; None if Hydra only shows the config."""
+    return None if other_flags(args) else named_path(_parsed(args), key)
 
 
 def _is_sweep(folder: str) -> bool:

@@ -23,7 +23,9 @@ from mlp_lab.config.suggestions import suggestion
 from mlp_lab.errors import UserError
 
 # Keys whose values are paths.
-_PATHS = ("logs", "resume", "run", "images", "table", "output", "root", "path", "image", "game")
+_PATHS = (
+    "logs", "resume", "config", "run", "images", "table", "output", "root", "path", "image", "game",
+)  # fmt: skip
 _TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
 
 

@@ -66,6 +66,21 @@ def drop_later_events(folder: Path, last_step: Callable[[Summary.Value], int]) -
             write_whole(path, records(kept))
 
 
+def scalar_points(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """Return all points (step, value) of the curves in event files, by tag, as they were written.
+
+    A resumed run has several files. TensorBoard reads them in the order of their names.
+    """
+    points: dict[str, list[tuple[int, float]]] = {}
+    for path in sorted(folder.glob("events.out.tfevents.*")):
+        for record in RawEventFileLoader(str(path)).Load():
+            event = Event.FromString(record)
+            for value in event.summary.value:
+                if value.HasField("simple_value"):
+                    points.setdefault(value.tag, []).append((event.step, value.simple_value))
+    return points
+
+
 def records(events: Iterable[bytes]) -> bytes:
     """Return the content of an event file."""
     content = io.BytesIO()

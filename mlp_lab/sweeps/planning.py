@@ -181,6 +181,8 @@ def _check_job(cfg: DictConfig, searches: bool) -> None:
         )
     if cfg.resume is not None:
         raise UserError(f"resume={cfg.resume}: can't be used with -m: each job is a new run")
+    if cfg.config is not None:
+        raise UserError(f"config={cfg.config}: can't be used with -m: it repeats one run")
     if searches and is_refit(cfg):
         raise UserError("data.refit=true: leaves no validation data for a search to choose by")
 

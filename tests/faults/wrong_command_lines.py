@@ -38,7 +38,9 @@ def keys_of(experiment: str) -> dict[str, tuple[type, Field[Any]]]:
     """Return the keys of a composed experiment, with their schema and field."""
     cfg = composed(f"experiment={experiment}")
     keys = {
-        f.name: (Train, f) for f in fields(Train) if f.name not in GROUPS and f.name != "resume"
+        f.name: (Train, f)
+        for f in fields(Train)
+        if f.name not in GROUPS and f.name not in ("resume", "config")
     }
     by_target = {s._target_: s for group in GROUPS.values() for s in group}
     for group in GROUPS:
@@ -220,6 +222,10 @@ def _other_commands(rng: random.Random) -> Made:
         ("predict", ["run=x", "invert=maybe"], "invert"),
         ("predict", ["run=x", "preprocessing=all"], "preprocessing"),
         ("train", ["resume=nothing"], "nothing"), ("train", ["resume=."], "."),
+        ("train", ["config=nothing"], "nothing"), ("train", ["config=."], "config"),
+        ("train", ["-m", "config=nothing", "seed=1,2"], "config"),
+        ("compare", ["--same", "nothing"], "--same"), ("compare", ["--same", ".", "x"], "."),
+        ("compare", ["--same", ".", ".", "--metric", "loss"], "--metric"),
         ("compare", ["nothing"], "nothing"), ("compare", ["."], "."), ("compare", [], "folders"),
         ("compare", [".", "--mode", "mid"], "--mode"), ("compare", [".", "--mrtric"], "--mrtric"),
         ("backprop", ["x=1"], "x"), ("backprop", ["width=0"], "width"),

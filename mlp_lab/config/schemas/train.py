@@ -49,3 +49,4 @@ class Train:
     threads: int | None = limited(minimum=1, maximum=10_000)
     logs: str = MISSING
     resume: str | None = MISSING
+    config: str | None = None  # runs of earlier versions have no such key

@@ -13,7 +13,7 @@ from mlp_lab.storage.run_folder import RunFolder
 # Keys that do not affect what is learnt. They are shown only if somebody set them.
 _WITHOUT_EFFECT = ("resume", "threads", "gradients", "data.root", "logger", "select")
 # Keys that are never shown.
-_NEVER = ("logs", "sweep", "callbacks.pruning")
+_NEVER = ("logs", "config", "sweep", "callbacks.pruning")
 # A callback with this key may end the training.
 _MONITOR = "monitor"
 # Significant digits of numbers that are shown; with the most, all floats differ.
