@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -40,6 +41,20 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the number of cases of each kind that passed, for ``pytest -m faults``."""
+    counts: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("passed", ()):
+        for name, value in report.user_properties:
+            if name == "faults":
+                counts[value[0]] += value[1]
+    selected = terminalreporter.config.option.markexpr
+    if "faults" in selected and "not faults" not in selected:
+        terminalreporter.section("passed cases")
+        for kind, count in counts.items():
+            terminalreporter.line(f"{count:6,} {kind}")
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,11 @@ from torch.utils.tensorboard.summary import hparams
 
 from mlp_lab.config.flatten import format_value
 from mlp_lab.lightning import pl
-from mlp_lab.storage.tensorboard import drop_later_events, picture
+from mlp_lab.storage.tensorboard import drop_later_events, move_before_now, picture
 from mlp_lab.tasks.chunked_training import MINIBATCH_LOSS
+
+# Start of the tags of what ``log_outcome`` writes, at step 0.
+_OUTCOME = ("_hparams_/", "best/")
 
 
 class TensorBoard(pl.loggers.TensorBoardLogger):
@@ -36,6 +39,10 @@ class TensorBoard(pl.loggers.TensorBoardLogger):
             metrics = {name: value for name, value in metrics.items() if name not in axes}
         super().log_metrics(metrics, step)
 
+    def keep_order(self) -> None:
+        """Let TensorBoard read the event files of a resumed run before its new one."""
+        move_before_now(Path(self.log_dir))
+
     def drop_later(self, epochs: int, steps: int) -> None:
         """Remove what a killed run logged after its checkpoint, since it is logged again.
 
@@ -46,6 +53,8 @@ class TensorBoard(pl.loggers.TensorBoardLogger):
         last = {"epoch": epochs, "step": steps}[self.x_axis]
 
         def last_step(value: Summary.Value) -> int:
+            if value.tag.startswith(_OUTCOME):
+                return -1
             if value.HasField("image"):
                 return epochs
             return steps if value.tag == MINIBATCH_LOSS else last
@@ -84,7 +93,7 @@ class TensorBoard(pl.loggers.TensorBoardLogger):
         self.experiment.file_writer.add_summary(picture(name, png), step)
 
     def log_outcome(self, settings: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
-        """Write the run's row of the HPARAMS tab: its settings and its metrics.
+        """Write the run's row of the HPARAMS tab: its settings, and its metrics ``best/...``.
 
         The columns are not written. If one run defined them, TensorBoard would use them for all
         runs. Otherwise it derives them from the rows, and puts first the settings that differ.
@@ -95,6 +104,7 @@ class TensorBoard(pl.loggers.TensorBoardLogger):
             self.experiment.file_writer.add_summary(summary)
         for name, value in metrics.items():
             self.experiment.add_scalar(name, value, 0)
+        self.experiment.flush()
 
     def save(self) -> None:
         """Flush the event file. The run's config.yaml replaces Lightning's hparams.yaml."""

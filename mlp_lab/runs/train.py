@@ -11,6 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from mlp_lab.config.command_line import command_line, override
 from mlp_lab.config.schemas.data import is_refit
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError, first_line
@@ -108,8 +109,14 @@ class Training:
                 training, or the run has no epochs left to train.
         """
         run = RunFolder.open(str(folder))
+        run.complete_checkpoints()
         cfg = changed_config(run.config, changes)
-        checkpoint = run.last_checkpoint or run.checkpoint("last")
+        checkpoint = run.last_checkpoint
+        if checkpoint is None:
+            command = command_line("train", [override("config", str(run.folder / "config.yaml"))])
+            raise UserError(
+                f"{run.folder}: has no checkpoints/last.ckpt; to start again: {command}"
+            )
         data, task = build_task(cfg)
         content = load_network(task, checkpoint)
         check_resumable(content, checkpoint)
@@ -140,6 +147,8 @@ class Training:
         for warning in (self.data.encoding_hint(self.task.encoding), *self.data.warnings()):
             if warning:
                 log.warning("%s", warning)
+        if self.checkpoint is not None and isinstance(self.trainer.logger, TensorBoard):
+            self.trainer.logger.keep_order()
         report.show_config(self.trainer.logger, self.cfg)
 
     def finish(
@@ -162,8 +171,9 @@ class Training:
                 epoch = trained_epochs(load_network(self.task, self.run.checkpoint("best")))
                 result.evaluations.append(assess(self.data, self.task, "test", "best", epoch))
             result.tables = self.run.table_digests()
-            self.run.write_result(result)
+            # The result comes second: a run that has one and is complete is not resumed.
             report.show_outcome(self.trainer.logger, self.cfg, result)
+            self.run.write_result(result)
             log.info("%s", report.outcome(result, self.data))
         return result
 
@@ -245,11 +255,12 @@ def fit(
         return Status.DIVERGED, str(error)
     except pl.utilities.exceptions.MisconfigurationException as error:
         raise UserError(first_line(error)) from error  # such as a callback that needs a logger
-    except SystemExit:
-        # Lightning turns Ctrl-C into SystemExit, and ignores SIGINT from then on.
+    except SystemExit as stop:
+        # Lightning turns Ctrl-C and SIGTERM into SystemExit, and ignores SIGINT from then on.
         signal.signal(signal.SIGINT, on_interrupt)
-        if not trainer.interrupted:
-            raise
+        terminated = isinstance(stop, pl.utilities.exceptions.SIGTERMException)
+        if not (terminated or isinstance(stop.__context__, KeyboardInterrupt)):
+            raise  # the launcher ends this process and queues the job again
         return Status.INTERRUPTED, f"interrupted in epoch {trainer.current_epoch + 1}"
     return Status.FINISHED, None
 

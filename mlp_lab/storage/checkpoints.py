@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mlp_lab.errors import UserError, first_line
 from mlp_lab.lightning import pl
-from mlp_lab.storage.files import write_whole
+from mlp_lab.storage.checkpoint_journal import replace_together
 from mlp_lab.storage.migration import migrate_checkpoint
 
 # Checkpoints in memory, by the files that they are to be written to.
@@ -43,13 +43,22 @@ class AtomicCheckpoints(pl.plugins.TorchCheckpointIO):
         if storage_options is not None:
             storage_options[Path(path)] = _copy(checkpoint)
             return
-        content = io.BytesIO()
-        torch.save(checkpoint, content)
-        write_whole(Path(path), content.getvalue())
+        write_checkpoints({Path(path): checkpoint})
 
     def load_checkpoint(self, path: str | Path, *_: Any, **__: Any) -> dict[str, Any]:
         """Return the content of a checkpoint, on the CPU."""
         return read_checkpoint(Path(path))
+
+
+def write_checkpoints(checkpoints: Checkpoints) -> None:
+    """Write the checkpoints of one or several runs; see ``checkpoint_journal``."""
+    contents = {}
+    for path, checkpoint in checkpoints.items():
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        contents[path] = content.getvalue()
+    if contents:
+        replace_together(contents)
 
 
 def _copy(checkpoint: dict[str, Any]) -> dict[str, Any]:

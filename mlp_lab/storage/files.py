@@ -4,11 +4,15 @@ import csv
 import io
 import json
 import os
+import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+# Names of the temporary files of ``write_whole``.
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}")
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -30,6 +34,16 @@ def write_whole(path: Path, content: bytes) -> None:
         if isinstance(error, OSError):  # its message lacks the name of the file
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+def remove_incomplete(folder: Path) -> None:
+    """Remove the temporary files in and below a folder that a killed process has left behind.
+
+    No process may be writing files in the folder.
+    """
+    for path in folder.rglob(".*"):
+        if _TEMPORARY.fullmatch(path.name):
+            path.unlink()
 
 
 def png_writer(folder: Path) -> Callable[[str, bytes], None]:

@@ -18,8 +18,9 @@ from mlp_lab.config.plugin_modules import PLUGINS_KEY, named_plugins, split_plug
 from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
 from mlp_lab.storage import migration
+from mlp_lab.storage.checkpoint_journal import complete
 from mlp_lab.storage.environment import environment
-from mlp_lab.storage.files import csv_text, write_whole
+from mlp_lab.storage.files import csv_text, remove_incomplete, write_whole
 from mlp_lab.storage.folders import dated_names, new_folder, not_a_folder
 from mlp_lab.storage.records import json_with_digest, read_json, read_yaml, sha256, yaml_with_digest
 from mlp_lab.storage.results import Evaluation, Result
@@ -141,6 +142,10 @@ class RunFolder:
         paths = (folder / "last.ckpt" for folder in (self._whole_epochs, self.checkpoints))
         return next((path for path in paths if path.is_file()), None)
 
+    def complete_checkpoints(self) -> None:
+        """Replace the checkpoints that a killed process was about to replace."""
+        complete(self.checkpoints)
+
     def keep_whole_epochs(self) -> None:
         """Copy both checkpoints to ``checkpoints/whole_epochs``, if the next epoch is cut short."""
         for name in ("best.ckpt", "last.ckpt"):
@@ -201,6 +206,7 @@ class RunFolder:
         """
         try:
             with filelock.FileLock(self.folder / _LOCK, timeout=0, is_singleton=True):
+                remove_incomplete(self.checkpoints)
                 yield
         except filelock.Timeout as error:
             raise UserError(f"{self.folder}: another process is training here") from error

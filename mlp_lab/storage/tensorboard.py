@@ -66,6 +66,21 @@ def drop_later_events(folder: Path, last_step: Callable[[Summary.Value], int]) -
             write_whole(path, records(kept))
 
 
+def move_before_now(folder: Path) -> None:
+    """Rename event files whose names do not sort before that of a file which is created now.
+
+    TensorBoard reads files in the order of their names, which start with a time in seconds. That of
+    an earlier file is not smaller if the clock has jumped back, or within one second.
+    """
+    now, start = int(time.time()), "events.out.tfevents."
+    paths = sorted(folder.glob(f"{start}*"))
+    names = [path.name.removeprefix(start).partition(".") for path in paths]
+    if all(time_text.isdecimal() and int(time_text) < now for time_text, _, _ in names):
+        return
+    for number, (path, (_, _, rest)) in enumerate(zip(paths, names, strict=True)):
+        path.rename(path.with_name(f"{start}{now - len(paths) + number}.{rest}"))
+
+
 def scalar_points(folder: Path) -> dict[str, list[tuple[int, float]]]:
     """Return all points (step, value) of the curves in event files, by tag, as they were written.
 

@@ -16,6 +16,7 @@ from mlp_lab.errors import UserError
 from mlp_lab.lightning import callbacks_of
 from mlp_lab.nn.encodings import fingerprint
 from mlp_lab.nn.probes import describe
+from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
 from mlp_lab.runs.callbacks.progress_bar import Progress
 from mlp_lab.runs.data_paths import lost_paths
 from mlp_lab.runs.train import Training, fit, fit_alone
@@ -106,6 +107,7 @@ class GroupTrainer:
             seconds = time.perf_counter() - start
             self._record(_finish(training, status, reason, seconds))
 
+        EpochCheckpoint.write_together([EpochCheckpoint.of(t.trainer) for t in trainings])
         members = [Member(t.task, t.trainer, t.checkpoint, partial(on_end, t)) for t in trainings]
         try:
             self._fit(members, trainings)

@@ -96,7 +96,7 @@ def _stacking_key(job: Job) -> Hashable:
         raise UnstackableError(task.unstackable_reason)
     if replaced := replaced_methods(type(task)):
         raise UnstackableError(f"{type(task).__name__} defines {replaced[0]}")
-    step = None if last is None else read_checkpoint(last)["global_step"]
+    step = 0 if last is None else read_checkpoint(last)["global_step"]
     agree = [key for key in cfg.task if key not in task.loss_numbers]
     parts = OmegaConf.masked_copy(cfg.task, agree), cfg.data, cfg.trainer
     averages = task.average is not None

@@ -1,6 +1,7 @@
 """Train the jobs of a sweep: those of one shape as one network, the others one by one."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import torch
 
@@ -40,7 +41,9 @@ def train_jobs(
     if torch.cuda.is_available():  # neither CUDA nor its autograd threads survive a fork
         processes = 1
     with console():
-        groups = training_groups([job for job in jobs if job.folder not in results], processes)
+        unfinished = [job for job in jobs if job.folder not in results]
+        _complete_checkpoints(unfinished)
+        groups = training_groups(unfinished, processes)
         if processes == 1 or len(groups) == 1:
             results |= _train_here(groups, fail_fast, bar)
         else:
@@ -60,9 +63,11 @@ def _train_here(groups: Sequence[TrainingGroup], fail_fast: bool, bar: SweepBar)
 def _train_in_processes(groups: Sequence[TrainingGroup], processes: int, bar: SweepBar) -> Results:
     """Train each group in one of several processes.
 
-    If a process dies, the jobs of its group have failed.
+    If a process dies, another one continues its group from the checkpoints, once. If that one dies,
+    too, the jobs of the group have failed.
     """
     results: Results = {}
+    continued: list[TrainingGroup] = []
     report_lost = bar.listener()
 
     def begin(send: Send) -> Callable[[TrainingGroup], Results]:
@@ -75,17 +80,24 @@ def _train_in_processes(groups: Sequence[TrainingGroup], processes: int, bar: Sw
 
         return train
 
-    def on_done(group: TrainingGroup, outcome: Results | str) -> None:
-        if isinstance(outcome, str):
-            for job in group.jobs:
-                result = _final_result(job) or _lost_result(job, outcome)
-                results[job.folder] = result
-                report_lost(JobEnded(result_line(result)))
-        else:
-            results.update(outcome)
+    def on_done(group: TrainingGroup, outcome: Results) -> None:
+        results.update(outcome)
+
+    def on_death(group: TrainingGroup, reason: str) -> bool:
+        if group not in continued:
+            continued.append(group)
+            _complete_checkpoints(group.jobs)
+            names = ", ".join(job.folder.name for job in group.jobs)
+            report_lost(f"{names}: {reason}; another process continues")
+            return True
+        for job in group.jobs:
+            result = _final_result(job) or _lost_result(job, reason)
+            results[job.folder] = result
+            report_lost(JobEnded(result_line(result)))
+        return False
 
     try:
-        run_in_processes(groups, processes, begin, bar.listener, on_done)
+        run_in_processes(groups, processes, begin, bar.listener, on_done, on_death)
     except KeyboardInterrupt:
         every = [results.get(job.folder, _NOT_STARTED) for group in groups for job in group.jobs]
         if not any(result.status is Status.INTERRUPTED for result in every):
@@ -103,6 +115,13 @@ def _final_result(job: Job) -> Result | None:
     except UserError as error:  # keep the damaged file: the user may repair it
         return Result(str(job.folder), Status.FAILED, str(error))
     return before if before.status in _FINAL else None
+
+
+def _complete_checkpoints(jobs: Sequence[Job]) -> None:
+    """Finish the checkpoints of a killed stack, before its jobs are grouped by their steps."""
+    for job in jobs:
+        with suppress(UserError):  # reported when the job starts
+            RunFolder(job.folder).complete_checkpoints()
 
 
 def _lost_result(job: Job, reason: str) -> Result:

@@ -24,7 +24,8 @@ Value = TypeVar("Value")
 Send = Callable[[Any], None]  # sends a message to the first process
 OnMessage = Callable[[Any], None]
 Begin = Callable[[Send], Callable[[Item], Value]]
-OnDone = Callable[[Item, Value | str], None]
+OnDone = Callable[[Item, Value], None]
+OnDeath = Callable[[Item, str], bool]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -35,6 +36,7 @@ def run_in_processes(
     begin: Begin[Item, Value],
     listener: Callable[[], OnMessage],
     on_done: OnDone[Item, Value],
+    on_death: OnDeath[Item],
 ) -> None:
     """Process the items in their order, in at most ``processes`` processes at a time.
 
@@ -48,7 +50,9 @@ def run_in_processes(
             that processes an item.
         listener: called for each process; returns the function that receives its messages, and
             None at the end of each item.
-        on_done: called after each item with its value or, if its process died, with the reason.
+        on_done: called after each item with its value.
+        on_death: called with an item whose process died, and the reason; returns whether to process
+            the item again, in another process.
     """
     waiting = deque(items)
     workers: dict[Connection, _Worker[Item, Value]] = {}
@@ -61,7 +65,7 @@ def run_in_processes(
                         worker = _Worker(begin, listener())
                         workers[worker.connection] = worker
                         worker.send_next(waiting)
-                _receive_messages(workers, on_done, waiting)
+                _receive_messages(workers, on_done, on_death, waiting)
             except BaseException as error:
                 fault = fault or error
                 waiting.clear()
@@ -98,7 +102,9 @@ class _Worker(Generic[Item, Value]):
         with suppress(BrokenPipeError):  # the process died; ``receive`` handles this
             self.connection.send(self._item)
 
-    def receive(self, on_done: OnDone[Item, Value], waiting: deque[Item]) -> bool:
+    def receive(
+        self, on_done: OnDone[Item, Value], on_death: OnDeath[Item], waiting: deque[Item]
+    ) -> bool:
         """Handle one message; return whether the process continues. Raises its exceptions."""
         try:
             is_value, message = self.connection.recv()
@@ -106,7 +112,8 @@ class _Worker(Generic[Item, Value]):
             self.process.join()
             if self._item is not None and not self._interrupted:
                 self._on_message(None)
-                on_done(self._item, _exit_reason(self.process.exitcode or 0))
+                if on_death(self._item, _exit_reason(self.process.exitcode or 0)):
+                    waiting.appendleft(self._item)
             return False
         if isinstance(message, BaseException):
             raise message
@@ -128,19 +135,22 @@ class _Worker(Generic[Item, Value]):
 def _receive_messages(
     workers: dict[Connection, _Worker[Item, Value]],
     on_done: OnDone[Item, Value],
+    on_death: OnDeath[Item],
     waiting: deque[Item],
 ) -> None:
     """Wait for messages, handle one of each worker, and remove the workers that have ended."""
     for connection in wait(list(workers)):
         worker = workers[cast(Connection, connection)]
-        if not worker.receive(on_done, waiting):
+        if not worker.receive(on_done, on_death, waiting):
             del workers[worker.connection]
 
 
 @contextmanager
 def _sigterm_as_interrupt() -> Iterator[None]:
-    """Raise KeyboardInterrupt for SIGTERM."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Raise KeyboardInterrupt for SIGTERM, unless the command or a launcher handles it."""
+    before = signal.getsignal(signal.SIGTERM)
+    if before == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:

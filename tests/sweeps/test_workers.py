@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +37,10 @@ class Received:
     def react(self, message: Any) -> None:
         """React to a message."""
 
+    def on_death(self, item: Any, reason: str) -> bool:
+        self.values[item] = reason
+        return False
+
 
 def run(
     items: list, processes: int, do: Callable[[Any, Send], Any], received: Received | None = None
@@ -47,6 +52,7 @@ def run(
         lambda send: lambda item: do(item, send),
         received.listener,
         received.values.__setitem__,
+        received.on_death,
     )
     return received
 
@@ -83,7 +89,9 @@ def test_a_worker_keeps_its_state() -> None:
 
         return do
 
-    run_in_processes([5, 6, 7], 1, begin, received.listener, received.values.__setitem__)
+    run_in_processes(
+        [5, 6, 7], 1, begin, received.listener, received.values.__setitem__, received.on_death
+    )
     assert received.values == {5: 1, 6: 2, 7: 3}
 
 
@@ -102,6 +110,20 @@ def test_a_killed_worker_loses_only_its_item(end: Callable, how: str) -> None:
 
     received = run([0, 1, 2, 3], 2, do)
     assert received.values == {0: 0, 1: f"its process ended with {how}", 2: 2, 3: 3}
+
+
+def test_an_item_whose_process_died_is_processed_again_on_request(tmp_path: Path) -> None:
+    def do(item: int, send: Send) -> int:
+        if item == 1 and not (tmp_path / "again").exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return item
+
+    class Repeating(Received):
+        def on_death(self, item: Any, reason: str) -> bool:
+            (tmp_path / "again").touch()
+            return True
+
+    assert run([0, 1, 2], 2, do, Repeating()).values == {0: 0, 1: 1, 2: 2}
 
 
 def test_an_error_in_a_worker_is_raised_after_the_others_are_interrupted(
@@ -184,7 +206,7 @@ def test_workers_end_with_the_first_process(tmp_path: Any) -> None:
     if not first:
         try:
             run_in_processes(
-                [0, 1], 2, lambda send: lambda item: do(item, send), lambda: print, print
+                [0, 1], 2, lambda send: lambda item: do(item, send), lambda: print, print, print
             )
         finally:
             os._exit(1)

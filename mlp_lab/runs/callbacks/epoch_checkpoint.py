@@ -1,6 +1,7 @@
 """Record each epoch's metrics, write checkpoints, and select the best epoch."""
 
 import time
+from collections.abc import Sequence
 from typing import Any, cast
 
 from mlp_lab.config.metrics import best_row
@@ -9,7 +10,7 @@ from mlp_lab.data.attached import training_loader
 from mlp_lab.errors import UserError
 from mlp_lab.lightning import pl
 from mlp_lab.runs.callbacks.access import task_of, tensorboard_of
-from mlp_lab.storage.checkpoints import Checkpoints
+from mlp_lab.storage.checkpoints import Checkpoints, write_checkpoints
 from mlp_lab.storage.run_folder import RunFolder
 
 Row = dict[str, float]
@@ -40,11 +41,23 @@ class EpochCheckpoint(pl.callbacks.Checkpoint):
         self.history: list[Row] = []
         self.stopped = False
         self._unwritten: Checkpoints = {}
+        self._group = [self]
 
     @staticmethod
     def of(trainer: pl.Trainer) -> "EpochCheckpoint":
         """Return the callback of a run's trainer."""
         return cast(EpochCheckpoint, trainer.checkpoint_callback)
+
+    @staticmethod
+    def write_together(callbacks: Sequence["EpochCheckpoint"]) -> None:
+        """Let the callbacks of a stack replace their checkpoints together.
+
+        Otherwise, a stack that is killed meanwhile would be resumed as two stacks, whose sums are
+        rounded differently.
+        """
+        group = list(callbacks)
+        for callback in group:
+            callback._group = group
 
     @property
     def best(self) -> Row | None:
@@ -88,7 +101,7 @@ class EpochCheckpoint(pl.callbacks.Checkpoint):
         elif trainer.logger is not None:
             trainer.logger.log_metrics(row, trainer.global_step)
         if trainer.is_global_zero and trainer.global_step % training_loader(trainer).batches:
-            self._write(trainer)
+            self._write()
             self.run.keep_whole_epochs()
         last, best = (self.run.checkpoints / f"{name}.ckpt" for name in ("last", "best"))
         # In all processes, since Lightning synchronizes them here.
@@ -98,14 +111,16 @@ class EpochCheckpoint(pl.callbacks.Checkpoint):
         self.run.append_history(row)
         if self.best is row:
             self._unwritten[best] = self._unwritten[last]
-        if self.clock - self._written > _INTERVAL:
-            self._write(trainer)
+        if self.clock - self._written > _INTERVAL and self._is_last_of_epoch():
+            self._write()
 
     def on_train_end(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        self._write(trainer)
+        self._write()
+        self._leave_group()
 
     def on_exception(self, trainer: pl.Trainer, *_: Any) -> None:
-        self._write(trainer)
+        self._write()
+        self._leave_group()
 
     def state_dict(self) -> dict[str, Any]:
         return {"history": list(self.history), "stopped": self.stopped}
@@ -113,9 +128,20 @@ class EpochCheckpoint(pl.callbacks.Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.history, self.stopped = state_dict["history"], state_dict["stopped"]
 
-    def _write(self, trainer: pl.Trainer) -> None:
-        # best.ckpt first: a run that is resumed from last.ckpt must not miss an epoch before it.
-        for path, checkpoint in sorted(self._unwritten.items()):
-            trainer.strategy.save_checkpoint(checkpoint, path)
-        self._unwritten = {}
-        self._written = time.perf_counter()
+    def _is_last_of_epoch(self) -> bool:
+        """Return whether all callbacks of the group have recorded the same epoch."""
+        return all(len(other.history) == len(self.history) for other in self._group)
+
+    def _write(self) -> None:
+        """Write the checkpoints of the group. Other processes of a distributed run have none."""
+        unwritten: Checkpoints = {}
+        for callback in self._group:
+            unwritten |= callback._unwritten
+        write_checkpoints(unwritten)
+        for callback in self._group:
+            callback._unwritten = {}
+            callback._written = time.perf_counter()
+
+    def _leave_group(self) -> None:
+        self._group.remove(self)
+        self._group = [self]

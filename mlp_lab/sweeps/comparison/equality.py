@@ -14,8 +14,8 @@ from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.storage.tensorboard import scalar_points
 from mlp_lab.sweeps.comparison.comparison import find_runs
 
-# Keys and curves of durations, and keys whose values contain durations or the place of the run.
-_TIMES = ("seconds", "folder", "tables")
+# Keys and curves of durations and speeds, and keys whose values contain times or folders.
+_TIMES = ("seconds", "games_per_second", "folder", "tables")
 # Keys of a config that do not affect a result.
 _WITHOUT_EFFECT = ("logs", "resume", "config", "threads")
 _STATES = ("state_dict", "optimizer_states")

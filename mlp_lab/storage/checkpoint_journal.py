@@ -1,0 +1,71 @@
+"""Replace the checkpoints of several runs together: all or none, even if the process is killed.
+
+The runs of a stack are resumed as one stack only if their checkpoints are of the same step. The new
+checkpoints are first written to one file, the journal, in the folder of the first run. If the
+process is killed while it replaces the checkpoints, ``complete`` continues from the journal.
+"""
+
+import io
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlp_lab.errors import UserError, first_line
+from mlp_lab.storage.files import write_whole
+
+_JOURNAL = ".journal"
+# Names in a journal: paths in the folder that contains the run folders.
+_NAME = re.compile(r"(?!\.)[^/\\]+/checkpoints/(best|last)\.ckpt")
+
+
+def replace_together(contents: Mapping[Path, bytes]) -> None:
+    """Write checkpoints to ``<run folder>/checkpoints``; the run folders are in one folder.
+
+    ``best.ckpt`` of a run is written first: a run that is resumed from ``last.ckpt`` must not miss
+    an epoch before it.
+    """
+    several = len({path.parent for path in contents}) > 1
+    journal = min(contents).parent / _JOURNAL if several else None
+    try:
+        if journal is not None:
+            write_whole(journal, _packed(contents))
+        for path in sorted(contents):
+            write_whole(path, contents[path])
+    finally:
+        if journal is not None:
+            journal.unlink(missing_ok=True)
+
+
+def complete(checkpoints: Path) -> None:
+    """Finish what a killed process has begun, if there is a journal in the folder of a run.
+
+    Checkpoints that are newer than the journal are kept: they are complete, or of a later training.
+    Raises UserError if the journal is damaged.
+    """
+    journal = checkpoints / _JOURNAL
+    if not journal.is_file():
+        return
+    try:
+        with zipfile.ZipFile(journal) as archive:
+            contents = {name: archive.read(name) for name in archive.namelist()}
+        if refused := [name for name in contents if not _NAME.fullmatch(name)]:
+            raise zipfile.BadZipFile(f"it contains {refused[0]!r}")
+    except Exception as error:  # zipfile raises various exceptions for damaged files
+        raise UserError(f"{journal}: damaged: {first_line(error)}") from error
+    written = journal.stat().st_mtime_ns
+    for name in sorted(contents):
+        path = checkpoints.parents[1] / name
+        is_newer = path.is_file() and path.stat().st_mtime_ns >= written
+        if path.parent.is_dir() and not is_newer:
+            write_whole(path, contents[name])
+    journal.unlink()
+
+
+def _packed(contents: Mapping[Path, bytes]) -> bytes:
+    """Return the content of a journal."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path, content in contents.items():
+            archive.writestr("/".join(path.parts[-3:]), content)
+    return packed.getvalue()
