@@ -1,9 +1,10 @@
 """Make a command independent of settings that its process inherits from other programs."""
 
 import os
+import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import wraps
 from io import TextIOWrapper
 
@@ -14,6 +15,7 @@ from mlp_lab.runs.environment import environment_variables
 # Figures need neither a window nor the user's style. A notebook sets a backend that only it has,
 # and matplotlib can't be imported with an unknown one.
 _ENVIRONMENT = {"MPLBACKEND": "agg", "MATPLOTLIBRC": os.devnull}
+_INTERRUPTED = 130  # the exit status of a command that Ctrl-C ended
 
 
 def entry_point(command: Callable[[], None]) -> Callable[[], None]:
@@ -28,7 +30,11 @@ def entry_point(command: Callable[[], None]) -> Callable[[], None]:
         _open_streams()
         # The command adds plug-ins to the variable, for the processes that it starts.
         environment = _ENVIRONMENT | {VARIABLE: os.environ.get(VARIABLE, "")}
-        with environment_variables(environment), without_cluster_variables():
+        with (
+            _sigterm_as_interrupt(),
+            environment_variables(environment),
+            without_cluster_variables(),
+        ):
             try:
                 command()
             except BrokenPipeError:
@@ -37,6 +43,28 @@ def entry_point(command: Callable[[], None]) -> Callable[[], None]:
                 _flush()
 
     return run
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """Handle SIGTERM like Ctrl-C: a run writes its checkpoint. The exit status is 143, not 130."""
+    received = False
+
+    def handle(*_: object) -> None:
+        nonlocal received
+        if not received:  # a second one would disturb the end of the run
+            received = True
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, handle)
+    try:
+        yield
+    except SystemExit as stop:
+        if received and stop.code == _INTERRUPTED:
+            sys.exit(128 + signal.SIGTERM)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _open_streams() -> None:
