@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from mlp_lab.config.cached_composer import CachedComposer
 from mlp_lab.config.check import check
-from mlp_lab.config.compose import ROOTS, config_loader
+from mlp_lab.config.compose import CONFIG_FOLDER, ROOTS, config_loader
 from mlp_lab.lightning import pl
 from mlp_lab.nn.mlp import MLP
 from mlp_lab.nn.schedules import Constant
@@ -37,6 +37,7 @@ from mlp_lab.tasks.regression import Regression
 
 CHECKOUT = Path(__file__).parents[1]
 SCRIPT = CHECKOUT / "scripts" / "train.py"
+PRESETS = sorted(path.stem for path in (CONFIG_FOLDER / "experiment").glob("*.yaml"))
 Experiment = Callable[..., Result]
 Evaluate = Callable[..., Evaluation]
 Start = Callable[..., subprocess.Popen]
@@ -64,6 +65,29 @@ def _composer(root: str) -> CachedComposer:
 
     with config_loader() as loader:
         return CachedComposer(compose, loader)
+
+
+def shortened_preset(name: str, root: Path) -> list[str]:
+    """Return the overrides of an experiment with one epoch of few examples.
+
+    Args:
+        name: name of the preset.
+        root: folder of the small MNIST.
+    """
+    overrides = [f"experiment={name}", "trainer.max_epochs=1", "trainer.accelerator=cpu"]
+    data = composed(*overrides).data
+    if "root" in data:
+        overrides += [f"data.root='{root}'", "data.train_size=100"]
+    if "image" in data:
+        overrides += ["data.size=16", "data.passes=2"]
+    if "solid" in data:
+        overrides += ["data.passes=2", "data.batch_size=100", "data.evaluation_size=100"]
+        overrides += ["callbacks.surface.resolution=12"]
+    if "opponent" in data:
+        overrides += ["data.size=100", "data.validation_size=10", "data.test_size=10"]
+        overrides += ["data.opponent=random", "data.test_opponents=[random]"]
+        overrides += ["trainer.check_val_every_n_epoch=1"]
+    return overrides
 
 
 def make_task(cls: type[Task], **arguments: Any) -> Task:

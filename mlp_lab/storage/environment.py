@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from datetime import datetime
@@ -10,6 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from mlp_lab import __version__
 
 _PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy")
@@ -17,18 +20,35 @@ _CHECKOUT = Path(__file__).parents[2]
 
 
 def environment() -> dict[str, Any]:
-    """Return how a run was started: versions, machine, command, state of the checkout."""
+    """Return how a run was started, and all that its numbers depend on besides its config.
+
+    These are the versions, the threads, the processor and its instructions, and the checkout.
+    """
     return {
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "python": platform.python_version(),
         "packages": {"mlp-lab": __version__, **{name: version(name) for name in _PACKAGES}},
         "platform": platform.platform(),
+        "machine": platform.node(),
+        "processor": _processor(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
         "cpus": os.cpu_count(),
+        "threads": torch.get_num_threads(),
         "omp": {k: v for k, v in os.environ.items() if k.startswith(("OMP_", "GOMP_"))},
         "git": _git("rev-parse", "HEAD"),
         "git_dirty": bool(_git("status", "--porcelain")),
     }
+
+
+def _processor() -> str:
+    """Return the model of the processor, as Linux names it; elsewhere its architecture."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor()
+    models = re.findall(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return models[0] if models else platform.machine()
 
 
 @cache

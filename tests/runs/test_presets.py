@@ -4,13 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers import Experiment
+from helpers import PRESETS, Experiment, shortened_preset
 from omegaconf import OmegaConf
 
 from mlp_lab.config.compose import CONFIG_FOLDER
 from mlp_lab.runs.train import train
-
-PRESETS = sorted(path.stem for path in (CONFIG_FOLDER / "experiment").glob("*.yaml"))
 
 # One preset of each kind of figures.
 RENDERED = {
@@ -29,20 +27,8 @@ RENDERED = {
     "name", [pytest.param(n, marks=pytest.mark.renders) if n in RENDERED else n for n in PRESETS]
 )
 def test_every_preset_runs(name: str, compose: Callable, tiny_mnist: Path, tmp_path: Path) -> None:
-    overrides = [f"experiment={name}", "trainer.max_epochs=1", f"logs='{tmp_path}'"]
-    data = compose(*overrides).data
-    if "root" in data:
-        overrides += [f"data.root='{tiny_mnist}'", "data.train_size=100"]
-    if "image" in data:
-        overrides += ["data.size=16", "data.passes=2"]
-    if "solid" in data:
-        overrides += ["data.passes=2", "data.batch_size=100", "data.evaluation_size=100"]
-        overrides += ["callbacks.surface.resolution=12"]
-    if "opponent" in data:
-        overrides += ["data.size=100", "data.validation_size=10", "data.test_size=10"]
-        overrides += ["data.opponent=random", "data.test_opponents=[random]"]
-        overrides += ["trainer.check_val_every_n_epoch=1"]
-    result = train(compose(*overrides, "trainer.accelerator=cpu"), overrides)
+    overrides = [*shortened_preset(name, tiny_mnist), f"logs='{tmp_path}'"]
+    result = train(compose(*overrides), overrides)
     assert result.status == "finished"
     assert f"/{name}/" in result.folder
 
