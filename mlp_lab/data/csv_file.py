@@ -47,6 +47,16 @@ class CSVFile(SplitExamples):
         examples = _examples(table, columns, target_column, kind)
         super().__init__(path=path, examples=examples, **options)
 
+    def warnings(self) -> Sequence[str]:
+        inputs, _ = self._examples["train"]
+        constant = [
+            f"{self.path}: all training examples have the same value of {name}, which therefore"
+            " does not help to predict the target"
+            for name, column in zip(self.feature_names, inputs.T, strict=True)
+            if np.ptp(column) == 0
+        ]
+        return [*constant, *super().warnings()]
+
 
 def _target_column(table: Table, target: str | None) -> int:
     return len(table.names) - 1 if target is None else table.position(target, "data.target")
