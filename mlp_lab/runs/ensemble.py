@@ -20,7 +20,7 @@ from mlp_lab.runs.data_paths import data_paths, moved_paths
 from mlp_lab.runs.evaluate import measure
 from mlp_lab.storage.files import json_text, write_whole
 from mlp_lab.storage.log import console
-from mlp_lab.storage.records import read_json
+from mlp_lab.storage.records import read_json, with_digest
 from mlp_lab.storage.results import EnsembleEvaluation
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.storage.sweep_folder import SweepFolder
@@ -182,4 +182,5 @@ def _read_record(record: Path) -> list[dict[str, Any]]:
 def _append(record: Path, evaluation: EnsembleEvaluation) -> None:
     """Append an evaluation to the list in a file."""
     with filelock.FileLock(record.with_name(".lock")):  # two processes would lose an entry
-        write_whole(record, json_text([*_read_record(record), evaluation.to_json()]).encode())
+        entries = [*_read_record(record), evaluation.to_json()]
+        write_whole(record, json_text([with_digest(entry) for entry in entries]).encode())

@@ -19,9 +19,9 @@ from mlp_lab.games.backgammon.game import Game
 from mlp_lab.games.backgammon.notation import NO_PLAY
 from mlp_lab.games.backgammon.position import board_of_id
 from mlp_lab.games.kernels import compilation_hint
-from mlp_lab.storage.files import json_text, write_whole
+from mlp_lab.storage.files import write_whole
 from mlp_lab.storage.log import console
-from mlp_lab.storage.records import read_json
+from mlp_lab.storage.records import json_with_digest, read_json
 from mlp_lab.storage.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ def _open_game(cfg: DictConfig, path: Path) -> Game:
 
 
 def _save(game: Game, path: Path) -> None:
-    write_whole(path, json_text(game.to_json()).encode())
+    write_whole(path, json_with_digest(game.to_json()).encode())
 
 
 def _play_game(game: Game, path: Path, probabilities: Probabilities) -> None:

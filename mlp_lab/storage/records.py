@@ -35,7 +35,12 @@ def sha256(content: bytes) -> str:
 
 def json_with_digest(content: Mapping[str, Any]) -> str:
     """Return an object as JSON, with a digest as its last key."""
-    return json_text({**content, _DIGEST: sha256(json_text(content).encode())})
+    return json_text(with_digest(content))
+
+
+def with_digest(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object of a JSON file with a digest as its last key."""
+    return {**content, _DIGEST: sha256(json_text(content).encode())}
 
 
 def yaml_with_digest(text: str) -> str:
@@ -44,14 +49,18 @@ def yaml_with_digest(text: str) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """Return the content of a JSON file, without its digest. Raises UserError if it is damaged."""
+    """Return the content of a JSON file: an object, or a list of objects, without their digests.
+
+    Raises UserError if the file is damaged.
+    """
     try:
         content = json.loads(read_text(path, _MAX_JSON_BYTES))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: damaged: {error}") from error
-    digest = content.pop(_DIGEST, None) if isinstance(content, dict) else None
-    if digest not in (None, sha256(json_text(content).encode())):
-        raise UserError(f"{path}: {_EDITED} (an edited file is read without this key)")
+    for entry in content if isinstance(content, list) else [content]:
+        digest = entry.pop(_DIGEST, None) if isinstance(entry, dict) else None
+        if digest not in (None, sha256(json_text(entry).encode())):
+            raise UserError(f"{path}: {_EDITED} (an edited file is read without this key)")
     return content
 
 

@@ -19,7 +19,7 @@ from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
 from mlp_lab.runs.train import resume, train
 from mlp_lab.storage.projector import write_embedding
-from mlp_lab.storage.records import read_json, read_yaml, yaml_with_digest
+from mlp_lab.storage.records import read_json, read_yaml, with_digest, yaml_with_digest
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.storage.sweep_folder import SweepFolder
 from mlp_lab.sweeps.planning import plan
@@ -116,6 +116,17 @@ def test_a_changed_number_is_refused(file: str, run_copy: Path) -> None:
     path.write_text(f"{before[:place]}7{before[place + 1 :]}")
     reader = "evaluate" if file == "environment.json" else "compare"
     assert_one_line(read_run(reader, run_copy), f"{path}: damaged")
+
+
+def test_a_changed_entry_of_a_list_is_refused(tmp_path: Path) -> None:
+    path, entries = tmp_path / "ensemble.json", [{"error": 0.25}, {"error": 0.5}]
+    path.write_text(json.dumps([with_digest(entry) for entry in entries]))
+    assert read_json(path) == entries
+    path.write_text(path.read_text().replace("0.5", "0.4"))
+    with pytest.raises(UserError, match=r"ensemble\.json: damaged, or edited by hand"):
+        read_json(path)
+    path.write_text(json.dumps(entries))  # of an earlier version
+    assert read_json(path) == entries
 
 
 def test_files_without_digests_are_read(run_copy: Path) -> None:

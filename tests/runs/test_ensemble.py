@@ -1,6 +1,5 @@
 """Ensembles: decisions by average or vote, suitable members, and the record."""
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from mlp_lab.errors import UserError
 from mlp_lab.runs import ensemble
 from mlp_lab.runs.build import build_task
 from mlp_lab.storage.checkpoints import load_network
+from mlp_lab.storage.records import read_json
 from mlp_lab.storage.results import EnsembleEvaluation, Status
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.storage.sweep_folder import SweepFolder
@@ -150,7 +150,7 @@ def test_an_ensemble_of_runs(
 def test_every_evaluation_is_recorded(folders: list[Path], evaluated: Evaluate) -> None:
     before = [len(RunFolder(folder).result.evaluations) for folder in folders]
     entries = [evaluated(folders), evaluated(folders[:2], "average=votes", "checkpoint=last")]
-    record = json.loads((folders[0].parent / "ensemble.json").read_text())
+    record = read_json(folders[0].parent / "ensemble.json")
     assert record == [entry.to_json() for entry in entries]
     after = [RunFolder(folder).result.evaluations for folder in folders]
     assert [len(records) - n for records, n in zip(after, before, strict=True)] == [2, 2, 1]
@@ -171,7 +171,7 @@ def test_a_sweep_folder_stands_for_its_finished_jobs(
     assert ensemble.is_ensemble(cfg.run)
     entry = ensemble.evaluate(cfg)
     assert list(entry.members) == ["0_seed=0", "2_seed=2"]
-    assert json.loads((sweep.folder / "ensemble.json").read_text()) == [entry.to_json()]
+    assert read_json(sweep.folder / "ensemble.json") == [entry.to_json()]
     again = evaluated([sweep.folder, sweep.folder / "1_seed=1", sweep.folder / "2_seed=2"])
     assert list(again.members) == ["0_seed=0", "2_seed=2", "1_seed=1"], "each once"
 

@@ -1,6 +1,5 @@
 """Playing against a network in the terminal, and estimates of positions."""
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from mlp_lab.games.backgammon.game import Game
 from mlp_lab.games.backgammon.position import START
 from mlp_lab.nn.mlp import MLP
 from mlp_lab.runs.play import play
+from mlp_lab.storage.records import read_json
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.tasks.regression import Regression
 
@@ -69,7 +69,9 @@ def answer(run: Path, monkeypatch: pytest.MonkeyPatch) -> Answer:
 
 def saved(path: Path | None) -> dict:
     assert path is not None
-    return json.loads(path.read_text())
+    content = read_json(path)
+    assert isinstance(content, dict)
+    return content
 
 
 def test_a_game_is_played_to_its_end(answer, capsys) -> None:
@@ -173,7 +175,9 @@ def test_saved_games_are_read_strictly(answer, tmp_path) -> None:
     ):
         with pytest.raises(UserError, match=message):
             answer([], f"game={path}", *overrides)
+    saved = path.read_bytes()
     for content, message in (
+        (saved.replace(b'"seed": 1', b'"seed": 2'), "damaged, or edited by hand"),
         (b"{", "damaged: Expecting"),
         (b"\xff\xff", "damaged: "),
         (b"[]", "damaged: not a saved game"),
