@@ -28,19 +28,29 @@ def _digest() -> str:
 
 _base = os.environ.get("NUMBA_CACHE_DIR") or platformdirs.user_cache_dir("mlp_lab")
 _folder = Path(_base) / "kernels" / _digest()
-_is_new = not _folder.exists()  # before the decorators create it
+_is_new = not _folder.exists()
+try:
+    _folder.mkdir(parents=True, exist_ok=True)
+    _is_writable = os.access(_folder, os.W_OK)
+except OSError:
+    _is_writable = False  # numba would refuse to compile
 config.CACHE_DIR = str(_folder)  # type: ignore[attr-defined]  # numba defines it at run time
 
 
 def compilation_hint() -> str | None:
     """Return a line for the user if the kernels have not been compiled yet, else None."""
-    return "compiling the game, which takes about half a minute, once" if _is_new else None
+    line = "compiling the game, which takes about half a minute"
+    if not _is_writable:
+        return f"{line}, each time: {_folder} cannot be written"
+    return f"{line}, once" if _is_new else None
 
 
 def kernel(**options: Any) -> Callable[[Function], Function]:
     """Return a decorator that compiles a function at its first call, and caches the machine code.
 
+    Nothing is cached if the folder of the cache cannot be written.
+
     Args:
         options: further options of ``numba.njit``.
     """
-    return njit(cache=True, **options)
+    return njit(cache=_is_writable, **options)

@@ -15,8 +15,8 @@ from mlp_lab.lightning import pl
 from mlp_lab.storage.tensorboard import drop_later_events, move_before_now, picture
 from mlp_lab.tasks.chunked_training import MINIBATCH_LOSS
 
-# Start of the tags of what ``log_outcome`` writes, at step 0.
-_OUTCOME = ("_hparams_/", "best/")
+# Start of the tags of what ``log_outcome`` writes at step 0; earlier versions wrote ``best/``.
+_OUTCOME = ("_hparams_/", "~best/", "best/")
 
 
 class TensorBoard(pl.loggers.TensorBoardLogger):
@@ -93,7 +93,7 @@ class TensorBoard(pl.loggers.TensorBoardLogger):
         self.experiment.file_writer.add_summary(picture(name, png), step)
 
     def log_outcome(self, settings: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
-        """Write the run's row of the HPARAMS tab: its settings, and its metrics ``best/...``.
+        """Write the run's row of the HPARAMS tab: its settings, and its metrics ``~best/...``.
 
         The columns are not written. If one run defined them, TensorBoard would use them for all
         runs. Otherwise it derives them from the rows, and puts first the settings that differ.

@@ -11,7 +11,8 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlp_lab.errors import UserError, first_line
+from mlp_lab.errors import UserError
+from mlp_lab.storage.archives import checked_names
 from mlp_lab.storage.files import write_whole
 
 _JOURNAL = ".journal"
@@ -46,13 +47,11 @@ def complete(checkpoints: Path) -> None:
     journal = checkpoints / _JOURNAL
     if not journal.is_file():
         return
-    try:
-        with zipfile.ZipFile(journal) as archive:
-            contents = {name: archive.read(name) for name in archive.namelist()}
-        if refused := [name for name in contents if not _NAME.fullmatch(name)]:
-            raise zipfile.BadZipFile(f"it contains {refused[0]!r}")
-    except Exception as error:  # zipfile raises various exceptions for damaged files
-        raise UserError(f"{journal}: damaged: {first_line(error)}") from error
+    for name in checked_names(journal):
+        if not _NAME.fullmatch(name):
+            raise UserError(f"{journal}: damaged: it contains {name!r}")
+    with zipfile.ZipFile(journal) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
     written = journal.stat().st_mtime_ns
     for name in sorted(contents):
         path = checkpoints.parents[1] / name

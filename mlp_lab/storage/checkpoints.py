@@ -2,7 +2,6 @@
 
 import io
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from mlp_lab.errors import UserError, first_line
 from mlp_lab.lightning import pl
+from mlp_lab.storage.archives import checked_names
 from mlp_lab.storage.checkpoint_journal import replace_together
 from mlp_lab.storage.migration import migrate_checkpoint
 
@@ -92,20 +92,9 @@ def _check_archive(path: Path) -> None:
     torch does not verify the archive's CRC. Files in torch's format before version 1.6 are refused:
     no version of mlp_lab has written them, and they have no CRC.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-                raise zipfile.BadZipFile("compressed entries")
-            if sum(entry.file_size for entry in entries) > path.stat().st_size:
-                raise zipfile.BadZipFile("overlapping entries")
-            if damaged := archive.testzip():
-                raise zipfile.BadZipFile(f"wrong checksum of {damaged}")
-    except Exception as error:  # zipfile raises various exceptions for damaged files
-        raise UserError(f"{path}: damaged: {first_line(error)}") from error
-    for entry in entries:
-        if not _ENTRY.fullmatch(entry.filename):
-            raise UserError(f"{path}: not a checkpoint: it contains {entry.filename!r}")
+    for name in checked_names(path):
+        if not _ENTRY.fullmatch(name):
+            raise UserError(f"{path}: not a checkpoint: it contains {name!r}")
 
 
 def _is_checkpoint(content: Any) -> bool:

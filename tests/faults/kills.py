@@ -89,7 +89,7 @@ def moments(
     """
     rng = random.Random(0)
     for number in range(count):
-        change = int((number + rng.random()) / count * changes)
+        change = int((number + 0.5) / count * changes)
         if in_worker:
             yield killed_before(change, folder, in_worker=True, group=number % 2 == 1)
         elif number % 3 == 2:

@@ -58,6 +58,7 @@ def begin(tiny_mnist: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., su
     return run
 
 
+@pytest.mark.faults
 def test_two_runs_of_the_same_second_are_correct(
     begin: Callable, mirror: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,6 +81,7 @@ def test_two_runs_of_the_same_second_are_correct(
         assert (root / "MNIST" / "raw" / name).read_bytes() == content
 
 
+@pytest.mark.faults
 def test_a_full_disk_loses_only_the_last_epochs(
     begin: Callable, disk: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -135,7 +137,10 @@ def test_a_home_that_cannot_be_written_is_not_needed(
         overrides = [*shortened_preset(preset, tiny_mnist), f"logs='{tmp_path}'"]
         command = [sys.executable, str(SCRIPT), *overrides]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        assert (done.returncode, done.stderr) == (0, "")
+        # matplotlib warns that it can't write its cache of fonts.
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+    assert "cannot be written" in done.stdout
 
 
 def test_a_clock_that_jumps_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
