@@ -42,10 +42,12 @@ class StudyJournal(JournalFileBackend):
 
 
 def drop_incomplete_line(path: Path) -> None:
-    """Remove the start of a line whose process was killed; the next line would continue it.
+    """Remove the start of a line whose process was killed, and the lock of such a process.
 
-    No other process may use the file.
+    The next line would continue the former. Optuna would wait half a minute for the lock. No other
+    process may use the file.
     """
+    path.with_name(f"{path.name}.lock").unlink(missing_ok=True)
     content = path.read_bytes() if path.is_file() else b""
     if not content.endswith(b"\n") and content:
         with path.open("r+b") as file:
