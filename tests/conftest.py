@@ -21,7 +21,7 @@ from forked_command import fork_command
 from helpers import SCRIPT, Finished, Start, composed
 from omegaconf import DictConfig
 
-from mlp_lab.config import registry
+from mlp_lab.config import registered_activations, registry
 from mlp_lab.config.metrics import METRICS
 from mlp_lab.config.names import ACTIVATIONS
 from mlp_lab.config.plugin_modules import VARIABLE
@@ -29,7 +29,9 @@ from mlp_lab.config.schemas import GROUPS
 from mlp_lab.figures import rendering
 from mlp_lab.images.codecs import encode_png
 
-_REGISTRIES: tuple[dict, ...] = (GROUPS, METRICS, registry._CLASSES, registry._ACTIVATIONS)
+_REGISTRIES: tuple[dict, ...] = (
+    GROUPS, METRICS, registry._CLASSES, registered_activations._ACTIVATIONS,
+)  # fmt: skip
 _ONE_PIXEL = encode_png(np.zeros((1, 1, 1), np.uint8))
 
 hypothesis.settings.register_profile("mlp_lab", deadline=None, max_examples=50)

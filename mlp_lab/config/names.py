@@ -9,7 +9,7 @@ SPLITS = ("train", "validation", "test")
 #: The splits that are measured after each epoch. The test set is evaluated once, at the end.
 EPOCH_SPLITS = ("train", "validation")
 
-#: Networks. ``config.registry`` appends the activations of plug-ins.
+#: Networks. ``config.registered_activations`` appends the activations of plug-ins.
 ACTIVATIONS = [
     "identity",
     "sigmoid",

@@ -4,12 +4,11 @@ A config is data: it can name a registered class, but it never causes an import.
 registered by the modules of the user that a command imports, see ``plugin_modules.py``.
 """
 
-import re
 from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from mlp_lab.config.derived_schemas import derived_schema
-from mlp_lab.config.names import ACTIVATIONS
+from mlp_lab.config.registered_activations import add_activation
 from mlp_lab.config.schemas import GROUPS, SHARED_KEYS, Schema
 from mlp_lab.config.suggestions import suggestion
 from mlp_lab.errors import UserError
@@ -41,7 +40,6 @@ GIVEN: dict[str, tuple[str, ...]] = {
 _KINDS = (*GIVEN, "activation")
 
 _CLASSES: dict[str, Any] = {}  # by target
-_ACTIVATIONS: dict[str, Callable[..., Any]] = {}  # by name
 
 
 def register(kind: str, *, fixed: Collection[str] = ()) -> Callable[[Registered], Registered]:
@@ -69,7 +67,7 @@ def register(kind: str, *, fixed: Collection[str] = ()) -> Callable[[Registered]
 
     def decorate(registered: Registered) -> Registered:
         if kind == "activation":
-            _add_activation(registered)
+            add_activation(registered)
         else:
             _add_class(kind, registered, fixed)
         return registered
@@ -82,16 +80,6 @@ def registered_class(target: str) -> Any:
     return _CLASSES.get(target)
 
 
-def registered_activation(name: str) -> Callable[..., Any] | None:
-    """Return the registered activation with a name, None if there is none."""
-    return _ACTIVATIONS.get(name)
-
-
-def registered_activations() -> list[Callable[..., Any]]:
-    """Return the registered activations: functions and classes."""
-    return list(_ACTIVATIONS.values())
-
-
 def _add_class(group: str, cls: Any, fixed: Collection[str]) -> None:
     target = f"{cls.__module__}.{cls.__qualname__}"
     if not isinstance(cls, type):
@@ -101,15 +89,6 @@ def _add_class(group: str, cls: Any, fixed: Collection[str]) -> None:
     others = tuple(s for s in GROUPS[group] if s._target_ != target)
     GROUPS[group] = (*others, schema)
     _CLASSES[target] = cls
-
-
-def _add_activation(activation: Callable[..., Any]) -> None:
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", activation.__name__).lower()
-    if name in ACTIVATIONS and name not in _ACTIVATIONS:
-        raise UserError(f"{activation.__module__}.{activation.__name__}: {name} exists already")
-    if name not in ACTIVATIONS:
-        ACTIVATIONS.append(name)
-    _ACTIVATIONS[name] = activation
 
 
 def _schema_of(cls: type) -> type[Schema] | None:

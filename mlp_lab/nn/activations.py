@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from mlp_lab.config.registry import registered_activation, registered_activations
+from mlp_lab.config.registered_activations import registered_activation, registered_activations
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "identity": nn.Identity,
