@@ -91,7 +91,7 @@ def _notes(comparison: Comparison) -> list[str]:
     ]
     finished = sum(job.finished for job in comparison.jobs)
     if repeated := finished - sum(len(group.jobs) for group in comparison.groups()):
-        notes.append(f"{repeated} runs repeat others with the same seed; means include the latest")
+        notes.append(f"repeated runs of a seed: {repeated}; means include the latest of each")
     return notes
 
 

@@ -206,7 +206,7 @@ def test_repeated_runs_are_not_taken_for_seeds(make_run: Callable, tmp_path: Pat
     assert group.seeds == "3"
     assert group.intervals["validation"] == Interval.of(latest)
     assert group.intervals["validation"].std == pytest.approx(np.std(latest, ddof=1))
-    assert "3 runs repeat others with the same seed" in summary.as_text(comparison)
+    assert "repeated runs of a seed: 3; means include the latest" in summary.as_text(comparison)
 
 
 def test_runs_of_one_seed_have_no_interval(make_run: Callable, tmp_path: Path) -> None:
