@@ -11,8 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from mlp_lab import __version__
 
 _PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy")
@@ -24,6 +22,8 @@ def environment() -> dict[str, Any]:
 
     These are the versions, the threads, the processor and its instructions, and the checkout.
     """
+    import torch  # slow, and not needed to read the folder of a run
+
     return {
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
