@@ -64,6 +64,11 @@ CHECKPOINTS = ("best", "last")
 ENSEMBLE_AVERAGES = ("probabilities", "logits", "votes")
 #: Which runs of a sweep are evaluated on the test set.
 SWEEP_TESTS = ("chosen", "each", "last")
+#: When the metrics of the training data are computed, and how tables describe them.
+TRAIN_METRICS = {
+    "during": "means over the minibatches during the epoch",
+    "after": "after the epoch",
+}
 #: How the gradients of a training step are computed.
 GRADIENTS = ("autograd", "closed_form", "auto")
 #: What limits gradients: the norm of all of them, or the value of each entry.

@@ -27,6 +27,7 @@ GIVEN: dict[str, tuple[str, ...]] = {
         "encoding",
         "average_decay",
         "gradients",
+        "train_metrics",
         "clipping",
     ),
     "data": ("seed", "limits"),

@@ -11,10 +11,12 @@ from mlp_lab.figures.axes import format_ticks, panel_grid
 
 _COLUMNS = 3  # panels in a row
 _COLOURS = {"train": "tab:blue", "validation": "tab:orange"}
-_LABELS = {"train": "train (mean during the epoch)", "validation": "validation"}
+_TRAIN_LABELS = {"during": "train (mean during the epoch)", "after": "train (after the epoch)"}
 
 
-def loss_curves(history: Sequence[Mapping[str, float]], best: int | None) -> Figure:
+def loss_curves(
+    history: Sequence[Mapping[str, float]], best: int | None, train_metrics: str
+) -> Figure:
     """Plot the metrics of a run against the epoch, one panel per metric and one line per split.
 
     A row has at most three panels.
@@ -22,7 +24,10 @@ def loss_curves(history: Sequence[Mapping[str, float]], best: int | None) -> Fig
     Args:
         history: one row per epoch, with the keys ``epoch`` and ``<metric>/<split>``.
         best: best epoch, marked by a vertical line; None for no mark.
+        train_metrics: when the metrics of the training data were computed, ``during`` the epoch or
+            ``after`` it.
     """
+    labels = {"train": _TRAIN_LABELS[train_metrics], "validation": "validation"}
     names = {k.split("/")[0]: None for row in history for k in row if "/" in k}
     metrics = sorted(names, key=metric_order)
     figure, panels = panel_grid(len(metrics), min(len(metrics), _COLUMNS), (5.5, 4))
@@ -32,9 +37,7 @@ def loss_curves(history: Sequence[Mapping[str, float]], best: int | None) -> Fig
             points = [(row["epoch"], row[key]) for row in history if key in row]
             # A line needs two points: show a single one with a marker.
             marker = "o" if len(points) == 1 else None
-            panel.plot(
-                *zip(*points, strict=True), color=colour, marker=marker, label=_LABELS[split]
-            )
+            panel.plot(*zip(*points, strict=True), color=colour, marker=marker, label=labels[split])
         if best is not None:
             panel.axvline(best, color="grey", linestyle=":", label=f"best epoch: {best}")
         panel.set(xlabel="epoch", ylabel=get_metric(name).label)

@@ -86,6 +86,7 @@ def build_task(cfg: DictConfig, *, initialize: bool = True) -> tuple[DataModule,
         seed=cfg.seed,
         average_decay=cfg.average_decay,
         gradients=cfg.gradients,
+        train_metrics=cfg.train_metrics,
         clipping=_build_clipping(cfg.trainer),
         log_every_n_steps=cfg.trainer.log_every_n_steps,
     )

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from mlp_lab.config.command_line import command_line, override
 from mlp_lab.config.flatten import flatten, is_within
 from mlp_lab.config.metrics import by_opponent, get_metric, is_against_opponent, metric_order
-from mlp_lab.config.names import SPLITS
+from mlp_lab.config.names import SPLITS, TRAIN_METRICS
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.formatting import table
 from mlp_lab.lightning import pl
@@ -35,11 +35,10 @@ _SETTINGS = (
     "trainer.max_steps",
     "trainer.precision",
 )
-_TRAIN_NOTE = "  train: means over the minibatches during the epoch; evaluate split=train: after it"
 _TIMES = 20  # at which schedules are compared
 
 
-def outcome(result: Result, data: DataModule) -> str:
+def outcome(result: Result, data: DataModule, train_metrics: str) -> str:
     """Return the result table of a run, and the commands to resume it and to view its curves."""
     folder, fitted = Path(result.folder), result.seconds[-1]
     lines = [f"{result.status}: {result.epochs} epochs, {result.steps:,} steps, {fitted:.1f} s"]
@@ -59,13 +58,19 @@ def outcome(result: Result, data: DataModule) -> str:
             ]
             for split in SPLITS
         ]
-        lines += ["", table([f"epoch {result.best['epoch']}", *names], rows), _TRAIN_NOTE, ""]
+        lines += ["", table([f"epoch {result.best['epoch']}", *names], rows)]
+        lines += [_train_note(train_metrics), ""]
         if against := opponents_table(test):
             lines += [against, ""]
     if result.status is Status.INTERRUPTED:
         lines.append(f"resume:  {command_line('train', [override('resume', str(folder))])}")
     lines.append(f"view:    {command_line('view', [str(folder.parent)])}")
     return "\n".join(lines)
+
+
+def _train_note(train_metrics: str) -> str:
+    hint = "; train_metrics=after: after it" if train_metrics == "during" else ""
+    return f"  train: {TRAIN_METRICS[train_metrics]}{hint}"
 
 
 def opponents_table(metrics: Mapping[str, float]) -> str | None:

@@ -174,7 +174,7 @@ class Training:
             # The result comes second: a run that has one and is complete is not resumed.
             report.show_outcome(self.trainer.logger, self.cfg, result)
             self.run.write_result(result)
-            log.info("%s", report.outcome(result, self.data))
+            log.info("%s", report.outcome(result, self.data, self.cfg.train_metrics))
         return result
 
     def draw_figures(self) -> None:

@@ -108,8 +108,9 @@ def migrate(cfg: dict[str, Any]) -> dict[str, Any]:
     """
     version = read_version(cfg)
     cfg = {key: value for key, value in cfg.items() if key != "version"}
-    # Runs from before this key existed were trained with autograd.
+    # Runs from before these keys existed.
     cfg.setdefault("gradients", "autograd")
+    cfg.setdefault("train_metrics", "during")
     if version < 1:
         cfg = _from_version_0(cfg)
     if version < 2:

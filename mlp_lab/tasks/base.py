@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from mlp_lab.data.attached import data_of
 from mlp_lab.data.batches import Chunk
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
@@ -36,6 +37,8 @@ class Task(ChunkedTraining):
     calls these methods, and never depends on the class.
 
     Args:
+        train_metrics: when the metrics of the training data are computed: ``during`` the epoch,
+            from the outputs for the minibatches, or ``after`` it, as those of the validation data.
         training: arguments of ``ChunkedTraining``.
     """
 
@@ -48,8 +51,9 @@ class Task(ChunkedTraining):
     #: Attributes that are numbers in the loss; tasks that differ only in them can train stacked.
     loss_numbers: tuple[str, ...] = ()
 
-    def __init__(self, **training: Any) -> None:
+    def __init__(self, train_metrics: str = "during", **training: Any) -> None:
         super().__init__(**training)
+        self.train_metrics = train_metrics
         #: The latest epoch's means, by ``<metric>/<split>``.
         self.means: dict[str, float] = {}
         self._sums: dict[str, MetricSums] = {}
@@ -148,6 +152,8 @@ class Task(ChunkedTraining):
             )
 
     def on_train_epoch_end(self) -> None:
+        if self.train_metrics == "after":
+            self._sums["train"] = self._sums_of(data_of(self.trainer).loader("train"))
         self._log_means("train")
 
     def on_validation_epoch_start(self) -> None:
@@ -162,17 +168,12 @@ class Task(ChunkedTraining):
             epoch = self.current_epoch + 1
             raise Diverged(f"diverged: the validation loss is not finite in epoch {epoch}")
 
-    @torch.inference_mode()
     def evaluate(self, loader: Iterable[Iterable[list[Tensor]]]) -> dict[str, float]:
         """Return the loss and the metrics over all examples of ``loader``, by name.
 
         The keys are ``loss`` and the names in ``metrics``.
         """
-        self.eval()
-        sums = self._new_sums()
-        for chunk in loader:
-            self._evaluate(chunk, sums)
-        return self._means(sums)
+        return self._means(self._sums_of(loader))
 
     @torch.inference_mode()
     def outputs(self, loader: Iterable[Chunk]) -> tuple[Tensor, Tensor]:
@@ -188,6 +189,17 @@ class Task(ChunkedTraining):
     def record_validation(self, outputs: list[Tensor], targets: list[Tensor]) -> None:
         """Add the outputs for batches of validation data to the epoch's means."""
         self._record(self._sums["validation"], outputs, targets)
+
+    @torch.inference_mode()
+    def _sums_of(self, loader: Iterable[Iterable[list[Tensor]]]) -> MetricSums:
+        """Return the sums over all examples of ``loader``, in evaluation mode."""
+        training = self.training
+        self.eval()
+        sums = self._new_sums()
+        for chunk in loader:
+            self._evaluate(chunk, sums)
+        self.train(training)
+        return sums
 
     def _evaluate(self, chunk: Iterable[list[Tensor]], sums: MetricSums) -> None:
         outputs, targets = zip(*((self.evaluated(x), y) for x, y in chunk), strict=True)

@@ -89,6 +89,8 @@ class TDLambda(Task):
             raise UserError("network: must be an MLP with one hidden layer of sigmoids for games")
         if not isinstance(self.encoding, Identity):
             raise UserError("encoding: must be identity for games")
+        if self.train_metrics != "during":
+            raise UserError("train_metrics: must be during for games, which are not stored")
         if self.clipping is not None:
             raise UserError("trainer.gradient_clip_val: must be null for games")
 

@@ -29,6 +29,6 @@ def test_splits_that_a_network_is_trained_on_are_labelled(
     assert data.held_out == (train.shape != test.shape or not bool((train == test).all()))
     result = Result("logs/x", epochs=1, seconds=[1.0], best={"epoch": 1, "loss/train": 0.5})
     result.evaluations.append(Evaluation("test", "best", 1, {"loss": 0.25}))
-    rows = report.outcome(result, data).splitlines()
+    rows = report.outcome(result, data, "during").splitlines()
     assert any(row.split("  ")[1:2] == [label] and row.endswith("0.2500") for row in rows)
     assert any(row.startswith("  train: means over the minibatches during the") for row in rows)

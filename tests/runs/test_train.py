@@ -169,6 +169,25 @@ def test_the_epoch_of_lowest_validation_loss_is_tested_once(
     }
 
 
+def test_metrics_of_the_training_data_after_each_epoch(
+    experiment: Experiment, short: Callable
+) -> None:
+    overrides = ["network.dropout=0.2", "average_decay=0.9"]
+    during, after = experiment(*overrides), experiment(*overrides, "train_metrics=after")
+    assert_equal_weights(during, after)
+    # The oracle: an evaluation of the last checkpoint.
+    data, task = build_task(short(*overrides))
+    data.setup()
+    task.load_state_dict(weights(after, "last"))
+    expected = task.evaluate(data.loader("train"))
+    assert after.last is not None
+    assert during.last is not None
+    for metric, value in expected.items():
+        assert after.last[f"{metric}/train"] == pytest.approx(value, rel=1e-6)
+        assert during.last[f"{metric}/train"] != pytest.approx(value, rel=1e-3)
+        assert during.last[f"{metric}/validation"] == after.last[f"{metric}/validation"]
+
+
 def test_selection_by_another_metric(experiment: Experiment) -> None:
     result = experiment("select.metric=error", "select.mode=max", "logger=none")
     assert result.best == max(history(result), key=lambda row: row["error/validation"])

@@ -173,7 +173,8 @@ def test_residual_links_in_a_stack(make_jobs: MakeJobs) -> None:
 
 
 def test_members_have_different_weight_averages(make_jobs: MakeJobs) -> None:
-    job_overrides = [["average_decay=0.9", "optimizer.lr=1e-7"], ["average_decay=0.5"], ["seed=2"]]
+    job_overrides = [["average_decay=0.9", "optimizer.lr=1e-7"], ["average_decay=0.5"]]
+    job_overrides += [["seed=2", "train_metrics=after"]]
     common = ["network.normalization=batch", "network.dropout=0.1", "trainer.precision=64-true"]
     common += ["callbacks=early_stopping", "callbacks.early_stopping.patience=1"]
     common += ["callbacks.early_stopping.min_delta=1e-3", "average_decay=0.97", "network.width=12"]

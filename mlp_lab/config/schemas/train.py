@@ -6,7 +6,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from mlp_lab.config.limits import limited, schema
-from mlp_lab.config.names import GRADIENTS, MODES, SWEEP_TESTS
+from mlp_lab.config.names import GRADIENTS, MODES, SWEEP_TESTS, TRAIN_METRICS
 
 
 @schema
@@ -44,6 +44,7 @@ class Train:
     sweep: SweepSettings = field(default_factory=SweepSettings)
     gradients: str = limited(one_of=GRADIENTS)
     average_decay: float = limited(minimum=0, below=1)
+    train_metrics: str = limited(one_of=tuple(TRAIN_METRICS))
     name: str = limited(pattern=r"\w[\w.-]*")
     seed: int = limited(minimum=0, below=2**32)
     threads: int | None = limited(minimum=1, maximum=10_000)

@@ -4,6 +4,7 @@ from functools import partial
 
 from mlp_lab.figures import training_curves
 from mlp_lab.lightning import pl
+from mlp_lab.runs.callbacks.access import task_of
 from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
 from mlp_lab.runs.callbacks.figure_callback import Drawings, FigureCallback
 from mlp_lab.runs.callbacks.log_figure import log_figure
@@ -20,5 +21,6 @@ class LossCurves(FigureCallback):
         if not checkpoint.history:
             return []
         best = None if checkpoint.best is None else int(checkpoint.best["epoch"])
-        figure = partial(training_curves.loss_curves, checkpoint.history, best)
+        when = task_of(task).train_metrics
+        figure = partial(training_curves.loss_curves, checkpoint.history, best, when)
         return [partial(log_figure, trainer, "loss_curves", figure)]

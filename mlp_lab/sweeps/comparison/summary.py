@@ -7,6 +7,7 @@ from typing import Any
 from mlp_lab.config.command_line import command_line
 from mlp_lab.config.flatten import format_value
 from mlp_lab.config.metrics import get_metric, metric_order
+from mlp_lab.config.names import TRAIN_METRICS
 from mlp_lab.formatting import markdown, table
 from mlp_lab.storage.files import csv_text
 from mlp_lab.storage.results import Status
@@ -86,13 +87,19 @@ def _notes(comparison: Comparison) -> list[str]:
     if len(comparison.jobs) == 1:
         return []
     notes = [
-        "train: means over the minibatches during the epoch",
+        *(f"train: {TRAIN_METRICS[when]}" for when in _train_metrics(comparison)),
         "seconds: wall time; jobs that trained as one network share the time of that network",
     ]
     finished = sum(job.finished for job in comparison.jobs)
     if repeated := finished - sum(len(group.jobs) for group in comparison.groups()):
         notes.append(f"repeated runs of a seed: {repeated}; means include the latest of each")
     return notes
+
+
+def _train_metrics(comparison: Comparison) -> list[str]:
+    """Return when the runs computed the metrics of their training data, if that is one time."""
+    times = {str(job.config["train_metrics"]) for job in comparison.jobs}
+    return list(times) if len(times) == 1 else []
 
 
 def choice(comparison: Comparison) -> list[str]:

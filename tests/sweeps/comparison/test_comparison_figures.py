@@ -199,7 +199,7 @@ def test_learning_curves_show_both_splits_in_bands() -> None:
     colours = [line.get_color() for line in through]
     assert colours[0] == colours[1] != colours[2] == colours[3]
     assert [text.get_text() for text in panel.get_legend().get_texts()] == [
-        "train: mean during the last epoch", "validation: best epoch",
+        "train: last epoch", "validation: best epoch",
     ]  # fmt: skip
     [legend] = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == names

@@ -30,7 +30,7 @@ _MARKS: dict[str, dict[str, Any]] = {
     "test": {"marker": "*", "ms": 13, "ls": "none"},
 }
 _LABELS = {
-    "train": "train: mean during the last epoch",
+    "train": "train: last epoch",
     "validation": "validation: best epoch",
     "test": "test: only of the chosen job",
 }
