@@ -19,6 +19,7 @@ _SUBJECTS = {
     "augmentation": "augmentation of images, also by other packages",
     "backgammon": "TD learning of backgammon, also by a loop over open-spiel",
 }
+_LOAD = "memory, open files and time of sweeps with many jobs and of a run with many epochs"
 
 
 @entry_point
@@ -35,6 +36,9 @@ def benchmark() -> None:
         subjects.add_argument(
             f"--{name}", dest="subject", action="store_const", const=name, help=f"compare {text}"
         )
+    subjects.add_argument(
+        "--load", dest="subject", action="store_const", const="load", help=f"measure {_LOAD}"
+    )
     run_command(parser, _benchmark)
 
 
@@ -54,6 +58,11 @@ def _tables(subject: str | None, rounds: int) -> Iterable[str]:
         from mlp_lab.benchmark import thread_speed
 
         yield thread_speed.compare(rounds)
+        return
+    if subject == "load":
+        from mlp_lab.benchmark import load  # needs the extra benchmark
+
+        yield from load.measure()
         return
     processes = processes_for(None, threads_from_environment())
     set_threads(None)  # before torch is imported
