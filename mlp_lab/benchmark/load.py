@@ -95,7 +95,9 @@ def _rows(samples: Sequence[Sample], total: int) -> Iterable[list[str]]:
         first, last = (total * n // _PARTS for n in (part, part + 1))
         within = [s for s in samples if first < s.done <= last]
         before = [s for s in samples if s.done <= first][-1]
-        span = (within[-1].seconds - before.seconds) / (within[-1].done - before.done)
+        # Not the last sample: a command draws figures and writes tables after its last job.
+        after = next(s for s in within if s.done == within[-1].done)
+        span = (after.seconds - before.seconds) / (after.done - before.done)
         yield [
             f"{first + 1:,} to {last:,}",
             f"{1e3 * span:.0f}",
