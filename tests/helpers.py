@@ -1,4 +1,4 @@
-"""Types and functions that several test modules use; fixtures are in conftest.py."""
+"""Types and functions that several test modules use; fixtures are in shared_fixtures.py."""
 
 import csv
 import re

@@ -2,6 +2,8 @@
 
 import hydra
 import pytest
+from cached_hydra import keep_configs
+from omegaconf import OmegaConf
 
 from mlp_lab.config.cached_composer import CachedComposer
 from mlp_lab.config.compose import config_loader
@@ -49,3 +51,20 @@ def test_errors_are_hydras() -> None:
         composer = CachedComposer(lambda o: hydra.compose("train", list(o)), loader)
         with pytest.raises(hydra.errors.ConfigCompositionException, match="Could not override"):
             composer(["optimizer.lrr=1"])
+
+
+def test_configs_that_the_tests_keep_are_hydras(kept_configs: pytest.MonkeyPatch) -> None:
+    def compose_all() -> list[object]:
+        with config_loader():
+            configs = [
+                hydra.compose("train", overrides, return_hydra_config=True)
+                for overrides in (*JOBS[::4], ["hydra/launcher=basic", "hydra.verbose=true"])
+            ]
+        return [OmegaConf.to_container(cfg, resolve=False) for cfg in configs]
+
+    kept = [compose_all(), compose_all()]
+    kept_configs.undo()
+    try:
+        assert kept == [compose_all()] * 2
+    finally:
+        keep_configs(kept_configs)
