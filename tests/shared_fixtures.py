@@ -160,7 +160,9 @@ def start(tiny_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             common = []  # the config of the run contains them
         arguments = [str(SCRIPT), *overrides, *common]
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
-        if interpreter or any(o.startswith(("trainer=ddp", "hydra/launcher=")) for o in overrides):
+        forking = {"hydra/launcher=basic", "hydra/launcher=vectorized"}.intersection(overrides)
+        starting = any(o.startswith(("trainer=ddp", "hydra/launcher=")) for o in overrides)
+        if interpreter or (starting and not forking):
             process = subprocess.Popen([sys.executable, *arguments], **options)
         else:
             process = fork_command(train, arguments, **options)

@@ -1,35 +1,15 @@
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from scripts_without_torch import COMMANDS, run_script
 
 from mlp_lab.config.compose import CONFIG_FOLDER
 
-SCRIPTS = CONFIG_FOLDER.parent / "scripts"
-COMMANDS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Run a script on a machine without torch."""
-    (tmp_path / "torch.py").write_text("raise RuntimeError('torch was imported')")
-    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
-    monkeypatch.setenv("PYTHONPATH", path)
-    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
-
-    def run(command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        script = [sys.executable, str(SCRIPTS / f"{command}.py"), *arguments]
-        return subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, timeout=60)
-
-    return run
-
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_has_usage_and_description(run, command):
-    done = run(command, "--help")
+def test_help_has_usage_and_description(command, tmp_path):
+    done = run_script(command, "--help", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     usage, empty, description, *_, last = done.stdout.splitlines()
     assert usage.startswith(f"usage: python scripts/{command}.py ")
@@ -39,8 +19,8 @@ def test_help_has_usage_and_description(run, command):
 
 
 @pytest.mark.parametrize("topic", ["network", "optimizer=adam", "launcher", "keys"])
-def test_the_help_of_a_topic_does_not_import_torch(run, topic):
-    done = run("train", "--help", topic)
+def test_the_help_of_a_topic_does_not_import_torch(topic, tmp_path):
+    done = run_script("train", "--help", topic, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"^  [\w.]+=\S+ ", done.stdout, re.MULTILINE)
 
@@ -72,8 +52,8 @@ def test_the_help_of_a_topic_does_not_import_torch(run, topic):
         ("benchmark", ["--cost", "--images"], "argument --images: not allowed with argument --c"),
     ],
 )
-def test_errors_are_reported_in_one_line(run, command, arguments, message):
-    done = run(command, *arguments)
+def test_errors_are_reported_in_one_line(command, arguments, message, tmp_path):
+    done = run_script(command, *arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"mlp_lab: {message}")
     assert len(done.stderr.splitlines()) == 1

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from omegaconf import DictConfig
+from scripts_without_torch import SCRIPTS
 
 from mlp_lab.commands.application import parse_arguments, run_application
 from mlp_lab.commands.process import entry_point
@@ -82,14 +83,12 @@ def test_a_command_writes_to_closed_streams(monkeypatch: pytest.MonkeyPatch) -> 
         stream.close()
 
 
-def test_a_reader_that_ends_early_is_no_error(tmp_path: Path) -> None:
-    scripts = sorted((CONFIG_FOLDER.parent / "scripts").glob("*.py"))
-    assert len(scripts) == 10
+def test_a_reader_that_ends_early_is_no_error() -> None:
     started = []
-    for script in scripts:
+    for name in ("train", "compare"):  # with a config and without one
         reader, writer = os.pipe()
         os.close(reader)
-        command = [sys.executable, str(script), "--help"]
+        command = [sys.executable, str(SCRIPTS / f"{name}.py"), "--help"]
         started.append(subprocess.Popen(command, stdout=writer, stderr=subprocess.PIPE))
         os.close(writer)
     for process in started:

@@ -1,7 +1,6 @@
 """``scripts/backprop.py``: the table, the file and the figure of a worked example."""
 
 import csv
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mlp_lab.config.compose import CONFIG_FOLDER
+from mlp_lab.commands.backprop import backprop
 from mlp_lab.course.lecture_networks import EXAMPLES
 from mlp_lab.course.worked_example import METHODS, draw, run_worked_example
 from mlp_lab.errors import UserError
@@ -124,16 +123,14 @@ def test_wrong_options_are_reported(
     assert not list(tmp_path.iterdir())
 
 
-def test_the_backprop_script(tmp_path: Path) -> None:
-    script = CONFIG_FOLDER.parent / "scripts" / "backprop.py"
+def test_the_backprop_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     overrides = ["example=lecture_2_2_1", "weights={w13:0.5,w35:2}"]
-    done = subprocess.run(
-        [sys.executable, script, *overrides],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "dE/dw13 = 2(g5-y) w35 x1" in done.stdout
+    monkeypatch.setattr(sys, "argv", ["backprop.py", *overrides])
+    monkeypatch.chdir(tmp_path)
+    backprop()
+    out, err = capsys.readouterr()
+    assert "dE/dw13 = 2(g5-y) w35 x1" in out
+    assert err == ""
     assert len(list(tmp_path.glob("logs/backprop/lecture_2_2_1/*/network.png"))) == 1

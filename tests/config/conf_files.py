@@ -33,6 +33,13 @@ def command_of(path: Path) -> tuple[str, list[str]]:
 PRUNING = "{_target_:mlp_lab.sweeps.pruning.Pruning,trial:0,seeds:1,after:0}"
 
 
+def options_of(schema: type) -> list[Path]:
+    """Return the files of conf/ that configure the class of a schema."""
+    group = next(group for group, members in GROUPS.items() if schema in members)
+    line = f"_target_: {schema._target_}\n"
+    return [path for path in (CONFIG_FOLDER / group).glob("*.yaml") if line in path.read_text()]
+
+
 @cache
 def example_of(schema: type) -> tuple[dict, type, tuple[str, ...]]:
     """Return a config that contains ``schema``, the schema of its root, and the path to it."""
@@ -42,12 +49,16 @@ def example_of(schema: type) -> tuple[dict, type, tuple[str, ...]]:
             needed["play"] = ["run=x"]
             return OmegaConf.to_container(composed(*needed.get(name, []), root=name)), root, ()
     group = next(group for group, members in GROUPS.items() if schema in members)
-    line = f"_target_: {schema._target_}\n"
-    options = [p for p in (CONFIG_FOLDER / group).glob("*.yaml") if line in p.read_text()]
-    # The pruning callback is added by a search; there is no option for it.
-    overrides = command_of(options[0])[1] if options else [f"+callbacks.pruning={PRUNING}"]
-    cfg = OmegaConf.to_container(composed(*overrides))
-    cfg |= {name: {} for name in ("callbacks", "logger") if name != group}  # checked faster
+    others = {name: {} for name in GROUPS if name != group}  # checked faster
+    options = options_of(schema)
+    if options and not {"defaults:", "???"} & set(options[0].read_text().split()):
+        # Composing the config takes a tenth of a second.
+        node = OmegaConf.load(options[0])
+        cfg = OmegaConf.to_container(composed()) | others | {group: OmegaConf.to_container(node)}
+    else:
+        # The pruning callback is added by a search; there is no option for it.
+        overrides = command_of(options[0])[1] if options else [f"+callbacks.pruning={PRUNING}"]
+        cfg = OmegaConf.to_container(composed(*overrides)) | others
     nodes = {(group, name): node for name, node in cfg[group].items()}
     nodes = nodes if group == "callbacks" else {(group,): cfg[group]}
     where = next(path for path, node in nodes.items() if node["_target_"] == schema._target_)

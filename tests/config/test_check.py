@@ -2,7 +2,6 @@ import math
 import os
 import re
 import subprocess
-import sys
 from copy import deepcopy
 from dataclasses import fields
 from functools import reduce
@@ -12,6 +11,7 @@ import pytest
 from conf_files import example_of
 from helpers import composed
 from omegaconf import OmegaConf
+from scripts_without_torch import run_script
 
 from mlp_lab.config.check import check
 from mlp_lab.config.compose import CONFIG_FOLDER, ROOTS, compose
@@ -21,8 +21,6 @@ from mlp_lab.config.renamed import RENAMED_OPTIONS
 from mlp_lab.config.schemas import GROUPS
 from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
-
-SCRIPTS = CONFIG_FOLDER.parent / "scripts"
 
 
 def refusal(*overrides: str, root: str = "train") -> str:
@@ -38,20 +36,12 @@ def refusal(*overrides: str, root: str = "train") -> str:
 
 
 @pytest.fixture
-def script(tmp_path, monkeypatch):
-    """Run scripts/train.py in an empty folder, on a machine without torch."""
-    (tmp_path / "path").mkdir()
-    (tmp_path / "path" / "torch.py").write_text("raise RuntimeError('torch was imported')")
-    path = os.pathsep.join(filter(None, [str(tmp_path / "path"), os.environ.get("PYTHONPATH")]))
-    monkeypatch.setenv("PYTHONPATH", path)
-    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
-    folder = tmp_path / "empty"
-    folder.mkdir()
+def script(tmp_path):
+    """Run scripts/train.py in an empty folder, without torch; it must not write a file."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(SCRIPTS / "train.py"), *arguments]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
-        assert os.listdir(folder) == []
+        done = run_script("train", *arguments, cwd=tmp_path)
+        assert os.listdir(tmp_path) == []
         return done
 
     return run

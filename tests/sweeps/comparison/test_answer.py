@@ -4,16 +4,15 @@ import csv
 import io
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
 import pytest
-from helpers import CHECKOUT, single_spaced
+from helpers import single_spaced
 from omegaconf import OmegaConf
+from scripts_without_torch import run_script
 
 from mlp_lab.errors import UserError
 from mlp_lab.runs import evaluate
@@ -282,12 +281,7 @@ def test_a_sweep_without_results_is_reported(command: Callable, tmp_path: Path) 
 def test_compare_as_a_command_needs_no_torch(make_run: Callable, tmp_path: Path) -> None:
     make_run([2], "seed=0")
     make_run([1], "seed=1")
-    (tmp_path / "torch.py").write_text("raise ImportError('torch was loaded')")
-    script = CHECKOUT / "scripts" / "compare.py"
-    code = f"import runpy, sys; sys.path.insert(0, {str(tmp_path)!r}); sys.argv[1:] = ['made_up']"
-    code += f"; runpy.run_path({str(script)!r}, run_name='__main__')"
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    done = run_script("compare", "made_up", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(list(tmp_path.glob("made_up/events.out.tfevents.*"))) == 1
     assert "chosen by validation loss: seed=1, epoch 1" in done.stdout
