@@ -75,7 +75,10 @@ def shortened_preset(name: str, root: Path) -> list[str]:
         root: folder of the small MNIST.
     """
     overrides = [f"experiment={name}", "trainer.max_epochs=1", "trainer.accelerator=cpu"]
-    data = composed(*overrides).data
+    cfg = composed(*overrides)
+    data = cfg.data
+    if len(cfg.network.get("widths") or []) > 3:
+        overrides += ["network.widths=[9,8,7,6,5]"]
     if "root" in data:
         overrides += [f"data.root='{root}'", "data.train_size=100"]
     if "image" in data:

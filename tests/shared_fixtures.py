@@ -53,13 +53,18 @@ def kept_entry_points() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def figures_without_pixels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw figures of runs and sweeps, but do not render them, except in tests marked ``renders``.
+def placeholders_of_figures(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Save one pixel instead of each figure of a run, of an evaluation or of a sweep.
 
-    Rendering would take half of the time of many tests that do not look at the pixels.
+    Figures would take half of the time of many tests that do not look at them. Tests marked
+    ``draws`` draw them, but do not render them; tests marked ``renders`` do both.
     """
-    if "renders" not in request.keywords:
+    if "draws" in request.keywords:
         monkeypatch.setattr(rendering, "_png", lambda figure: _ONE_PIXEL)
+    elif "renders" not in request.keywords:
+        monkeypatch.setattr(rendering, "render", lambda draw: _ONE_PIXEL)
 
 
 @pytest.fixture

@@ -96,6 +96,7 @@ def run(compose: Callable, tmp_path: Path, *overrides: str) -> Result:
     return train(compose("experiment=curve_fit", *few, f"logs='{tmp_path}'", *overrides))
 
 
+@pytest.mark.draws
 def test_a_run_draws_its_last_fit(
     compose: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -252,7 +252,12 @@ def test_paths_grow_exponentially_and_backpropagation_linearly():
 def test_claims_hold():
     claims = list(backpropagation_claims.claims())
     assert [claim.text for claim in claims if not claim.holds] == []
-    assert {name for claim in claims for name in claim.figures} == {"multiplications"}
+    [figures] = [claim.figures for claim in claims if claim.figures]
+    assert list(figures) == ["multiplications"]
+    [panel] = figures["multiplications"]().axes
+    [points] = [line for line in panel.lines if line.get_label() == "sum over paths, width 2"]
+    for depth, count in points.get_xydata():
+        assert count == backpropagation_claims.multiplications_by_paths(2, int(depth))
 
 
 # --- matrix form --------------------------------------------------------------------------------

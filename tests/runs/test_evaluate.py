@@ -122,6 +122,7 @@ def test_error_pages_of_earlier_evaluations_are_removed(folder: Path, evaluated:
     assert (stale.exists(), others.exists()) == (False, True)
 
 
+@pytest.mark.draws
 def test_a_failed_figure_is_a_line_in_the_log(
     folder: Path,
     evaluated: Evaluate,
@@ -157,6 +158,7 @@ def test_tables(folder: Path, evaluated: Evaluate, capsys: pytest.CaptureFixture
         assert row in cells
 
 
+@pytest.mark.draws
 def test_all_errors_are_drawn_by_decreasing_confidence(
     folder: Path, tiny_mnist: Path, evaluated: Evaluate, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,8 +17,6 @@ from mlp_lab.runs import export as exporting
 from mlp_lab.runs.export import export
 from mlp_lab.runs.run import Network
 
-FORMATS = [".pt2", ".onnx"]
-
 
 def networks() -> dict[str, Network]:
     torch.manual_seed(0)
@@ -43,8 +41,23 @@ def read(path: Path, x: Tensor) -> np.ndarray:
     return onnxruntime.InferenceSession(path).run(None, {"x": x.numpy()})[0]
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
-@pytest.mark.parametrize("name", ["mlp", "batch normalization", "siren", "positional", "hash grid"])
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [
+        ("mlp", ".pt2"),
+        ("batch normalization", ".onnx"),
+        ("siren", ".pt2"),
+        ("positional", ".onnx"),
+        ("hash grid", ".onnx"),
+        *(
+            pytest.param(*pair, marks=pytest.mark.slow)
+            for pair in [
+                ("mlp", ".onnx"), ("batch normalization", ".pt2"), ("siren", ".onnx"),
+                ("positional", ".pt2"), ("hash grid", ".pt2"),
+            ]
+        ),
+    ],
+)  # fmt: skip
 def test_a_file_has_the_outputs_of_the_network(name: str, suffix: str, tmp_path: Path) -> None:
     network = networks()[name]
     path = export(network, tmp_path / f"network{suffix}")

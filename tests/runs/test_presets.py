@@ -23,14 +23,17 @@ RENDERED = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.renders) if n in RENDERED else n for n in PRESETS]
-)
+# tests/figures renders the figures of backgammon.
+MARKS = dict.fromkeys(RENDERED, pytest.mark.renders) | {"td_gammon_quick": pytest.mark.draws}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=MARKS.get(n, [])) for n in PRESETS])
 def test_every_preset_runs(name: str, compose: Callable, tiny_mnist: Path, tmp_path: Path) -> None:
     overrides = [*shortened_preset(name, tiny_mnist), f"logs='{tmp_path}'"]
     result = train(compose(*overrides), overrides)
     assert result.status == "finished"
     assert f"/{name}/" in result.folder
+    assert "not drawn" not in (Path(result.folder) / "train.log").read_text()
 
 
 @pytest.mark.parametrize(

@@ -74,8 +74,16 @@ LIMITS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("killed_in", [pytest.param(0, marks=pytest.mark.slow), 1, 2])
-@pytest.mark.parametrize("limits", LIMITS.values(), ids=LIMITS)
+# The default tests kill each limit's run in one epoch.
+@pytest.mark.parametrize(
+    ("limits", "killed_in"),
+    [
+        pytest.param(limits, epoch, id=f"{name}-{epoch}",
+                     marks=[] if epoch == 1 + place % 2 else pytest.mark.slow)
+        for place, (name, limits) in enumerate(LIMITS.items())
+        for epoch in range(3)
+    ],
+)  # fmt: skip
 def test_a_killed_run_with_a_limit_equals_an_uninterrupted_run(
     limits: list[str], killed_in: int, points: Experiment
 ) -> None:

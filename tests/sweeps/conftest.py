@@ -17,6 +17,7 @@ from mlp_lab.sweeps.groups import Job
 def make_jobs(compose: Callable, tiny_mnist: Path, tmp_path: Path) -> MakeJobs:
     """``make_jobs("together", ["seed=1"], ["seed=2"], common=[...])``: jobs in a folder."""
     defaults = ["trainer.accelerator=cpu", "trainer.max_epochs=3", "data.batch_size=32"]
+    defaults += ["data.train_size=480"]
     defaults += [f"data.root='{tiny_mnist}'", "callbacks=none"]
 
     def make(name: str, *job_overrides: Sequence[str], common: Sequence[str] = ()) -> list[Job]:

@@ -308,6 +308,7 @@ def test_there_are_enough_groups_for_all_processes(
 
 
 @pytest.mark.slow
+@pytest.mark.draws
 def test_nothing_leaks_from_job_to_job(make_jobs: MakeJobs) -> None:
     def run(name: str, count: int) -> None:
         job_overrides = [

@@ -92,7 +92,8 @@ def test_activations_of_plugins_are_stacked(make_jobs: MakeJobs) -> None:
 
     names = ["bent", "relu", "share", "share"]
     jobs = [[f"network.activation={name}", f"seed={i}"] for i, name in enumerate(names)]
-    assert_stack_equals_single_runs(make_jobs, *jobs, common=["network.width=8"])
+    common = ["network.width=8", "data.train_size=null"]
+    assert_stack_equals_single_runs(make_jobs, *jobs, common=common)
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,7 @@ def test_members_stop_early_at_different_epochs(make_jobs: MakeJobs) -> None:
 @pytest.mark.parametrize("augmentation", ["none", "affine"])
 def test_full_batch_training_in_a_stack(augmentation: str, make_jobs: MakeJobs) -> None:
     job_overrides = [["seed=1"], ["seed=1", "optimizer.lr=0.3"], ["seed=2"], ["seed=3"]]
-    common = ["data.batch_size=1600", "network.dropout=0.2", f"augmentation={augmentation}"]
+    common = ["data.batch_size=480", "network.dropout=0.2", f"augmentation={augmentation}"]
     assert_stack_equals_single_runs(make_jobs, *job_overrides, common=common)
 
 

@@ -44,6 +44,7 @@ def augmented_config(mnist_config: Callable) -> Callable[..., Any]:
     return lambda *overrides: mnist_config(*common, *overrides)
 
 
+@pytest.mark.draws
 def test_the_digit_and_its_variants(
     drawn: Drawn, augmented_config: Callable, tiny_mnist: Path
 ) -> None:
@@ -75,6 +76,7 @@ def test_augmented_examples_do_not_change_the_training(augmented_config: Callabl
     assert all(torch.equal(without[name], value) for name, value in with_it.items())
 
 
+@pytest.mark.draws
 def test_augmented_examples_are_drawn_once_and_only_with_augmentation(
     drawn: Drawn, augmented_config: Callable
 ) -> None:

@@ -73,6 +73,7 @@ def drawn(
 
 
 @pytest.mark.parametrize("name", ["perceptron", "logistic_regression", "points_mlp"])
+@pytest.mark.draws
 def test_regions_and_errors_equal_the_networks_outputs(
     name: str, configure: Configure, drawn: list
 ) -> None:
@@ -112,6 +113,7 @@ def test_regions_and_errors_equal_the_networks_outputs(
 @pytest.mark.parametrize(
     "encoding", [pytest.param("gaussian", marks=pytest.mark.slow), "centred", "hash_grid"]
 )
+@pytest.mark.draws
 def test_regions_of_encoded_points(encoding: str, configure: Configure, drawn: list) -> None:
     cfg = configure("experiment=points_mlp", f"encoding={encoding}", "logger=none")
     result = train(cfg)
@@ -166,6 +168,7 @@ def test_figures_do_not_change_the_training(configure: Configure) -> None:
     assert all(torch.equal(one[name], other[name]) for name in other)
 
 
+@pytest.mark.draws
 def test_a_resumed_run_draws_the_regions_of_an_uninterrupted_run(
     configure: Configure, drawn: list
 ) -> None:
@@ -291,6 +294,7 @@ def test_a_network_that_predicts_one_class_has_no_boundary() -> None:
 # --- weights ------------------------------------------------------------------------------------
 
 
+@pytest.mark.draws
 def test_weights_are_recorded_at_the_start_and_after_each_epoch(
     configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -350,6 +354,7 @@ def test_callbacks_restore_their_state() -> None:
 # --- weights of image networks ------------------------------------------------------------------
 
 
+@pytest.mark.draws
 def test_first_layer_weights_of_image_networks_are_drawn_as_images(
     compose: Callable, tiny_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

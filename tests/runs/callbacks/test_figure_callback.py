@@ -13,6 +13,7 @@ OVERRIDES = ["experiment=points_mlp", "data.size=20", "trainer.max_epochs=1", "l
              "trainer.accelerator=cpu"]  # fmt: skip
 
 
+@pytest.mark.draws
 def test_a_failed_figure_is_one_line_and_loses_no_result(
     compose: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,7 @@ from mlp_lab.sweeps.comparison.comparison import (
     find_runs,
 )
 from mlp_lab.sweeps.comparison.differences import _rounded, flat_config, label_of
+from mlp_lab.sweeps.comparison.network_sizes import draw
 from mlp_lab.sweeps.comparison.option_names import with_option_names
 
 
@@ -62,6 +63,9 @@ def test_parameter_counts_are_shown_where_they_differ(make_run: Callable, tmp_pa
     rows = list(csv.DictReader(io.StringIO(summary.as_csv(Comparison(find_runs(places))))))
     assert list(rows[0])[:3] == ["network.width", "parameters", "epochs"]
     assert [row["parameters"] for row in rows] == ["1600", "800"]
+    [panel] = draw(Comparison(find_runs(places)))["error_against_parameters"]().axes
+    [line] = panel.lines
+    np.testing.assert_allclose(line.get_xydata(), [[800, 0.1 / 8], [1600, 0.1 / 16]])
     failed = make_run([], "network.width=32", status="failed")
     lines = summary.as_text(Comparison(find_runs(places))).splitlines()
     shown = [line.split()[1:3] for line in lines[1:4]]

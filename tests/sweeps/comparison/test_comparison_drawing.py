@@ -63,6 +63,7 @@ def test_figures_show_how_well_the_training_data_were_fitted_in_the_end(
     np.testing.assert_allclose(train.get_xydata(), [[8, 8], [16, 16]])  # half of the last loss
 
 
+@pytest.mark.draws
 def test_a_failed_figure_loses_nothing_else(
     make_run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,

@@ -163,7 +163,9 @@ def test_all_jobs_are_tested_when_none_is_chosen(
     assert {row["seed"]: row["psnr/test"] for row in rows} == {"0": "1.0", "1": "3.0", "2": ""}
 
 
-@pytest.mark.parametrize("sweep", ["tancik_photographs", "tancik_text"])
+@pytest.mark.parametrize(
+    "sweep", ["tancik_photographs", pytest.param("tancik_text", marks=pytest.mark.slow)]
+)
 def test_the_papers_sweeps_write_its_table(
     sweep: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -188,6 +190,7 @@ def test_the_papers_sweeps_write_its_table(
         assert job.last_test.epoch == 2
 
 
+@pytest.mark.slow
 def test_the_sweep_of_computed_tomography_writes_the_papers_table(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
