@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 
 import hypothesis
@@ -19,7 +19,7 @@ from helpers import SCRIPT, Finished, Start, composed
 from lightning_fabric.utilities import registry as external_callbacks
 from omegaconf import DictConfig
 
-from mlp_lab.config import registered_activations, registry
+from mlp_lab.config import plugin_modules, registered_activations, registry
 from mlp_lab.config.metrics import METRICS
 from mlp_lab.config.names import ACTIVATIONS
 from mlp_lab.config.plugin_modules import VARIABLE
@@ -46,9 +46,21 @@ def kept_configs() -> Iterator[pytest.MonkeyPatch]:
 
 @pytest.fixture(autouse=True, scope="session")
 def kept_entry_points() -> Iterator[None]:
-    """Read the metadata of the installed packages once; Lightning reads them for each trainer."""
+    """Read the metadata of the installed packages once.
+
+    Lightning reads them for each trainer, ``check`` for each config that is not allowed.
+    """
+
+    @cache
+    def read(path: tuple[str, ...]) -> EntryPoints:
+        return entry_points()
+
+    def select(**attributes: str) -> EntryPoints:
+        return read(tuple(sys.path)).select(**attributes)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(external_callbacks, "entry_points", cache(entry_points))
+        patch.setattr(external_callbacks, "entry_points", select)
+        patch.setattr(plugin_modules, "entry_points", select)
         yield
 
 

@@ -1,8 +1,9 @@
 """Compose many configs quickly: each combination of options only once."""
 
+import pickle
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from functools import cache
+from typing import cast
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -14,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 class CachedComposer:
     """Composes a config for each combination of options once; sets other overrides in copies.
 
-    Hydra takes about 0.2 s to compose a config; a copy takes 10 ms. An option, such as
+    Hydra takes about 0.2 s to compose a config; a copy takes 1 ms. An option, such as
     ``optimizer=adam``, can add keys; other overrides only replace values. Overrides of ``hydra``
     are treated as options. Configs with overrides that add, remove or merge keys are composed each
     time.
@@ -30,7 +31,8 @@ class CachedComposer:
         self._compose = compose
         self._is_group = cache(lambda key: "." not in key and bool(loader.get_group_options(key)))
         self._parser = OverridesParser.create(loader)
-        self._composed: dict[tuple[str, ...], DictConfig] = {}
+        # Pickled, as unpickling is faster than a deep copy.
+        self._composed: dict[tuple[str, ...], bytes] = {}
 
     def __call__(self, overrides: Sequence[str]) -> DictConfig:
         """Return the config that ``compose(overrides)`` returns, except for its node ``hydra``.
@@ -45,8 +47,8 @@ class CachedComposer:
             return self._compose(overrides)
         key = tuple(override.input_line or "" for override in options)
         if key not in self._composed:
-            self._composed[key] = self._compose(key)
-        cfg = deepcopy(self._composed[key])
+            self._composed[key] = pickle.dumps(self._compose(key))
+        cfg = cast(DictConfig, pickle.loads(self._composed[key]))
         try:
             for override in values:
                 OmegaConf.update(cfg, override.key_or_group, override.value())

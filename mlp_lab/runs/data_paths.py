@@ -36,8 +36,10 @@ def data_paths(cfg: Mapping[Any, Any]) -> dict[str, str]:
 
 
 def with_absolute_paths(cfg: DictConfig) -> DictConfig:
-    """Return a config with absolute paths of data, so that its run does not depend on a folder."""
-    return with_values(cfg, data_paths(cfg) | _opponents(cfg))
+    """Return a checked config with absolute paths of data: its run does not depend on a folder."""
+    values: dict[str, Any] = data_paths(cfg) | _opponents(cfg)
+    changes = {key: value for key, value in values.items() if OmegaConf.select(cfg, key) != value}
+    return with_values(cfg, changes) if changes else cfg
 
 
 def _opponents(cfg: DictConfig) -> dict[str, Any]:

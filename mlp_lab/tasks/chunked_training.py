@@ -141,7 +141,10 @@ class ChunkedTraining(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         seed = partial(epoch_seed, self.seed, self.current_epoch)
-        torch.manual_seed(seed("network"))
+        if self.device.type == "cpu":
+            torch.default_generator.manual_seed(seed("network"))
+        else:  # takes 0.3 ms, since it records the stack for GPUs that are not yet in use
+            torch.manual_seed(seed("network"))
         self._noise = torch.Generator(self.device).manual_seed(seed("augmentation"))
         if self.augmentation is not None:
             cooldown = Cooldown(self.augmentation.cooldown)

@@ -22,7 +22,9 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-@pytest.mark.parametrize("command", ["python scripts/train.py", "mlp-train"])
+@pytest.mark.parametrize(
+    "command", ["python scripts/train.py", pytest.param("mlp-train", marks=pytest.mark.slow)]
+)
 def test_bash_completes_options_and_keys(command: str, tmp_path: Path) -> None:
     script = tmp_path / "mlp-train"  # as pip writes it
     text = "from mlp_lab.commands.train import train\ntrain()\n"

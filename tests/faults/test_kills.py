@@ -108,7 +108,8 @@ class Commands:
 @pytest.mark.parametrize(
     ("name", "count"),
     [
-        *((name, 1) for name in ("run", "workers")),
+        ("run", 1),
+        pytest.param("workers", 1, marks=pytest.mark.slow),
         *(pytest.param(name, n, marks=pytest.mark.faults) for name, (_, n) in COMMANDS.items()),
     ],
 )

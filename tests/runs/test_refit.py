@@ -153,7 +153,7 @@ def test_seeds_without_metrics_have_no_table(tiny_mnist: Path, tmp_path: Path) -
     assert "| seeds |" not in single_spaced(text)
 
 
-@pytest.mark.parametrize("tested", ["each", "last"])
+@pytest.mark.parametrize("tested", ["each", pytest.param("last", marks=pytest.mark.slow)])
 def test_a_sweep_tests_all_its_refits(
     tiny_mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], tested: str
 ) -> None:

@@ -63,7 +63,7 @@ def square(item: int, send: Send) -> tuple[int, int]:
 
 
 @given(st.lists(st.integers(), unique=True, max_size=6), st.integers(1, 4))
-@settings(max_examples=15)
+@settings(max_examples=10)
 def test_each_item_runs_once_in_few_processes(items: list[int], processes: int) -> None:
     received = run(items, processes, square)
     assert {item: value for item, (value, _) in received.values.items()} == {
