@@ -25,8 +25,10 @@ PICTURE[:, 12:14, 4:24] = 1
 SETTINGS = ["rotation=40", "shear=40", "scale=40", "shift=5", "alpha=37"]
 CASES = [("kornia", setting) for setting in SETTINGS]
 CASES += [
-    ("torchvision", setting) for setting in SETTINGS if setting != "scale=40"
-]  # both axes at once
+    pytest.param("torchvision", setting, marks=[] if "alpha" in setting else pytest.mark.slow)
+    for setting in SETTINGS
+    if setting != "scale=40"  # both axes at once
+]
 
 
 @pytest.mark.parametrize(("package", "setting"), CASES)

@@ -13,7 +13,9 @@ def test_columns_by_epoch() -> None:
     assert np.isnan(layer_profiles.values_by_epoch(layer_rows({0: [1.0]}), "sparsity")[0]).all()
 
 
-@pytest.mark.parametrize("panels", [1, 2, 3, 4, 7])
+@pytest.mark.parametrize(
+    "panels", [1, 7, *(pytest.param(number, marks=pytest.mark.slow) for number in (2, 3, 4))]
+)
 def test_every_value_is_drawn_inside_the_figure(panels: int) -> None:
     curves = {depth: 10.0 ** -np.arange(depth + 1) for depth in (1, 2, 12)}
     names = ["activation=sigmoid initialization=uniform " * (1 + i % 2) + str(i) for i in range(7)]

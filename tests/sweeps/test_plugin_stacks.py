@@ -92,7 +92,8 @@ def test_activations_of_plugins_are_stacked(make_jobs: MakeJobs) -> None:
 
     names = ["bent", "relu", "share", "share"]
     jobs = [[f"network.activation={name}", f"seed={i}"] for i, name in enumerate(names)]
-    common = ["network.width=8", "data.train_size=null"]
+    # The training with tanh amplifies rounding by a factor of 1e3.
+    common = ["network.width=8", "trainer.precision=64-true"]
     assert_stack_equals_single_runs(make_jobs, *jobs, common=common)
 
 
@@ -100,10 +101,15 @@ def test_activations_of_plugins_are_stacked(make_jobs: MakeJobs) -> None:
     "settings",
     [
         "name=Adam lr=0.01 +fused=true +amsgrad=true",
-        "name=Adam lr=0.01 +fused=true +decoupled_weight_decay=true +weight_decay=0.5",
         "name=SGD lr=0.01 +dampening=0.5 +momentum=0.5 +fused=true",
-        "name=SGD lr=0.001 +maximize=true",
         "name=Adamax lr=0.01",
+        *(
+            pytest.param(settings, marks=pytest.mark.slow)
+            for settings in (
+                "name=Adam lr=0.01 +fused=true +decoupled_weight_decay=true +weight_decay=0.5",
+                "name=SGD lr=0.001 +maximize=true",
+            )
+        ),
     ],
 )
 def test_optimizers_of_torch_are_stacked(settings: str, make_jobs: MakeJobs) -> None:

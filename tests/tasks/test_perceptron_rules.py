@@ -127,7 +127,7 @@ def by_logistic_regression(cfg: DictConfig) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize(
-    "batch_size", [1, 30, 1000, *(pytest.param(size, marks=pytest.mark.slow) for size in (7, 100))]
+    "batch_size", [1, 30, *(pytest.param(size, marks=pytest.mark.slow) for size in (7, 100, 1000))]
 )
 @pytest.mark.parametrize(
     ("name", "loop"),

@@ -72,7 +72,13 @@ def test_weights_and_metrics_are_those_of_the_kernel(cfg: Callable, overrides: l
         assert row["loss/train"] == pytest.approx(squared_error, rel=1e-5)
 
 
-@pytest.mark.parametrize("overrides", [[], ["data.expert_inputs=true", "task.trace_decay=0.5"]])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        pytest.param([], marks=pytest.mark.slow),
+        ["data.expert_inputs=true", "task.trace_decay=0.5"],
+    ],
+)
 def test_autograd_gives_the_same_weights(cfg: Callable, overrides: list[str]) -> None:
     few = ["data.size=2", "trainer.max_epochs=1", *overrides]
     expected = weights(train(cfg(*few, "gradients=autograd")))

@@ -108,7 +108,7 @@ def test_a_comparison_writes_layer_curves_to_disk_and_tensorboard(
 
 def test_the_sweep_of_vanishing_gradients(command: Callable, tmp_path: Path) -> None:
     overrides = ["-m", "experiment=mnist_gradients", "sweep=vanishing_gradients"]
-    small = ["network.depth=1,4", "trainer.max_epochs=1", "callbacks.layers.examples=50"]
+    small = ["network.depth=4", "trainer.max_epochs=1", "callbacks.layers.examples=50"]
     fast = ["logger=none", "callbacks.loss_curves=null"]
     status, out, err = command(*overrides, *small, *fast)
     assert status == 0, out + err
@@ -122,13 +122,12 @@ def test_the_sweep_of_vanishing_gradients(command: Callable, tmp_path: Path) -> 
         for run in runs
     }
     assert settings == {("sigmoid", "uniform"), ("relu", "uniform"), ("relu", "he")}
-    assert len(runs) == 6
+    assert len(runs) == 3
     pictures = {path.stem for path in (folder / "figures").iterdir()}
     assert {"gradient_norms_before_training", "sparsity_after_training"} <= pictures
     first = {
         run.config.network.initialization + run.config.network.activation: norms[0] / norms[-1]
         for run in runs
-        if run.config.network.depth == 4
         for norms in [layer_profiles.values_by_epoch(run.table("layers"), "gradient norm")[0]]
     }
     assert first["uniformsigmoid"] < 0.1
