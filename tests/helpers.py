@@ -77,7 +77,7 @@ def shortened_preset(name: str, root: Path) -> list[str]:
     overrides = [f"experiment={name}", "trainer.max_epochs=1", "trainer.accelerator=cpu"]
     cfg = composed(*overrides)
     data = cfg.data
-    if len(cfg.network.get("widths") or []) > 3:
+    if len(cfg.network.get("widths") or []) > 3:  # millions of weights
         overrides += ["network.widths=[9,8,7,6,5]"]
     if "root" in data:
         overrides += [f"data.root='{root}'", "data.train_size=100"]

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 COMMANDS = sorted(path.stem for path in SCRIPTS.glob("*.py"))
 
-_context = multiprocessing.get_context("forkserver")
+_context = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
 _context.set_forkserver_preload([f"mlp_lab.commands.{name}" for name in COMMANDS])
 
 

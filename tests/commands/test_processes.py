@@ -13,6 +13,8 @@ import pytest
 import torch
 from helpers import Finished, Start, wait_for, weights
 
+from mlp_lab.storage.run_folder import RunFolder
+
 
 @pytest.mark.parametrize(
     "name", ["SIGTERM", *(pytest.param(n, marks=pytest.mark.slow) for n in ("SIGINT", "SIGKILL"))]
@@ -46,7 +48,7 @@ def test_two_processes_train_one_network_and_write_one_set_of_logs(
     start: Start, command: Callable, tmp_path: Path
 ) -> None:
     results = {}
-    overrides = ["trainer.max_epochs=2", "data.batch_size=20"]
+    overrides = ["trainer.max_epochs=2", "data.batch_size=20", "callbacks=[default,layers]"]
     process = start("trainer=ddp", *overrides)
     alone = command(*overrides)
     out, err = process.communicate(timeout=200)
@@ -57,6 +59,8 @@ def test_two_processes_train_one_network_and_write_one_set_of_logs(
         results[trainer] = Path(out.partition("run folder: ")[2].splitlines()[0])
     assert len(list(tmp_path.glob("mnist_hw4/*"))) == 2
     assert len(list(results["ddp"].glob("events.out.tfevents*"))) == 1
+    layers = RunFolder(results["ddp"]).table("layers")
+    assert [row["epoch"] for row in layers] == [0, 0, 1, 1, 2, 2]
     # Each process takes half of each minibatch: the mean of their gradients is that of the whole.
     alone, together = (weights(results[trainer]) for trainer in ("default", "ddp"))
     for name in alone:

@@ -11,15 +11,14 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import torch
-from helpers import history, regression_task
+from helpers import SCRIPT, history, regression_task
 from hypothesis import given
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio
 
-from mlp_lab.config.compose import CONFIG_FOLDER
 from mlp_lab.data import batches
 from mlp_lab.data.batches import ChunkLoader
-from mlp_lab.runs.train import Training, fit_alone
+from mlp_lab.runs.train import Training, fit_alone, train
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
 
@@ -227,27 +226,14 @@ def test_processes_average_means_and_take_the_maximum_of_maxima(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "overrides",
-    [
-        ["data.batch_size=20"],
-        # More than the 2,048 examples of a microbatch in each process.
-        ["data.size=10000", "data.batch_size=10000", "network.width=300"],
-    ],
-    ids=["minibatches", "microbatches"],
-)
-def test_two_processes_give_the_results_of_one(overrides: list[str], tmp_path: Path) -> None:
-    common = [*USUAL, *overrides, "callbacks=none", "logger=none"]
-    for trainer in ("default", "ddp"):
-        command = [
-            sys.executable,
-            CONFIG_FOLDER.parent / "scripts" / "train.py",
-            f"trainer={trainer}",
-        ]
-        done = subprocess.run([*command, *common, f"logs='{tmp_path / trainer}'"], timeout=200)
-        assert done.returncode == 0
-    folders = [next((tmp_path / trainer / "curve_fit").iterdir()) for trainer in ("default", "ddp")]
-    alone, together = map(history, folders)
+def test_two_processes_give_the_results_of_one(compose: Callable, tmp_path: Path) -> None:
+    # More than the 2,048 examples of a microbatch in each process.
+    common = [*USUAL, "data.size=10000", "data.batch_size=10000", "network.width=300"]
+    common += ["callbacks=none", "logger=none"]
+    alone = history(train(compose(*common, f"logs='{tmp_path}/alone'")))
+    command = [sys.executable, SCRIPT, "trainer=ddp", *common, f"logs='{tmp_path}/ddp'"]
+    assert subprocess.run(command, timeout=200).returncode == 0
+    together = history(next((tmp_path / "ddp" / "curve_fit").iterdir()))
     for one, other in zip(alone, together, strict=True):
         del one["seconds"], other["seconds"]
         assert other == pytest.approx(one, rel=1e-3)

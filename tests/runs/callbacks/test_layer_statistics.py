@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import Start
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
@@ -166,13 +165,3 @@ def test_jobs_with_different_initializations_train_as_a_stack(
     jobs = [Job(config(*common, *w), w, tmp_path / str(i)) for i, w in enumerate(job_overrides)]
     assert {result.status for result in train_jobs(jobs)} == {"finished"}
     assert "5 jobs train as one network" in capsys.readouterr().out
-
-
-@pytest.mark.slow
-def test_only_the_first_process_writes_layer_statistics(start: Start, tmp_path: Path) -> None:
-    overrides = ["trainer=ddp", "trainer.max_epochs=1", "callbacks=layers", "name=two"]
-    process = start(*overrides)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, out + err
-    [folder] = (tmp_path / "two").iterdir()
-    assert [row["epoch"] for row in RunFolder(folder).table("layers")] == [0, 0, 1, 1]
