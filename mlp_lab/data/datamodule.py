@@ -132,6 +132,13 @@ class DataModule(pl.LightningDataModule):
         """
         return images.flatten(1) / 255
 
+    def normalized_examples(self) -> dict[str, Tensor]:
+        """Return some images before and after their normalization, by its name.
+
+        Each value is ``[examples, side, side]`` in [0, 1]. Empty if images are not normalized.
+        """
+        return {}
+
     def features(self, inputs: np.ndarray) -> np.ndarray:
         """Return the features of inputs ``[n, features]`` in their original units.
 

@@ -1,11 +1,8 @@
 """MNIST and Fashion-MNIST: 50,000 / 10,000 / 10,000 images of 28 x 28 pixels, in memory."""
 
 import gzip
-import hashlib
 import logging
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from http.client import HTTPException
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,44 +11,42 @@ import torch
 from torch import Tensor
 
 from mlp_lab.data import fetch
-from mlp_lab.data.datamodule import DataModule
+from mlp_lab.data.idx_files import IdxFiles
 from mlp_lab.data.idx_format import check_examples, to_idx
-from mlp_lab.data.local_files import read_local_file
 from mlp_lab.errors import UserError
+from mlp_lab.images.normalization import normalize
 from mlp_lab.lightning import torchvision
 from mlp_lab.storage.files import write_whole
 
 log = logging.getLogger(__name__)
 
-# The exceptions of a source that has no files or damaged files.
-_FAILURES = (OSError, RuntimeError, EOFError, zlib.error, HTTPException, UserError)
+_FOLDS = 5
+# Of the figure of normalized examples.
+_EXAMPLES, _WIDTHS = 10, (10, 12, 14, 16, 18, 20)
 
 
-class IdxImages(DataModule):
+class IdxImages(IdxFiles):
     """Labelled images from four idx files.
 
-    The last sixth of the training files, 10,000 of 60,000 examples, is for validation. Inputs are
-    float32 ``[examples, 784]``, targets int64 ``[examples]``.
-
-    The MD5 digests of the unpacked files are verified. If there is a file ``MD5SUMS`` (written by
-    ``md5sum *-ubyte > MD5SUMS``) beside them, they are another data set in MNIST's format: they are
-    verified against MD5SUMS, and nothing is downloaded.
+    The last sixth of the training files, 10,000 of 60,000 examples, is for validation, or one of
+    five folds. Inputs are float32 ``[examples, 784]``, targets int64 ``[examples]``.
 
     Args:
-        root: folder that contains ``<name>/raw``, as torchvision makes it, or the four files, also
-            with the suffix .gz or with names such as ``train-images.idx3-ubyte``; None: the user's
-            cache.
+        root: see ``IdxFiles``.
         train_size: number of training examples, the first of the file; None: all.
         standardize: whether to scale the pixels, which are in [0, 1], to a mean of 0 and a standard
             deviation of 1 over the training file.
         refit: whether to train on all examples of the training files, without validation data.
+        fold: number of the fold that is for validation, of five parts of the training files without
+            gaps; None: the last sixth.
+        normalize_width: width in pixels to which the object in each image is scaled, in all splits
+            (``images/normalization.py``); None: unchanged.
+        deslant: whether the object in each image is sheared until its principal axis is upright.
 
     Raises:
-        UserError: a refit has a ``train_size``.
+        UserError: a refit has a ``train_size`` or a ``fold``.
     """
 
-    dataset: Any  # a class of torchvision.datasets
-    md5: ClassVar[dict[str, str]]
     class_names: tuple[str, ...]
     #: Mean and standard deviation of the pixels of the training file.
     mean: float
@@ -68,155 +63,78 @@ class IdxImages(DataModule):
         train_size: int | None,
         standardize: bool,
         refit: bool = False,
+        fold: int | None = None,
+        normalize_width: int | None = None,
+        deslant: bool = False,
         **common: Any,
     ) -> None:
-        super().__init__(**common)
-        if refit and train_size is not None:
-            raise UserError(f"data.train_size={train_size}: must be null with data.refit=true")
+        super().__init__(root=root, **common)
+        for key, value in {"train_size": train_size, "fold": fold}.items():
+            if refit and value is not None:
+                raise UserError(f"data.{key}={value}: must be null with data.refit=true")
         self.refit = refit
+        self.fold = fold
+        self.normalize_width = normalize_width
+        self.deslant = deslant
         self.standardize = standardize
         self.image_fill = -self.mean / self.std if standardize else 0.0  # black
-        self.root = Path(root) if root is not None else fetch.cache_folder()
         self.train_size = train_size
-
-    @property
-    def raw(self) -> Path:
-        """The folder of the four idx files."""
-        return self.root / self.dataset.__name__ / "raw"
-
-    def prepare_data(self) -> None:
-        """Find or download the four files unless they are in ``raw`` with the right digests.
-
-        Files with other usual names, packed files, and files directly in ``root`` are copied to
-        ``raw``, unpacked.
-
-        Raises:
-            UserError: no source has the files, or the files of MD5SUMS are damaged.
-        """
-        if self._damaged():
-            with fetch.locked_folder(self.raw):
-                rejected = self._copy_local_files()
-                if self._damaged():
-                    self._download(rejected)
-                    for message in rejected:
-                        log.warning("%s; a downloaded file replaces it", message)
-        if self._md5sums is not None:
-            log.debug("%s: a data set other than the published %s", self.raw, self.dataset.__name__)
-
-    def _copy_local_files(self) -> list[str]:
-        """Copy damaged and missing files from the user's folders; return the rejected files."""
-        rejected = []
-        digests = self._digests()
-        for name in self._damaged():
-            try:
-                content = read_local_file(name, digests[name], self._folders)
-            except UserError as error:
-                rejected.append(str(error))
-                continue
-            if content is not None:
-                write_whole(self.raw / name, content)
-        return rejected
-
-    def _download(self, rejected: Sequence[str]) -> None:
-        """Download the damaged files from the first source that has them.
-
-        Raises:
-            UserError: no source has the files; the message also gives the ``rejected`` files.
-        """
-        failures = list(rejected)
-        for source in self.sources() if self._md5sums is None else ():
-            if not (damaged := self._damaged()):
-                return
-            for name in damaged:  # moved away, so that torchvision downloads them
-                if (self.raw / name).exists():
-                    (self.raw / name).replace(self.raw / f"{name}.damaged")
-            reason = "its files have other checksums"
-            try:
-                source()
-            except _FAILURES as error:
-                reason = " ".join(str(error).split())
-            failures.append(f"{source.__name__.strip('_')}: {reason}")
-        damaged = self._damaged()
-        for name in self.md5:
-            aside = self.raw / f"{name}.damaged"
-            if name in damaged and aside.exists():
-                aside.replace(self.raw / name)  # the user's file; there is no better one
-            aside.unlink(missing_ok=True)
-        if damaged:
-            digests = self._digests()
-            files = ", ".join(f"{name} (MD5 must be {digests[name]})" for name in damaged)
-            place = self._md5sums or self.raw
-            reasons = f", and no source has them: {'; '.join(failures)}" if failures else ""
-            raise UserError(f"{place}: {files} missing or damaged{reasons}")
-
-    @property
-    def content_digest(self) -> str:
-        sums = (fetch.checksum(self.raw / name, "md5") or "" for name in self.md5)
-        return hashlib.sha256(" ".join(sums).encode()).hexdigest()
-
-    def sources(self) -> Iterator[Callable[[], None]]:
-        """Yield the functions that download the files, in the order in which they are tried."""
-        yield self._torchvision
 
     def read(self, device: torch.device) -> dict[str, tuple[Tensor, Tensor]]:
         x, y = self._read(train=True, device=device)
         test = self._read(train=False, device=device)
         if self.refit:
             return {"train": (x, y), "test": test}
-        rest = len(x) - len(x) // 6
-        size = min(self.train_size or rest, rest)
-        held_out = (x[rest:], y[rest:])
-        return {"train": (x[:size], y[:size]), "validation": held_out, "test": test}
+        start, end = self._held_out(len(x))
+        training, held_out = (x[:start], y[:start]), (x[start:end], y[start:end])
+        if end < len(x):
+            training = torch.cat([x[:start], x[end:]]), torch.cat([y[:start], y[end:]])
+        x, y = (each[: self.train_size] for each in training)
+        return {"train": (x, y), "validation": held_out, "test": test}
 
-    @property
-    def _folders(self) -> tuple[Path, ...]:
-        """The folders in which a user may have put the files."""
-        return self.raw, self.raw.parent, self.root
-
-    @property
-    def _md5sums(self) -> Path | None:
-        """The MD5SUMS of another data set in MNIST's format; None: the published data set."""
-        for folder in self._folders:
-            path = folder / "MD5SUMS"
-            if path.is_file() and any(name in _read_sums(path) for name in self.md5):
-                return path
-        return None
-
-    def _digests(self) -> dict[str, str]:
-        """Return the MD5 digest that each of the four files must have."""
-        if (md5sums := self._md5sums) is None:
-            return dict(self.md5)
-        lines = _read_sums(md5sums).splitlines()
-        listed = {name.strip(" *"): md5 for md5, _, name in (line.partition(" ") for line in lines)}
-        return {name: listed.get(name, "listed") for name in self.md5}
-
-    def _damaged(self) -> list[str]:
-        digests = self._digests()
-        return [name for name in digests if fetch.checksum(self.raw / name, "md5") != digests[name]]
+    def _held_out(self, examples: int) -> tuple[int, int]:
+        """Return the first validation example, and the first after them."""
+        if self.fold is None:
+            return examples - examples // 6, examples
+        return examples * self.fold // _FOLDS, examples * (self.fold + 1) // _FOLDS
 
     def inputs(self, images: Tensor) -> Tensor:
         unit = images.flatten(1) / 255
+        if self._normalizes:
+            square = unit.unflatten(1, (self.image_side, self.image_side))
+            unit = normalize(square, self.normalize_width, self.deslant).flatten(1)
         return unit.sub_(self.mean).div_(self.std) if self.standardize else unit
 
     def images(self, inputs: Tensor) -> Tensor:
         pixels = inputs * self.std + self.mean if self.standardize else inputs
         return pixels.reshape(-1, self.image_side, self.image_side)
 
+    def normalized_examples(self) -> dict[str, Tensor]:
+        if not self._normalizes:
+            return {}
+        images = self._read_file(train=True).data[:_EXAMPLES] / 255
+        widths = {f"width {width}": normalize(images, width, False) for width in _WIDTHS}
+        deslanted = {"deslanted": normalize(images, None, True)}
+        used = {"this run": normalize(images, self.normalize_width, self.deslant)}
+        return {"original": images} | widths | deslanted | used
+
+    @property
+    def _normalizes(self) -> bool:
+        return self.normalize_width is not None or self.deslant
+
     def _read(self, *, train: bool, device: torch.device) -> tuple[Tensor, Tensor]:
+        data = self._read_file(train=train)
+        return self.inputs(data.data.to(device)), data.targets.to(device)
+
+    def _read_file(self, *, train: bool) -> Any:
+        """Return the data set of torchvision. Raises UserError if its files have another format."""
         try:
             data = self.dataset(self.root, train=train)
             check_examples(data.data, data.targets, len(self.class_names))
         except (ValueError, AssertionError, RuntimeError, OSError, TypeError) as error:
             prefix = "train" if train else "t10k"
             raise UserError(f"{self.raw / prefix}-*: not MNIST's format: {error}") from error
-        return self.inputs(data.data.to(device)), data.targets.to(device)
-
-    def _torchvision(self) -> None:
-        if not any(map(fetch.answers, self.dataset.mirrors)):
-            raise OSError("no mirror of torchvision answers")
-        log.info("%s: downloading to %s", self.dataset.__name__, self.raw)
-        with fetch.connection_timeout():
-            self.dataset(self.root, download=True)
+        return data
 
 
 class MNIST(IdxImages):
@@ -275,10 +193,6 @@ class FashionMNIST(IdxImages):
         """Read the files of Debian's package dataset-fashion-mnist."""
         for name in self.md5:
             write_whole(self.raw / name, gzip.decompress((self.debian / f"{name}.gz").read_bytes()))
-
-
-def _read_sums(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def _read_csv(text: bytes) -> np.ndarray:

@@ -180,4 +180,7 @@ def _build_augmentation(cfg: DictConfig, data: DataModule) -> InputAugmentation 
         raise UserError("augmentation: must be none for data whose inputs are not images")
     if not isinstance(data.encoding, Identity):  # inputs are encoded once, before the training
         raise UserError("augmentation: must be none with this encoding; needs encoding=identity")
+    number = len(data.class_names)
+    if unknown := [each for each in augmentation.classes if each >= number]:
+        raise UserError(f"augmentation: no class {unknown[0]} in data with {number} classes")
     return augmentation

@@ -92,8 +92,21 @@ _NOT_STRATIFIED = "data.stratify=false"
 # Data sets of version 1, which had no key ``drop_last``. Those of users keep their keys.
 _DATA_TARGETS = {schema._target_ for schema in vars(data).values() if hasattr(schema, "_target_")}
 
-_FOURIER_TARGETS = {
-    schema._target_ for schema in (encoding.Basic, encoding.Positional, encoding.Gaussian)
+# Keys that are newer than the version of some configs, with the values that change nothing.
+_NEWER_KEYS: dict[str, dict[str, Any]] = {
+    **{
+        schema._target_: {"unit_norm": False}
+        for schema in (encoding.Basic, encoding.Positional, encoding.Gaussian)
+    },
+    **{
+        schema._target_: {"fold": None, "normalize_width": None, "deslant": False}
+        for schema in (data.MNIST, data.FashionMNIST)
+    },
+    augmentation.Augmentation._target_: {
+        "rotation_or_shear": False,
+        "weak_classes": None,
+        "weak_factor": 0.5,
+    },
 }
 
 
@@ -117,7 +130,7 @@ def migrate(cfg: dict[str, Any]) -> dict[str, Any]:
         cfg = _from_version_1(cfg)
     if version < 3:
         cfg = _from_version_2(cfg)
-    return _with_unit_norm(cfg)
+    return _with_newer_keys(cfg)
 
 
 def read_version(content: dict[str, Any]) -> int:
@@ -259,11 +272,14 @@ def _from_version_2(cfg: dict[str, Any]) -> dict[str, Any]:
     return cfg | {"data": new | renamed | {"_target_": data.CSVFile._target_}}
 
 
-def _with_unit_norm(cfg: dict[str, Any]) -> dict[str, Any]:
-    """Return a config whose Fourier features have the key ``unit_norm``, which is newer."""
-    if (node := _node(cfg, "encoding")) and node["_target_"] in _FOURIER_TARGETS:
-        return cfg | {"encoding": {"unit_norm": False} | node}
-    return cfg
+def _with_newer_keys(cfg: dict[str, Any]) -> dict[str, Any]:
+    """Return a config with the keys that are newer than its version, at their defaults."""
+    changed = {}
+    for group in ("augmentation", "data", "encoding"):
+        if node := _node(cfg, group):
+            newer = _NEWER_KEYS.get(node["_target_"], {})
+            changed[group] = node | {key: newer[key] for key in newer if key not in node}
+    return cfg | changed
 
 
 def _node(cfg: dict[str, Any], group: str) -> dict[str, Any] | None:

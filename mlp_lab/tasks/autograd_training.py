@@ -39,15 +39,17 @@ class AutogradTraining:
         self,
         chunk: Chunk,
         rates: Tensor,
-        augmented: Callable[[Tensor], Tensor],
+        augmented: Callable[[Tensor, Tensor], Tensor],
         after_step: Callable[[], None] | None,
     ) -> tuple[Tensor, Tensor]:
         """Step with each minibatch; see ``ClosedFormTraining.train``."""
         y = chunk.targets()
         targets = y.repeat_interleave(len(self._tasks) // len(y), 0).split(chunk.sizes, 1)
         outputs = []
-        for x, target, rate in zip(chunk.inputs(self._buffers), targets, rates.T, strict=True):
-            gradients, output = self._differentiate(augmented(x), target)
+        labels = y.split(chunk.sizes, 1)
+        minibatches = zip(chunk.inputs(self._buffers), labels, targets, rates.T, strict=True)
+        for x, label, target, rate in minibatches:
+            gradients, output = self._differentiate(augmented(x, label), target)
             if self._clip is not None:
                 self._clip(gradients, len(self._tasks))
             self._steps(self._steps.views(gradients), rate)

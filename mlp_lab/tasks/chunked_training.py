@@ -164,7 +164,7 @@ class ChunkedTraining(pl.LightningModule):
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.zero_grad()
-            loss, output = differentiate(augmented(x), y)
+            loss, output = differentiate(augmented(x, y), y)
             if clip is not None:
                 clip([p.grad for p in self.network.parameters() if p.grad is not None])
             optimizer.step()
@@ -186,8 +186,8 @@ class ChunkedTraining(pl.LightningModule):
         self.count_steps(len(chunk))
         self.record_steps(outputs, targets, chunk.sizes, first)
 
-    def _augmented_single(self, x: Tensor) -> Tensor:
-        return x if self.augmentation is None else self.augmented(x[0]).unsqueeze(0)
+    def _augmented_single(self, x: Tensor, y: Tensor) -> Tensor:
+        return x if self.augmentation is None else self.augmented(x[0], y[0]).unsqueeze(0)
 
     def record_steps(
         self, outputs: Tensor, targets: Tensor, sizes: Sequence[int], first: int
@@ -235,11 +235,11 @@ class ChunkedTraining(pl.LightningModule):
             self.manual_backward(loss, weight)
         return loss, output
 
-    def augmented(self, x: Tensor) -> Tensor:
-        """Return the inputs of the epoch's next training minibatch, augmented."""
+    def augmented(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the inputs ``x`` of the epoch's next training minibatch, augmented."""
         if self.augmentation is None:
             return x
-        return self.augmentation(x, self._noise, self._strength)
+        return self.augmentation.augment(x, y, self._noise, self._strength)
 
     def learning_rate(self) -> float:
         """Return the learning rate of the last step."""

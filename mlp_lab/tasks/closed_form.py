@@ -37,7 +37,7 @@ class ClosedFormTraining:
         self,
         chunk: Chunk,
         rates: Tensor,
-        augmented: Callable[[Tensor], Tensor],
+        augmented: Callable[[Tensor, Tensor], Tensor],
         after_step: Callable[[], None] | None,
     ) -> tuple[Tensor, Tensor]:
         """Step with each minibatch; return outputs and targets of all, in their order.
@@ -47,15 +47,18 @@ class ClosedFormTraining:
         Args:
             chunk: minibatches.
             rates: learning rates, float64 ``[members, minibatches]``.
-            augmented: function from inputs ``[orders, batch, ...]`` to augmented ones.
+            augmented: function from inputs ``[orders, batch, ...]`` and targets of a minibatch to
+                augmented inputs.
             after_step: function that is called after each step.
         """
         y = chunk.targets()
         targets = self._step.targets(y).split(chunk.sizes, 2)
         columns = self._step.rates(rates, chunk.sizes)
         outputs = []
-        for x, target, rate in zip(chunk.inputs(self._buffers), targets, columns, strict=True):
-            outputs.append(self._step(augmented(x), target, rate).clone())
+        labels = y.split(chunk.sizes, 1)
+        minibatches = zip(chunk.inputs(self._buffers), labels, targets, columns, strict=True)
+        for x, label, target, rate in minibatches:
+            outputs.append(self._step(augmented(x, label), target, rate).clone())
             if after_step is not None:
                 after_step()
         for optimizer, last in zip(self._optimizers, rates[:, -1].tolist(), strict=True):

@@ -270,14 +270,15 @@ class Stack(pl.LightningModule):
             seeds = [task.seed for task in self._minibatch_tasks]
             loader.sampler = EpochOrder(loader.sampler.size, seeds, self.device)
 
-    def _augmented(self, x: Tensor) -> Tensor:
+    def _augmented(self, x: Tensor, y: Tensor) -> Tensor:
         """Return the training inputs ``[orders, batch, ...]`` with the members' augmentations."""
         if not self._augments:
             return x
+        tasks = self._minibatch_tasks
         if self._whole:
-            x = x.expand(len(self._minibatch_tasks), *x.shape[1:])
-        pairs = zip(self._minibatch_tasks, x, strict=True)
-        return torch.stack([task.augmented(inputs) for task, inputs in pairs])
+            x, y = (t.expand(len(tasks), *t.shape[1:]) for t in (x, y))
+        minibatches = zip(tasks, x, y, strict=True)
+        return torch.stack([task.augmented(inputs, target) for task, inputs, target in minibatches])
 
     def _record_training(
         self, outputs: Tensor, targets: Tensor, sizes: Sequence[int], first: int

@@ -20,10 +20,12 @@ from helpers import composed
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from sklearn.model_selection import KFold
 
 from mlp_lab.data import fetch, mnist
 from mlp_lab.data.mnist import MNIST, FashionMNIST
 from mlp_lab.errors import UserError
+from mlp_lab.images.normalization import normalize
 from mlp_lab.lightning import torchvision
 from mlp_lab.runs.build import build
 
@@ -73,6 +75,37 @@ def test_train_size_limits_only_the_training_data(tiny_mnist):
     torch.testing.assert_close(short["train"], tuple(t[:100] for t in whole["train"]))
     torch.testing.assert_close(short["validation"], whole["validation"])
     torch.testing.assert_close(short["test"], whole["test"])
+
+
+def test_folds_are_those_of_scikit_learn(tiny_mnist):
+    x, y = module(tiny_mnist, "data.refit=true").read(CPU)["train"]
+    whole = module(tiny_mnist).read(CPU)
+    for fold, rows in enumerate(KFold(5).split(x)):
+        splits = module(tiny_mnist, f"data.fold={fold}").read(CPU)
+        for split, numbers in zip(("train", "validation"), rows, strict=True):
+            assert torch.equal(splits[split][0], x[numbers])
+            assert torch.equal(splits[split][1], y[numbers])
+        assert all(map(torch.equal, splits["test"], whole["test"]))
+    short = module(tiny_mnist, "data.fold=4", "data.train_size=100").read(CPU)["train"]
+    assert torch.equal(short[0], x[:100])
+
+
+def test_a_refit_has_no_fold(tmp_path):
+    with pytest.raises(UserError, match=r"data\.fold=0: must be null with data\.refit=true"):
+        module(tmp_path, "data.fold=0", "data.refit=true")
+
+
+def test_all_splits_and_images_of_a_user_are_normalized(tiny_mnist):
+    keys = ["data.normalize_width=12", "data.deslant=true"]
+    plain, normalized = module(tiny_mnist), module(tiny_mnist, *keys)
+    splits = normalized.read(CPU)
+    for split, (x, y) in plain.read(CPU).items():
+        images = plain.images(x)
+        expected = normalize(images, 12, True)
+        torch.testing.assert_close(normalized.images(splits[split][0]), expected, atol=1e-5, rtol=0)
+        assert torch.equal(splits[split][1], y)
+        of_user = normalized.images(normalized.inputs(255 * images))
+        torch.testing.assert_close(of_user, expected, atol=1e-5, rtol=0)
 
 
 def test_inputs_do_not_modify_the_pixels(tmp_path):

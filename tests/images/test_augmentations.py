@@ -7,6 +7,7 @@ from helpers import seeded_generator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlp_lab.errors import UserError
 from mlp_lab.images.augmentations import (
     Augmentation,
     affine_fields,
@@ -227,6 +228,62 @@ def test_parameters_are_uniform_between_their_bounds(name, parameters):
     assert distance < 2.7 / math.sqrt(n)  # Kolmogorov's bound with error probability 1e-6
     if len(drawn) == 2:  # one for each axis
         assert abs(torch.corrcoef(drawn)[0, 1]) < 5 / math.sqrt(n)
+
+
+def test_images_are_either_rotated_or_sheared():
+    n = 2_000
+    maps = drawn_maps(n, rotation=15, shear=15, rotation_or_shear=True)
+    rotated = maps[:, 1, 0].abs() > 1e-3
+    sheared = (maps[:, 0, 1] + maps[:, 1, 0]).abs() > 1e-3
+    assert not (rotated & sheared).any()
+    assert (rotated | sheared).float().mean() > 0.97  # the others are nearly unchanged
+    assert abs(rotated.float().mean() - 0.5) < 5 * 0.5 / math.sqrt(n)
+
+
+@given(st.floats(0, 1), seeds)
+@settings(max_examples=20)
+def test_weak_classes_are_rotated_and_sheared_less(factor, seed):
+    images, targets = normal_images(8), torch.tensor([1, 0, 7, 7, 2, 9, 1, 3])
+    bounds = ALL | {"rotation": ALL["rotation"] * factor, "shear": ALL["shear"] * factor}
+    strong, weak = (
+        Augmentation(**each)(images, seeded_generator(seed), 0.7) for each in (ALL, bounds)
+    )
+    augmentation = Augmentation(**ALL, weak_classes=[1, 7], weak_factor=factor)
+    actual = augmentation.augment(images, targets, seeded_generator(seed), 0.7)
+    is_weak = torch.tensor([True, False, True, True, False, False, True, False])
+    expected = torch.where(is_weak[:, None, None], weak, strong)
+    torch.testing.assert_close(actual, expected, atol=1e-4, rtol=0)
+
+
+def test_classes_do_not_matter_without_weak_classes():
+    images, targets = normal_images(3), torch.tensor([1, 7, 0])
+    actual = Augmentation(**ALL).augment(images, targets, seeded_generator(0), 1.0)
+    assert torch.equal(actual, Augmentation(**ALL)(images, seeded_generator(0)))
+
+
+@pytest.mark.parametrize("gradients", ["autograd", "closed_form"])
+def test_training_uses_the_classes_of_each_minibatch(mnist_config, gradients):
+    """With a factor of 1, weak classes change nothing; with 0, the images of these classes."""
+    common = [
+        f"gradients={gradients}",
+        "augmentation=affine",
+        "trainer.max_epochs=1",
+        "callbacks=none",
+    ]
+    losses = [
+        train(mnist_config(*common, *overrides)).last["loss/train"]
+        for overrides in (
+            [],
+            ["augmentation.weak_classes=[1,7]", "augmentation.weak_factor=1"],
+            ["augmentation.weak_classes=[1,7]", "augmentation.weak_factor=0"],
+        )
+    ]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_a_weak_class_must_exist(mnist_config):
+    with pytest.raises(UserError, match="augmentation: no class 10 in data with 10 classes"):
+        train(mnist_config("augmentation=affine", "augmentation.weak_classes=[1,10]"))
 
 
 @settings(max_examples=25)

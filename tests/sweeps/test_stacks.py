@@ -143,6 +143,7 @@ def test_members_with_equal_or_different_augmentations(make_jobs: MakeJobs) -> N
         ["augmentation=none", "seed=1"],
         ["augmentation=affine", "seed=2"],
         ["augmentation=affine", "seed=1"],
+        ["augmentation=affine", "augmentation.weak_classes=[1,7]", "seed=2"],
     ]
     assert_stack_equals_single_runs(
         make_jobs, *job_overrides, common=["network.width=12", "trainer.precision=64-true"]

@@ -1,5 +1,7 @@
 """Schemas of the options in conf/augmentation/."""
 
+from omegaconf import MISSING
+
 from mlp_lab.config.limits import limited, schema
 
 
@@ -13,3 +15,6 @@ class Augmentation:
     alpha: float = limited(minimum=0, maximum=10_000)
     sigma: float = limited(minimum=0.1, maximum=100)
     cooldown: float = limited(minimum=0, maximum=1)
+    rotation_or_shear: bool = MISSING
+    weak_classes: list[int] | None = limited(minimum=0, maximum=1_000_000)
+    weak_factor: float = limited(minimum=0, maximum=1)

@@ -42,7 +42,10 @@ class MNIST:
     drop_last: bool = MISSING
     train_size: int | None = limited(minimum=1, maximum=50_000)
     refit: bool = MISSING
+    fold: int | None = limited(minimum=0, maximum=4)
     standardize: bool = MISSING
+    normalize_width: int | None = limited(minimum=4, maximum=28)
+    deslant: bool = MISSING
 
 
 @schema

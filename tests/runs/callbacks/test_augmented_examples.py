@@ -85,3 +85,16 @@ def test_augmented_examples_are_drawn_once_and_only_with_augmentation(
     result = train(augmented_config())
     resume(result.folder, {"trainer.max_epochs": 2})
     assert len(drawn) == 1
+
+
+def test_normalized_examples(drawn: Drawn, augmented_config: Callable, tiny_mnist: Path) -> None:
+    train(augmented_config("augmentation=none", "data.normalize_width=9", "data.deslant=true"))
+    [(images, captions)] = drawn
+    assert captions[:2] + captions[7:10] == [
+        "original", "width 10", "deslanted", "this run", "original",
+    ]  # fmt: skip
+    raw = (tiny_mnist / "MNIST" / "raw" / "train-images-idx3-ubyte").read_bytes()
+    tenth = np.frombuffer(raw, np.uint8, 784, offset=16 + 9 * 784).reshape(28, 28) / 255
+    np.testing.assert_allclose(images[-9], tenth, atol=1e-6)
+    widths = [np.nonzero(image.any(0))[0] for image in images[-8:-2]]
+    assert [width[-1] - width[0] + 1 for width in widths] == [10, 12, 14, 16, 18, 20]
