@@ -29,13 +29,22 @@ from mlp_lab.tasks.base import Task
 log = logging.getLogger(__name__)
 
 _RECORD = "ensemble.json"
+# Members up to which the table of common errors is printed; it has a column for each member.
+_MOST_COLUMNS = 12
 # Keys of data that may differ between members, since they do not change the set of examples.
-_NOT_COMPARED = ("data.root", "data.batch_size", "data.passes", "data.standardize")
+_NOT_COMPARED = (
+    "data.root",
+    "data.batch_size",
+    "data.passes",
+    "data.standardize",
+    "data.normalize_width",
+    "data.deslant",
+)
 # Further such keys for each split, since they only affect other splits.
 _NOT_COMPARED_IN = {
     "train": (),
     "validation": ("data.train_size",),
-    "test": ("data.train_size", "data.refit"),
+    "test": ("data.train_size", "data.refit", "data.fold"),
 }
 
 
@@ -72,6 +81,7 @@ def evaluate(cfg: DictConfig) -> EnsembleEvaluation:
             errors.append(alone.metrics["error"])
             outputs.append(output)
         wrong = predict_classes(task, torch.stack(outputs), cfg.average) != targets
+        members_wrong = torch.stack([task.predictions(output) for output in outputs]) != targets
         names = [run.folder.resolve().relative_to(folder).as_posix() for run in runs]
         evaluation = EnsembleEvaluation(
             cfg.split,
@@ -79,16 +89,57 @@ def evaluate(cfg: DictConfig) -> EnsembleEvaluation:
             cfg.average,
             float(wrong.double().mean()),
             dict(zip(names, errors, strict=True)),
+            common_errors(members_wrong),
+            errors_by_members(members_wrong, wrong),
         )
         _append(folder / _RECORD, evaluation)
-        text = get_metric("error").text
-        rows = [[name, text(error)] for name, error in evaluation.members.items()]
-        rows += [["mean of the members", text(sum(errors) / len(errors))]]
-        rows += [[f"ensemble of {len(runs)} ({cfg.average})", text(evaluation.error)]]
         log.info("%s: %s checkpoints", folder, cfg.checkpoint)
-        log.info("\n%s\n", table(["member", f"{cfg.split} error"], rows))
+        _print(evaluation)
         log.info("record: %s", folder / _RECORD)
     return evaluation
+
+
+def common_errors(wrong: Tensor) -> list[list[int]]:
+    """Return the number of examples that both members of each pair classify wrongly.
+
+    Args:
+        wrong: whether a member classifies an example wrongly, bool ``[members, examples]``.
+    """
+    counts = wrong.long() @ wrong.long().T
+    return [list(map(int, row)) for row in counts.tolist()]
+
+
+def errors_by_members(wrong: Tensor, ensemble_wrong: Tensor) -> list[list[int]]:
+    """Return the number of examples that exactly 0, 1, ... members classify wrongly.
+
+    Each comes with the number of those that the ensemble also classifies wrongly.
+
+    Args:
+        wrong: whether a member classifies an example wrongly, bool ``[members, examples]``.
+        ensemble_wrong: whether the ensemble does, bool ``[examples]``.
+    """
+    number = wrong.sum(0)
+    each = (number == count for count in range(len(wrong) + 1))
+    return [[int(of.sum()), int((of & ensemble_wrong).sum())] for of in each]
+
+
+def _print(evaluation: EnsembleEvaluation) -> None:
+    """Print the errors of the members and of the ensemble, and how the errors overlap."""
+    text, number = get_metric("error").text, len(evaluation.members)
+    errors = list(evaluation.members.values())
+    rows = [[name, text(error)] for name, error in evaluation.members.items()]
+    rows += [["mean of the members", text(sum(errors) / number)]]
+    rows += [[f"ensemble of {number} ({evaluation.average})", text(evaluation.error)]]
+    log.info("\n%s\n", table(["member", f"{evaluation.split} error"], rows))
+    if number <= _MOST_COLUMNS:
+        pairs = zip(evaluation.members, evaluation.common_errors, strict=True)
+        cells = [[name, *map(str, counts)] for name, counts in pairs]
+        log.info("examples that a member and the n-th member both classify wrongly:")
+        log.info("%s\n", table(["member", *map(str, range(1, number + 1))], cells))
+    counted = [[str(k), *map(str, n)] for k, n in enumerate(evaluation.errors_by_members)]
+    log.info(
+        "%s\n", table(["members that are wrong", "examples", "wrong in the ensemble"], counted)
+    )
 
 
 def predict_classes(task: Task, outputs: Tensor, average: str) -> Tensor:

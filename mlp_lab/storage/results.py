@@ -77,6 +77,10 @@ class EnsembleEvaluation:
         average: kind of the average: ``probabilities``, ``logits`` or ``votes``.
         error: fraction of examples that the ensemble classifies wrongly.
         members: error of each member by its folder, relative to that of ``ensemble.json``.
+        common_errors: number of examples that two members both classify wrongly, a row for each
+            member; the errors of the member itself are in the diagonal.
+        errors_by_members: number of examples that exactly 0, 1, ... members classify wrongly, and
+            how many of these the ensemble classifies wrongly.
     """
 
     split: str
@@ -84,6 +88,8 @@ class EnsembleEvaluation:
     average: str
     error: float
     members: dict[str, float]
+    common_errors: list[list[int]]
+    errors_by_members: list[list[int]]
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry: a key for each attribute."""

@@ -232,7 +232,39 @@ def test_a_damaged_record_is_kept(text: str, folders: list[Path], evaluated: Eva
 
 def test_members_may_differ_in_preprocessing(folders: list[Path], evaluated: Evaluate) -> None:
     change(folders[1], data__batch_size=7, data__standardize=False, data__train_size=100)
+    change(folders[2], data__normalize_width=12, data__deslant=True, data__fold=3)
     assert len(evaluated(folders).members) == 3
+
+
+def test_each_member_predicts_from_its_normalization(
+    folders: list[Path], evaluated: Evaluate
+) -> None:
+    alone = [evaluated([folder]).error for folder in folders[:2]]
+    change(folders[0], data__normalize_width=12)
+    error = evaluated(folders[:1]).error
+    assert error != alone[0]
+    together = evaluated(folders[:2])
+    assert list(together.members.values()) == [error, alone[1]]
+    own, shared = together.common_errors[0]
+    assert own == pytest.approx(400 * error)
+    assert together.common_errors[1] == [shared, pytest.approx(400 * alone[1])]
+
+
+@given(st.integers(1, 5), st.integers(1, 30), st.integers(0, 2**32 - 1))
+def test_the_overlap_of_errors_equals_a_loop(members: int, examples: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    wrong = random.random((members, examples)) < 0.4
+    together = random.random(examples) < 0.3
+    errors = [set(np.nonzero(row)[0]) for row in wrong]
+    assert ensemble.common_errors(torch.from_numpy(wrong)) == [
+        [len(one & other) for other in errors] for one in errors
+    ]
+    counted = [[0, 0] for _ in range(members + 1)]
+    for column, ensemble_is_wrong in zip(wrong.T, together, strict=True):
+        counted[sum(column)][0] += 1
+        counted[sum(column)][1] += bool(ensemble_is_wrong)
+    actual = ensemble.errors_by_members(torch.from_numpy(wrong), torch.from_numpy(together))
+    assert actual == counted
 
 
 def test_an_ensemble_without_members_is_refused(folders: list[Path], evaluated: Evaluate) -> None:
