@@ -8,7 +8,7 @@ from functools import partial
 
 from mlp_lab.figures import unit_counts
 from mlp_lab.figures.rendering import Draw
-from mlp_lab.sweeps.comparison.comparison import ComparedRun, Comparison, SeedGroup, Table
+from mlp_lab.sweeps.comparison.comparison import REPEATED, ComparedRun, Comparison, RunGroup, Table
 
 _KEYS = {"data.bits", "network.width"}
 
@@ -40,9 +40,9 @@ class Need:
 
 def needs(comparison: Comparison) -> list[Need]:
     """Return the needs by ascending bits; none unless exactly bits and widths were swept."""
-    if {key for key in comparison.swept if key != "seed"} != _KEYS:
+    if {key for key in comparison.swept if key not in REPEATED} != _KEYS:
         return []
-    by_bits: dict[int, list[SeedGroup]] = defaultdict(list)
+    by_bits: dict[int, list[RunGroup]] = defaultdict(list)
     for group in comparison.groups():
         by_bits[group.settings["data.bits"]].append(group)
     return [_need(bits, groups) for bits, groups in sorted(by_bits.items())]
@@ -81,7 +81,7 @@ def draw(comparison: Comparison) -> dict[str, Draw]:
     return {"units_and_steps": partial(unit_counts.units_and_steps, units, steps)}
 
 
-def _need(bits: int, groups: Sequence[SeedGroup]) -> Need:
+def _need(bits: int, groups: Sequence[RunGroup]) -> Need:
     from mlp_lab.nn.boolean_functions import (
         truth_table,  # imports torch, which other comparisons do not need
     )

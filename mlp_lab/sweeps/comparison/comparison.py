@@ -28,6 +28,9 @@ _T = (
     2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
 )  # fmt: skip
 
+#: Keys in which repeated runs differ. Their results are averaged.
+REPEATED = ("seed", "data.fold")
+
 Row = dict[str, float]
 Table = tuple[list[str], list[list[str]]]  # header and rows
 
@@ -59,9 +62,9 @@ class ComparedRun:
     seconds: float
 
     @property
-    def seed(self) -> Any:
-        """The seed of the run."""
-        return self.config.get("seed")
+    def repetition(self) -> tuple[Any, ...]:
+        """The seed and the fold of the run."""
+        return tuple(self.config.get(key) for key in REPEATED)
 
     def last(self, key: str) -> float | None:
         """Return a value of the last epoch, which need not be the best one."""
@@ -113,8 +116,8 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class SeedGroup:
-    """Runs that differ only in the seed.
+class RunGroup:
+    """Runs that differ only in the seed and the fold.
 
     Attributes:
         settings: keys in which groups differ, and their values in this one.
@@ -133,7 +136,7 @@ class SeedGroup:
     tests: dict[str, Interval]
 
     @property
-    def seeds(self) -> str:
+    def count(self) -> str:
         """Number of finished runs: ``3``, or ``2 of 3`` if not all finished."""
         n = len(self.jobs)
         return str(n) if n == self.started else f"{n} of {self.started}"
@@ -210,6 +213,12 @@ class Comparison:
         return self.best_jobs[0] if self.best_jobs and len(self.problems) == 1 else None
 
     @property
+    def repetitions(self) -> str:
+        """What the repeated runs of a group are: ``seeds``, ``folds``, or ``runs`` for both."""
+        swept = [key for key in REPEATED if key in self.swept]
+        return {("seed",): "seeds", ("data.fold",): "folds"}.get(tuple(swept), "runs")
+
+    @property
     def best_jobs(self) -> list[ComparedRun]:
         """The finished run with the best value on validation data of each problem, if any."""
         firsts: dict[str, ComparedRun] = {}
@@ -235,26 +244,26 @@ class Comparison:
         """Read the results again, after evaluations on the test set were added."""
         self.jobs = [replace(job, result=job.run.result) for job in self.jobs]
 
-    def groups(self) -> list[SeedGroup]:
-        """Return groups of runs that differ only in the seed; best mean first within a problem.
+    def groups(self) -> list[RunGroup]:
+        """Return groups of runs that differ only in ``REPEATED``; best mean first within a problem.
 
-        A group has one run of each seed: of repeated runs the one that was started last. There is
-        no group of runs of which none finished.
+        A group has one run of each seed and fold: of equal runs the one that was started last.
+        There is no group of runs of which none finished.
         """
         members: dict[str, list[ComparedRun]] = defaultdict(list)
         for job in self.jobs:
-            members[label_of(_without_seed(job.settings), self.swept)].append(job)
+            members[label_of(_without_repeated(job.settings), self.swept)].append(job)
         groups = [
-            SeedGroup(
-                _without_seed(jobs[0].settings),
+            RunGroup(
+                _without_repeated(jobs[0].settings),
                 label,
                 finished,
-                len({job.seed for job in jobs}),
+                len({job.repetition for job in jobs}),
                 self._intervals(finished),
                 self._tests(finished),
             )
             for label, jobs in members.items()
-            if (finished := _one_per_seed(jobs))
+            if (finished := _one_per_repetition(jobs))
         ]
         return sorted(groups, key=self._place)
 
@@ -291,7 +300,7 @@ class Comparison:
             sum(row.get("seconds", 0.0) for row in history),
         )
 
-    def _place(self, group: SeedGroup) -> tuple[int, float]:
+    def _place(self, group: RunGroup) -> tuple[int, float]:
         interval = group.intervals.get("validation")
         known = interval is not None and not math.isnan(interval.mean)  # of inf and -inf
         value = SIGN[self.mode] * interval.mean if interval and known else math.inf
@@ -317,12 +326,12 @@ def find_runs(places: Sequence[str]) -> list[RunFolder]:
     return [RunFolder(folder) for folder in folders.values()]
 
 
-def _one_per_seed(jobs: Sequence[ComparedRun]) -> list[ComparedRun]:
-    """Return the finished runs, without those that were repeated later with the same seed."""
+def _one_per_repetition(jobs: Sequence[ComparedRun]) -> list[ComparedRun]:
+    """Return the finished runs, only the latest of each seed and fold."""
     finished = [job for job in jobs if job.finished]
-    latest = {job.seed: job for job in sorted(finished, key=lambda job: job.run.folder.name)}
-    return [job for job in finished if latest[job.seed] is job]
+    latest = {job.repetition: job for job in sorted(finished, key=lambda job: job.run.folder.name)}
+    return [job for job in finished if latest[job.repetition] is job]
 
 
-def _without_seed(settings: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in settings.items() if key != "seed"}
+def _without_repeated(settings: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if key not in REPEATED}

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from mlp_lab.config.flatten import format_value
 from mlp_lab.config.names import EPOCH_SPLITS
 from mlp_lab.figures.rendering import Draw
-from mlp_lab.sweeps.comparison.comparison import ComparedRun, Comparison, SeedGroup
+from mlp_lab.sweeps.comparison.comparison import REPEATED, ComparedRun, Comparison, RunGroup
 from mlp_lab.sweeps.comparison.figures import epoch_curves, styles, swept_values
 from mlp_lab.sweeps.comparison.special import SPECIAL
 
@@ -30,11 +30,12 @@ def draw(comparison: Comparison) -> dict[str, Draw]:
     if not groups:
         return drawn
     if any(len(group.jobs) > 1 for group in groups):
-        drawn["seed_bands"] = partial(_seed_bands, groups, metric)
+        drawn["seed_bands"] = partial(_seed_bands, groups, metric, comparison.repetitions)
     # Groups that lack a key have no place on its axis.
-    keys = [k for k in comparison.swept if k != "seed" and all(k in g.settings for g in groups)]
+    swept = [key for key in comparison.swept if key not in REPEATED]
+    keys = [key for key in swept if all(key in group.settings for group in groups)]
     for key in keys:
-        others = [other for other in comparison.swept if other not in ("seed", key)]
+        others = [other for other in swept if other != key]
         figure = partial(_metric_against, groups, key, others, metric, chosen)
         drawn[f"{metric}_against_{key}"] = figure
     if len(keys) == 2:
@@ -48,7 +49,7 @@ def _curve_label(job: ComparedRun) -> str:
     return job.label if job.finished else f"{job.label} ({job.result.status})"
 
 
-def _heat_maps(groups: list[SeedGroup], keys: tuple[str, str], metric: str) -> dict[str, Draw]:
+def _heat_maps(groups: list[RunGroup], keys: tuple[str, str], metric: str) -> dict[str, Draw]:
     """Return heat maps of the best epochs on validation and of the last epochs on training data."""
     last = [group.last(f"{metric}/train") for group in groups]
     values = {
@@ -66,21 +67,21 @@ def _heat_maps(groups: list[SeedGroup], keys: tuple[str, str], metric: str) -> d
     return drawn
 
 
-def _seed_bands(groups: list[SeedGroup], metric: str) -> Figure:
+def _seed_bands(groups: list[RunGroup], metric: str, repetitions: str) -> Figure:
     bands = [
         (
-            f"{group.label}  ({group.seeds} seeds)".strip(),
+            f"{group.label}  ({group.count} {repetitions})".strip(),
             {split: group.curve(f"{metric}/{split}") for split in EPOCH_SPLITS},
         )
         for group in groups
     ]
     return epoch_curves.seed_bands(
-        bands, metric, "mean ± sd over seeds, best first\n(epochs that all runs have)"
+        bands, metric, f"mean ± sd over {repetitions}, best first\n(epochs that all runs have)"
     )
 
 
 def _metric_against(
-    groups: list[SeedGroup], key: str, others: list[str], metric: str, chosen: ComparedRun | None
+    groups: list[RunGroup], key: str, others: list[str], metric: str, chosen: ComparedRun | None
 ) -> Figure:
     """Draw two lines for each value of the other key, or two in all if there are several others.
 
@@ -111,7 +112,7 @@ def _metric_against(
 
 
 def _cells(
-    groups: list[SeedGroup], rows: str, columns: str, values: list[float]
+    groups: list[RunGroup], rows: str, columns: str, values: list[float]
 ) -> tuple[list[str], list[str], np.ndarray] | None:
     """Return names of rows and columns, and cells; None if half of the cells are empty."""
     places = [[_axis_value(group.settings[key]) for group in groups] for key in (rows, columns)]

@@ -8,7 +8,7 @@ import numpy as np
 
 from mlp_lab.figures import layer_profiles
 from mlp_lab.figures.rendering import Draw
-from mlp_lab.sweeps.comparison.comparison import Comparison, SeedGroup
+from mlp_lab.sweeps.comparison.comparison import Comparison, RunGroup
 from mlp_lab.sweeps.comparison.differences import label_of
 
 # Columns of layers.csv and the figures' names.
@@ -45,7 +45,7 @@ def draw(comparison: Comparison) -> dict[str, Draw]:
 
 
 def _mean(
-    group: SeedGroup, quantity: str, which: Callable[[Iterable[int]], int]
+    group: RunGroup, quantity: str, which: Callable[[Iterable[int]], int]
 ) -> np.ndarray | None:
     """Return the mean over the group's runs ``[layers]``; None if no run has the quantity."""
     tables = [

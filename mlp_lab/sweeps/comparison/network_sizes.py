@@ -8,7 +8,7 @@ from mlp_lab.config.flatten import format_value
 from mlp_lab.config.metrics import METRICS
 from mlp_lab.figures import parameter_counts
 from mlp_lab.figures.rendering import Draw
-from mlp_lab.sweeps.comparison.comparison import Comparison, Interval, SeedGroup
+from mlp_lab.sweeps.comparison.comparison import REPEATED, Comparison, Interval, RunGroup
 from mlp_lab.sweeps.comparison.differences import label_of
 
 _MOST = 8  # lines
@@ -28,7 +28,8 @@ def draw(comparison: Comparison) -> dict[str, Draw]:
     ]
     if len({_parameters(group) for group in groups}) < 2:
         return {}
-    first, others = network[0], [k for k in comparison.swept if k not in (network[0], "seed")]
+    first = network[0]
+    others = [key for key in comparison.swept if key not in (first, *REPEATED)]
     percentages = (m.name for m in METRICS.values() if m.percent and _all_have(m.name, groups))
     metric = next(percentages, comparison.metric)
     lines: dict[str, list[parameter_counts.NetworkResult]] = defaultdict(list)
@@ -44,12 +45,12 @@ def draw(comparison: Comparison) -> dict[str, Draw]:
     return {f"{metric}_against_parameters": figure}
 
 
-def _parameters(group: SeedGroup) -> int:
+def _parameters(group: RunGroup) -> int:
     """Return the parameters of each network of a group; 0 if unknown."""
     return group.jobs[0].result.parameters
 
 
-def _all_have(metric: str, groups: Sequence[SeedGroup]) -> bool:
+def _all_have(metric: str, groups: Sequence[RunGroup]) -> bool:
     """Return whether the best epoch of each run has a metric on validation data."""
     bests = (job.best or {} for group in groups for job in group.jobs)
     return all(f"{metric}/validation" in best for best in bests)

@@ -1,6 +1,5 @@
 """The summary of a comparison: tables, unfinished runs, and the chosen run."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,11 +13,10 @@ from mlp_lab.storage.results import Status
 from mlp_lab.sweeps.comparison.comparison import (
     ComparedRun,
     Comparison,
-    Interval,
-    SeedGroup,
     Table,
 )
 from mlp_lab.sweeps.comparison.printed_tables import MOST_ROWS, limited, printed_jobs
+from mlp_lab.sweeps.comparison.repeated_runs import over_repeated_runs
 from mlp_lab.sweeps.comparison.special import SPECIAL
 
 _SPLITS = {"train": "training", "validation": "validation"}
@@ -204,40 +202,14 @@ def _why(job: ComparedRun) -> str:
 
 
 def _tables(comparison: Comparison) -> list[Table]:
-    """Return the tables of jobs, of means over seeds if the seed was swept, and special ones."""
+    """Return the tables of jobs, of repeated runs, and special ones."""
     header = columns(comparison)
     rows = [
         [_shown(column, _cell(comparison, job, column)) for column in header]
         for job in comparison.jobs
     ]
     special_tables = [each for special in SPECIAL for each in special.tables(comparison)]
-    return [(header, rows), *_over_seeds(comparison), *special_tables]
-
-
-def _over_seeds(comparison: Comparison) -> list[Table]:
-    """Return the table of means over seeds, if the seed was swept.
-
-    Each group has a row for the selected metric and, if all jobs are tested, one for each metric on
-    the test set.
-    """
-    if "seed" not in comparison.swept:
-        return []
-    keys = [key for key in comparison.swept if key != "seed"]
-
-    def cells(group: SeedGroup, name: str, i: Interval) -> list[str]:
-        settings = [_setting(group.settings, key) or "-" for key in keys]
-        text = get_metric(name).text
-        spread = [text(v) if math.isfinite(v) else "-" for v in (i.std, i.half_width)]
-        return [*settings, group.seeds, name, text(i.mean), *spread]
-
-    header = [*keys, "seeds", "metric", "mean", "± sd", "± 95 % interval"]
-    rows = []
-    for group in comparison.groups():
-        intervals = {f"{name}/test": interval for name, interval in group.tests.items()}
-        if "validation" in group.intervals:
-            intervals = {comparison.key: group.intervals["validation"]} | intervals
-        rows += [cells(group, name, interval) for name, interval in intervals.items()]
-    return [(header, rows)] if rows else []
+    return [(header, rows), *over_repeated_runs(comparison), *special_tables]
 
 
 def _cell(comparison: Comparison, job: ComparedRun, column: str) -> Any:

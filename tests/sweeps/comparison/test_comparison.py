@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import math
 import statistics
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,12 +26,13 @@ from mlp_lab.sweeps.comparison.comparison import (
     ComparedRun,
     Comparison,
     Interval,
-    SeedGroup,
+    RunGroup,
     find_runs,
 )
 from mlp_lab.sweeps.comparison.differences import _rounded, flat_config, label_of
 from mlp_lab.sweeps.comparison.network_sizes import draw
 from mlp_lab.sweeps.comparison.option_names import with_option_names
+from mlp_lab.sweeps.comparison.repeated_runs import over_repeated_runs
 
 
 def test_jobs_are_ordered_by_validation_metric(make_run: Callable, tmp_path: Path) -> None:
@@ -128,6 +131,51 @@ def test_mean_deviation_and_interval_over_seeds(make_run: Callable, tmp_path: Pa
         assert interval.half_width == pytest.approx(t * interval.std / math.sqrt(3), rel=1e-3)
 
 
+def test_folds_are_repeated_measurements(make_run: Callable, tmp_path: Path) -> None:
+    """The interval of paired differences is that of scipy's paired t test."""
+    common, losses = [0.0, 3.0, 1.0, 5.0, 2.0], {"relu": [], "tanh": []}
+    for (activation, values), offset in zip(losses.items(), (1.0, 1.2), strict=True):
+        for fold, seed in itertools.product(range(5), range(2)):
+            values.append(offset + common[fold] + 0.01 * ((7 * fold + 3 * seed) % 5) * offset)
+            make_run(
+                [values[-1]],
+                f"network.activation={activation}",
+                f"data.fold={fold}",
+                f"seed={seed}",
+            )
+    comparison = Comparison(find_runs([str(tmp_path)]))
+    assert comparison.problems == [""]
+    groups = comparison.groups()
+    assert [group.settings["network.activation"] for group in groups] == ["relu", "tanh"]
+    for group, values in zip(groups, losses.values(), strict=True):
+        assert group.count == "10"
+        assert group.intervals["validation"] == Interval.of(
+            [job.best["loss/validation"] for job in group.jobs if job.best]
+        )
+        assert group.intervals["validation"].mean == pytest.approx(np.mean(values))
+    (header, _), (title, [row]) = over_repeated_runs(comparison)
+    assert header[:2] == ["network.activation", "runs"]
+    assert title == [
+        "network.activation", "pairs", "loss/validation above the best", "± sd", "± 95 % interval",
+    ]  # fmt: skip
+    test = scipy.stats.ttest_rel(losses["tanh"], losses["relu"])
+    low, high = test.confidence_interval(0.95)
+    differences = np.subtract(losses["tanh"], losses["relu"])
+    expected = [np.mean(differences), np.std(differences, ddof=1), (high - low) / 2]
+    assert row[:3] == ["tanh", "10", f"+{expected[0]:.4f}"]
+    assert [float(cell) for cell in row[3:]] == pytest.approx(expected[1:], abs=1e-4)
+
+
+def test_only_runs_of_the_same_fold_are_paired(make_run: Callable, tmp_path: Path) -> None:
+    for width, folds in ((2, (0, 1, 2)), (4, (1, 2, 3))):
+        for fold in folds:
+            make_run([fold + 1 / width], f"network.width={width}", f"data.fold={fold}")
+    (header, means), (_, [row]) = over_repeated_runs(Comparison(find_runs([str(tmp_path)])))
+    assert header[1] == "folds"
+    assert [line[0] for line in means] == ["2", "4"]
+    assert row == ["4", "2", "-0.2500", "0.0000", "0.0000"]
+
+
 def test_one_value_has_no_spread() -> None:
     interval = Interval.of([3.0])
     assert interval.mean == 3
@@ -148,7 +196,7 @@ def test_the_curve_of_a_group_equals_a_loop(columns: list[list[float]]) -> None:
         for column in columns
         for rows in [[{"epoch": i, "x": v} for i, v in enumerate(column, 1)]]
     ]  # fmt: skip
-    curve = SeedGroup({}, "", jobs, len(jobs), {}, {}).curve("x")
+    curve = RunGroup({}, "", jobs, len(jobs), {}, {}).curve("x")
     shortest = min(map(len, columns))
     assert curve[0].tolist() == list(range(1, shortest + 1))
     for place in range(shortest):
@@ -207,7 +255,7 @@ def test_repeated_runs_are_not_taken_for_seeds(make_run: Callable, tmp_path: Pat
     comparison = Comparison(find_runs([str(tmp_path)]))
     [group] = comparison.groups()
     latest = [values[-1] for values in losses.values()]
-    assert group.seeds == "3"
+    assert group.count == "3"
     assert group.intervals["validation"] == Interval.of(latest)
     assert group.intervals["validation"].std == pytest.approx(np.std(latest, ddof=1))
     assert "repeated runs of a seed: 3; means include the latest" in summary.as_text(comparison)

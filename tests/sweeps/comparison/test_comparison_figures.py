@@ -169,7 +169,7 @@ def test_points_have_error_bars_and_lines_connect_means() -> None:
     assert ends == [[[0.1, 1.5], [0.1, 2.5]], [[0.1, 3.75], [0.1, 4.25]], [[0.1, 4], [0.1, 6]]]
     assert panel.get_ylabel().splitlines()[1:] == [
         "line: mean over the other keys",
-        "mean ± sd over seeds",
+        "mean ± sd over repeated runs",
     ]
 
 

@@ -133,7 +133,7 @@ def _line(panel: Axes, points: np.ndarray, colour: str, split: str, *, bars: boo
     marks, notes = _MARKS[split], set()
     panel.plot(at, means, color=colour, **marks | {"ls": "none"})
     if known.any():
-        notes.add("mean ± sd over seeds")
+        notes.add("mean ± sd over repeated runs")
         if bars or len(line) < max(2, len(at)):
             spread = (at[known], means[known], spreads[known])
             panel.errorbar(*spread, ls="none", color=colour, capsize=4)
