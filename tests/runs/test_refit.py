@@ -197,12 +197,33 @@ def test_refits_are_compared_with_others(refit_config: Callable, tmp_path: Path)
     assert "no run is chosen: there are no validation data" in text
 
 
+@pytest.mark.parametrize(
+    ("preset", "names"),
+    [
+        ("mnist_ensemble", [f"{seed}_seed={seed}" for seed in range(6)]),
+        (
+            "mnist_normalized_ensemble",
+            [
+                *(
+                    f"{seed}_normalize_width={width},deslant=false,seed={seed}"
+                    for seed, width in enumerate((10, 12, 14, 16, 18, 20))
+                ),
+                "6_normalize_width=null,deslant=true,seed=6",
+            ],
+        ),
+    ],
+)
 def test_an_ensemble_of_refits_uses_all_training_images(
-    compose: Callable, tiny_mnist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    preset: str,
+    names: list[str],
+    compose: Callable,
+    tiny_mnist: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     overrides = [
         "experiment=mnist_fast",
-        "sweep=mnist_ensemble",
+        f"sweep={preset}",
         "network.width=8",
         "callbacks=none",
     ]
@@ -210,7 +231,7 @@ def test_an_ensemble_of_refits_uses_all_training_images(
     assert start_sweep([*overrides, "trainer.accelerator=cpu", "trainer.precision=32-true"])
     assert "no run is chosen" in capsys.readouterr().out
     [folder] = tmp_path.glob("mnist_fast/sweeps/*")
-    assert not any(RunFolder(path).result.evaluations for path in folder.glob("?_seed=?"))
+    assert not any(RunFolder(path).result.evaluations for path in folder.glob("?_*seed=?"))
     entry = ensemble.evaluate(compose(f"run='{folder}'", root="evaluate"))
-    assert list(entry.members) == [f"{seed}_seed={seed}" for seed in range(6)]
+    assert list(entry.members) == names
     assert all(RunFolder(folder / name).result.refit for name in entry.members)
