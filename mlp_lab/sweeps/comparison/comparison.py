@@ -216,7 +216,7 @@ class Comparison:
     def repetitions(self) -> str:
         """What the repeated runs of a group are: ``seeds``, ``folds``, or ``runs`` for both."""
         swept = [key for key in REPEATED if key in self.swept]
-        return {("seed",): "seeds", ("data.fold",): "folds"}.get(tuple(swept), "runs")
+        return {"seed": "seeds", "data.fold": "folds"}[swept[0]] if len(swept) == 1 else "runs"
 
     @property
     def best_jobs(self) -> list[ComparedRun]:
