@@ -205,10 +205,10 @@ def test_refits_are_compared_with_others(refit_config: Callable, tmp_path: Path)
             "mnist_normalized_ensemble",
             [
                 *(
-                    f"{seed}_normalize_width={width},deslant=false,seed={seed}"
+                    f"{seed}_normalize_width={width},deslant=False,seed={seed}"
                     for seed, width in enumerate((10, 12, 14, 16, 18, 20))
                 ),
-                "6_normalize_width=null,deslant=true,seed=6",
+                "6_normalize_width=null,deslant=True,seed=6",
             ],
         ),
     ],
