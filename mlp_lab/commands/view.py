@@ -1,5 +1,6 @@
 """Show runs and sweeps in TensorBoard: ``scripts/view.py``, ``mlp-view``."""
 
+import os
 import tempfile
 from argparse import Namespace
 from pathlib import Path
@@ -7,6 +8,7 @@ from threading import Event
 
 from mlp_lab.commands.application import CommandParser, run_command
 from mlp_lab.commands.process import entry_point
+from mlp_lab.commands.screenshots import save_screenshots
 from mlp_lab.config.command_line import example
 from mlp_lab.errors import UserError
 
@@ -23,11 +25,20 @@ def view() -> None:
     add = parser.arguments.add_argument
     add("folders", nargs="+", help="run folders, or folders that contain run folders")
     add("--port", type=int, default=0, help="port on this machine (default: an unused one)")
+    add(
+        "--screenshots",
+        type=os.path.expanduser,
+        metavar="FOLDER",
+        help="write images of the pages to this folder, and stop (needs Chromium)",
+    )
     run_command(parser, _serve)
 
 
 def _serve(args: Namespace) -> None:
-    """Serve TensorBoard on the loopback address until the command is interrupted."""
+    """Serve TensorBoard on the loopback address until the command is interrupted.
+
+    With ``--screenshots``, it ends when the images are written.
+    """
     # Importing TensorBoard would delay --help and errors in the arguments.
     from tensorboard import program
 
@@ -38,11 +49,15 @@ def _serve(args: Namespace) -> None:
         server = program.TensorBoard()
         # All images, also of long runs; by default, TensorBoard shows ten of each kind.
         server.configure(
-            logdir=folder, host="127.0.0.1", port=args.port, samples_per_plugin={"images": 0}
+            logdir=folder, host="127.0.0.1", port=args.port, samples_per_plugin={"images": 10_000}
         )
         try:
             address = server.launch()
         except program.TensorBoardServerException as error:
             raise UserError(f"--port {args.port}: {error}") from error
+        if args.screenshots is not None:
+            save_screenshots(address, Path(args.screenshots))
+            print(f"screenshots: {args.screenshots}")
+            return
         print(f"{count} runs: {address}{_FIRST_PAGE}  (Ctrl+C to stop)", flush=True)
         Event().wait()

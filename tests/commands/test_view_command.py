@@ -1,54 +1,46 @@
 """``scripts/view.py``: TensorBoard in a browser shows the runs."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
+import urllib.parse
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from selenium import webdriver
+from PIL import Image
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 
+from mlp_lab.commands.screenshots import (
+    PAGES,
+    headless_chromium,
+    open_page,
+    page_texts,
+    save_screenshots,
+)
 from mlp_lab.config.compose import CONFIG_FOLDER
 from mlp_lab.runs.train import train
 from mlp_lab.sweeps.comparison.answer import compare
 
 _SECONDS = 120  # TensorBoard and Chromium start slowly on a busy machine
-# All texts of the page in their order. TensorBoard's elements have shadow roots.
-_TEXTS = """
-const texts = [];
-const collect = (node) => {
-  if (node.shadowRoot) collect(node.shadowRoot);
-  for (const child of node.childNodes) {
-    const text = child.nodeType === Node.TEXT_NODE ? child.textContent.trim() : "";
-    if (text) texts.push(text);
-    if (!["SCRIPT", "STYLE", "TEMPLATE"].includes(child.nodeName)) collect(child);
-  }
-};
-collect(document.body);
-return texts;
-"""
 
 
 @pytest.fixture
 def browser() -> Iterator[WebDriver]:
     """Chromium without a window."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
+    if not all(map(shutil.which, ("chromium", "chromedriver"))):
         if os.environ.get("MLP_LAB_BROWSER"):
             pytest.fail("MLP_LAB_BROWSER is set, but chromium or chromedriver is not installed")
         pytest.skip("chromium and chromedriver are not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(flag)
-    browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    yield browser
-    browser.quit()
+    with headless_chromium() as browser:
+        yield browser
 
 
 @pytest.fixture
@@ -86,11 +78,10 @@ def test_a_port_in_use_is_one_line(address: str, tmp_path: Path) -> None:
 def test_pages(browser: WebDriver, address: str) -> None:
     def texts_of(page: str, expected: set[str]) -> list[str]:
         """Return the texts of a page, when it shows those expected."""
-        browser.get("about:blank")
-        browser.get(f"{address.partition('#')[0]}#{page}")
+        open_page(browser, address, page)
         wait = WebDriverWait(browser, _SECONDS)
-        wait.until(lambda _: expected <= set(browser.execute_script(_TEXTS)), f"{expected}")
-        return browser.execute_script(_TEXTS)
+        wait.until(lambda _: expected <= set(page_texts(browser)), f"{expected}")
+        return page_texts(browser)
 
     assert address.endswith("#custom_scalars")
     runs = {"width=2", "width=3"}
@@ -101,3 +92,31 @@ def test_pages(browser: WebDriver, address: str) -> None:
     shown = list(dict.fromkeys(text for text in texts if text in groups))
     assert shown == groups
     assert not [e for e in browser.get_log("browser") if e["level"] == "SEVERE"]
+
+
+@pytest.mark.slow
+def test_images_are_served(address: str) -> None:
+    plugin = f"{address.partition('#')[0]}data/plugin/images"
+
+    def answer(request: str) -> Any:
+        with urllib.request.urlopen(f"{plugin}/{request}") as content:
+            return json.load(content)
+
+    end = time.monotonic() + _SECONDS
+    while not (tags := answer("tags")) and time.monotonic() < end:
+        time.sleep(1)
+    assert tags
+    for run, names in tags.items():
+        for tag in names:
+            query = urllib.parse.urlencode({"run": run, "tag": tag, "sample": 0})
+            assert answer(f"images?{query}"), tag
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("browser")  # skips the test if there is none
+def test_screenshots(address: str, tmp_path: Path) -> None:
+    save_screenshots(address, tmp_path / "pages")
+    for page in PAGES:
+        with Image.open(tmp_path / f"pages/{page}.png") as image:
+            # A page that is empty or not yet loaded has few colours.
+            assert len(image.convert("RGB").getcolors(1 << 24) or []) > 100
