@@ -18,7 +18,7 @@ from mlp_lab.figures import image_grid
 from mlp_lab.figures.rendering import save_figures
 from mlp_lab.formatting import markdown
 from mlp_lab.runs.build import build
-from mlp_lab.storage.files import png_writer
+from mlp_lab.storage.files import figure_writer
 
 PRESETS = ("mnist_simard", "mnist_fast")
 _MINIBATCHES = {"mlp_lab": 20, "kornia": 5, "torchvision": 1}  # per round
@@ -53,7 +53,7 @@ def _rows(preset: str, rounds: int, images: Tensor, folder: Path) -> list[list[s
     side = images.shape[2]
     distortions = {name: make(cfg.augmentation, side) for name, make in packages.items()}
     drawing = {preset: partial(_draw, distortions, images[0])}
-    save_figures(drawing, png_writer(folder))
+    save_figures(drawing, figure_writer(folder))
     minibatch = images[: cfg.data.batch_size]
     runs = {
         name: timed(partial(distort, minibatch), _MINIBATCHES[name])

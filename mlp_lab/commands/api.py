@@ -82,7 +82,11 @@ def sweep(*overrides: str) -> "Summary":
 
 
 def compare(
-    *folders: str, metric: str | None = None, mode: str | None = None, output: str | None = None
+    *folders: str,
+    metric: str | None = None,
+    mode: str | None = None,
+    output: str | None = None,
+    figure_format: str = "png",
 ) -> "Summary":
     """Compare runs; write tables and figures, and return the summary.
 
@@ -91,6 +95,7 @@ def compare(
         metric: metric on validation data; None: that which selected the epochs of the runs.
         mode: which values are better, ``min`` or ``max``; None: that of the metric.
         output: folder of the summary; None: the common parent folder.
+        figure_format: format of the figures' files: ``png``, ``pdf`` or ``svg``.
 
     Raises:
         UserError: there are no runs, or no run has the metric.
@@ -98,7 +103,8 @@ def compare(
     with session():
         from mlp_lab.sweeps.comparison import answer
 
-        return answer.compare([str(folder) for folder in folders], metric, mode, output)
+        places = [str(folder) for folder in folders]
+        return answer.compare(places, metric, mode, output, figure_format)
 
 
 def load_run(folder: str, checkpoint: str = "best") -> "Run":

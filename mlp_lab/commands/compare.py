@@ -6,7 +6,7 @@ from argparse import Namespace
 from mlp_lab.commands.application import CommandParser, run_command
 from mlp_lab.commands.process import entry_point
 from mlp_lab.config.command_line import example
-from mlp_lab.config.names import MODES
+from mlp_lab.config.names import FIGURE_FORMATS, MODES
 from mlp_lab.config.plugin_modules import import_installed, import_plugins
 from mlp_lab.errors import UserError
 
@@ -28,6 +28,7 @@ def compare() -> None:
         type=os.path.expanduser,
         help="folder of the summary (default: the common parent folder)",
     )
+    add("--format", choices=FIGURE_FORMATS, help="format of the figures' files (default: png)")
     add("--same", action="store_true", help="check that two runs, or two sweeps, are bit-identical")
     run_command(parser, _compare)
 
@@ -41,12 +42,12 @@ def _compare(args: Namespace) -> None:
 
     import_plugins([])  # of MLP_LAB_PLUGINS: they may define metrics
     import_installed()
-    print(compare(args.folders, args.metric, args.mode, args.output))
+    print(compare(args.folders, args.metric, args.mode, args.output, args.format or "png"))
 
 
 def _check_same(args: Namespace) -> None:
     """Exit with status 1 and the first difference if two folders are not equal."""
-    for option in ("metric", "mode", "output"):
+    for option in ("metric", "mode", "output", "format"):
         if getattr(args, option) is not None:
             raise UserError(f"--same: can't be combined with --{option}")
     if len(args.folders) != 2:

@@ -73,3 +73,5 @@ TRAIN_METRICS = {
 GRADIENTS = ("autograd", "closed_form", "auto")
 #: What limits gradients: the norm of all of them, or the value of each entry.
 CLIPPING_ALGORITHMS = ("norm", "value")
+#: Formats of the files of figures.
+FIGURE_FORMATS = ("png", "pdf", "svg")

@@ -25,7 +25,7 @@ from mlp_lab.nn.scalar_backpropagation import (
     gradients_by_dynamic_programming,
     gradients_by_paths,
 )
-from mlp_lab.storage.files import csv_text, png_writer, write_whole
+from mlp_lab.storage.files import csv_text, figure_writer, write_whole
 from mlp_lab.storage.log import console
 from mlp_lab.storage.run_folder import new_folder
 from mlp_lab.storage.tensorboard import write_event_file
@@ -71,7 +71,7 @@ def run_worked_example(cfg: DictConfig) -> dict[str, Gradients]:
     write_whole(folder / "gradients.csv", csv_text([header, *rows]).encode())
     with console():
         drawing = {"network": partial(draw, example, cfg.example)}
-        figures = save_figures(drawing, png_writer(folder))
+        figures = save_figures(drawing, figure_writer(folder))
         write_event_file(folder, text, figures)
         log.info("%s\n", text)
         log.info("folder: %s (network.png, gradients.csv)", folder)

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mlp_lab.figures.axes import panel_grid
+from mlp_lab.figures.style import BLUE, VERMILLION
 
 _COLUMNS = 5
 
@@ -23,12 +24,13 @@ def activation_curves(x: np.ndarray, curves: Mapping[str, tuple[np.ndarray, np.n
         panel.axhline(0, color="grey", lw=0.6)
         panel.axvline(0, color="grey", lw=0.6)
         handles = [
-            *panel.plot(x, f, color="tab:blue", label="f(x)"),
-            *panel.plot(x, derivative, color="tab:orange", label="f'(x)"),
+            *panel.plot(x, f, color=BLUE, label="f(x)"),
+            *panel.plot(x, derivative, color=VERMILLION, ls="--", label="f'(x)"),
         ]
         panel.set(title=name, ylim=(-2.1, 3.1))
         panel.grid(alpha=0.3)
     for panel in figure.axes[-_COLUMNS:]:
         panel.set_xlabel("x")
-    figure.legend(handles=handles, loc="outside upper right", ncols=2, frameon=False)
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    figure.suptitle("activations and their derivatives")
     return figure

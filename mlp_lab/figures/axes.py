@@ -4,12 +4,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from mlp_lab.config.metrics import Metric
+from mlp_lab.config.metrics import Metric, get_metric
 
 
 def panel_grid(
@@ -36,6 +37,59 @@ def panel_grid(
     for panel in panels[number:]:
         panel.set_axis_off()
     return figure, panels[:number]
+
+
+def whole_numbers(panel: Axes, name: str) -> None:
+    """Name the horizontal axis, and give it ticks at whole numbers, such as epochs, and a grid."""
+    panel.set_xlabel(name)
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    panel.grid(alpha=0.3)
+
+
+def metric_axis(
+    axis: Axis, values: Sequence[float], metric: str, *, from_zero: bool = True
+) -> None:
+    """Set scale, lower limit and number format of a vertical axis for values of a metric.
+
+    The axis is logarithmic for values over several decades. Other axes start at 0 if no value is
+    negative.
+
+    Args:
+        axis: vertical axis.
+        values: drawn values, without the ends of bands.
+        metric: name of the metric.
+        from_zero: whether a linear axis starts at 0.
+    """
+    if spans_decades(values):
+        axis.axes.set_yscale("log")
+        axis.axes.set_ylim(bottom=0.8 * min(values))  # bands may extend down to 0
+    elif from_zero and min(values, default=0.0) >= 0:
+        axis.axes.set_ylim(bottom=0)
+    format_ticks(axis, get_metric(metric))
+
+
+def spans_decades(values: Sequence[float]) -> bool:
+    """Return whether a logarithmic axis suits the values."""
+    return len(values) > 0 and min(values) > 0 and max(values) / min(values) >= 30
+
+
+def band(means: np.ndarray, spreads: np.ndarray, metric: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lower and upper ends of bands or error bars, within the values of the metric.
+
+    Errors and losses end at 0, and fractions at 1, unless a mean is beyond.
+
+    Args:
+        means: means, ``[points]``.
+        spreads: lengths of the bars on both sides, ``[points]``.
+        metric: name of the metric.
+    """
+    low, high = means - spreads, means + spreads
+    properties = get_metric(metric)
+    if (properties.percent or properties.direction == "min") and np.nanmin(means) >= 0:
+        low = np.maximum(low, 0)
+    if properties.percent and np.nanmax(means) <= 1:
+        high = np.minimum(high, 1)
+    return low, high
 
 
 def format_ticks(axis: Axis, metric: Metric) -> None:

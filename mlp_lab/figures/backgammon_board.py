@@ -60,6 +60,7 @@ def backgammon_boards(boards: Mapping[str, np.ndarray]) -> Figure:
     figure, panels = panel_grid(len(boards), _COLUMNS, (4.2, 3.8))
     for panel, (caption, board) in zip(panels, boards.items(), strict=True):
         _draw_position(panel, board, (), caption, 8)
+    figure.suptitle("selected positions with the network's last estimates")
     return figure
 
 

@@ -8,11 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from mlp_lab.figures.axes import panel_grid
 from mlp_lab.figures.rendering import legend_label
+from mlp_lab.figures.style import AREA_COLOURS, MARKERS
 
-_COLOURS = [to_rgb(f"tab:{name}") for name in ("blue", "orange", "green", "red", "purple")]
-_COLOURS += [to_rgb(f"tab:{name}") for name in ("brown", "pink", "grey", "olive", "cyan")]
-_MARKERS = "os^Dv"
+_COLOURS = [to_rgb(colour) for colour in AREA_COLOURS]
+_COLUMNS = 3
 _WHITE = 0.75  # fraction of white in the colour of a region
 
 
@@ -52,17 +53,21 @@ class NetworkRegions:
 
 
 def decision_regions(points: ScatterPoints, panels: Sequence[NetworkRegions]) -> Figure:
-    """Plot the decision regions of several networks side by side.
+    """Plot the decision regions of several networks, three in a row.
 
     Each panel shows all points; circles mark the misclassified ones.
     """
-    figure = Figure(figsize=(2.7 * len(panels) + 1.2, 3.4), layout="constrained")
-    axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
+    columns = min(_COLUMNS, len(panels))
+    figure, axes = panel_grid(
+        len(panels), columns, (2.7, 3.1), (1.2, 0.4), sharex=True, sharey=True
+    )
     for panel, regions in zip(axes, panels, strict=True):
         _draw(panel, points, regions)
-    axes[0].set_ylabel(points.feature_names[1])
+    for panel in axes[::columns]:
+        panel.set_ylabel(points.feature_names[1])
     handles, names = axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside right upper", fontsize=8)
+    figure.legend(handles, names, loc="outside right upper", title="training points")
+    figure.suptitle("predicted classes in the plane")
     return figure
 
 
@@ -78,7 +83,7 @@ def _draw(panel: Axes, points: ScatterPoints, regions: NetworkRegions) -> None:
         members = points.coordinates[points.classes == number]
         panel.scatter(
             members[:, 0], members[:, 1],
-            s=14, marker=_MARKERS[number % len(_MARKERS)], label=legend_label(name), zorder=3,
+            s=14, marker=MARKERS[number % len(MARKERS)], label=legend_label(name), zorder=3,
             color=colours[number], edgecolors="white", linewidths=0.3,
         )  # fmt: skip
     wrong = points.coordinates[regions.wrong]
@@ -87,5 +92,4 @@ def _draw(panel: Axes, points: ScatterPoints, regions: NetworkRegions) -> None:
         s=40, label="wrong", zorder=4, facecolors="none", edgecolors="black", linewidths=1,
     )  # fmt: skip
     panel.set(title=regions.title, xlabel=points.feature_names[0])
-    panel.title.set_fontsize(9)
     panel.set_box_aspect(1)

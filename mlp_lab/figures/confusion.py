@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
-from mlp_lab.figures.axes import tilt_long_names
+from mlp_lab.config.metrics import get_metric
+from mlp_lab.figures.axes import format_ticks, tilt_long_names
+from mlp_lab.figures.style import BLUE
 
 
 def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
@@ -43,6 +44,7 @@ def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
             fontweight="bold" if row == column else "normal",
         )
     panel.set(xlabel="predicted class", ylabel="true class")
+    figure.suptitle("number of examples by class (colour: errors, logarithmic)")
     _format_class_axes(panel, class_names)
     return figure
 
@@ -74,7 +76,7 @@ def class_errors(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
     overall = wrong.sum() / max(examples.sum(), 1)
     figure = Figure(figsize=(max(5.0, 0.75 * len(names) + 1), 4), layout="constrained")
     panel = figure.subplots()
-    bars = panel.bar(range(len(names)), errors, color="tab:blue")
+    bars = panel.bar(range(len(names)), errors, color=BLUE)
     labels = [f"{error:.1%}" if e else "" for error, e in zip(errors, examples, strict=True)]
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # keeps the line off the numbers
     panel.bar_label(bars, labels, padding=3, fontsize=9, bbox=box)
@@ -82,8 +84,9 @@ def class_errors(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
     panel.set(xlabel="true class", ylabel="error")
     panel.set_xticks(range(len(names)), names)
     tilt_long_names(panel, names)
-    panel.yaxis.set_major_formatter(PercentFormatter(1.0))
+    format_ticks(panel.yaxis, get_metric("error"))
     panel.set_ylim(0, max(1.15 * errors.max(), 0.01))
-    # Above the panel, because the bars can fill every corner of it.
-    figure.legend(loc="outside upper right", frameon=False)
+    # Below the panel, because the bars can fill every corner of it.
+    figure.legend(loc="outside lower right")
+    figure.suptitle("errors by class")
     return figure

@@ -8,6 +8,7 @@ from matplotlib.ticker import EngFormatter
 
 from mlp_lab.figures.axes import panel_grid
 from mlp_lab.figures.rendering import legend_label
+from mlp_lab.figures.style import BLUE
 
 _COLUMNS = 4
 
@@ -26,7 +27,7 @@ def estimate_curves(
     """
     figure, panels = panel_grid(len(estimates), _COLUMNS, (3.2, 2.3), sharex=True)
     for panel, (name, values) in zip(panels, estimates.items(), strict=True):
-        panel.plot(games, values, marker=".", color="tab:blue", label="network")
+        panel.plot(games, values, marker=".", color=BLUE, label="network")
         if name in exact:
             panel.axhline(exact[name], color="0.3", linestyle="--", label="exact")
             panel.legend(fontsize=7)
@@ -35,4 +36,5 @@ def estimate_curves(
         panel.xaxis.set_major_formatter(EngFormatter(sep=" "))
     figure.supxlabel("training games")
     figure.supylabel("expected points of the player on roll")
+    figure.suptitle("estimates of selected positions during training")
     return figure

@@ -18,4 +18,6 @@ def feature_maps(values: np.ndarray, captions: Sequence[str]) -> Figure:
     """
     scaled = (values - values.min()) / (np.ptp(values) or 1.0)
     scale = f"{values.min():.2g} (black) to {values.max():.2g} (white)"
-    return image_grid(scaled, captions, f"features over the unit square\n{scale}", columns=8)
+    return image_grid(
+        scaled, captions, f"features of the encoding over the unit square\n{scale}", columns=8
+    )

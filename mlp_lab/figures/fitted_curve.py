@@ -3,6 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from mlp_lab.figures.style import BLUE, VERMILLION
+
 _MAX_POINTS = 1_000  # more points would hide the curve and are not drawn
 
 
@@ -26,12 +28,12 @@ def fitted_curve(
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     above.plot(x, y, color="black", lw=1, label="target")
     if len(points[0]) <= _MAX_POINTS:
-        style = {"ls": "none", "marker": "o", "ms": 4, "mfc": "none", "mec": "tab:blue"}
+        style = {"ls": "none", "marker": "o", "ms": 4, "mfc": "none", "mec": BLUE}
         above.plot(*points, label=f"{len(points[0])} training points", **style)
-    above.plot(x, prediction, color="tab:orange", label="prediction")
-    below.plot(x, error, color="tab:orange", lw=1)
+    above.plot(x, prediction, color=VERMILLION, ls="--", label="prediction")
+    below.plot(x, error, color=VERMILLION, lw=1)
     below.plot(
-        x[worst], error[worst], "o", color="tab:red", ms=6,
+        x[worst], error[worst], "D", color="black", ms=5,
         label=f"largest error: {abs(error[worst]):.3g} at x = {x[worst]:.3g}",
     )  # fmt: skip
     below.axhline(0, color="black", lw=0.8)
@@ -39,5 +41,6 @@ def fitted_curve(
     below.set(xlabel="x", ylabel="prediction - target")
     for panel in (above, below):
         panel.grid(alpha=0.3)
-    figure.legend(loc="outside upper center", ncols=4, fontsize=9)
+    figure.legend(loc="outside lower center", ncols=4)
+    figure.suptitle("a curve and its prediction after the last epoch")
     return figure

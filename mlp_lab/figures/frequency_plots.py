@@ -6,6 +6,8 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from mlp_lab.figures.style import line_style
+
 _MIN_AMPLITUDE = 1e-6  # smaller amplitudes are drawn as this one
 
 
@@ -18,7 +20,7 @@ def amplitude_spectra(spectra: Mapping[str, np.ndarray], nyquist: float) -> Figu
         nyquist: Nyquist frequency of the training pixels in cycles per image; a vertical line
             marks it.
     """
-    figure = Figure(figsize=(4 + 3.2 * len(spectra), 3.6), layout="constrained")
+    figure = Figure(figsize=(4.4 + 3.2 * len(spectra), 3.6), layout="constrained")
     ratios = [*[1.0] * len(spectra), 1.3]
     *panels, last = figure.subplots(1, 1 + len(spectra), width_ratios=ratios)
     clipped = {name: values.clip(_MIN_AMPLITUDE) for name, values in spectra.items()}
@@ -31,14 +33,16 @@ def amplitude_spectra(spectra: Mapping[str, np.ndarray], nyquist: float) -> Figu
         image = panel.imshow(values, "magma", norm=norm, extent=(*ends, *ends[::-1]))
         panel.set(xlabel="frequency along x (cycles)", title=name)
     panels[0].set_ylabel("frequency along y (cycles)")
-    figure.colorbar(image, ax=panels, label="amplitude (pixel values 0 to 1)", shrink=0.8)
-    for name, values in clipped.items():
-        last.plot(*radial_spectrum(values), label=name)
+    figure.colorbar(image, ax=panels, label="amplitude", shrink=0.8)
+    for place, (name, values) in enumerate(clipped.items()):
+        frequencies, amplitudes = radial_spectrum(values)
+        last.plot(frequencies, amplitudes, label=name, **line_style(place, len(frequencies)))
     last.axvline(nyquist, color="grey", ls=":", label="Nyquist frequency of\nthe training pixels")
     last.set(xscale="log", yscale="log", xlabel="frequency (cycles per image)")
-    last.set_ylabel("RMS amplitude over all directions")
+    last.set(ylabel="RMS amplitude", title="over all directions")
     last.grid(alpha=0.3)
-    last.legend(fontsize=8)
+    last.legend()
+    figure.suptitle("amplitude spectra after the last epoch (pixel values 0 to 1)")
     return figure
 
 

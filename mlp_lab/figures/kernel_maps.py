@@ -1,5 +1,6 @@
 """Kernels of encodings."""
 
+import textwrap
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -7,6 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mlp_lab.figures.style import line_style
+
+_WRAP = 14  # letters above a map
 _LABEL = "γ(x)·γ(c) / γ(c)·γ(c)"
 
 
@@ -48,27 +52,30 @@ def kernel_maps(
     for panel, (name, values) in zip(panels, maps.items(), strict=True):
         image = panel.imshow(values, "RdBu_r", vmin=-1, vmax=1, extent=(0, 1, 1, 0))
         panel.set(xlabel="x", xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
-        panel.set_title(name, fontsize=9)
+        panel.set_title(textwrap.fill(name, _WRAP), fontsize=9)
     panels[0].set_ylabel("y")
     largest = max(values.max() for values in maps.values())
     extend = "max" if largest > 1.01 else "neither"  # rounding alone can exceed 1 slightly
-    first.colorbar(image, ax=panels, label=_LABEL, extend=extend, shrink=0.8)
+    first.colorbar(image, ax=panels, label="kernel", extend=extend, shrink=0.8)
     panel = second.subplots()
     _plot_profiles(panel, profiles)
     for name, distance in (marks or {}).items():
         panel.axvline(distance, color="grey", ls=":", label=name)
-    second.legend(loc="outside right upper", fontsize=8)
+    second.legend(loc="outside right upper")
+    figure.suptitle(f"kernels of encodings: {_LABEL}, c: centre of the unit square")
     return figure
 
 
 def _plot_profiles(panel: Axes, profiles: Mapping[str, KernelProfile]) -> None:
-    for name, (distances, (mean, smallest, largest), expected) in profiles.items():
-        [line] = panel.plot(distances, mean, label=name)
-        panel.fill_between(distances, smallest, largest, color=line.get_color(), alpha=0.12, lw=0)
+    for place, (name, profile) in enumerate(profiles.items()):
+        distances, (mean, smallest, largest), expected = profile
+        style = line_style(place, len(distances))
+        panel.plot(distances, mean, label=name, **style)
+        panel.fill_between(distances, smallest, largest, color=style["color"], alpha=0.12, lw=0)
         if expected is not None:
             panel.plot(distances, expected, ".", ms=3, color="black", zorder=3)
     if any(profile.expected is not None for profile in profiles.values()):
         panel.plot([], [], ".", ms=3, color="black", label="expected")
     panel.set(xscale="log", xlabel="distance from the centre (1 = side of the square)")
-    panel.set_ylabel(f"{_LABEL}\nmean and range over all directions")
+    panel.set(ylabel="kernel", title="mean and range over all directions")
     panel.grid(alpha=0.3)

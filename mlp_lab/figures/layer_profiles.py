@@ -11,7 +11,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from mlp_lab.figures.axes import panel_grid
+from mlp_lab.figures.axes import panel_grid, whole_numbers
+from mlp_lab.figures.style import MARKERS, line_style
 
 _COLUMNS = 3
 _TITLE_WIDTH = 42  # characters of a line of a panel's title
@@ -47,19 +48,18 @@ def quantity_by_layer(
         panels: values of the quantity, ``[layers]``, by panel title and value of the variable.
         quantity: name of the quantity.
         variable: name of the variable, such as ``epoch``.
-        title: title of the figure.
+        title: when the values were measured, for the title of the figure.
     """
     columns = min(_COLUMNS, len(panels))
     figure, axes = panel_grid(len(panels), columns, (4, 3.5), margin=(1.5, 0.3), sharey=True)
     values = [value for curves in panels.values() for value in curves]
     scale = ScalarMappable(Normalize(min(values), max(values)), colormaps["viridis_r"])
     for panel, (name, curves) in zip(axes, panels.items(), strict=True):
-        for curve, colour in zip(curves.values(), scale.to_rgba(np.array([*curves])), strict=True):
-            _plot_line(panel, curve, quantity, colour)
-        panel.set(xlabel="layer (1 = first)")
-        panel.set_title(textwrap.fill(name, _TITLE_WIDTH), fontsize=10)
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-        panel.grid(alpha=0.3)
+        colours = scale.to_rgba(np.array([*curves]))
+        for place, (curve, colour) in enumerate(zip(curves.values(), colours, strict=True)):
+            _plot_line(panel, curve, quantity, colour, MARKERS[place % len(MARKERS)])
+        panel.set_title(textwrap.fill(name, _TITLE_WIDTH))
+        whole_numbers(panel, "layer (1 = first)")
     for panel in axes[::columns]:
         panel.set_ylabel(_LABELS.get(quantity, quantity))
     if quantity == "sparsity":
@@ -67,7 +67,7 @@ def quantity_by_layer(
         axes[0].set_ylim(0, 1)
     if min(values) < max(values):
         figure.colorbar(scale, ax=figure.axes, label=variable, ticks=MaxNLocator(integer=True))
-    figure.suptitle(title)
+    figure.suptitle(", ".join(filter(None, [f"{quantity} by layer", title])))
     return figure
 
 
@@ -80,24 +80,27 @@ def errors_by_layer(curves: Mapping[str, tuple[Sequence[float], float]]) -> Figu
     """
     figure = Figure(figsize=(7.5, 4), layout="constrained")
     panel = figure.subplots()
-    for label, (errors, factor) in curves.items():
+    for place, (label, (errors, factor)) in enumerate(curves.items()):
         layers = np.arange(1, len(errors) + 1)
-        [line] = panel.plot(layers, errors, "o", label=label)
+        style = line_style(place)
+        panel.plot(layers, errors, label=label, **style | {"ls": "none"})
         expected = errors[-1] * factor ** (len(errors) - layers.astype(float))
         name = f"expected: factor {factor:.3f} per layer"
-        panel.plot(layers, expected, ":", color=line.get_color(), label=name)
-    panel.set(xlabel="layer (1 = first)", ylabel="backpropagated error  ‖∂E/∂z‖", yscale="log")
-    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-    panel.grid(alpha=0.3)
-    figure.legend(loc="outside right upper", fontsize=9)
+        panel.plot(layers, expected, label=name, **style | {"marker": "none"})
+    panel.set(ylabel="backpropagated error  ‖∂E/∂z‖", yscale="log")
+    whole_numbers(panel, "layer (1 = first)")
+    figure.legend(loc="outside right upper")
+    figure.suptitle("norm of the backpropagated error by layer")
     return figure
 
 
-def _plot_line(panel: Axes, values: np.ndarray, quantity: str, colour: np.ndarray) -> None:
+def _plot_line(
+    panel: Axes, values: np.ndarray, quantity: str, colour: np.ndarray, marker: str
+) -> None:
     layers = np.arange(1, len(values) + 1)
     if quantity != "sparsity":
         # A logarithmic axis shows positive values only.
         values = np.where(values > 0, values, np.nan)
         if np.isfinite(values).any():
             panel.set_yscale("log")
-    panel.plot(layers, values, "o-", ms=3, lw=1, color=colour)
+    panel.plot(layers, values, marker=marker, ms=4, lw=1, color=colour)

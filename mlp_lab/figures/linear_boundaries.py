@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+from mlp_lab.figures.style import BLUE, line_style
 
 _MARGIN = 0.5
 
@@ -22,18 +23,19 @@ def linear_boundaries(
     """
     figure = Figure(figsize=(6, 4.2), layout="constrained")
     panel = figure.subplots()
-    colours = colormaps["viridis"](np.linspace(0, 0.9, len(lines)))
-    for (label, (w, b)), colour in zip(lines.items(), colours, strict=True):
+    for place, (label, (w, b)) in enumerate(lines.items()):
         nearest = -b * w / (w @ w)  # the point of the line that is nearest to the origin
         direction = np.array([-w[1], w[0]])
-        panel.axline(nearest, nearest + direction, color=colour, label=label)
+        style = line_style(place) | {"marker": "none"}
+        panel.axline(nearest, nearest + direction, label=label, **style)
     size = min(11.0, 50 / len(points) ** 0.5)  # of a marker, in points: many points would overlap
     for positive, marker, name in ((True, "o", "class 1"), (False, "s", "class -1")):
-        members = points[(classes > 0) == positive]
-        panel.plot(*members.T, marker, ms=size, label=name, zorder=3)
+        members, face = points[(classes > 0) == positive], BLUE if positive else "white"
+        panel.plot(*members.T, marker, ms=size, mfc=face, mec=BLUE, label=name, zorder=3)
     low, high = points.min(0) - _MARGIN, points.max(0) + _MARGIN
     panel.set(xlabel="x1", ylabel="x2", xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     panel.xaxis.set_major_locator(MaxNLocator(5))
     panel.yaxis.set_major_locator(MaxNLocator(5))
-    figure.legend(loc="outside right upper", fontsize=9)
+    figure.legend(loc="outside right upper")
+    figure.suptitle("points of two classes, and linear decision boundaries")
     return figure

@@ -40,8 +40,8 @@ def network_graph(
     width, height = max(x) - min(x) + 2 * _RADIUS, max(y) - min(y) + 2 * _RADIUS
     figure = Figure(figsize=(1.25 * width + 1.6, 1.25 * height + 0.9), layout="constrained")
     axes = figure.subplots()
-    axes.set(xlim=(min(x) - 0.5, max(x) + 0.5), ylim=(min(y) - 0.5, max(y) + 0.5), title=title)
-    axes.set_aspect("equal")
+    axes.set(xlim=(min(x) - 0.5, max(x) + 0.5), ylim=(min(y) - 0.5, max(y) + 0.5), aspect="equal")
+    figure.suptitle(title)
     axes.set_axis_off()
     largest = max(abs(arrow.value) for arrow in arrows) or 1.0
     scale = Normalize(-largest, largest)

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+
+from mlp_lab.figures.axes import whole_numbers
+from mlp_lab.figures.style import line_style
 
 
 class OperationCounts(NamedTuple):
@@ -27,12 +29,13 @@ def operation_counts(series: Sequence[OperationCounts], xlabel: str, ylabel: str
     """Plot counts as points and closed forms as lines on a logarithmic vertical axis."""
     figure = Figure(figsize=(9, 4.5), layout="constrained")
     panel = figure.subplots()
-    for counts in series:
-        [line] = panel.plot(counts.x, counts.expected)
-        panel.plot(counts.x, counts.counted, "o", color=line.get_color(), label=counts.name)
+    for place, counts in enumerate(series):
+        style = line_style(place)
+        panel.plot(counts.x, counts.expected, **style | {"marker": "none"})
+        panel.plot(counts.x, counts.counted, label=counts.name, **style | {"ls": "none"})
     panel.plot([], [], color="black", label="closed form")
-    panel.set(xlabel=xlabel, ylabel=ylabel, yscale="log")
-    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-    panel.grid(alpha=0.3)
-    figure.legend(loc="outside right upper", frameon=False)  # curves can fill every corner
+    panel.set(ylabel=ylabel, yscale="log")
+    whole_numbers(panel, xlabel)
+    figure.legend(loc="outside right upper")  # curves can fill every corner
+    figure.suptitle(f"{ylabel}: counted, and the closed form")
     return figure

@@ -1,14 +1,17 @@
 """Metrics of networks of different sizes."""
 
-import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
 from mlp_lab.config.metrics import get_metric
-from mlp_lab.figures.axes import format_ticks
+from mlp_lab.figures.axes import band, metric_axis
 from mlp_lab.figures.rendering import legend_label
+from mlp_lab.figures.style import line_style
+
+_SHIFT = 1.04  # factor between the places of neighbouring lines
 
 # Number of parameters, mean and standard deviation of a metric over several runs (nan for a single
 # run), and name of the network.
@@ -21,34 +24,43 @@ def metric_by_parameters(
     """Plot a metric against the number of parameters on a logarithmic axis.
 
     Args:
-        lines: results of networks in ascending order of size, by label of the line. Each point is
-            annotated with the name of its network.
+        lines: results of networks in ascending order of size, by label of the line. The
+            names of the networks are above the panel.
         metric: name of the metric on validation data.
         key: config key whose values are the names of the networks.
     """
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     panel = figure.subplots()
-    for text, points in lines.items():
+    named: dict[str, int] = {}
+    for place, (text, points) in enumerate(lines.items()):
         label = legend_label(text) or None
         sizes, means, spreads, names = zip(*points, strict=True)
-        known = None if all(map(math.isnan, spreads)) else spreads
-        bars = panel.errorbar(sizes, means, known, marker="o", capsize=3, label=label)
-        for size, mean, name in zip(sizes, means, names, strict=True):
-            panel.annotate(
-                name, (size, mean), (4, 4), textcoords="offset points", fontsize=8,
-                color=bars[0].get_color(),
-            )  # fmt: skip
+        # Error bars of several lines would cover one another.
+        at = np.array(sizes) * _SHIFT ** (place - (len(lines) - 1) / 2)
+        centres = np.array(means)
+        style = line_style(place, len(at)) | {"markevery": 1}
+        panel.plot(at, centres, label=label, **style)
+        if np.isfinite(spreads).any():
+            low, high = band(centres, np.array(spreads), metric)
+            lengths = [centres - low, high - centres]
+            panel.errorbar(at, centres, lengths, ls="none", color=style["color"], capsize=3)
+        named.update(zip(names, sizes, strict=True))
+    for name, size in named.items():
+        panel.axvline(size, color="0.85", lw=0.8, zorder=0)
+        panel.annotate(
+            name, (size, 1), (0, 3), xycoords=("data", "axes fraction"), fontsize=8,
+            textcoords="offset points", ha="center", annotation_clip=False,
+        )  # fmt: skip
     panel.set_xscale("log")
     panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     panel.xaxis.set_minor_locator(NullLocator())
     panel.xaxis.set_major_formatter(EngFormatter(sep=""))
-    if get_metric(metric).percent:
-        format_ticks(panel.yaxis, get_metric(metric))
-    elif all(mean > 0 for points in lines.values() for _, mean, *_ in points):
-        panel.set_yscale("log")
-    panel.set(xlabel=f"number of parameters (labels at the points: {key})")
-    panel.set_ylabel(f"validation {metric} of the best epoch")
+    metric_axis(panel.yaxis, [mean for each in lines.values() for _, mean, *_ in each], metric)
+    panel.set(xlabel="number of parameters", ylabel=get_metric(metric).label)
     panel.grid(alpha=0.3)
     if any(lines):
-        panel.legend(fontsize=9)
+        figure.legend(loc="outside right upper")
+    spread = ", mean ± sd over seeds" if panel.containers else ""
+    title = f"{metric} on validation data by size, best epoch{spread}\nabove the panel: {key}"
+    figure.suptitle(title)
     return figure

@@ -38,6 +38,7 @@ def reconstruction(
     right.set_title("absolute error", fontsize=9)
     right.set_axis_off()
     below.colorbar(error_image, ax=right, label="mean over channels", shrink=0.8)
+    figure.suptitle("reconstructions by epoch; below: the last one and its error")
     return figure
 
 

@@ -6,6 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from mlp_lab.figures.style import line_style
+
 # Number of predictions in each bin, and their mean confidence and accuracy (nan for an empty bin),
 # [bins] each.
 Bins = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -25,14 +27,16 @@ def reliability_diagram(curves: Mapping[str, Bins]) -> Figure:
     figure = Figure(figsize=(6, 6.4), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     above.plot([0, 1], [0, 1], ":", color="grey", label="perfect calibration")
-    for (label, (counts, confidence, accuracy)), marker in zip(curves.items(), "os", strict=False):
+    for place, (label, (counts, confidence, accuracy)) in enumerate(curves.items()):
         full = counts > 0
         n, c, a = counts[full], confidence[full], accuracy[full]
-        above.errorbar(
-            c, a, _error_bars(n, a), fmt=f"{marker}-", ms=4, capsize=2, alpha=0.85, label=label
-        )
+        style = line_style(place)
+        bars = _error_bars(n, a)
+        above.errorbar(c, a, bars, capsize=2, alpha=0.85, label=label, **style)
         edges = np.linspace(0, 1, len(counts) + 1)
-        below.stairs(counts, edges, baseline=0.5, fill=False, lw=1.5)
+        below.stairs(
+            counts, edges, baseline=0.5, fill=False, color=style["color"], ls=style["ls"], lw=1.5
+        )
     above.set(ylabel="accuracy", xlim=(0, 1.01), ylim=(0, 1.03))
     below.set(xlabel="confidence", ylabel="predictions", yscale="log")
     below.set_ylim(bottom=0.5)
@@ -40,7 +44,8 @@ def reliability_diagram(curves: Mapping[str, Bins]) -> Figure:
         axis.set_major_formatter(PercentFormatter(1.0))
     for panel in (above, below):
         panel.grid(alpha=0.3)
-    figure.legend(loc="outside upper center", fontsize=9, frameon=False)
+    figure.legend(loc="outside lower center")
+    figure.suptitle("accuracy by confidence, with 95 % confidence intervals")
     return figure
 
 

@@ -3,16 +3,23 @@
 import io
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib import font_manager
-from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import Formatter
+
+from mlp_lab.figures.style import SETTINGS
 
 log = logging.getLogger(__name__)
 
@@ -30,43 +37,101 @@ _FONTS = (
     "PingFang SC", "Hiragino Sans", "Apple SD Gothic Neo", "Heiti TC", "Arial Unicode MS",
 )  # fmt: skip
 
-# What matplotlib writes at the ticks of logarithmic axes, the only text that is mathematics.
-_LOGARITHMIC_TICK = re.compile(r"\$\\mathdefault\{[^$]*\}\$")
-_DPI = 120
+# What matplotlib writes at the ticks of logarithmic axes: $\mathdefault{2\times10^{-3}}$.
+_LOGARITHMIC_TICK = re.compile(r"\$\\mathdefault\{([^$]*)\}\$")
+_POWER = re.compile(r"\^\{([^}]*)\}")
+_SUPERSCRIPTS = str.maketrans("-−0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+_DPI = 200
+_FRAME_DPI = 100  # of animations, which are shown on screens and have many frames
+_LETTERS = 12  # of a title in an inch
+_LINE = 0.17  # height of a line of a title in inches
+_UPPER = 0.9  # legends that end above this fraction of the height are beside the title
 
 
 def render(draw: Draw) -> bytes:
     """Return the figure that ``draw`` returns as the content of a PNG file."""
+    return render_formats(draw, ["png"])["png"]
+
+
+def render_formats(draw: Draw, formats: Sequence[str]) -> dict[str, bytes]:
+    """Return the figure that ``draw`` returns as the content of a file of each format.
+
+    Args:
+        draw: function that draws the figure.
+        formats: names of ``config.names.FIGURE_FORMATS``.
+    """
     with _style():
-        return _png(draw())
+        figure = _prepared(draw(), _DPI)
+        return {name: _png(figure) if name == "png" else _vectors(figure, name) for name in formats}
 
 
 def rgb_pixels(draw: Draw) -> np.ndarray:
-    """Return the pixels of the figure that ``draw`` returns, uint8 ``[height, width, 3]``."""
+    """Return the pixels of an animation's frame, uint8 ``[height, width, 3]``."""
     with _style():
-        canvas = _Canvas(draw())
+        canvas = FigureCanvasAgg(_prepared(draw(), _FRAME_DPI))
         canvas.draw()
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
 def save_figures(
-    drawings: Mapping[str, Draw], save: Callable[[str, bytes], object]
+    drawings: Mapping[str, Draw],
+    save: Callable[[str, bytes], object],
+    file_format: str = "png",
+    title: str = "",
 ) -> dict[str, bytes]:
-    """Render figures and save them one by one; return the contents of the PNG files by name.
+    """Render figures and save them one by one; return the contents of PNG files by name.
 
     A figure that can't be rendered or saved is reported in the log and left out.
 
     Args:
         drawings: functions that draw the figures, by name.
-        save: function that writes a file, given the name of a figure and the content.
+        save: function that writes a file, given its name and the content.
+        file_format: format of the files.
+        title: what the figures are about, the first line of their titles.
     """
     saved = {}
     for name, draw in drawings.items():
         with failure_logged(name):
-            content = render(draw)
-            save(name, content)
-            saved[name] = content
+            contents = render_formats(titled(draw, title), list({"png", file_format}))
+            save(f"{name}.{file_format}", contents[file_format])
+            saved[name] = contents["png"]
     return saved
+
+
+def titled(draw: Draw, title: str) -> Draw:
+    """Return a function that draws the same figure with a title above its own one.
+
+    Args:
+        draw: function that draws a figure.
+        title: one line, which is wrapped to the width of the figure; empty: no further title.
+    """
+
+    def draw_with_title() -> Figure:
+        figure = draw()
+        width = _width_of_title(figure)
+        before = figure.get_suptitle()
+        texts = (
+            textwrap.fill(line, int(_LETTERS * width)) for line in (title, *before.split("\n"))
+        )
+        text = "\n".join(filter(None, texts))
+        figure.suptitle(text, x=width / 2 / figure.get_figwidth())
+        more = text.count("\n") - before.count("\n")
+        figure.set_figheight(figure.get_figheight() + _LINE * more)
+        return figure
+
+    return draw_with_title
+
+
+def _width_of_title(figure: Figure) -> float:
+    """Return the width of a figure in inches without legends beside the panels.
+
+    They start at the upper edge of the figure: the title is to the left of them.
+    """
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    boxes = [legend.get_window_extent(renderer) for legend in figure.legends]
+    edges = [box.x0 for box in boxes if box.y1 > _UPPER * figure.bbox.height]
+    return float(min(edges, default=figure.bbox.width)) / figure.dpi
 
 
 @contextmanager
@@ -85,7 +150,9 @@ def failure_logged(name: str) -> Iterator[None]:
 
 def displayable(text: str) -> str:
     """Return a text in which characters that no installed font has are escaped: ``\\u6771``."""
-    return "".join(c if _has_glyph(c) else c.encode("unicode_escape").decode() for c in text)
+    return "".join(
+        c if c == "\n" or _has_glyph(c) else c.encode("unicode_escape").decode() for c in text
+    )
 
 
 def legend_label(text: str) -> str:
@@ -98,55 +165,79 @@ def legend_label(text: str) -> str:
 
 def _png(figure: Figure) -> bytes:
     content = io.BytesIO()
-    figure.set_dpi(_DPI)
     # print_figure would compute the layout twice.
-    _Canvas(figure).print_png(content)
+    FigureCanvasAgg(figure).print_png(content)
+    return content.getvalue()
+
+
+def _vectors(figure: Figure, file_format: str) -> bytes:
+    """Return a figure as the content of a PDF or SVG file, without the date: as in a PNG file."""
+    content = io.BytesIO()
+    if file_format == "pdf":
+        FigureCanvasPdf(figure).print_pdf(content, metadata={"CreationDate": None})
+    else:
+        FigureCanvasSVG(figure).print_svg(content, metadata={"Date": None})
     return content.getvalue()
 
 
 @contextmanager
 def _style() -> Iterator[None]:
-    """Apply matplotlib's default style, in which no text is mathematics."""
+    """Apply the style of this package on top of matplotlib's default."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update({"text.parse_math": False, "font.family": _fonts()})
+        matplotlib.rcParams.update({**SETTINGS, "font.family": _fonts()})
         yield
 
 
-class _Renderer(RendererAgg):
-    """A renderer that gets all texts of a figure, whichever part of matplotlib writes them."""
-
-    def draw_text(
-        self, gc: Any, x: float, y: float, s: str, prop: Any, angle: float,
-        ismath: Any = False, mtext: Any = None,
-    ) -> None:  # fmt: skip
-        text, is_tick = _shown(s)
-        super().draw_text(gc, x, y, text, prop, angle, is_tick, mtext)
-
-    def get_text_width_height_descent(
-        self, s: str, prop: Any, ismath: Any
-    ) -> tuple[float, float, float]:
-        text, is_tick = _shown(s)
-        return super().get_text_width_height_descent(text, prop, is_tick)
+def _prepared(figure: Figure, dpi: int) -> Figure:
+    """Set the resolution of a figure, and make all of its texts displayable in any format."""
+    figure.set_dpi(dpi)
+    for text in figure.findobj(Text):
+        text.set_text(displayable(text.get_text()))
+        text.set_parse_math(False)
+    for panel in figure.axes:
+        for axis in (panel.xaxis, panel.yaxis):
+            _format_ticks(axis)
+    return figure
 
 
-def _shown(text: str) -> tuple[str, bool]:
-    """Return a text as it is shown, and whether it is mathematics."""
-    is_tick = _LOGARITHMIC_TICK.fullmatch(text) is not None
-    return (text if is_tick else displayable(text)), is_tick
+def _format_ticks(axis: Axis) -> None:
+    """Make the tick labels of an axis displayable."""
+    major, minor = axis.get_major_formatter(), axis.get_minor_formatter()
+    if not isinstance(major, _DisplayableTicks):  # axes that share a scale share the formatters
+        axis.set_major_formatter(_DisplayableTicks(major))
+        axis.set_minor_formatter(_DisplayableTicks(minor))
 
 
-class _Canvas(FigureCanvasAgg):
-    """A canvas in memory with a renderer of ``_Renderer``; no window, no user's backend."""
+class _DisplayableTicks(Formatter):
+    """The labels of another formatter, displayable, and with powers as plain text.
 
-    _key: tuple[float, ...] | None = None
+    Args:
+        formatter: the other formatter.
+    """
 
-    def get_renderer(self) -> RendererAgg:
-        width, height = self.figure.bbox.size
-        key = width, height, self.figure.dpi
-        if key != self._key:
-            self._key, self.renderer = key, _Renderer(*key)
-        return self.renderer
+    def __init__(self, formatter: Formatter) -> None:
+        self.formatter = formatter
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return _plain_tick(self.formatter(x, pos))
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        return list(map(_plain_tick, self.formatter.format_ticks(values)))
+
+    def get_offset(self) -> str:
+        return _plain_tick(self.formatter.get_offset())
+
+    def set_locs(self, locs: list[float]) -> None:
+        self.formatter.set_locs(locs)
+
+
+def _plain_tick(text: str) -> str:
+    """Return a tick label as it is shown: ``10⁻³`` instead of a formula."""
+    if formula := _LOGARITHMIC_TICK.fullmatch(text):
+        text = formula[1].replace(r"\times", "×")
+        text = _POWER.sub(lambda power: power[1].translate(_SUPERSCRIPTS), text)
+    return displayable(text)
 
 
 @cache

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from mlp_lab.figures.rendering import legend_label
+from mlp_lab.figures.style import line_style
 
 
 def strength_curves(
@@ -26,16 +27,18 @@ def strength_curves(
     panel = figure.subplots()
     for number, (name, values) in enumerate(networks.items()):
         games, means, widths = values[:, values[0].argsort()]
-        colour = f"C{number % 10}"
+        style = line_style(number, len(games))
+        colour = style["color"]
         # A band of a single measurement has no area.
         if len(games) == 1:
             panel.errorbar(games, means, widths, color=colour, capsize=4)
         else:
             panel.fill_between(games, means - widths, means + widths, color=colour, alpha=0.2, lw=0)
-        panel.plot(games, means, marker=".", color=colour, label=legend_label(name))
-    panel.set(xlabel="training games", ylabel=f"points per game against {opponent}\n{spread}")
+        panel.plot(games, means, label=legend_label(name), **style)
+    panel.set(xlabel="training games", ylabel=f"points per game against {opponent}")
+    figure.suptitle(f"playing strength in validation games ({spread})")
     panel.set_xlim(left=0)
     panel.xaxis.set_major_formatter(EngFormatter(sep=" "))
     panel.grid(alpha=0.3)
-    figure.legend(loc="outside right upper", fontsize=8)
+    figure.legend(loc="outside right upper")
     return figure

@@ -34,6 +34,11 @@ def surface_views(meshes: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure
             scaled = (vertices - centre) / radius
             panel.imshow(shaded(scaled, faces, azimuth, elevation), "gray", vmin=0, vmax=1)
             panel.set(xticks=[], yticks=[], frame_on=False)
+            if not len(faces):
+                panel.text(0.5, 0.5, "no surface", ha="center", transform=panel.transAxes)
+            if caption == next(iter(meshes)):
+                panel.set_title(f"azimuth {azimuth:g}°, elevation {elevation:g}°")
+    figure.suptitle("the solid, and where the network's probability is 1/2")
     return figure
 
 

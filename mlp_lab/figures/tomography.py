@@ -36,11 +36,12 @@ def reconstructions(
     for panel, error in zip(below[1:], errors, strict=True):
         drawn = _show(panel, error, "absolute error", "magma", limit)
     figure.colorbar(drawn, ax=below, label="absolute error", shrink=0.8, extend="max")
+    figure.suptitle("densities reconstructed from the training projections")
     return figure
 
 
 def _show(panel: Axes, image: np.ndarray, caption: str, colours: str, limit: float) -> AxesImage:
-    panel.set_title(caption, fontsize=10)
+    panel.set_title(caption)
     panel.set_axis_off()
     return panel.imshow(image, colours, vmin=0, vmax=limit)
 
@@ -51,5 +52,5 @@ def _sinogram(panel: Axes, projections: np.ndarray, angles: np.ndarray) -> None:
     first, last = np.rad2deg(angles[[0, -1]])
     extent = (-0.5, 0.5, last + half, first - half)
     panel.imshow(projections, "gray", aspect="auto", interpolation="nearest", extent=extent)
-    panel.set_title(f"sinogram, {len(angles)} projections", fontsize=10)
+    panel.set_title(f"sinogram, {len(angles)} projections")
     panel.set(xlabel="distance from the centre (image widths)", ylabel="angle (degrees)")

@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from mlp_lab.config.metrics import get_metric, metric_order
-from mlp_lab.figures.axes import format_ticks, panel_grid
+from mlp_lab.figures.axes import metric_axis, panel_grid, whole_numbers
+from mlp_lab.figures.style import SPLIT_COLOURS, SPLIT_DASHES, line_style
 
 _COLUMNS = 3  # panels in a row
-_COLOURS = {"train": "tab:blue", "validation": "tab:orange"}
 _TRAIN_LABELS = {"during": "train (mean during the epoch)", "after": "train (after the epoch)"}
 
 
@@ -32,21 +31,22 @@ def loss_curves(
     metrics = sorted(names, key=metric_order)
     figure, panels = panel_grid(len(metrics), min(len(metrics), _COLUMNS), (5.5, 4))
     for panel, name in zip(panels, metrics, strict=True):
-        for split, colour in _COLOURS.items():
+        drawn: list[float] = []
+        for split, colour in SPLIT_COLOURS.items():
             key = f"{name}/{split}"
             points = [(row["epoch"], row[key]) for row in history if key in row]
             # A line needs two points: show a single one with a marker.
             marker = "o" if len(points) == 1 else None
-            panel.plot(*zip(*points, strict=True), color=colour, marker=marker, label=labels[split])
+            style = {"color": colour, "ls": SPLIT_DASHES[split], "marker": marker}
+            panel.plot(*zip(*points, strict=True), label=labels[split], **style)
+            drawn += [value for _, value in points]
         if best is not None:
             panel.axvline(best, color="grey", linestyle=":", label=f"best epoch: {best}")
-        panel.set(xlabel="epoch", ylabel=get_metric(name).label)
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-        format_ticks(panel.yaxis, get_metric(name))
-        if min(row[key] for row in history for key in row if key.startswith(f"{name}/")) >= 0:
-            panel.set_ylim(bottom=0)
-        panel.grid(alpha=0.3)
+        panel.set(ylabel=get_metric(name).label)
+        whole_numbers(panel, "epoch")
+        metric_axis(panel.yaxis, drawn, name)
         panel.legend()
+    figure.suptitle(f"{', '.join(metrics)} by epoch")
     return figure
 
 
@@ -60,12 +60,11 @@ def weight_curves(weights: np.ndarray, names: Sequence[str]) -> Figure:
     """
     figure = Figure(figsize=(7, 4), layout="constrained")
     panel = figure.subplots()
-    marker = "o" if len(weights) == 1 else None
-    for values, name in zip(weights.T, names, strict=True):
-        panel.plot(values, marker=marker, label=name)
+    for place, (values, name) in enumerate(zip(weights.T, names, strict=True)):
+        panel.plot(values, label=name, **line_style(place, len(values)))
     panel.axhline(0, color="black", linewidth=0.8, zorder=1)
-    panel.set(xlabel="epoch", ylabel="weight")
-    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-    panel.grid(alpha=0.3)
-    figure.legend(loc="outside right upper", fontsize=9)
+    panel.set(ylabel="weight")
+    whole_numbers(panel, "epoch (0: before training)")
+    figure.legend(loc="outside right upper")
+    figure.suptitle("weights of the linear layer by epoch")
     return figure

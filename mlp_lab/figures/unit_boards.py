@@ -54,6 +54,7 @@ def unit_boards(weights: np.ndarray, captions: Sequence[str]) -> Figure:
         panel.set_title(caption, fontsize=9)
     figure.colorbar(cells, ax=figure.axes, label="weight", extend="both", shrink=0.8)
     figure.supxlabel(_NOTE, fontsize=8)
+    figure.suptitle("weights of the hidden units with the largest effect on the output")
     return figure
 
 

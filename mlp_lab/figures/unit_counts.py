@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, ScalarFormatter
+from matplotlib.ticker import ScalarFormatter
+
+from mlp_lab.figures.axes import whole_numbers
+from mlp_lab.figures.style import BLUE, line_style
 
 # Number of bits, and number of hidden units or optimizer steps.
 Cost = tuple[int, float]
@@ -20,8 +23,9 @@ def parity_units(bits: Sequence[int], units: Sequence[int]) -> Figure:
     figure = Figure(figsize=(6, 4), layout="constrained")
     panel = figure.subplots()
     panel.plot(bits, [2 ** (n - 1) for n in bits], color="grey", label="2ⁿ⁻¹")
-    panel.plot(bits, units, "o", color="tab:blue", label="constructed: one unit per true row")
-    _format_axes(panel, "hidden units for the parity of n bits")
+    panel.plot(bits, units, "o", color=BLUE, label="constructed: one unit per true row")
+    _format_axes(panel, "hidden units")
+    figure.suptitle("hidden units of constructed networks for the parity of n bits")
     return figure
 
 
@@ -41,19 +45,19 @@ def units_and_steps(
         ("hidden units", "steps until the error is 0"),
         strict=True,
     ):
-        for (label, costs), marker in zip(lines.items(), "osD^", strict=False):
+        for place, (label, costs) in enumerate(lines.items()):
             # Transparent lines and open markers keep overlapping lines visible.
-            style = {"marker": marker, "mfc": "none", "alpha": 0.8}
-            panel.plot(*zip(*costs, strict=True), label=label, **style)
+            style = line_style(place, len(costs)) | {"markevery": 1, "mfc": "none", "alpha": 0.8}
+            panel.plot(*zip(*costs, strict=True), label=label, **style | {"ms": 4 + 3 * place})
         _format_axes(panel, name)
+    figure.suptitle("hidden units and optimizer steps that learn a Boolean function without errors")
     return figure
 
 
 def _format_axes(panel: Axes, ylabel: str) -> None:
-    panel.set(xlabel="number of bits n", ylabel=ylabel)
+    panel.set(ylabel=ylabel)
     panel.set_yscale("log", base=2)
     panel.yaxis.set_major_formatter(ScalarFormatter())
-    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-    panel.grid(alpha=0.3)
+    whole_numbers(panel, "number of bits n")
     if panel.lines:
-        panel.legend(fontsize=9)
+        panel.legend()

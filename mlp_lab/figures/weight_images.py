@@ -38,6 +38,6 @@ def weight_images(weights: np.ndarray) -> Figure:
     mosaic = np.ma.masked_invalid(tile_images(weights, columns, gap=1, background=np.nan))
     image = panel.imshow(mosaic, colours, vmin=-limit, vmax=limit, interpolation="nearest")
     panel.set_axis_off()
-    panel.set_title(title, fontsize=10)
+    figure.suptitle(title)
     figure.colorbar(image, ax=panel, label="weight", extend="both", shrink=0.8)
     return figure

@@ -66,7 +66,8 @@ def evaluate(cfg: DictConfig) -> Evaluation:
             return evaluation
         run.add_evaluation(evaluation)
         if diagnostics:
-            _report(run, name, diagnostics)
+            title = f"{run.title}: {data.split_label(cfg.split)} data, epoch {epoch}"
+            _report(run, name, diagnostics, cfg.figures.format or run.figure_format, title)
         if cfg.embeddings > 0:
             count = write_embeddings(predictions, cfg.embeddings, run.folder, name)
             log.info("TensorBoard's projector: %s examples of %s", f"{count:,}", name)
@@ -156,8 +157,10 @@ def _temperature(data: DataModule, task: Task) -> float:
     return fit_temperature(task.negative_log_likelihood, outputs, targets)
 
 
-def _report(run: RunFolder, name: str, diagnostics: Sequence[Diagnostic]) -> None:
-    """Write diagnostics: ``<name>_*.csv``, ``figures/<name>_*.png`` and an event file."""
+def _report(
+    run: RunFolder, name: str, diagnostics: Sequence[Diagnostic], file_format: str, title: str
+) -> None:
+    """Write diagnostics: ``<name>_*.csv``, ``figures/<name>_*`` and an event file."""
     run.remove_figures(f"{name}_errors_*")
     texts: list[str] = []
     drawings: dict[str, Draw] = {}
@@ -167,10 +170,13 @@ def _report(run: RunFolder, name: str, diagnostics: Sequence[Diagnostic]) -> Non
         run.write_table(f"{name}_{diagnostic.name}", columns, diagnostic.rows)
         drawings |= diagnostic.figures
     figures = save_figures(
-        drawings, lambda figure, content: run.save_figure(f"{name}_{figure}", content)
+        drawings,
+        lambda figure, content: run.save_figure(f"{name}_{figure}", content),
+        file_format,
+        title,
     )
     write_event_file(run.folder, "\n\n".join(texts), figures, name)
-    log.info("figures: %s", run.folder / "figures" / f"{name}_*.png")
+    log.info("figures: %s", run.folder / "figures" / f"{name}_*.{file_format}")
 
 
 def _print_metrics(evaluation: Evaluation, label: str) -> None:

@@ -16,7 +16,14 @@ from mlp_lab.runs.data_paths import with_moved_data, with_values
 from mlp_lab.storage.run_folder import RunFolder
 
 #: Keys that may change, and groups whose keys may change: a checkpoint does not depend on them.
-RESUMABLE = ("trainer.max_epochs", "trainer.max_steps", "schedule", "threads", *DATA_PATHS)
+RESUMABLE = (
+    "trainer.max_epochs",
+    "trainer.max_steps",
+    "schedule",
+    "threads",
+    "figures.format",
+    *DATA_PATHS,
+)
 _CONFIG = "config.yaml"
 
 

@@ -1,5 +1,6 @@
 """A run that was trained: what a notebook needs of its folder."""
 
+import io
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,10 @@ from mlp_lab.runs.session import session
 from mlp_lab.storage.checkpoints import load_network
 from mlp_lab.storage.results import Result
 from mlp_lab.storage.run_folder import RunFolder
+from mlp_lab.storage.tensorboard import last_picture
 from mlp_lab.tasks.base import Task
+
+_VECTOR_GRAPHICS = (".pdf", ".svg")
 
 
 class Network(nn.Module):
@@ -133,11 +137,13 @@ class Run:
     def figure(self, name: str) -> Image.Image:
         """Return a figure of the run, which a notebook shows.
 
+        Of a figure in a PDF or SVG file, it is the image that TensorBoard shows.
+
         Args:
             name: name of a file in ``figures/`` without its suffix: ``loss_curves``.
 
         Raises:
-            UserError: the run has no such figure.
+            UserError: the run has no such figure, or no image of it.
         """
         path = self._run.figure(name)
         if path is None:
@@ -146,8 +152,13 @@ class Run:
                 f"{self.folder}: has no figure {name}{suggestion(name, names)}"
                 f" (figures: {', '.join(names) or 'none'})"
             )
-        with open_image(path) as image:
-            return image.copy()
+        if path.suffix not in _VECTOR_GRAPHICS:
+            with open_image(path) as image:
+                return image.copy()
+        content = last_picture(self.folder, name)
+        if content is None:
+            raise UserError(f"{path}: can't be read as an image; open it with another program")
+        return Image.open(io.BytesIO(content))
 
     def export(self, path: str | Path) -> Path:
         """Write the network to a file for other programs; see ``mlp_lab.runs.export``.

@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from mlp_lab.config.names import FIGURE_FORMATS
+
 # Names of the temporary files of ``write_whole``.
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}")
 
@@ -46,9 +48,19 @@ def remove_incomplete(folder: Path) -> None:
             path.unlink()
 
 
-def png_writer(folder: Path) -> Callable[[str, bytes], None]:
-    """Return a function of a name and a content, which writes ``<folder>/<name>.png``."""
-    return lambda name, content: write_whole(folder / f"{name}.png", content)
+def figure_writer(folder: Path) -> Callable[[str, bytes], None]:
+    """Return a function of a file name and a content, which writes a figure in a folder.
+
+    The figure replaces one in another format.
+    """
+
+    def write(name: str, content: bytes) -> None:
+        path = folder / name
+        write_whole(path, content)
+        for suffix in {f".{each}" for each in FIGURE_FORMATS} - {path.suffix}:
+            path.with_suffix(suffix).unlink(missing_ok=True)
+
+    return write
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:

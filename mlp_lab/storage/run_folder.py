@@ -14,13 +14,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab.config.check import check
 from mlp_lab.config.command_line import with_plain_values
+from mlp_lab.config.flatten import flatten_plain
+from mlp_lab.config.names import FIGURE_FORMATS
 from mlp_lab.config.plugin_modules import PLUGINS_KEY, named_plugins, split_plugins
 from mlp_lab.config.schemas.train import Train
+from mlp_lab.config.titles import title_of
 from mlp_lab.errors import UserError
 from mlp_lab.storage import migration
 from mlp_lab.storage.checkpoint_journal import complete
 from mlp_lab.storage.environment import environment
-from mlp_lab.storage.files import csv_text, remove_incomplete, write_whole
+from mlp_lab.storage.files import csv_text, figure_writer, remove_incomplete, write_whole
 from mlp_lab.storage.folders import dated_names, new_folder, not_a_folder
 from mlp_lab.storage.records import json_with_digest, read_json, read_yaml, sha256, yaml_with_digest
 from mlp_lab.storage.results import Evaluation, Result
@@ -28,6 +31,7 @@ from mlp_lab.storage.tables import read_table
 
 _LOCK = ".training"
 _IMAGES = (".png", ".gif")
+_FIGURES = (*_IMAGES, *(f".{name}" for name in FIGURE_FORMATS[1:]))
 _TABLES = ("history", "layers", "pictures")  # that a comparison reads
 _DIGEST = "data_sha256"  # in environment.json; earlier versions did not record it
 
@@ -260,25 +264,44 @@ class RunFolder:
         paths = {name: self.folder / f"{name}.csv" for name in _TABLES}
         return {name: sha256(path.read_bytes()) for name, path in paths.items() if path.is_file()}
 
+    @property
+    def figure_format(self) -> str:
+        """The format of the run's figures, ``figures.format``; earlier versions wrote PNG files."""
+        return str(self.read_config().get("figures", {}).get("format", "png"))
+
+    @property
+    def title(self) -> str:
+        """The experiment and the data of the run, for titles of figures."""
+        return title_of([flatten_plain(self.read_config())])
+
     def save_figure(self, name: str, content: bytes) -> None:
-        """Write ``figures/<name>.png``."""
-        write_whole(self.folder / "figures" / f"{name}.png", content)
+        """Write ``figures/<name>``, which replaces the same figure in another format.
+
+        Args:
+            name: file name with the suffix of the format.
+            content: content of the file.
+        """
+        figure_writer(self.folder / "figures")(name, content)
 
     @property
     def figures(self) -> list[str]:
-        """The names of the figures that are images, sorted, without suffixes."""
+        """The names of the figures, sorted, without suffixes."""
         paths = (self.folder / "figures").glob("*")
-        return sorted({path.stem for path in paths if path.suffix in _IMAGES})
+        return sorted({path.stem for path in paths if path.suffix in _FIGURES})
 
     def figure(self, name: str) -> Path | None:
-        """Return the path of a figure; None if there is no image of this name."""
-        paths = (self.folder / "figures" / f"{name}{suffix}" for suffix in _IMAGES)
+        """Return the path of a figure; None if there is none of this name.
+
+        It is that of an image, if there is one.
+        """
+        paths = (self.folder / "figures" / f"{name}{suffix}" for suffix in _FIGURES)
         return next((path for path in paths if name in self.figures and path.is_file()), None)
 
     def remove_figures(self, pattern: str) -> None:
-        """Remove ``figures/<pattern>.png``, since new figures may not overwrite all of them."""
-        for path in (self.folder / "figures").glob(f"{pattern}.png"):
-            path.unlink()
+        """Remove figures whose names match, since new figures may not overwrite all of them."""
+        for suffix in _FIGURES:
+            for path in (self.folder / "figures").glob(f"{pattern}{suffix}"):
+                path.unlink()
 
     def picture(self, epoch: int) -> Path:
         """Return the path of the image that the network represents after an epoch (0: before)."""

@@ -96,6 +96,22 @@ def scalar_points(folder: Path) -> dict[str, list[tuple[int, float]]]:
     return points
 
 
+def last_picture(folder: Path, name: str) -> bytes | None:
+    """Return the newest image of a name in event files, as the content of a PNG file.
+
+    Args:
+        folder: folder of the event files.
+        name: tag of the image, with ``_`` instead of ``/``.
+    """
+    content = None
+    for path in sorted(folder.glob("events.out.tfevents.*")):
+        for record in RawEventFileLoader(str(path)).Load():
+            for value in Event.FromString(record).summary.value:
+                if value.HasField("image") and value.tag.replace("/", "_") == name:
+                    content = value.image.encoded_image_string
+    return content
+
+
 def records(events: Iterable[bytes]) -> bytes:
     """Return the content of an event file."""
     content = io.BytesIO()

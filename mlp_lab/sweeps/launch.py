@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # imports matplotlib
 # Keys that may change when a sweep is resumed, besides those of the launcher.
 _RESUMABLE = (
     "threads",
+    "figures.format",
     "sweep.fail_fast",
     *DATA_PATHS,
     "hydra.sweeper.max_batch_size",
@@ -152,6 +153,7 @@ def _print_summary(sweep: SweepFolder, cfg: DictConfig, *, final: bool = True) -
     from mlp_lab.sweeps.comparison.answer import compare, conclude
 
     folder, select = str(sweep.folder), (cfg.select.metric, cfg.select.mode)
-    summary = conclude(folder, *select) if final else compare([folder], *select)
+    style = {"figure_format": cfg.figures.format}
+    summary = conclude(folder, *select, **style) if final else compare([folder], *select, **style)
     print(f"\n{summary.text}")
     return summary

@@ -44,10 +44,12 @@ def test_class_errors() -> None:
 def test_examples_show_every_image(pictures: int) -> None:
     images = np.random.default_rng(0).random((pictures, 28, 28))
     captions = [f"number {i}" for i in range(pictures)]
-    [panel] = image_grid.image_grid(images, captions, "title").axes
-    assert [text.get_text() for text in panel.texts] == ["title", *captions]
+    figure = image_grid.image_grid(images, captions, "title")
+    [panel] = figure.axes
+    assert figure.get_suptitle() == "title"
+    assert [text.get_text() for text in panel.texts] == captions
     boxes = []
-    for shown, image, text in zip(panel.images, images, panel.texts[1:], strict=True):
+    for shown, image, text in zip(panel.images, images, panel.texts, strict=True):
         np.testing.assert_array_equal(shown.get_array(), image)
         left, right, bottom, top = shown.get_extent()
         assert right - left == pytest.approx(bottom - top)  # square, in inches both
@@ -56,8 +58,9 @@ def test_examples_show_every_image(pictures: int) -> None:
         assert bottom < y
         boxes.append((left, top))
     assert len(set(boxes)) == pictures
-    width, height = panel.figure.get_size_inches()
-    assert (panel.get_xlim(), panel.get_ylim()) == ((0, width), (height, 0))
+    assert panel.get_aspect() == 1
+    figure.draw_without_rendering()
+    assert all(figure.bbox.contains(*text.get_window_extent().min) for text in panel.texts)
 
 
 def test_the_error_gallery_without_errors_has_a_note() -> None:

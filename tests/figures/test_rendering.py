@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import re
 from pathlib import Path
 
 import matplotlib
@@ -12,9 +13,19 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from mlp_lab.commands.process import entry_point
+from mlp_lab.config.names import FIGURE_FORMATS
 from mlp_lab.figures import class_regions
 from mlp_lab.figures.confusion import confusion_matrix
-from mlp_lab.figures.rendering import displayable, render, rgb_pixels, save_figures
+from mlp_lab.figures.rendering import (
+    displayable,
+    render,
+    render_formats,
+    rgb_pixels,
+    save_figures,
+)
+from mlp_lab.figures.rendering import titled as with_title
+from mlp_lab.figures.style import SETTINGS
+from mlp_lab.storage.files import figure_writer
 
 pytestmark = pytest.mark.renders
 
@@ -32,7 +43,7 @@ def titled(title: str, scale: str = "linear") -> Figure:
 def plain_matplotlib(figure: Figure) -> np.ndarray:
     """Return the pixels of a figure that matplotlib itself saves."""
     png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=120)
+    figure.savefig(png, format="png", dpi=200)
     return np.asarray(Image.open(png).convert("RGB"))
 
 
@@ -43,14 +54,65 @@ def rendered(*arguments: str) -> np.ndarray:
 
 @pytest.mark.parametrize("title", ["$0-$50", "Ba$$in", "$x$", r"\$", "$", "a_b^c"])
 def test_text_is_not_mathematics(title: str) -> None:
-    with matplotlib.rc_context({"text.parse_math": False}):
+    with matplotlib.rc_context(SETTINGS):
         expected = plain_matplotlib(titled(title))
     np.testing.assert_array_equal(rendered(title), expected)
 
 
 def test_logarithmic_ticks_have_superscripts() -> None:
-    expected = plain_matplotlib(titled("loss", "log"))
-    np.testing.assert_array_equal(rendered("loss", "log"), expected)
+    drawn = []
+
+    def draw() -> Figure:
+        drawn.append(titled("loss", "log"))
+        drawn[0].axes[0].set(ylim=(2e-3, 2e4))
+        return drawn[0]
+
+    render(draw)
+    [panel] = drawn[0].axes
+    labels = {label.get_text() for label in panel.get_yticklabels()}
+    assert {"10⁻²", "10⁰", "10⁴"} <= labels
+
+
+@pytest.mark.parametrize("file_format", ["pdf", "svg"])
+def test_other_formats_have_the_same_texts_each_time(file_format: str, tmp_path: Path) -> None:
+    contents = [render_formats(lambda: titled("$0", "log"), [file_format, "png"]) for _ in "ab"]
+    assert contents[0] == contents[1]
+    content = contents[0][file_format]
+    if file_format == "pdf":
+        assert content.startswith(b"%PDF")
+        return
+    # Each text precedes its outlines as a comment.
+    texts = set(re.findall(r"<!-- (.*) -->", content.decode()))
+    assert {"$0", "10²"} <= texts
+
+
+def test_a_figure_replaces_that_in_another_format(tmp_path: Path) -> None:
+    (tmp_path / "one.gif").write_bytes(b"animation")
+    for file_format in FIGURE_FORMATS:
+        write = figure_writer(tmp_path)
+        contents = save_figures({"one": lambda: titled("a")}, write, file_format)
+        assert {path.name for path in tmp_path.iterdir()} == {"one.gif", f"one.{file_format}"}
+        assert contents["one"].startswith(b"\x89PNG"), "TensorBoard shows no other format"
+
+
+def test_a_title_is_above_that_of_the_figure_and_beside_legends() -> None:
+    def draw() -> Figure:
+        figure = titled("")
+        figure.axes[0].lines[0].set_label("a line")
+        figure.legend(loc="outside right upper")
+        figure.suptitle("the loss")
+        return figure
+
+    with matplotlib.rc_context(SETTINGS):
+        figure = with_title(draw, "an experiment with a title of many letters")()
+    lines = figure.get_suptitle().splitlines()
+    assert " ".join(lines) == "an experiment with a title of many letters the loss"
+    assert len(lines) > 2
+    figure.draw_without_rendering()
+    [legend] = figure.legends
+    [title] = figure.texts
+    assert not title.get_window_extent().overlaps(legend.get_window_extent())
+    assert not title.get_window_extent().overlaps(figure.axes[0].bbox)
 
 
 def test_settings_of_the_user_have_no_effect_and_remain() -> None:
@@ -103,7 +165,7 @@ def test_a_failed_figure_is_one_line(tmp_path: Path, caplog: pytest.LogCaptureFi
         "figure first: not drawn: RuntimeError: several lines"
     ]
     assert list(saved) == ["second"]
-    assert [path.name for path in tmp_path.iterdir()] == ["second"]
+    assert [path.name for path in tmp_path.iterdir()] == ["second.png"]
 
 
 def test_a_command_ignores_the_backend_of_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,15 @@ from typing import Any
 from omegaconf import MISSING
 
 from mlp_lab.config.limits import limited, schema
-from mlp_lab.config.names import CHECKPOINTS, ENSEMBLE_AVERAGES, SPLITS
+from mlp_lab.config.names import CHECKPOINTS, ENSEMBLE_AVERAGES, FIGURE_FORMATS, SPLITS
 from mlp_lab.config.schemas.data import DataPathOverrides
+
+
+@schema
+class EvaluationFigures:
+    """Settings of the figures of an evaluation."""
+
+    format: str | None = limited(one_of=FIGURE_FORMATS)
 
 
 @schema
@@ -26,4 +33,5 @@ class Evaluate:
     average: str = limited(one_of=ENSEMBLE_AVERAGES)
     opponents: list[str] | None = MISSING
     data: DataPathOverrides = field(default_factory=DataPathOverrides)
+    figures: EvaluationFigures = field(default_factory=EvaluationFigures)
     threads: int | None = limited(minimum=1, maximum=10_000)

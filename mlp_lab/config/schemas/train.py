@@ -6,7 +6,13 @@ from typing import Any
 from omegaconf import MISSING
 
 from mlp_lab.config.limits import limited, schema
-from mlp_lab.config.names import GRADIENTS, MODES, SWEEP_TESTS, TRAIN_METRICS
+from mlp_lab.config.names import (
+    FIGURE_FORMATS,
+    GRADIENTS,
+    MODES,
+    SWEEP_TESTS,
+    TRAIN_METRICS,
+)
 
 
 @schema
@@ -27,6 +33,14 @@ class SweepSettings:
 
 
 @schema
+class FigureSettings:
+    """Settings of figures."""
+
+    # Runs of earlier versions have no such key.
+    format: str = limited(one_of=FIGURE_FORMATS, default="png")
+
+
+@schema
 class Train:
     """Train one experiment, or a sweep of experiments with -m."""
 
@@ -42,6 +56,7 @@ class Train:
     logger: Any = MISSING
     select: SelectSettings = field(default_factory=SelectSettings)
     sweep: SweepSettings = field(default_factory=SweepSettings)
+    figures: FigureSettings = field(default_factory=FigureSettings)
     gradients: str = limited(one_of=GRADIENTS)
     average_decay: float = limited(minimum=0, below=1)
     train_metrics: str = limited(one_of=tuple(TRAIN_METRICS))

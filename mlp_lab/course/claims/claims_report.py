@@ -7,7 +7,7 @@ from mlp_lab.course.claims.claim import Claim
 from mlp_lab.course.claims.topics import check_topic
 from mlp_lab.figures.rendering import save_figures
 from mlp_lab.formatting import markdown, table
-from mlp_lab.storage.files import png_writer, write_whole
+from mlp_lab.storage.files import figure_writer, write_whole
 from mlp_lab.storage.tensorboard import write_event_file
 
 
@@ -37,7 +37,7 @@ def report(topics: Sequence[str], folder: Path) -> bool:
     text = "\n".join(sections)
     write_whole(folder / "claims.md", text.encode())
     drawings = {name: draw for claim in all_claims for name, draw in claim.figures.items()}
-    figures = save_figures(drawings, png_writer(folder / "figures"))
+    figures = save_figures(drawings, figure_writer(folder / "figures"))
     write_event_file(folder, text, figures)
     print(f"written: {folder / 'claims.md'}, {folder / 'figures'}")
     return all(claim.holds for claim in all_claims)

@@ -1,6 +1,6 @@
 """Save the image that a network represents while it is trained."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -122,7 +122,7 @@ class ImageProgress(FigureCallback):
         some = [images[n] / 255 for n in drawn]
         figure = partial(reconstruction.reconstruction, self._truth, some, captions)
         drawings = [
-            partial(_save_animation, run, images),
+            partial(_save_animation, run, images, self.rows),
             partial(log_figure, trainer, "reconstruction", figure),
         ]
         if self._last is not None and self._nyquist is not None:
@@ -133,9 +133,12 @@ class ImageProgress(FigureCallback):
         return drawings
 
 
-def _save_animation(run: RunFolder, images: Sequence[np.ndarray]) -> None:
+def _save_animation(
+    run: RunFolder, images: Sequence[np.ndarray], rows: Sequence[Mapping[str, float]]
+) -> None:
+    captions = [f"epoch {row['epoch']}, {row['psnr']:.2f} dB" for row in rows]
     with failure_logged("pictures"):
-        run.save_animation("pictures", encode_gif(list(images), _SECONDS))
+        run.save_animation("pictures", encode_gif(list(images), _SECONDS, captions))
 
 
 def _similarity(image: Tensor, truth: Tensor) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mlp_lab.figures.rendering import Draw, failure_logged, rgb_pixels, save_figures
+from mlp_lab.figures.rendering import Draw, failure_logged, rgb_pixels, save_figures, titled
 from mlp_lab.images.codecs import encode_gif
 from mlp_lab.lightning import pl
 from mlp_lab.runs.callbacks.access import tensorboard_of
@@ -12,12 +12,13 @@ _SECONDS = 0.4  # of each frame of an animation
 
 
 def log_figure(trainer: pl.Trainer, name: str, draw: Draw) -> None:
-    """Save a figure as ``figures/<name>.png`` of the run, and show it in TensorBoard.
+    """Save a figure in ``figures/`` of the run, and show it in TensorBoard.
 
-    A failure is reported in the log.
+    The format of the file is ``figures.format``. A failure is reported in the log.
     """
-    save = RunFolder(trainer.default_root_dir).save_figure
-    for content in save_figures({name: draw}, save).values():
+    run = RunFolder(trainer.default_root_dir)
+    figures = save_figures({name: draw}, run.save_figure, run.figure_format, run.title)
+    for content in figures.values():
         if tensorboard := tensorboard_of(trainer):
             tensorboard.log_picture(name, content, trainer.current_epoch)
 
@@ -33,9 +34,9 @@ def log_animation(trainer: pl.Trainer, name: str, frames: Mapping[int, Draw]) ->
         frames: functions that draw figures of one size, by epoch.
     """
     with failure_logged(name):
-        images = {epoch: rgb_pixels(draw) for epoch, draw in frames.items()}
-        content = encode_gif(list(images.values()), _SECONDS)
-        RunFolder(trainer.default_root_dir).save_animation(name, content)
+        run = RunFolder(trainer.default_root_dir)
+        images = {epoch: rgb_pixels(titled(draw, run.title)) for epoch, draw in frames.items()}
+        run.save_animation(name, encode_gif(list(images.values()), _SECONDS))
         if tensorboard := tensorboard_of(trainer):
             for epoch, image in images.items():
                 tag = f"{name}_by_epoch"

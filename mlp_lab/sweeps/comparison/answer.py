@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlp_lab.config.titles import title_of
 from mlp_lab.errors import UserError
 from mlp_lab.figures.rendering import failure_logged, save_figures
-from mlp_lab.storage.files import png_writer, write_whole
+from mlp_lab.storage.files import figure_writer, write_whole
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.storage.tensorboard import write_event_file
 from mlp_lab.sweeps.comparison import summary
@@ -47,6 +48,7 @@ def compare(
     metric: str | None = None,
     mode: str | None = None,
     output: str | None = None,
+    figure_format: str = "png",
 ) -> Summary:
     """Compare all runs in ``places``; write the summary to files and return it.
 
@@ -57,12 +59,18 @@ def compare(
         metric: the metric that is compared on validation data; None: see ``Comparison``.
         mode: ``min`` or ``max``: which values are better.
         output: folder of the summary; None: the common parent folder of ``places``.
+        figure_format: format of the figures' files: ``png``, ``pdf`` or ``svg``.
     """
     folder = _common_folder(places) if output is None else Path(output)
-    return _summarize(Comparison(find_runs(places), metric, mode), folder)
+    return _summarize(Comparison(find_runs(places), metric, mode), folder, figure_format)
 
 
-def conclude(folder: str, metric: str | None = None, mode: str | None = None) -> Summary:
+def conclude(
+    folder: str,
+    metric: str | None = None,
+    mode: str | None = None,
+    figure_format: str = "png",
+) -> Summary:
     """Evaluate the chosen run of a finished sweep on the test set; then summarize as ``compare``.
 
     Only the chosen run is evaluated, and only once. With ``sweep.test=each`` the best epoch of each
@@ -75,7 +83,7 @@ def conclude(folder: str, metric: str | None = None, mode: str | None = None) ->
         for run, checkpoint in untested:
             measure(run, "test", checkpoint)
         comparison.read_tests()
-    return _summarize(comparison, Path(folder))
+    return _summarize(comparison, Path(folder), figure_format)
 
 
 def _untested(comparison: Comparison) -> list[tuple[RunFolder, str]]:
@@ -87,8 +95,8 @@ def _untested(comparison: Comparison) -> list[tuple[RunFolder, str]]:
     return [(job.run, checkpoint) for job in jobs if comparison.test_of(job) is None]
 
 
-def _summarize(comparison: Comparison, folder: Path) -> Summary:
-    _write(comparison, folder)
+def _summarize(comparison: Comparison, folder: Path, figure_format: str) -> Summary:
+    _write(comparison, folder, figure_format)
     paths = f"{folder / 'summary.md'}, {folder / 'figures'}"
     chosen = None if comparison.tested == "last" else comparison.chosen
     return Summary(
@@ -99,14 +107,16 @@ def _summarize(comparison: Comparison, folder: Path) -> Summary:
     )
 
 
-def _write(comparison: Comparison, folder: Path) -> None:
-    """Write ``summary.csv``, ``summary.md``, ``figures/*.png`` and a TensorBoard event file."""
+def _write(comparison: Comparison, folder: Path, figure_format: str) -> None:
+    """Write ``summary.csv``, ``summary.md``, ``figures/*`` and a TensorBoard event file."""
     markdown = summary.as_markdown(comparison)
     write_whole(folder / "summary.csv", summary.as_csv(comparison).encode())
     write_whole(folder / "summary.md", markdown.encode())
     images: dict[str, bytes] = {}
     with failure_logged("of the comparison"):
-        images = save_figures(draw(comparison), png_writer(folder / "figures"))
+        title = title_of([job.config for job in comparison.jobs])
+        save = figure_writer(folder / "figures")
+        images = save_figures(draw(comparison), save, figure_format, title)
     write_event_file(folder, markdown, images, ALL_RUNS)
 
 

@@ -148,15 +148,28 @@ class RunGroup:
         return Interval.of(known) if len(known) == len(values) else None
 
     def curve(self, key: str) -> np.ndarray:
-        """Return epoch, mean and standard deviation of a column of the history: ``[3, epochs]``.
+        """Return epoch, mean, standard deviation and number of runs of a column: ``[4, epochs]``.
 
-        It has the epochs that all runs have. The deviation is nan for a single run.
+        Runs that ended before an epoch do not count for it. The deviation is nan for a single run.
         """
-        columns = [{row["epoch"]: row[key] for row in j.history if key in row} for j in self.jobs]
-        epochs = sorted(set.intersection(*map(set, columns)))
-        values = np.array([[column[epoch] for epoch in epochs] for column in columns])
-        spread = values.std(0, ddof=1) if len(values) > 1 else np.full(len(epochs), np.nan)
-        return np.stack([np.array(epochs), values.mean(0), spread])
+        by_epoch: dict[float, list[float]] = defaultdict(list)
+        for job in self.jobs:
+            for row in job.history:
+                if key in row:
+                    by_epoch[row["epoch"]].append(row[key])
+        rows = [
+            (epoch, statistics.fmean(values), _deviation(values), len(values))
+            for epoch, values in sorted(by_epoch.items())
+        ]
+        return np.array(rows).reshape(-1, 4).T
+
+    def curves(self, key: str) -> list[np.ndarray]:
+        """Return epochs and values of a column of the history of each run: ``[2, epochs]``."""
+        return [
+            np.array([(row["epoch"], row[key]) for row in job.history if key in row]).T
+            for job in self.jobs
+            if any(key in row for row in job.history)
+        ]
 
 
 class Comparison:
@@ -310,6 +323,10 @@ class Comparison:
         value = math.inf if job.best is None else SIGN[self.mode] * job.best[self.key]
         place = self.problems.index(job.problem)
         return place, not job.finished, job.best is None, value, str(job.run.folder)
+
+
+def _deviation(values: Sequence[float]) -> float:
+    return statistics.stdev(values) if len(values) > 1 else math.nan
 
 
 def find_runs(places: Sequence[str]) -> list[RunFolder]:

@@ -11,7 +11,7 @@ from mlp_lab.errors import UserError
 from mlp_lab.storage.run_folder import RunFolder
 
 # Keys that do not affect what is learnt. They are shown only if somebody set them.
-_WITHOUT_EFFECT = ("resume", "threads", "gradients", "data.root", "logger", "select")
+_WITHOUT_EFFECT = ("resume", "threads", "gradients", "data.root", "logger", "figures", "select")
 # Keys that are never shown.
 _NEVER = ("logs", "config", "sweep", "callbacks.pruning")
 # A callback with this key may end the training.

@@ -14,6 +14,8 @@ from mlp_lab.sweeps.comparison.comparison import REPEATED, ComparedRun, Comparis
 from mlp_lab.sweeps.comparison.figures import epoch_curves, styles, swept_values
 from mlp_lab.sweeps.comparison.special import SPECIAL
 
+_MOST_PANELS = 12  # of the best groups
+
 
 def draw(comparison: Comparison) -> dict[str, Draw]:
     """Return functions that draw the figures that suit the swept keys, by name."""
@@ -31,6 +33,7 @@ def draw(comparison: Comparison) -> dict[str, Draw]:
         return drawn
     if any(len(group.jobs) > 1 for group in groups):
         drawn["seed_bands"] = partial(_seed_bands, groups, metric, comparison.repetitions)
+        drawn["seed_curves"] = partial(_seed_curves, groups[:_MOST_PANELS], metric)
     # Groups that lack a key have no place on its axis.
     swept = [key for key in comparison.swept if key not in REPEATED]
     keys = [key for key in swept if all(key in group.settings for group in groups)]
@@ -75,9 +78,14 @@ def _seed_bands(groups: list[RunGroup], metric: str, repetitions: str) -> Figure
         )
         for group in groups
     ]
-    return epoch_curves.seed_bands(
-        bands, metric, f"mean ± sd over {repetitions}, best first\n(epochs that all runs have)"
-    )
+    title = f"mean ± sd over {repetitions}, best first"
+    return epoch_curves.seed_bands(bands, metric, title)
+
+
+def _seed_curves(groups: list[RunGroup], metric: str) -> Figure:
+    key = f"{metric}/validation"
+    curves = [(group.label, group.curves(key), group.curve(key)[:2]) for group in groups]
+    return epoch_curves.seed_curves(curves, metric)
 
 
 def _metric_against(
@@ -99,16 +107,24 @@ def _metric_against(
         pair = lines.setdefault(format_value(value), {})
         # Whether the training data can be fitted shows in the last epoch.
         shown = {
-            "train": group.last(f"{metric}/train"),
-            "validation": group.intervals["validation"],
+            "train": (group.last(f"{metric}/train"), ()),
+            "validation": (group.intervals["validation"], _best_values(group, metric)),
         }
-        for split, interval in shown.items():
+        for split, (interval, values) in shown.items():
             if interval is not None:
-                point = (_axis_value(group.settings[key]), interval.mean, interval.std)
-                pair.setdefault(split, []).append(point)
+                pair.setdefault(split, []).append(
+                    swept_values.Point(
+                        _axis_value(group.settings[key]), interval.mean, interval.std, values
+                    )
+                )
         if test is not None and any(job is chosen for job in group.jobs):
-            pair["test"] = [(_axis_value(group.settings[key]), test, math.nan)]
+            pair["test"] = [swept_values.Point(_axis_value(group.settings[key]), test)]
     return swept_values.metric_against(lines, key, metric, second)
+
+
+def _best_values(group: RunGroup, metric: str) -> list[float]:
+    """Return the values of a group's runs in their best epochs on validation data."""
+    return [job.best[f"{metric}/validation"] for job in group.jobs if job.best]
 
 
 def _cells(

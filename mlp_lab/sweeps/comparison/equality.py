@@ -17,7 +17,7 @@ from mlp_lab.sweeps.comparison.comparison import find_runs
 # Keys and curves of durations and speeds, and keys whose values contain times or folders.
 _TIMES = ("seconds", "games_per_second", "folder", "tables")
 # Keys of a config that do not affect a result.
-_WITHOUT_EFFECT = ("logs", "resume", "config", "threads")
+_WITHOUT_EFFECT = ("logs", "resume", "config", "threads", "figures")
 _STATES = ("state_dict", "optimizer_states")
 
 Content = dict[str, Any]  # values by their place, such as "best.ckpt: state_dict: network.0.weight"

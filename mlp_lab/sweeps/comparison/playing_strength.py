@@ -23,7 +23,7 @@ def draw(comparison: Comparison) -> dict[str, Draw]:
         return {}
     curves = {}
     for group in comparison.groups()[:_MOST]:
-        curve = group.curve(_KEY)
+        curve = group.curve(_KEY)[:3]
         if curve.size:
             curve[0] *= _games_per_epoch(group.jobs[0].config)
             curves[group.label or "network"] = curve

@@ -391,7 +391,7 @@ def test_weight_images_show_all_units_or_the_largest(units: int) -> None:
     mosaic = panel.images[0].get_array()
     shown = weights
     if units > 256:
-        assert "256 of 300 units" in panel.get_title()
+        assert "256 of 300 units" in figure.get_suptitle()
         norms = np.sqrt((weights**2).sum((1, 2)))
         shown = np.array(sorted(weights, key=lambda w: -np.sqrt((w**2).sum())))[:256]
         assert np.sort(norms)[-256] == pytest.approx(np.sqrt((shown[-1] ** 2).sum()))

@@ -197,10 +197,11 @@ def test_the_curve_of_a_group_equals_a_loop(columns: list[list[float]]) -> None:
         for rows in [[{"epoch": i, "x": v} for i, v in enumerate(column, 1)]]
     ]  # fmt: skip
     curve = RunGroup({}, "", jobs, len(jobs), {}, {}).curve("x")
-    shortest = min(map(len, columns))
-    assert curve[0].tolist() == list(range(1, shortest + 1))
-    for place in range(shortest):
-        values = [column[place] for column in columns]
+    longest = max(map(len, columns))
+    assert curve[0].tolist() == list(range(1, longest + 1))
+    for place in range(longest):
+        values = [column[place] for column in columns if len(column) > place]
+        assert curve[3, place] == len(values)
         assert curve[1, place] == pytest.approx(statistics.fmean(values))
         if len(values) > 1:
             assert curve[2, place] == pytest.approx(statistics.stdev(values), abs=1e-9)

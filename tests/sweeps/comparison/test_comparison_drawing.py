@@ -38,7 +38,7 @@ def test_figures_depend_on_the_swept_keys(make_run: Callable, tmp_path: Path) ->
                 make_run(losses, f"optimizer.lr={lr}", f"network.width={width}", f"seed={seed}")
     drawn = draw(Comparison(find_runs([str(tmp_path)]), "loss"))
     assert set(drawn) == {
-        "error_curves", "seed_bands", "heat_map", "heat_map_train",
+        "error_curves", "seed_bands", "seed_curves", "heat_map", "heat_map_train",
         "loss_against_optimizer.lr", "loss_against_network.width",
     }  # fmt: skip
     bands = drawn["seed_bands"]()
@@ -78,7 +78,8 @@ def test_a_failed_figure_loses_nothing_else(
     assert "chosen by validation loss" in compare([str(tmp_path)]).text
     assert "figure error_curves: not drawn: ValueError: cannot draw" in caplog.messages
     assert (tmp_path / "summary.md").is_file()
-    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["seed_bands.png"]
+    drawn = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert drawn == {"seed_bands.png", "seed_curves.png"}
 
 
 def test_half_empty_grids_have_no_heat_map(make_run: Callable, tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_tensorboard_shows_the_summary_and_its_figures_once(
     assert len(list(tmp_path.glob("events.out.tfevents.*"))) == 1
     events = EventAccumulator(str(tmp_path)).Reload()
     pictures = {path.stem: path.read_bytes() for path in (tmp_path / "figures").iterdir()}
-    assert set(pictures) == {"error_curves", "seed_bands"}
+    assert set(pictures) == {"error_curves", "seed_bands", "seed_curves"}
     assert set(events.Tags()["images"]) == {f"all_runs/{name}" for name in pictures}
     for name, picture in pictures.items():
         [shown] = events.Images(f"all_runs/{name}")
@@ -167,7 +168,7 @@ def test_a_heat_map_shows_where_the_training_ended(make_run: Callable, tmp_path:
             losses = [1.0, width + depth + seed]  # the first epoch is chosen
             make_run(losses, f"network.width={width}", f"network.depth={depth}", f"seed={seed}")
     figure = draw(Comparison(find_runs([str(tmp_path)])))["heat_map_train"]()
-    assert figure.axes[1].get_ylabel() == "loss on training data, last epoch"
+    assert figure.get_suptitle() == "loss on training data, last epoch"
     shown = figure.axes[0].images[0].get_array()
     # The training loss of make_run is half the validation loss.
     np.testing.assert_array_equal(shown, np.array([[9.5, 10.5], [17.5, 18.5]]) / 2)

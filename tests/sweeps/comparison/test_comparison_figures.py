@@ -19,8 +19,9 @@ def history_rows(*losses: float) -> list[dict[str, float]]:
 
 
 def bands(*means: float) -> dict[str, np.ndarray]:
-    curve = np.array([np.arange(1, len(means) + 1), means, np.full(len(means), 0.25)])
-    return {"train": curve / [[1], [2], [1]], "validation": curve}
+    rest = np.full((2, len(means)), [[0.25], [3]])
+    curve = np.array([np.arange(1, len(means) + 1), means, *rest])
+    return {"train": curve / [[1], [2], [1], [1]], "validation": curve}
 
 
 def ticks(panel: Axes) -> list[str]:
@@ -47,7 +48,7 @@ def test_only_the_best_groups_are_coloured(jobs: int) -> None:
     rest = [f"the other {jobs - len(best)}"] if jobs > len(best) else []
     assert shown == ["chosen: epoch 2", *best, *rest]
     for panel, factor in zip(figure.axes, (0.5, 1.0), strict=True):
-        lines = [line for line in panel.lines if line.get_marker() != "o"]
+        lines = [line for line in panel.lines if line.get_linestyle() != "None"]
         assert len(lines) == jobs
         drawn = {tuple(line.get_ydata()) for line in lines}
         assert drawn == {(factor * (3.0 + i), factor * (2.0 + i)) for i in range(jobs)}
@@ -100,7 +101,7 @@ def test_bands_are_one_standard_deviation_wide() -> None:
     lines = {line.get_label(): line.get_xydata().tolist() for line in validation.lines}
     assert lines == {"a": [[1, 2], [2, 1]], "b": [[1, 4], [2, 3], [3, 5]]}
     for band, (_, curves) in zip(reversed(validation.collections), groups, strict=True):
-        epochs, means, spread = curves["validation"]
+        epochs, means, spread, _ = curves["validation"]
         corners = {tuple(corner) for corner in band.get_paths()[0].vertices}
         for sign in (-1, 1):
             assert set(zip(epochs, means + sign * spread, strict=True)) <= corners
@@ -161,15 +162,15 @@ def test_points_have_error_bars_and_lines_connect_means() -> None:
         "16": {"validation": [(0.1, 5.0, 1.0)]},
     }
     [panel] = swept_values.metric_against(lines, "lr", "loss", "width").axes
-    dots = [line.get_xydata().tolist() for line in panel.lines if line.get_marker() == "o"]
+    dots = [line.get_xydata().tolist() for line in panel.lines if line.get_marker() in "os"]
     assert dots == [[[0.1, 2], [0.1, 4], [0.2, 1]], [[0.1, 5]]]
     through = [line.get_xydata().tolist() for line in panel.lines if line.get_alpha() == 0.6]
     assert through == [[[0.1, 3], [0.2, 1]], [[0.1, 5]]]
     ends = [bar.tolist() for bars in panel.containers for bar in bars[2][0].get_segments()]
     assert ends == [[[0.1, 1.5], [0.1, 2.5]], [[0.1, 3.75], [0.1, 4.25]], [[0.1, 4], [0.1, 6]]]
-    assert panel.get_ylabel().splitlines()[1:] == [
-        "line: mean over the other keys",
-        "mean ± sd over repeated runs",
+    assert panel.figure.get_suptitle().splitlines() == [
+        "loss against lr",
+        "line: mean over the other keys; mean ± sd over repeated runs",
     ]
 
 

@@ -89,7 +89,7 @@ def test_the_best_of_many_settings(make_run: Callable, tmp_path: Path) -> None:
     for i in range(14):
         make_run({0: [1.0, float(i + 1)]}, f"optimizer.lr={i + 1}", loss=i)
     figure = draw(Comparison(find_runs([str(tmp_path)])))["gradient_norms_before_training"]()
-    assert figure.get_suptitle() == "before training, the best 12"
+    assert figure.get_suptitle() == "gradient norm by layer, before training, the best 12"
     titles = [panel.get_title() for panel in figure.axes if panel.lines]
     assert titles == [f"lr={i + 1}" for i in range(12)]
 

@@ -1,5 +1,6 @@
 """Curves of many runs by epoch."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,21 +8,22 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
+from mlp_lab.config.metrics import get_metric
 from mlp_lab.config.names import EPOCH_SPLITS
-from mlp_lab.sweeps.comparison.figures.styles import (
-    COLOURS,
-    MOST,
-    legend_width,
-    scale,
-    wrapped,
-)
+from mlp_lab.figures.axes import band, metric_axis, panel_grid, whole_numbers
+from mlp_lab.figures.style import BLUE, line_style
+from mlp_lab.sweeps.comparison.figures.styles import MOST, legend_width, wrapped
 
 _GREY = "0.8"
 _RING: dict[str, Any] = {
     "marker": "o", "ms": 10, "mfc": "none", "mec": "black", "mew": 1.8, "ls": "none", "zorder": 4,
 }  # fmt: skip
+_COLUMNS = 4  # small multiples in a row
+_TITLE = 30  # letters above a small multiple
+
+# Epochs, means, standard deviations (nan: of a single run) and numbers of runs, [4, epochs].
+SeedCurve = np.ndarray
 
 
 def error_curves(
@@ -41,66 +43,130 @@ def error_curves(
             key = f"{metric}/{split}"
             points = np.array([(row["epoch"], row[key]) for row in history if key in row])
             if len(points):
-                marker = "." if len(points) == 1 else None
-                panel.plot(*points.T, marker=marker, **_style(place, label))
+                panel.plot(*points.T, **_style(place, label, len(points)))
                 drawn += points[:, 1].tolist()
                 if place == 0 and chosen is not None:
                     ring = points[points[:, 0] == chosen]
                     panel.plot(*ring.T, label=f"chosen: epoch {chosen}", **_RING)
-    scale(panels[0].yaxis, drawn, metric)
+    metric_axis(panels[0].yaxis, drawn, metric)
     _legend(figure, panels[1], len(jobs), "jobs, best first")
+    figure.suptitle(f"{metric} of each job by epoch")
     return figure
 
 
 def seed_bands(
-    groups: Sequence[tuple[str, Mapping[str, np.ndarray]]], metric: str, title: str
+    groups: Sequence[tuple[str, Mapping[str, SeedCurve]]], metric: str, title: str
 ) -> Figure:
     """Draw means over seeds by epoch: a panel for each split, a line for each group.
 
-    The band extends by one standard deviation on both sides of the mean.
+    The band extends by one standard deviation on both sides of the mean. If runs of a group end
+    early, the line is the mean over the remaining ones, whose number panels below show.
 
     Args:
-        groups: label of each group and, by split, epochs, means and standard deviations
-            ``[3, epochs]``; best first.
+        groups: label and, by split, the curve of each group; best first.
         metric: name of the metric.
         title: title of the legend.
     """
-    figure, panels = _split_panels(metric, [label for label, _ in groups])
-    for place, (label, curves) in reversed(list(enumerate(groups))):
-        for panel, split in zip(panels, EPOCH_SPLITS, strict=True):
-            epochs, means, spread = curves[split]
-            style = _style(place, label)
-            panel.plot(epochs, means, marker="." if len(epochs) == 1 else None, **style)
-            if place < MOST and len(epochs) == 1:
-                panel.errorbar(epochs, means, spread, color=style["color"], capsize=4)
-            elif place < MOST:
-                low, high = means - spread, means + spread
-                panel.fill_between(epochs, low, high, color=style["color"], alpha=0.2, lw=0)
-    drawn = [mean for _, curves in groups for split in EPOCH_SPLITS for mean in curves[split][1]]
-    scale(panels[0].yaxis, drawn, metric)
+    curves = [curves[split] for _, curves in groups for split in EPOCH_SPLITS]
+    some_end = any(np.ptp(curve[3]) > 0 for curve in curves if curve.shape[1])
+    figure, panels = _split_panels(metric, [label for label, _ in groups], counts=some_end)
+    for place, (label, of_group) in reversed(list(enumerate(groups))):
+        for number, split in enumerate(EPOCH_SPLITS):
+            epochs, means, _, counts = of_group[split]
+            style = _style(place, label, len(epochs))
+            panels[number].plot(epochs, means, **style)
+            if place < MOST:
+                _draw_band(panels[number], of_group[split], metric, style["color"])
+            if some_end and place < MOST:
+                steps = {"color": style["color"], "ls": style["ls"], "drawstyle": "steps-mid"}
+                panels[2 + number].plot(epochs, counts, **steps)
+    metric_axis(panels[0].yaxis, [mean for curve in curves for mean in curve[1]], metric)
     _legend(figure, panels[1], len(groups), title)
+    remaining = "; below: number of remaining runs" if some_end else ""
+    figure.suptitle(f"{metric} by epoch, mean ± sd over seeds{remaining}")
     return figure
 
 
-def _split_panels(metric: str, labels: Sequence[str]) -> tuple[Figure, Sequence[Axes]]:
-    """Return a figure with two panels and room for a legend of the first labels."""
+def seed_curves(
+    groups: Sequence[tuple[str, Sequence[np.ndarray], np.ndarray]], metric: str
+) -> Figure:
+    """Draw a metric on validation data by epoch: a panel for each group, a thin line for each run.
+
+    Unlike means and standard deviations, the lines show whether runs end in different minima.
+
+    Args:
+        groups: label of each group, epochs and values of its runs, ``[2, epochs]`` each, and epochs
+            and means over the remaining runs, ``[2, epochs]``.
+        metric: name of the metric.
+    """
+    columns = min(_COLUMNS, len(groups))
+    figure, panels = panel_grid(
+        len(groups), columns, (3, 2.6), (0.6, 0.6), sharex=True, sharey=True
+    )
+    for panel, (label, runs, mean) in zip(panels, groups, strict=True):
+        for run in runs:
+            panel.plot(*run, color=BLUE, lw=0.8, alpha=0.6, marker=_marker(run), label="a run")
+        panel.plot(*mean, color="black", lw=1.8, ls="--", label="mean of remaining runs")
+        panel.set_title(textwrap.fill(label, _TITLE), fontsize=9)
+        whole_numbers(panel, "epoch")
+    drawn = [value for _, runs, _ in groups for run in runs for value in run[1]]
+    metric_axis(panels[0].yaxis, drawn, metric)
+    for panel in panels[::columns]:
+        panel.set_ylabel(get_metric(metric).label)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend([handles[0], handles[-1]], [labels[0], labels[-1]], loc="outside lower right",
+                  ncols=2)  # fmt: skip
+    figure.suptitle(f"{metric} of each run on validation data by epoch")
+    return figure
+
+
+def _draw_band(panel: Axes, curve: SeedCurve, metric: str, colour: str) -> None:
+    epochs, means, spread, _ = curve
+    if not np.isfinite(spread).any():
+        return
+    low, high = band(means, spread, metric)
+    if len(epochs) == 1:
+        lengths = [means - low, high - means]
+        panel.errorbar(epochs, means, lengths, color=colour, capsize=4)
+    else:
+        panel.fill_between(epochs, low, high, color=colour, alpha=0.2, lw=0)
+
+
+def _split_panels(
+    metric: str, labels: Sequence[str], *, counts: bool = False
+) -> tuple[Figure, Sequence[Axes]]:
+    """Return a figure with two panels and room for a legend of the first labels.
+
+    With ``counts``, two further panels below are for the numbers of runs.
+    """
     shown = [wrapped(label) for label in labels[:MOST]]
-    height = max(4.5, 1.3 + 0.17 * sum(text.count("\n") + 1 for text in shown))
-    figure = Figure(figsize=(10 + legend_width(shown), height), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
-    for panel, split in zip(panels, EPOCH_SPLITS, strict=True):
-        panel.set(xlabel="epoch", title=split)
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-        panel.grid(alpha=0.3)
-    panels[0].set_ylabel(metric)
+    height = max(4.5, 1.6 + 0.17 * sum(text.count("\n") + 1 for text in shown))
+    size = 10 + legend_width(shown), height + 1.2 * counts
+    figure = Figure(figsize=size, layout="constrained")
+    ratios = [4, 1] if counts else [1]
+    panels = figure.subplots(len(ratios), 2, sharex="col", sharey="row", height_ratios=ratios)
+    panels = panels.ravel().tolist()
+    for panel, split in zip(panels, EPOCH_SPLITS, strict=False):
+        panel.set_title(split)
+    for panel in panels:
+        whole_numbers(panel, "epoch")
+        panel.label_outer()
+    panels[0].set_ylabel(get_metric(metric).label)
+    if counts:
+        panels[2].set(ylabel="runs", ylim=(0, None))
+        panels[2].yaxis.get_major_locator().set_params(integer=True, nbins=3)
     return figure, panels
 
 
-def _style(place: int, label: str) -> dict[str, Any]:
+def _style(place: int, label: str, points: int) -> dict[str, Any]:
     """Return the style of the line in this place: the best lines are coloured and on top."""
     if place < MOST:
-        return {"color": COLOURS[place], "label": wrapped(label), "zorder": 3}
-    return {"color": _GREY, "lw": 0.7, "zorder": 1}
+        return line_style(place, points) | {"label": wrapped(label), "zorder": 3}
+    return {"color": _GREY, "lw": 0.7, "zorder": 1, "marker": "." if points == 1 else None}
+
+
+def _marker(run: np.ndarray) -> str | None:
+    return "." if run.shape[1] == 1 else None  # a line needs two points
 
 
 def _legend(figure: Figure, panel: Axes, lines: int, title: str) -> None:
@@ -110,6 +176,4 @@ def _legend(figure: Figure, panel: Axes, lines: int, title: str) -> None:
     if lines > MOST:
         handles.append(Line2D([], [], color=_GREY))
         labels.append(f"the other {lines - MOST}")
-    figure.legend(
-        handles, labels, loc="outside right upper", fontsize=8, title=title, title_fontsize=9
-    )
+    figure.legend(handles, labels, loc="outside right upper", title=title)

@@ -36,6 +36,7 @@ def side_by_side(rows: Mapping[str, ImageRow], columns: Sequence[str]) -> Figure
                 continue
             image, psnr = reconstruction
             _show(panel, image, f"{title}\n{psnr:.2f} dB" if first else f"{psnr:.2f} dB")
+    figure.suptitle("images reconstructed by each network, with the PSNR of all pixels")
     return figure
 
 

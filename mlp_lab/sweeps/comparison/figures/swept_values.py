@@ -1,7 +1,8 @@
 """A metric over the values of swept keys."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,22 +12,37 @@ from matplotlib.lines import Line2D
 
 from mlp_lab.config.flatten import format_value
 from mlp_lab.config.metrics import get_metric
-from mlp_lab.figures.axes import format_ticks, tilt_long_names
-from mlp_lab.sweeps.comparison.figures.styles import (
-    COLOURS,
-    MOST,
-    legend_width,
-    scale,
+from mlp_lab.figures.axes import (
+    band,
+    format_ticks,
+    metric_axis,
     spans_decades,
-    wrapped,
+    tilt_long_names,
 )
+from mlp_lab.figures.style import COLOURS, MARKERS, line_style
+from mlp_lab.sweeps.comparison.figures.styles import MOST, legend_width, wrapped
 
-# A swept value, mean and standard deviation of the metric (nan: of a single run).
-Point = tuple[float | str, float, float]
 
+class Point(NamedTuple):
+    """A swept value with a metric.
+
+    Attributes:
+        value: swept value.
+        mean: mean of the metric over the seeds.
+        spread: standard deviation over the seeds; nan for a single run.
+        runs: values of the single runs that are drawn; none by default.
+    """
+
+    value: float | str
+    mean: float
+    spread: float = math.nan
+    runs: Sequence[float] = ()
+
+
+_DOTS: dict[str, Any] = {"marker": ".", "ms": 5, "ls": "none", "alpha": 0.5, "mew": 0, "zorder": 3}
 _MARKS: dict[str, dict[str, Any]] = {
-    "train": {"marker": "o", "mfc": "white", "ls": "--"},
-    "validation": {"marker": "o", "ls": "-"},
+    "train": {"mfc": "white", "ls": "--"},
+    "validation": {"ls": "-"},
     "test": {"marker": "*", "ms": 13, "ls": "none"},
 }
 _LABELS = {
@@ -50,31 +66,31 @@ def metric_against(
     have equal distances.
 
     Args:
-        lines: one point per setting, by label and split. A line connects the means of its points.
-            It is dashed for training data; ``test`` is a star.
+        lines: one point per setting, by label and split. A line connects the means of its points,
+            unless values are texts. It is dashed for training data; ``test`` is a star.
         key: the swept key.
         metric: name of the metric.
         legend: the key whose values are the labels; None: there is one label, which is not shown.
     """
     points = [point for pair in lines.values() for points in pair.values() for point in points]
-    values = sorted({value for value, *_ in points}, key=order)
-    are_texts = isinstance(values[-1], str)
+    values = sorted({point[0] for point in points}, key=order)
+    are_texts = isinstance(values[-1], str)  # numbers come first
     across = 6 + 0.3 * max(0, len(values) - 2 * MOST) * are_texts
     beside = 0 if legend is None else legend_width([legend, *map(wrapped, lines)])
     figure = Figure(figsize=(across + beside, 4), layout="constrained")
     panel = figure.subplots()
     places = _places(panel, values)
     notes: set[str] = set()
-    for pair, colour in zip(lines.values(), COLOURS, strict=False):
+    for place, pair in enumerate(lines.values()):
         for split, of_split in pair.items():
-            placed = np.array([(places[value], *values) for value, *values in of_split])
-            notes |= _line(panel, placed.T, colour, split, bars=are_texts)
-    scale(panel.yaxis, [mean for _, mean, _ in points], metric, from_zero=False)
-    label = [get_metric(metric).label, *sorted(notes)]
-    panel.set(xlabel=key, ylabel="\n".join(label))
+            placed = [Point(places[value], *others) for value, *others in of_split]
+            notes |= _line(panel, placed, place, split, metric, connected=not are_texts)
+    metric_axis(panel.yaxis, [mean for _, mean, *_ in points], metric, from_zero=False)
+    panel.set(xlabel=key, ylabel=get_metric(metric).label)
     panel.grid(alpha=0.3)
+    figure.suptitle(f"{metric} against {key}\n{'; '.join(sorted(notes))}".strip())
     splits = dict.fromkeys(split for pair in lines.values() for split in pair)
-    _legends(figure, panel, splits, lines, legend)
+    _legends(figure, panel, splits, lines, legend, connected=not are_texts)
     return figure
 
 
@@ -94,7 +110,7 @@ def heat_map(
         values: values of the metric, ``[rows, columns]``; nan: no job, left blank.
         keys: keys of the rows and of the columns.
         metric: name of the metric.
-        label: label of the colour bar; None: the best values on validation data.
+        label: what the values are; None: that of the best values on validation data.
     """
     beside, below = (max(map(len, names)) for names in (rows, columns))
     size = (2.5 + 0.8 * len(columns) + 0.07 * beside, 2.2 + 0.4 * len(rows) + 0.07 * below)
@@ -103,7 +119,7 @@ def heat_map(
     known = values[np.isfinite(values)]
     norm = (LogNorm if spans_decades(known) else Normalize)(known.min(), known.max())
     image = panel.imshow(values, cmap="viridis_r", norm=norm, aspect="auto")
-    bar = figure.colorbar(image, label=label or _best_of(metric))
+    bar = figure.colorbar(image, label=get_metric(metric).label)
     format_ticks(bar.ax.yaxis, get_metric(metric))
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
@@ -115,6 +131,7 @@ def heat_map(
     panel.set_yticks(range(len(rows)), list(rows))
     tilt_long_names(panel, columns, room=8)
     panel.set(xlabel=keys[1], ylabel=keys[0])
+    figure.suptitle(label or _best_of(metric))
     return figure
 
 
@@ -123,49 +140,68 @@ def order(value: float | str) -> tuple[bool, float, str]:
     return (True, 0.0, value) if isinstance(value, str) else (False, value, "")
 
 
-def _line(panel: Axes, points: np.ndarray, colour: str, split: str, *, bars: bool) -> set[str]:
-    """Draw points ``[3, points]`` (place, mean, standard deviation) and a line through them.
+def _line(
+    panel: Axes, points: Sequence[Point], place: int, split: str, metric: str, *, connected: bool
+) -> set[str]:
+    """Draw points, the values of single runs, and a line through the points if ``connected``.
 
-    The deviations are shown as a band, or as error bars with ``bars``. Returns notes for the label.
+    Deviations are shown as a band around a line, otherwise as error bars. Returns notes for the
+    title.
     """
-    at, means, spreads = points[:, points[0].argsort()]  # a band needs sorted places
+    points = sorted(points, key=lambda point: point.value)
+    at, means, spreads = np.array([point[:3] for point in points], float).T
     line, known = np.unique(at), np.isfinite(spreads)
-    marks, notes = _MARKS[split], set()
+    marks, notes, colour = _marks(split, place), set(), COLOURS[place % len(COLOURS)]
     panel.plot(at, means, color=colour, **marks | {"ls": "none"})
+    for point in points:
+        if len(point.runs) > 1:
+            notes.add("dots: single runs")
+            panel.plot([point.value] * len(point.runs), point.runs, **_DOTS, color=colour)
     if known.any():
         notes.add("mean ± sd over repeated runs")
-        if bars or len(line) < max(2, len(at)):
-            spread = (at[known], means[known], spreads[known])
-            panel.errorbar(*spread, ls="none", color=colour, capsize=4)
+        low, high = band(means, spreads, metric)
+        if not connected or len(line) < max(2, len(at)):
+            lengths = np.array([means - low, high - means])[:, known]
+            panel.errorbar(at[known], means[known], lengths, ls="none", color=colour, capsize=4)
         else:
-            low, high = means - spreads, means + spreads
             panel.fill_between(at, low, high, color=colour, alpha=0.15, lw=0)
-    if len(line) <= 2 * MOST:  # with more places it would follow the scatter
-        through = [means[at == place].mean() for place in line]
+    if connected and len(line) <= 2 * MOST:  # with more places it would follow the scatter
+        through = [means[at == value].mean() for value in line]
         panel.plot(line, through, color=colour, ls=marks["ls"], alpha=0.6)
-    if len(line) < len(at):
-        notes.add("line: mean over the other keys")
+        if len(line) < len(at):
+            notes.add("line: mean over the other keys")
     return notes
 
 
+def _marks(split: str, place: int) -> dict[str, Any]:
+    """Return the style of points and lines of a split; other splits than test vary by place."""
+    marker = {} if split == "test" else {"marker": MARKERS[place % len(MARKERS)]}
+    return _MARKS[split] | marker
+
+
 def _legends(
-    figure: Figure, panel: Axes, splits: Iterable[str], labels: Iterable[str], title: str | None
+    figure: Figure,
+    panel: Axes,
+    splits: Iterable[str],
+    labels: Iterable[str],
+    title: str | None,
+    *,
+    connected: bool,
 ) -> None:
     """Draw the legend of marks in the panel, and that of colours beside it with a ``title``."""
     ink = COLOURS[0] if title is None else "black"
+    dashes = {} if connected else {"ls": "none"}
     marks = [
-        Line2D([], [], color=ink, label=_LABELS.get(split, split), **_MARKS[split])
+        Line2D([], [], color=ink, label=_LABELS[split], **_marks(split, 0) | dashes)
         for split in splits
     ]
-    panel.legend(handles=marks, fontsize=8)
+    panel.legend(handles=marks)
     if title is not None:
         colours = [
-            Line2D([], [], color=colour, marker="o", label=wrapped(label))
-            for label, colour in zip(labels, COLOURS, strict=False)
+            Line2D([], [], label=wrapped(label), **line_style(place) | {"ls": "none"})
+            for place, label in enumerate(labels)
         ]
-        figure.legend(
-            handles=colours, loc="outside right upper", fontsize=8, title=title, title_fontsize=9
-        )
+        figure.legend(handles=colours, loc="outside right upper", title=title)
 
 
 def _places(panel: Axes, values: Sequence[float | str]) -> dict[float | str, float]:
@@ -196,4 +232,4 @@ def _by_factors(numbers: Sequence[float]) -> bool:
 
 
 def _best_of(metric: str) -> str:
-    return f"{metric}, best on validation data"
+    return f"{metric} on validation data, best epoch"
