@@ -1,6 +1,7 @@
 """Metrics and weights by epoch."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -37,7 +38,7 @@ def loss_curves(
             points = [(row["epoch"], row[key]) for row in history if key in row]
             # A line needs two points: show a single one with a marker.
             marker = "o" if len(points) == 1 else None
-            style = {"color": colour, "ls": SPLIT_DASHES[split], "marker": marker}
+            style: dict[str, Any] = {"color": colour, "ls": SPLIT_DASHES[split], "marker": marker}
             panel.plot(*zip(*points, strict=True), label=labels[split], **style)
             drawn += [value for _, value in points]
         if best is not None:
