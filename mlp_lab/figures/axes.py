@@ -42,7 +42,9 @@ def panel_grid(
 def whole_numbers(panel: Axes, name: str) -> None:
     """Name the horizontal axis, and give it ticks at whole numbers, such as epochs, and a grid."""
     panel.set_xlabel(name)
-    panel.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    # Without min_n_ticks, the ticks around a single number would be fractions.
+    locator = MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1)
+    panel.xaxis.set_major_locator(locator)
     panel.grid(alpha=0.3)
 
 

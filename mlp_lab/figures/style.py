@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-#: Colours that people with defective colour vision can distinguish (Okabe and Ito 2008), with grey
-#: and brown for the ninth and tenth class. The last four are for areas and points: as lines, they
-#: would be too light, or the colour of other lines.
+#: Colours that people with defective colour vision can distinguish (Okabe and Ito 2008). Those of
+#: areas and points have yellow, which is too light for lines, grey and brown as well.
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
 COLOURS = (BLUE, VERMILLION, GREEN, "#E69F00", "#CC79A7", "#56B4E9", "#000000")
 AREA_COLOURS = (*COLOURS, "#F0E442", "#999999", "#7F4A1E")
@@ -44,7 +43,7 @@ def line_style(place: int, points: int = 1) -> dict[str, Any]:
     step = -(-points // _MARKED)
     return {
         "color": COLOURS[place % len(COLOURS)],
-        "ls": _DASHES[(place + place // len(COLOURS)) % len(_DASHES)],
+        "ls": _DASHES[place % len(_DASHES)],
         "marker": MARKERS[place % len(MARKERS)],
         "markevery": (place * step // 3 % step, step),
         "ms": 4,

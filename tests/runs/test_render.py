@@ -89,6 +89,20 @@ def test_an_animation_shows_all_images_and_pauses_at_the_last(tmp_path: Path) ->
             assert image.info["duration"] == (2000 if frame == 2 else 100)
 
 
+def test_captions_are_below_the_frames(tmp_path: Path) -> None:
+    frames = [np.zeros((300, 256, 1), np.uint8)] * 2
+    (tmp_path / "a.gif").write_bytes(encode_gif(frames, 0.1, ["epoch 1", "epoch 20, 1.00 dB"]))
+    with Pillow.open(tmp_path / "a.gif") as image:
+        assert image.size == (256, 328)
+        inks = []
+        for frame in range(2):
+            image.seek(frame)
+            pixels = np.asarray(image.convert("L"))
+            assert not pixels[:300].any()
+            inks.append((pixels[300:] < 128).sum())
+    assert 0 < inks[0] < inks[1]
+
+
 # --- in trainings -------------------------------------------------------------------------------
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from mlp_lab.commands.api import load_run
+from mlp_lab.errors import UserError
 from mlp_lab.runs.train import train
 from mlp_lab.storage.results import Status
 from mlp_lab.storage.run_folder import RunFolder
@@ -60,3 +62,23 @@ def test_figures_are_drawn_after_an_error(
         train(compose(*OVERRIDES, f"logs='{tmp_path}'"))
     [run] = tmp_path.glob("points_mlp/*")
     assert (run / "figures" / "loss_curves.png").is_file()
+
+
+@pytest.mark.renders
+def test_figures_in_another_format_are_images_in_tensorboard(
+    compose: Callable, tmp_path: Path
+) -> None:
+    overrides = ["experiment=points_mlp", "data.size=20", "trainer.max_epochs=1"]
+    result = train(compose(*overrides, "figures.format=pdf", f"logs='{tmp_path}'"))
+    figures = Path(result.folder) / "figures"
+    assert {path.name for path in figures.iterdir()} == {
+        "loss_curves.pdf", "decision_regions.pdf", "decision_regions.gif",
+    }  # fmt: skip
+    assert (figures / "loss_curves.pdf").read_bytes().startswith(b"%PDF")
+    run = load_run(result.folder)
+    assert run.figure("loss_curves").width > 2000, "11 inches with 200 dpi"
+    assert run.figure("decision_regions").format is None, "the animation is an image"
+    for path in Path(result.folder).glob("events.out*"):
+        path.unlink()
+    with pytest.raises(UserError, match=r"loss_curves\.pdf: can't be read as an image"):
+        run.figure("loss_curves")

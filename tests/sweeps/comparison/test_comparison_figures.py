@@ -264,3 +264,47 @@ def test_bands_are_drawn_in_order_of_the_axis() -> None:
     [band] = figure.axes[0].collections
     corners = band.get_paths()[0].vertices
     assert list(dict.fromkeys(corners[:, 0])) == [10, 100, 1000]
+
+
+def test_seed_bands_show_the_number_of_remaining_runs() -> None:
+    curve = np.array([[1, 2, 3], [3.0, 2.0, 1.0], [0.5, 0.5, np.nan], [3, 2, 1]])
+    figure = epoch_curves.seed_bands([("a", {"train": curve, "validation": curve})], "loss", "")
+    *means, first, second = figure.axes
+    assert [line.get_xydata().tolist() for line in means[1].lines] == [[[1, 3], [2, 2], [3, 1]]]
+    for panel in (first, second):
+        assert [line.get_xydata().tolist() for line in panel.lines] == [[[1, 3], [2, 2], [3, 1]]]
+    assert first.get_ylabel() == "runs"
+    assert "number of remaining runs" in figure.get_suptitle()
+    assert_all_inside(epoch_curves.seed_bands([("a", bands(1.0, 2.0))], "loss", ""))
+    assert len(epoch_curves.seed_bands([("a", bands(1.0, 2.0))], "loss", "").axes) == 2
+
+
+def test_single_runs_are_small_multiples() -> None:
+    runs = [np.array([[1, 2], [3.0, 0.5]]), np.array([[1], [4.0]])]
+    mean = np.array([[1, 2], [3.5, 0.5]])
+    groups = [(f"{LONG}{i}", runs, mean) for i in range(5)]
+    figure = epoch_curves.seed_curves(groups, "loss")
+    panels = [panel for panel in figure.axes if panel.lines]
+    assert len(panels) == len(groups)
+    for panel in panels:
+        shown = [line.get_xydata().T.tolist() for line in panel.lines]
+        assert shown == [curve.tolist() for curve in (*runs, mean)]
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["a run", "mean of remaining runs"]
+
+
+def test_categories_are_not_connected_and_single_runs_are_dots() -> None:
+    points = [
+        swept_values.Point("adam", 2.0, 1.0, [1.0, 3.0]),
+        swept_values.Point("sgd", 4.0, 9.0, [3.0, 5.0]),
+    ]
+    figure = swept_values.metric_against({"": {"validation": points}}, "optimizer", "loss")
+    [panel] = figure.axes
+    assert all(line.get_linestyle() == "None" for line in panel.lines)
+    dots = [line.get_xydata().tolist() for line in panel.lines if line.get_marker() == "."]
+    assert dots == [[[0, 1], [0, 3]], [[1, 3], [1, 5]]]
+    [bars] = panel.containers
+    ends = [segment[:, 1].tolist() for segment in bars[2][0].get_segments()]
+    assert ends == [[1, 3], [0, 13]], "a loss is not below 0"
+    notes = "dots: single runs; mean ± sd over seeds"
+    assert figure.get_suptitle() == f"loss against optimizer\n{notes}"

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from mlp_lab.config.metrics import get_metric
 from mlp_lab.config.names import EPOCH_SPLITS
@@ -109,6 +110,7 @@ def seed_curves(
         panel.plot(*mean, color="black", lw=1.8, ls="--", label="mean of remaining runs")
         panel.set_title(textwrap.fill(label, _TITLE), fontsize=9)
         whole_numbers(panel, "epoch")
+        panel.tick_params(labelbottom=True)  # the last row may be incomplete
     drawn = [value for _, runs, _ in groups for run in runs for value in run[1]]
     metric_axis(panels[0].yaxis, drawn, metric)
     for panel in panels[::columns]:
@@ -154,7 +156,7 @@ def _split_panels(
     panels[0].set_ylabel(get_metric(metric).label)
     if counts:
         panels[2].set(ylabel="runs", ylim=(0, None))
-        panels[2].yaxis.get_major_locator().set_params(integer=True, nbins=3)
+        panels[2].yaxis.set_major_locator(MaxNLocator(3, integer=True, min_n_ticks=1))
     return figure, panels
 
 

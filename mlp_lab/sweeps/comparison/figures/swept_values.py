@@ -39,7 +39,7 @@ class Point(NamedTuple):
     runs: Sequence[float] = ()
 
 
-_DOTS: dict[str, Any] = {"marker": ".", "ms": 5, "ls": "none", "alpha": 0.5, "mew": 0, "zorder": 3}
+_DOTS: dict[str, Any] = {"marker": ".", "ms": 7, "ls": "none", "alpha": 0.7, "mew": 0, "zorder": 3}
 _MARKS: dict[str, dict[str, Any]] = {
     "train": {"mfc": "white", "ls": "--"},
     "validation": {"ls": "-"},
