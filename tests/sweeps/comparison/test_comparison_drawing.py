@@ -178,5 +178,5 @@ def test_chosen_epoch_is_marked(make_run: Callable, tmp_path: Path) -> None:
     make_run([3, 1, 2], "seed=0")
     make_run([3, 2, 4], "seed=1")
     panel = draw(Comparison(find_runs([str(tmp_path)])))["error_curves"]().axes[1]
-    [ring] = [line for line in panel.lines if line.get_marker() == "o"]
+    [ring] = [line for line in panel.lines if line.get_linestyle() == "None"]
     np.testing.assert_array_equal(ring.get_xydata(), [[2, 1]])

@@ -273,6 +273,7 @@ def test_seed_bands_show_the_number_of_remaining_runs() -> None:
     assert [line.get_xydata().tolist() for line in means[1].lines] == [[[1, 3], [2, 2], [3, 1]]]
     for panel in (first, second):
         assert [line.get_xydata().tolist() for line in panel.lines] == [[[1, 3], [2, 2], [3, 1]]]
+        assert panel.get_ylim()[0] == 0 < 3 < panel.get_ylim()[1]
     assert first.get_ylabel() == "runs"
     assert "number of remaining runs" in figure.get_suptitle()
     assert_all_inside(epoch_curves.seed_bands([("a", bands(1.0, 2.0))], "loss", ""))

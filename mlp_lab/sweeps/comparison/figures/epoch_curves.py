@@ -82,6 +82,8 @@ def seed_bands(
                 steps = {"color": style["color"], "ls": style["ls"], "drawstyle": "steps-mid"}
                 panels[2 + number].plot(epochs, counts, **steps)
     metric_axis(panels[0].yaxis, [mean for curve in curves for mean in curve[1]], metric)
+    for panel in panels[2:]:
+        panel.set_ylim(bottom=0)
     _legend(figure, panels[1], len(groups), title)
     remaining = "; below: number of remaining runs" if some_end else ""
     figure.suptitle(f"{metric} by epoch, mean ± sd over seeds{remaining}")
@@ -155,7 +157,7 @@ def _split_panels(
         panel.label_outer()
     panels[0].set_ylabel(get_metric(metric).label)
     if counts:
-        panels[2].set(ylabel="runs", ylim=(0, None))
+        panels[2].set_ylabel("runs")
         panels[2].yaxis.set_major_locator(MaxNLocator(3, integer=True, min_n_ticks=1))
     return figure, panels
 
