@@ -5,7 +5,7 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
@@ -64,6 +64,10 @@ def kept_entry_points() -> Iterator[None]:
         yield
 
 
+def _placeholders(draw: Callable, formats: Sequence[str]) -> dict[str, bytes]:
+    return dict.fromkeys(formats, _ONE_PIXEL)
+
+
 @pytest.fixture(autouse=True)
 def placeholders_of_figures(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
@@ -76,7 +80,7 @@ def placeholders_of_figures(
     if "draws" in request.keywords:
         monkeypatch.setattr(rendering, "_png", lambda figure: _ONE_PIXEL)
     elif "renders" not in request.keywords:
-        monkeypatch.setattr(rendering, "render", lambda draw: _ONE_PIXEL)
+        monkeypatch.setattr(rendering, "render_formats", _placeholders)
 
 
 @pytest.fixture

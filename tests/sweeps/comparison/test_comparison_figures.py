@@ -307,5 +307,5 @@ def test_categories_are_not_connected_and_single_runs_are_dots() -> None:
     [bars] = panel.containers
     ends = [segment[:, 1].tolist() for segment in bars[2][0].get_segments()]
     assert ends == [[1, 3], [0, 13]], "a loss is not below 0"
-    notes = "dots: single runs; mean ± sd over seeds"
+    notes = "dots: single runs; mean ± sd over repeated runs"
     assert figure.get_suptitle() == f"loss against optimizer\n{notes}"

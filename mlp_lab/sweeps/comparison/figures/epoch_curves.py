@@ -86,7 +86,7 @@ def seed_bands(
         panel.set_ylim(bottom=0)
     _legend(figure, panels[1], len(groups), title)
     remaining = "; below: number of remaining runs" if some_end else ""
-    figure.suptitle(f"{metric} by epoch, mean ± sd over seeds{remaining}")
+    figure.suptitle(f"{metric} by epoch, mean ± sd{remaining}")
     return figure
 
 
