@@ -165,6 +165,7 @@ def legend_label(text: str) -> str:
 
 def _png(figure: Figure) -> bytes:
     content = io.BytesIO()
+    figure.set_dpi(_DPI)  # printing a PDF file has set another resolution
     # print_figure would compute the layout twice.
     FigureCanvasAgg(figure).print_png(content)
     return content.getvalue()
@@ -222,7 +223,7 @@ class _DisplayableTicks(Formatter):
     def __call__(self, x: float, pos: int | None = None) -> str:
         return _plain_tick(self.formatter(x, pos))
 
-    def format_ticks(self, values: Sequence[float]) -> list[str]:
+    def format_ticks(self, values: list[float]) -> list[str]:
         return list(map(_plain_tick, self.formatter.format_ticks(values)))
 
     def get_offset(self) -> str:

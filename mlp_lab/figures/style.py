@@ -19,7 +19,7 @@ MARKERS = "os^Dv<>pPX"
 _MARKED = 8  # points of a line that have a marker, at most
 
 #: Settings of matplotlib in ``rendering.py``; all others have matplotlib's default.
-SETTINGS: Mapping[str, Any] = {
+SETTINGS: Mapping[Any, Any] = {
     "text.parse_math": False,  # class names and paths may contain dollars
     "axes.axisbelow": True,
     "axes.titlesize": 10,

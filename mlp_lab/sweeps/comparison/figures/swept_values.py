@@ -83,7 +83,7 @@ def metric_against(
     notes: set[str] = set()
     for place, pair in enumerate(lines.values()):
         for split, of_split in pair.items():
-            placed = [Point(places[value], *others) for value, *others in of_split]
+            placed = [Point(*point)._replace(value=places[point[0]]) for point in of_split]
             notes |= _line(panel, placed, place, split, metric, connected=not are_texts)
     metric_axis(panel.yaxis, [mean for _, mean, *_ in points], metric, from_zero=False)
     panel.set(xlabel=key, ylabel=get_metric(metric).label)
