@@ -5,6 +5,7 @@ import re
 #: The new name of each renamed option, by config group and old name.
 RENAMED_OPTIONS: dict[str, dict[str, str]] = {
     "callbacks": {
+        "ct": "reconstructions",
         "pictures": "image_progress",
         "variants": "augmented_examples",
     },

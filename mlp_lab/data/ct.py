@@ -1,17 +1,21 @@
 """Computed tomography as data: a network learns the density of an object from its projections."""
 
 import math
-from typing import Any, cast
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mlp_lab.config.names import SPLITS
-from mlp_lab.data.datamodule import DataModule
 from mlp_lab.data.image import axis, grid
+from mlp_lab.data.measured_object import MeasuredObject
 from mlp_lab.data.target_image import TargetImage
-from mlp_lab.errors import UserError
+from mlp_lab.figures import tomography
+from mlp_lab.figures.rendering import Draw
+from mlp_lab.images.filtered_back_projection import check_scikit_image, filtered_back_projection
 from mlp_lab.images.phantoms import shepp_logan
 from mlp_lab.images.photographs import read_image
 from mlp_lab.nn.operators.radon import line_integrals
@@ -22,13 +26,12 @@ _JITTER = 1 / 20
 _FIRST = {"train": 0.0, "validation": 0.5, "test": 0.25}
 
 
-class CT(TargetImage):
+class CT(TargetImage, MeasuredObject):
     """Projections of one object, whose density is a square grey image.
 
-    A split has one example. Its input is the coordinates of all pixels, float32
-    ``[1, size^2, 2]``, as those of ``data.image.Image``. Its target is projections, float32
-    ``[1, projections, 1 + size]``: the angle in radians, followed by the line integrals
-    (``nn.operators.radon``). No split contains the density itself, which is ``target_image``.
+    Inputs are the coordinates of all pixels, as those of ``data.image.Image``. Targets are
+    projections, float32 ``[1, projections, 1 + size]``: the angle in radians, followed by the line
+    integrals (``nn.operators.radon``). The density is ``target_image``.
 
     The angles of a split are evenly spaced over [0, pi). Training projections start at 0, as in
     Tancik et al. 2020. The paper has no validation data; here, the validation data, which select
@@ -46,7 +49,7 @@ class CT(TargetImage):
         common: arguments of ``DataModule``.
     """
 
-    out_features = 1
+    classical = "filtered back-projection"
 
     def __init__(
         self, *, image: str | None, phantom: int, size: int, projections: int, **common: Any
@@ -59,10 +62,6 @@ class CT(TargetImage):
     def target_kind(self) -> str:
         return "projections"
 
-    def check_batch_normalization(self, processes: int) -> None:
-        """Raise UserError, because the only example is all pixels of one image."""
-        raise UserError("network.normalization=batch: must be none or layer for data=ct")
-
     def make_image(self) -> np.ndarray:
         """Return the density, which is 0 outside the inscribed circle, ``[size, size, 1]``."""
         if self.file is None:
@@ -72,6 +71,10 @@ class CT(TargetImage):
         offsets = np.arange(self.size) - self.size // 2
         outside = np.hypot(offsets, offsets[:, None]) > self.size // 2
         return np.where(outside[:, :, None], np.float32(0), image)
+
+    @property
+    def density(self) -> np.ndarray:
+        return self.target_image[:, :, 0]
 
     @property
     def nyquist(self) -> float:
@@ -89,10 +92,22 @@ class CT(TargetImage):
         """Return the projections of a split, ``[1, projections, 1 + size]``."""
         steps = np.arange(self._projections) + first
         angles = torch.from_numpy(steps * math.pi / self._projections).float().unsqueeze(0)
-        density = torch.from_numpy(self.target_image).squeeze(2).unsqueeze(0)
+        density = torch.from_numpy(self.density).unsqueeze(0)
         return torch.cat([angles.unsqueeze(2), line_integrals(density, angles)], 2)
 
+    def check_packages(self) -> None:
+        check_scikit_image()
 
-def ct_of(data: DataModule) -> CT:
-    """Return the data of a task that learns from projections."""
-    return cast(CT, data)
+    def reconstruct(self) -> np.ndarray:
+        angles, projections = self._training()
+        return filtered_back_projection(projections, angles)
+
+    def figures(self, images: Mapping[str, np.ndarray]) -> dict[str, Draw]:
+        angles, projections = self._training()
+        draw = partial(tomography.reconstructions, self.density, images, projections, angles)
+        return {"reconstructions": draw}
+
+    def _training(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return angles ``[projections]`` and training projections ``[projections, size]``."""
+        targets = self.splits["train"][1][0].float().cpu().numpy()
+        return targets[:, 0], targets[:, 1:]

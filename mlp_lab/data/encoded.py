@@ -18,15 +18,16 @@ def encoded(splits: Splits, encoding: nn.Module) -> Splits:
     Splits that share their inputs also share the encoded inputs.
 
     Args:
-        splits: inputs ``[examples, in_features]`` and targets by split.
-        encoding: module from ``[examples, in_features]`` to ``[examples, out_features]``.
+        splits: inputs ``[..., in_features]`` and targets by split.
+        encoding: module from ``[..., in_features]`` to ``[..., out_features]``.
 
     Raises:
         UserError: the features would take more than 8 GiB.
     """
     if isinstance(encoding, nn.Identity):
         return splits
-    inputs = {id(x): x for x, _ in splits.values()}
+    shapes = {id(x): x.shape[:-1] for x, _ in splits.values()}
+    inputs = {id(x): x.flatten(0, -2) for x, _ in splits.values()}
     examples = sum(map(len, inputs.values()))
     one = next(iter(inputs.values()))[:1]
     encoding.to(one.device)  # the encoding is a submodule of the task, which is moved there as well
@@ -37,7 +38,7 @@ def encoded(splits: Splits, encoding: nn.Module) -> Splits:
             f" at most {_MAX_BYTES // 2**30} GiB: use fewer inputs or fewer features"
         )
     features = {
-        key: torch.cat([encoding(part) for part in x.split(_MAX_INPUTS)])
+        key: torch.cat([encoding(part) for part in x.split(_MAX_INPUTS)]).view(*shapes[key], -1)
         for key, x in inputs.items()
     }
     return {name: (features[id(x)], y) for name, (x, y) in splits.items()}

@@ -85,11 +85,9 @@ class Regression(Task):
         truth = torch.from_numpy(data.target_image[data.target_parts[split]])
         outputs, _ = self.outputs(data.loader(split))
         values = self.predictions(outputs).float().cpu().view_as(truth)
-        return metrics | self.image_metrics(values, truth)
-
-    def image_metrics(self, values: Tensor, truth: Tensor) -> dict[str, float]:
-        """Return the metrics that compare two images, float32 ``[height, width, channels]``."""
-        return {"ssim": ssim(values, truth)} if min(truth.shape[:2]) >= SMALLEST else {}
+        if min(truth.shape[:2]) >= SMALLEST:
+            metrics["ssim"] = ssim(values, truth)
+        return metrics
 
     def _error(self, output: Tensor, target: Tensor) -> Tensor:
         return self._values_of(output) - target.view_as(output)

@@ -102,7 +102,7 @@ def test_a_run_reports_the_image_and_its_figures(compose: Callable, tmp_path: Pa
     [
         (["experiment=curve_fit", "task=tomography"], "Tomography learns projections, but the"),
         (["experiment=ct", "task=regression"], "Regression learns numbers, but the targets"),
-        (["experiment=ct", "network.normalization=batch"], "must be none or layer for data=ct"),
+        (["experiment=ct", "network.normalization=batch"], "must be none or layer for measure"),
         (["experiment=ct", "select.metric=psnr"], "select.metric=psnr: must be one of loss, squ"),
     ],
 )
@@ -115,10 +115,10 @@ def test_unsuitable_settings_are_one_clear_line(
 
 
 def test_the_figure_needs_projections(compose: Callable, tmp_path: Path) -> None:
-    cfg = compose("experiment=image_hw", "callbacks=ct", "data.image=text", "data.size=8",
-                  "~callbacks.image_progress", "trainer.accelerator=cpu",
+    cfg = compose("experiment=image_hw", "callbacks=reconstructions", "data.image=text",
+                  "data.size=8", "~callbacks.image_progress", "trainer.accelerator=cpu",
                   f"logs='{tmp_path}'")  # fmt: skip
-    with pytest.raises(UserError, match=r"callbacks\.reconstructions: needs data=ct"):
+    with pytest.raises(UserError, match=r"callbacks\.reconstructions: needs data=ct or data=mri"):
         train(cfg)
 
 
