@@ -83,6 +83,8 @@ def shortened_preset(name: str, root: Path) -> list[str]:
         overrides += [f"data.root='{root}'", "data.train_size=100"]
     if "image" in data:
         overrides += ["data.size=16", "data.passes=2"]
+    if "volume" in data:
+        overrides += ["data.size=12", "data.passes=2"]
     if "solid" in data:
         overrides += ["data.passes=2", "data.batch_size=100", "data.evaluation_size=100"]
         overrides += ["callbacks.surface.resolution=12"]

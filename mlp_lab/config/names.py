@@ -32,6 +32,8 @@ IMAGE_PROTOCOLS = ("fit", "upsample")
 #: What the targets of a user's data are: classes or numbers.
 TARGET_KINDS = ("classification", "regression")
 SOLIDS = ("gyroid", "torus_knot")
+#: Volumes that are not files.
+VOLUMES = ("shepp_logan", "mni152")
 #: Axes of the unit cube.
 AXES = ("x", "y", "z")
 

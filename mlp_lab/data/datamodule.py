@@ -74,6 +74,8 @@ class DataModule(pl.LightningDataModule):
     held_out = True
     #: The plane of that image in space; None: the inputs are coordinates of the image.
     section: Section | None = None
+    #: Whether predictions are probabilities that points of space are inside a solid.
+    has_surface = False
     #: Whether the training split includes the validation data, so that no epoch can be selected.
     refit = False
 

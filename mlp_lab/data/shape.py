@@ -56,6 +56,7 @@ class Shape(DataModule):
     out_features = 1
     target_size = _SIDE, _SIDE
     section = Section()
+    has_surface = True
 
     def __init__(
         self, *, path: str | None, solid: str, evaluation_size: int, **common: Any

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 
 from mlp_lab.config.check import check
-from mlp_lab.config.names import BACKGAMMON_OPPONENTS
+from mlp_lab.config.names import BACKGAMMON_OPPONENTS, VOLUMES
 from mlp_lab.config.schemas.data import DATA_PATHS
 from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
@@ -25,14 +25,21 @@ if TYPE_CHECKING:  # imports torch
 def data_paths(cfg: Mapping[Any, Any]) -> dict[str, str]:
     """Return the absolute paths of files and folders in a config by dotted key.
 
-    A value that is null or that names an image of a package is not a path.
+    A value that is null or that names an image or a volume is not a path.
     """
     values = {key: cfg["data"].get(key.removeprefix("data.")) for key in DATA_PATHS}
     return {
         key: os.path.abspath(os.path.expanduser(value))
         for key, value in values.items()
-        if value is not None and (key != "data.image" or is_file(value))
+        if value is not None and not _is_name(key, value)
     }
+
+
+def _is_name(key: str, value: str) -> bool:
+    """Return whether the value of a key of ``DATA_PATHS`` is a name instead of a path."""
+    return (key == "data.image" and not is_file(value)) or (
+        key == "data.volume" and value in VOLUMES
+    )
 
 
 def with_absolute_paths(cfg: DictConfig) -> DictConfig:

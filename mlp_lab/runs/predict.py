@@ -31,7 +31,7 @@ from mlp_lab.tasks.base import Task
 log = logging.getLogger(__name__)
 
 _MAX_PIXELS = 100_000_000
-_SECTION = ("axis", "position")  # keys of a section of a solid
+_SECTION = ("axis", "position")  # keys of a section
 
 
 class Prediction(NamedTuple):
@@ -53,9 +53,9 @@ class Prediction(NamedTuple):
 def predict(cfg: DictConfig) -> list[Prediction] | list[dict[str, Any]] | Path:
     """Predict as ``cfg`` (``schemas.predict.Predict``) specifies.
 
-    If the run has learned one image, or a solid, of which a section is an image, render a part of
-    it at any resolution to a PNG file. With ``cfg.mesh``, write the surface of the solid to a PLY
-    file. Return the file's path.
+    If the run has learned one image, or a solid or a volume, of which a section is an image, render
+    a part of it at any resolution to a PNG file. With ``cfg.mesh``, write the surface of a solid to
+    a PLY file. Return the file's path.
 
     If the run has learned classes of images, predict the classes of a user's images, print them or
     write them to a CSV file, and return them. If its inputs are points or rows of a table, do the
@@ -68,9 +68,14 @@ def predict(cfg: DictConfig) -> list[Prediction] | list[dict[str, Any]] | Path:
         run = RunFolder.open(cfg.run)
         data, task = _load(cfg, run)
         if data.section is not None:
-            _refuse(cfg, ("images", "table"), f"{run.folder} has learned a solid")
-            return _render_solid(cfg, run, data, task)
-        _refuse(cfg, (*_SECTION, "mesh"), f"{run.folder} has not learned a solid")
+            kind = "a solid" if data.has_surface else "a volume"
+            _refuse(cfg, ("images", "table"), f"{run.folder} has learned {kind}")
+            if data.has_surface and cfg.mesh is not None:
+                return _write_surface(cfg, run, task)
+            _refuse(cfg, ("mesh",), f"{run.folder} has not learned a solid")
+            return _render(cfg, run, data, task)
+        _refuse(cfg, _SECTION, f"{run.folder} has not learned a solid or a volume")
+        _refuse(cfg, ("mesh",), f"{run.folder} has not learned a solid")
         if data.target_size is not None:
             _refuse(cfg, ("images", "table"), f"{run.folder} has learned one image")
             return _render(cfg, run, data, task)
@@ -83,8 +88,8 @@ def predict(cfg: DictConfig) -> list[Prediction] | list[dict[str, Any]] | Path:
                 raise UserError("table: a value is needed: a CSV file with a column per feature")
             return predict_table(cfg.table, cfg.output, data, task)
         raise UserError(
-            f"{run.folder}: needs a run that learned an image, a solid, classes of images, or from"
-            " a table"
+            f"{run.folder}: needs a run that learned an image, a solid, a volume, classes of"
+            " images, or from a table"
         )
 
 
@@ -108,10 +113,8 @@ def _refuse(cfg: DictConfig, keys: Sequence[str], reason: str) -> None:
             raise UserError(f"{key}={value}: must be null: {reason}")
 
 
-def _render_solid(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task) -> Path:
-    """Render a section of the solid that the run has learned, or write its surface."""
-    if cfg.mesh is None:
-        return _render(cfg, run, data, task)
+def _write_surface(cfg: DictConfig, run: RunFolder, task: Task) -> Path:
+    """Write the surface of the solid that the run has learned."""
     _refuse(cfg, ("size", "region", *_SECTION), "the mesh is the whole surface")
     mesh = surface(task, cfg.mesh)
     if not len(mesh.faces):

@@ -16,6 +16,7 @@ RENDERED = {
     "image_hw",
     "mnist_gradients",
     "mnist_record",
+    "mri",
     "parity",
     "perceptron",
 }

@@ -12,8 +12,8 @@ from mlp_lab.config.names import (
     TARGET_KINDS,
 )
 
-#: Keys of a run's config whose values are paths of data; ``data.image`` can also be a name.
-DATA_PATHS = ("data.root", "data.path", "data.image")
+#: Keys of a run's config whose values are paths of data; the last two can also be names.
+DATA_PATHS = ("data.root", "data.path", "data.image", "data.volume")
 
 
 @schema
@@ -23,6 +23,7 @@ class DataPathOverrides:
     root: str | None = MISSING
     path: str | None = MISSING
     image: str | None = MISSING
+    volume: str | None = MISSING
 
 
 @schema
@@ -147,6 +148,17 @@ class CT:
     phantom: int = limited(minimum=0, below=2**32)
     size: int = limited(minimum=2, maximum=4_096)
     projections: int = limited(minimum=1, maximum=10_000)
+    passes: int = limited(minimum=1, maximum=1_000_000)
+
+
+@schema
+class MRI:
+    _target_: str = "mlp_lab.data.mri.MRI"
+    volume: str = MISSING
+    phantom: int = limited(minimum=0, below=2**32)
+    size: int = limited(minimum=2, maximum=256)
+    fraction: float = limited(above=0, maximum=1 / 3)
+    mask_seed: int = limited(minimum=0, below=2**32)
     passes: int = limited(minimum=1, maximum=1_000_000)
 
 

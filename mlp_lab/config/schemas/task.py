@@ -40,6 +40,11 @@ class Tomography:
 
 
 @schema
+class FourierSampling(Tomography):
+    _target_: str = "mlp_lab.tasks.fourier_sampling.FourierSampling"
+
+
+@schema
 class Occupancy:
     _target_: str = "mlp_lab.tasks.occupancy.Occupancy"
 

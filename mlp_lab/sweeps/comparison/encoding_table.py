@@ -1,10 +1,10 @@
 """How well networks with different encodings predict unseen points: the tables of a paper.
 
 Tancik et al. 2020 (arXiv 2006.10739, table 1) give results of four encodings of coordinates in the
-last step, means over objects: the PSNR on test pixels of images, and of the pixels of phantoms
-reconstructed by computed tomography; the intersection over union of 3D shapes, of points near the
-surface. The tables show them beside the results of a sweep over encodings and objects that tests
-all of its runs.
+last step, means over objects: the PSNR on test pixels of images, and of densities that are
+reconstructed by computed tomography and magnetic resonance imaging; the intersection over union of
+3D shapes, of points near the surface. The tables show them beside the results of a sweep over
+encodings and objects that tests all of its runs.
 """
 
 import math
@@ -44,6 +44,7 @@ _KINDS = {
     "natural": _Kind("psnr", ("data.image",), (19.32, 21.71, 24.95, 25.57)),
     "text": _Kind("psnr", ("data.text_seed",), (18.40, 20.48, 27.57, 30.47)),
     "ct": _Kind("psnr", ("data.image", "data.phantom"), (16.75, 23.31, 26.89, 28.33)),
+    "mri": _Kind("psnr", ("data.volume", "data.phantom"), (26.14, 28.58, 32.23, 34.51)),
     "shape": _Kind("iou_near_surface", ("data.path", "data.solid"), (0.864, 0.892, 0.960, 0.973)),
 }
 
@@ -77,7 +78,7 @@ def tables(comparison: Comparison) -> list[Table]:
 
 def _kind(config: Mapping[str, Any]) -> str | None:
     """Return the row of the table to which a run belongs; None: it belongs to none."""
-    for kind, key in (("ct", "data.projections"), ("shape", "data.solid")):
+    for kind, key in (("ct", "data.projections"), ("mri", "data.volume"), ("shape", "data.solid")):
         if key in config:
             return kind
     if config.get("data.protocol") != "upsample":

@@ -115,6 +115,18 @@ def test_phantoms_are_the_images_of_computed_tomography(tested: Callable) -> Non
     assert published[3:] == ["16.75", "23.31", "26.89", "28.33"]
 
 
+def test_volumes_are_the_objects_of_magnetic_resonance_imaging(tested: Callable) -> None:
+    psnr = {"identity": (25.0, 27.0), "gaussian_mri": (33.0, 36.0)}
+    jobs = [
+        ([f"encoding={name}", f"data.volume={volume}"], value)
+        for name, values in psnr.items()
+        for volume, value in zip(("shepp_logan", "mni152"), values, strict=True)
+    ]
+    [(_, [row, published])] = encoding_table.tables(tested(jobs, experiment="mri"))
+    assert row == ["mri", "2", "1", "26.00 ± 1.41", "-", "-", "34.50 ± 2.12"]
+    assert published[3:] == ["26.14", "28.58", "32.23", "34.51"]
+
+
 def test_solids_have_a_table_of_overlaps(tested: Callable) -> None:
     values = {"centred": (0.81, 0.83), "gaussian_shape": (0.95, 0.97)}
     metrics = [
@@ -201,6 +213,16 @@ def test_the_sweep_of_computed_tomography_writes_the_papers_table(
     configs = [job.run.config for job in sorted(jobs, key=lambda job: job.run.folder.name)]
     assert [cfg.optimizer.lr for cfg in configs] == [1e-2, 1e-2, 1e-3, 1e-3]
     assert (configs[2].encoding.scale, configs[3].encoding.sigma) == (3, 4)
+
+
+def test_the_sweep_of_volumes_writes_the_papers_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    overrides = ["experiment=mri", "sweep=mri_encodings", "data.phantom=5", f"logs='{tmp_path}'"]
+    assert start_sweep([*overrides, *TINY, "data.size=8", "callbacks=none"])
+    text = single_spaced(next(tmp_path.rglob("summary.md")).read_text())
+    assert "| mri | 1 | 1 |" in text
+    assert "| mri, Tancik et al. 2020 | - | - | 26.14 |" in text
 
 
 def test_the_sweep_of_solids_writes_the_papers_table_and_trains_seeds_as_a_stack(
