@@ -1,5 +1,6 @@
 """Magnetic resonance imaging as data: a network learns a volume from Fourier samples."""
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -22,6 +23,9 @@ from mlp_lab.nn.operators.fourier import fourier_samples
 
 #: Standard deviation of the noise of the ellipsoids' parameters (Tancik et al. 2020).
 _JITTER = 1 / 20
+#: Standard deviation of the frequencies that are drawn, in cycles per voxel: a variance of 192 for
+#: 96 voxels (Tancik et al. 2020).
+_SPREAD = math.sqrt(192) / 96
 # Places of the slices in figures on the axes x, y and z. The small ellipsoids of the phantom are
 # around z = 5/8.
 _MIDDLE, _PHANTOM = (0.5, 0.5, 0.5), (0.5, 0.5, 0.625)
@@ -36,10 +40,13 @@ class MRI(MeasuredObject):
     ``[1, samples, 5]``: three frequencies in cycles over the cube, real and imaginary part
     (``nn.operators.fourier``).
 
-    The training samples are those that draws from a Gaussian with variance 2 ``size`` around
-    frequency 0 find, without repetition, as in Tancik et al. 2020. The paper has no validation
-    data; here, the validation samples, which select the epoch, are as many that further draws
-    find, and the test samples those found next.
+    The training samples are those that draws from a Gaussian around frequency 0 find, without
+    repetition, as in Tancik et al. 2020: with a variance of 192 for 96 voxels along each axis. For
+    other sizes, the standard deviation is proportional to the size, so that the density relative to
+    the highest frequency is the same. The paper has no validation data; here, the samples that
+    further draws find are for validation, which selects the epoch, and for the test, alternately,
+    and at most as many as training samples. They are not conjugates of training samples, whose
+    values would be known.
 
     ``target_image`` is an axial slice of the density.
 
@@ -47,7 +54,7 @@ class MRI(MeasuredObject):
         volume: path of a NIfTI file, or a name in ``config.names.VOLUMES``.
         phantom: seed of the noise of the phantom ``shepp_logan``.
         size: number of voxels along each axis.
-        fraction: fraction of the Fourier coefficients in each split.
+        fraction: fraction of the Fourier coefficients in the training split.
         mask_seed: seed of the draws of frequencies.
         common: arguments of ``DataModule``.
     """
@@ -112,14 +119,22 @@ class MRI(MeasuredObject):
         along = axis(self.size)
         points = torch.cartesian_prod(along, along, along).unsqueeze(0).to(device)
         density = torch.from_numpy(self.density).unsqueeze(0)
-        count = max(1, round(self._fraction * self.size**3))
-        drawn = gaussian_frequencies(self.size, len(SPLITS) * count, self._mask_seed)
         splits = {}
-        for split, part in zip(SPLITS, torch.from_numpy(drawn).float().split(count), strict=True):
-            frequencies = part.unsqueeze(0)
+        for split, drawn in self._frequencies().items():
+            frequencies = torch.from_numpy(drawn).float().unsqueeze(0)
             samples = fourier_samples(density, frequencies)
             splits[split] = points, torch.cat([frequencies, samples], 2).to(device)
         return splits
+
+    def _frequencies(self) -> dict[str, np.ndarray]:
+        """Return the frequencies of each split, int ``[samples, 3]``."""
+        count = max(1, round(self._fraction * self.size**3))
+        drawn = gaussian_frequencies(self.size, self._mask_seed)
+        train, others = drawn[:count], drawn[count:]
+        known = np.zeros((self.size,) * 3, bool)
+        known[tuple(-train.T % self.size)] = True
+        others = others[~known[tuple(others.T % self.size)]][: 2 * count]
+        return {"train": train, "validation": others[::2], "test": others[1::2]}
 
     def reconstruct(self) -> np.ndarray:
         frequencies, samples = self._training()
@@ -152,20 +167,20 @@ class MRI(MeasuredObject):
         return np.take(volume, self._slices[axis], AXES.index(axis)).T
 
 
-def gaussian_frequencies(size: int, count: int, seed: int) -> np.ndarray:
-    """Return the first different frequencies that Gaussian draws find, int ``[count, 3]``.
+def gaussian_frequencies(size: int, seed: int) -> np.ndarray:
+    """Return all frequencies in the order in which Gaussian draws find them, int ``[size^3, 3]``.
 
     Frequencies are in cycles over a cube of ``size`` voxels along each axis. Their probability p is
-    proportional to a Gaussian with variance 2 ``size`` along each axis. If each frequency is drawn
-    at random times with the rate p, its first time is exponentially distributed with the mean 1/p,
-    so that the order of such times is that of first draws.
+    proportional to the Gaussian of ``MRI``. If each frequency is drawn at random times with the
+    rate p, its first time is exponentially distributed with the mean 1/p, so that the order of such
+    times is that of first draws.
     """
     along = np.arange(size) - size // 2
-    exponent = along**2 / (2 * 2 * size)
+    exponent = (along / (_SPREAD * size)) ** 2 / 2
     times = np.log(np.random.default_rng(seed).exponential(size=(size,) * 3))
     times += exponent[:, None, None] + exponent[:, None] + exponent
-    first = np.argsort(times, axis=None, kind="stable")[:count]
-    return np.stack(np.unravel_index(first, times.shape), 1) - size // 2
+    order = np.argsort(times, axis=None, kind="stable")
+    return np.stack(np.unravel_index(order, times.shape), 1) - size // 2
 
 
 def _amplitudes(volume: np.ndarray) -> np.ndarray:

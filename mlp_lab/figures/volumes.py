@@ -54,7 +54,7 @@ def k_space(mask: np.ndarray, fraction: float, amplitudes: Mapping[str, np.ndarr
         amplitudes: amplitudes of coefficients by caption, ``[size, size]``.
     """
     columns = 1 + len(amplitudes)
-    figure = Figure(figsize=(3 * columns + 0.6, 3.2), layout="constrained")
+    figure = Figure(figsize=(3 * columns + 0.6, 3.6), layout="constrained")
     first, *others = figure.subplots(1, columns, sharey=True)
     size = len(mask)
     low = -(size // 2) - 0.5

@@ -157,7 +157,7 @@ class MRI:
     volume: str = MISSING
     phantom: int = limited(minimum=0, below=2**32)
     size: int = limited(minimum=2, maximum=256)
-    fraction: float = limited(above=0, maximum=1 / 3)
+    fraction: float = limited(above=0, maximum=0.4)
     mask_seed: int = limited(minimum=0, below=2**32)
     passes: int = limited(minimum=1, maximum=1_000_000)
 
