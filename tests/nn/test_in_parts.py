@@ -12,7 +12,7 @@ from mlp_lab.nn.in_parts import InParts
 def test_outputs_and_gradients_equal_those_of_all_points_at_once(
     kept: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(in_parts, "_POINTS", 4)
+    monkeypatch.setattr(in_parts, "_CPU_POINTS", 4)
     monkeypatch.setattr(in_parts, "_MAX_ACTIVATIONS", kept)
     calls = []
     network = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1)).double()
@@ -32,7 +32,7 @@ def test_outputs_and_gradients_equal_those_of_all_points_at_once(
 
 
 def test_an_evaluation_computes_each_part_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(in_parts, "_POINTS", 4)
+    monkeypatch.setattr(in_parts, "_CPU_POINTS", 4)
     monkeypatch.setattr(in_parts, "_MAX_ACTIVATIONS", 0)
     network, calls = nn.Linear(3, 1), []
     network.register_forward_pre_hook(lambda _, inputs: calls.append(inputs[0].shape[-2]))
