@@ -13,29 +13,22 @@ _CPU_POINTS, _GPU_POINTS = 2**11, 2**17
 _MAX_ACTIVATIONS = 2**28
 
 
-class InParts(nn.Module):
-    """Apply ``network`` to a part of the points at a time.
+def in_parts(network: nn.Module, x: Tensor) -> Tensor:
+    """Return the outputs of a network for points, ``[..., points, out_features]``.
 
     The activations that the gradients need are kept if they fit into 1 GiB. Otherwise, those of
     each part are computed a second time (gradient checkpointing; Chen et al. 2016,
     arXiv 1604.06174), which takes a third more time.
 
-    Shapes: ``[..., points, in_features]`` to ``[..., points, out_features]``.
-
     Args:
         network: module without batch normalization from ``[..., in_features]`` to
             ``[..., out_features]``.
+        x: inputs, ``[..., points, in_features]``.
     """
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor) -> Tensor:
-        parts = x.split(_CPU_POINTS if x.device.type == "cpu" else _GPU_POINTS, -2)
-        width = sum(layer.out_features for layer in linear_layers(self.network))
-        if torch.is_grad_enabled() and x[..., 0].numel() * width > _MAX_ACTIVATIONS:
-            outputs = [checkpoint(self.network, part, use_reentrant=False) for part in parts]
-        else:
-            outputs = [self.network(part) for part in parts]
-        return torch.cat(outputs, -2)
+    parts = x.split(_CPU_POINTS if x.device.type == "cpu" else _GPU_POINTS, -2)
+    width = sum(layer.out_features for layer in linear_layers(network))
+    if torch.is_grad_enabled() and x[..., 0].numel() * width > _MAX_ACTIVATIONS:
+        outputs = [checkpoint(network, part, use_reentrant=False) for part in parts]
+    else:
+        outputs = [network(part) for part in parts]
+    return torch.cat(outputs, -2)

@@ -182,7 +182,7 @@ class Task(ChunkedTraining):
         The network is in evaluation mode, as in ``evaluate``.
         """
         self.eval()
-        pairs = [(self.evaluated(x), y) for chunk in loader for x, y in chunk]
+        pairs = [(self.outputs_of(self.evaluated, x), y) for chunk in loader for x, y in chunk]
         outputs, targets = zip(*pairs, strict=True)
         return torch.cat(outputs), torch.cat(targets)
 
@@ -202,7 +202,8 @@ class Task(ChunkedTraining):
         return sums
 
     def _evaluate(self, chunk: Iterable[list[Tensor]], sums: MetricSums) -> None:
-        outputs, targets = zip(*((self.evaluated(x), y) for x, y in chunk), strict=True)
+        pairs = ((self.outputs_of(self.evaluated, x), y) for x, y in chunk)
+        outputs, targets = zip(*pairs, strict=True)
         self._record(sums, list(outputs), list(targets))
 
     def _record(self, sums: MetricSums, outputs: list[Tensor], targets: list[Tensor]) -> None:

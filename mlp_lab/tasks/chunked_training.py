@@ -118,7 +118,14 @@ class ChunkedTraining(pl.LightningModule):
         return self.network if self.average is None else self.average.module
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.evaluated(self.encoding(x))
+        return self.outputs_of(self.evaluated, self.encoding(x))
+
+    def outputs_of(self, network: nn.Module, x: Tensor) -> Tensor:
+        """Return the outputs of a network for encoded inputs ``[batch, ...]``.
+
+        A subclass may apply the network in parts.
+        """
+        return network(x)
 
     def update_average(self) -> None:
         """Add the weights after a step to their average, if there is one."""
@@ -225,7 +232,7 @@ class ChunkedTraining(pl.LightningModule):
         self, x: Tensor, y: Tensor, share: float
     ) -> tuple[Tensor, Tensor]:
         """Add ``share`` times the gradients for a microbatch; return its loss and outputs."""
-        output = self.network(x)
+        output = self.outputs_of(self.network, x)
         loss = self.loss(output, y)
         weight = torch.full_like(loss, share)
         # Only the gradients of several processes have to be averaged by Lightning.

@@ -121,7 +121,7 @@ def _is_of_loss(task: type) -> bool:
     """Return whether ``output_delta`` is for ``loss``, which a subclass may have overridden."""
     return all(
         issubclass(_definer(task, "output_delta"), _definer(task, name))
-        for name in ("loss", "differentiate")
+        for name in ("loss", "differentiate", "outputs_of")
     )
 
 

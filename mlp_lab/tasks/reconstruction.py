@@ -11,7 +11,7 @@ from mlp_lab.data.datamodule import DataModule
 from mlp_lab.data.measured_object import MeasuredObject, measured_object
 from mlp_lab.errors import UserError
 from mlp_lab.lightning import pl
-from mlp_lab.nn.in_parts import InParts
+from mlp_lab.nn.in_parts import in_parts
 from mlp_lab.tasks.chunked_training import ChunkedTraining
 from mlp_lab.tasks.diagnostics.reconstructions import compare_reconstructions, similarity
 from mlp_lab.tasks.regression import Regression
@@ -52,19 +52,12 @@ class Reconstruction(Regression):
         Both have the same shape, with the objects first.
         """
 
-    @property
-    def evaluated(self) -> nn.Module:
-        return InParts(super().evaluated)
+    def outputs_of(self, network: nn.Module, x: Tensor) -> Tensor:
+        return in_parts(network, x)
 
     def check_trainer(self, trainer: pl.Trainer) -> None:
         if trainer.world_size > 1:
             raise UserError(f"trainer.devices: must be 1 for {self.target_kind} of one object")
-
-    def differentiate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        output = InParts(self.network)(x)
-        loss = self.loss(output, y)
-        loss.backward()
-        return loss, output
 
     def output_delta(self, tasks: Sequence[ChunkedTraining]) -> None:
         return None

@@ -34,7 +34,14 @@ _HOOKS = {
 # Hooks that no run calls.
 _OTHER_STAGES = ("on_test", "on_predict", "on_sanity_check")
 # The methods of tasks that a stack replaces.
-_REPLACED = ("training_step", "validation_step", "differentiate", "on_train_start", "forward")
+_REPLACED = (
+    "training_step",
+    "validation_step",
+    "differentiate",
+    "outputs_of",
+    "on_train_start",
+    "forward",
+)
 
 
 def uncalled_hooks(callback: type[pl.Callback]) -> list[str]:

@@ -4,25 +4,25 @@ import pytest
 import torch
 from torch import nn
 
-from mlp_lab.nn import in_parts
-from mlp_lab.nn.in_parts import InParts
+from mlp_lab.nn import in_parts as module
+from mlp_lab.nn.in_parts import in_parts
 
 
 @pytest.mark.parametrize("kept", [2**28, 0])
 def test_outputs_and_gradients_equal_those_of_all_points_at_once(
     kept: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(in_parts, "_CPU_POINTS", 4)
-    monkeypatch.setattr(in_parts, "_MAX_ACTIVATIONS", kept)
+    monkeypatch.setattr(module, "_CPU_POINTS", 4)
+    monkeypatch.setattr(module, "_MAX_ACTIVATIONS", kept)
     calls = []
     network = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1)).double()
     network.register_forward_pre_hook(lambda _, inputs: calls.append(inputs[0].shape[-2]))
     x = torch.rand(2, 10, 3, dtype=torch.float64)
     weights = torch.rand(2, 10, 1, dtype=torch.float64)
     gradients = []
-    for module in (network, InParts(network)):
+    for output_of in (network, lambda points: in_parts(network, points)):
         calls.clear()
-        output = module(x)
+        output = output_of(x)
         gradients.append(torch.autograd.grad((output * weights).sum(), network.parameters()))
         torch.testing.assert_close(output, network(x))
     for whole, parts in zip(*gradients, strict=True):
@@ -32,10 +32,10 @@ def test_outputs_and_gradients_equal_those_of_all_points_at_once(
 
 
 def test_an_evaluation_computes_each_part_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(in_parts, "_CPU_POINTS", 4)
-    monkeypatch.setattr(in_parts, "_MAX_ACTIVATIONS", 0)
+    monkeypatch.setattr(module, "_CPU_POINTS", 4)
+    monkeypatch.setattr(module, "_MAX_ACTIVATIONS", 0)
     network, calls = nn.Linear(3, 1), []
     network.register_forward_pre_hook(lambda _, inputs: calls.append(inputs[0].shape[-2]))
     with torch.inference_mode():
-        InParts(network)(torch.rand(10, 3))
+        in_parts(network, torch.rand(10, 3))
     assert calls == [4, 4, 2]
