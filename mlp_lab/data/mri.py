@@ -29,7 +29,7 @@ _SPREAD = math.sqrt(192) / 96
 # Places of the slices in figures on the axes x, y and z. The small ellipsoids of the phantom are
 # around z = 5/8.
 _MIDDLE, _PHANTOM = (0.5, 0.5, 0.5), (0.5, 0.5, 0.625)
-_PLANES = ("sagittal", "coronal", "axial")  # perpendicular to these axes
+_PLANES = ("axial", "coronal", "sagittal")  # perpendicular to z, y and x
 
 
 class MRI(MeasuredObject):
@@ -143,17 +143,16 @@ class MRI(MeasuredObject):
     def figures(self, images: Mapping[str, np.ndarray]) -> dict[str, Draw]:
         frequencies, _ = self._training()
         shown = {"density": self.density, **images}
-        planes = dict(zip(_PLANES, AXES, strict=True))
         slices = {
-            name: [self._slice(volume, planes[plane]) for plane in reversed(_PLANES)]
+            name: [self._slice(volume, axis) for axis in reversed(AXES)]
             for name, volume in shown.items()
         }
         mask = np.zeros((self.size, self.size), bool)
-        x, y, z = frequencies.T
-        mask[(y[z == 0] + self.size // 2) % self.size, (x[z == 0] + self.size // 2) % self.size] = 1
+        x, y = (frequencies[frequencies[:, 2] == 0, :2] + self.size // 2).T
+        mask[y, x] = True
         spectra = {name: _amplitudes(volume) for name, volume in shown.items()}
         return {
-            "reconstructions": partial(volumes.slices, slices, _PLANES[::-1]),
+            "reconstructions": partial(volumes.slices, slices, _PLANES),
             "k_space": partial(volumes.k_space, mask, self._fraction, spectra),
         }
 
