@@ -7,8 +7,11 @@ from typing import Any
 from mlp_lab.config.flatten import format_value
 
 # Keys that say which data of a class are used.
-_DATA = ("set", "function", "bits", "image", "path", "solid", "phantom", "projections", "opponent")
-_PATHS = ("image", "path")
+_DATA = (
+    "set", "function", "bits", "image", "path", "solid", "phantom", "projections", "volume",
+    "opponent",
+)  # fmt: skip
+_PATHS = ("image", "path", "volume")
 _MOST_NAMES = 3
 
 
