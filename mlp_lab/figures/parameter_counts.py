@@ -35,12 +35,12 @@ def metric_by_parameters(
     for place, (text, points) in enumerate(lines.items()):
         label = legend_label(text) or None
         sizes, means, spreads, names = zip(*points, strict=True)
-        # Error bars of several lines would cover one another.
-        at = np.array(sizes) * _SHIFT ** (place - (len(lines) - 1) / 2)
-        centres = np.array(means)
+        at, centres, has_bars = np.array(sizes), np.array(means), np.isfinite(spreads).any()
+        if has_bars:  # those of several lines would cover one another
+            at = at * _SHIFT ** (place - (len(lines) - 1) / 2)
         style = line_style(place, len(at)) | {"markevery": 1}
         panel.plot(at, centres, label=label, **style)
-        if np.isfinite(spreads).any():
+        if has_bars:
             low, high = band(centres, np.array(spreads), metric)
             lengths = [centres - low, high - centres]
             panel.errorbar(at, centres, lengths, ls="none", color=style["color"], capsize=3)

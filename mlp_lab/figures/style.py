@@ -40,7 +40,7 @@ def line_style(place: int, points: int = 1) -> dict[str, Any]:
         points: number of its points. Of many points, only some have a marker, other ones than on
             neighbouring lines.
     """
-    step = -(-points // _MARKED)
+    step = max(1, -(-points // _MARKED))
     return {
         "color": COLOURS[place % len(COLOURS)],
         "ls": _DASHES[place % len(_DASHES)],

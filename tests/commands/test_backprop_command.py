@@ -88,13 +88,14 @@ def test_files_of_a_worked_example(
 
 
 def test_values_and_gradients_are_drawn() -> None:
-    panel, scale = draw(EXAMPLES["lecture_2_2_1"], "mine").axes
+    figure = draw(EXAMPLES["lecture_2_2_1"], "mine")
+    panel, scale = figure.axes
     texts = {text.get_text() for text in panel.texts}
     # 2(g5-y) = -1, as in the table
     assert {"x1 = 1", "x2 = 2", "f3 = 1\ng3 = 1\ndE/df3 = -2"} <= texts
     assert {"f4 = 1.5\ng4 = 1.5\ndE/df4 = 1", "f5 = 0.5\ng5 = 0.5\ndE/df5 = -1"} <= texts
     assert {"w13 = 0.5\ndE/dw13 = -2", "w45 = -1\ndE/dw45 = -1.5"} <= texts
-    assert panel.get_title() == "mine: E = (g5 - y)² = 0.25 with y = 1"
+    assert figure.get_suptitle() == "mine: E = (g5 - y)² = 0.25 with y = 1"
     assert scale.get_ylim() == (-4, 4)
 
 

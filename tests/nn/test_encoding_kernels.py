@@ -143,7 +143,7 @@ def test_a_run_draws_its_encoding(
              "network.width=4", "trainer.accelerator=cpu", "logger=none"]  # fmt: skip
     train(compose("experiment=image_hw", f"encoding={encoding}", *overrides, f"logs='{tmp_path}'"))
     [panel] = drawn["features"].axes
-    assert [text.get_text() for text in panel.texts[1:]] == captions  # below the title
+    assert [text.get_text() for text in panel.texts] == captions
     x = np.arange(128) / 128
     rows = {"identity": x / x[-1], "basic": (1 + np.sin(2 * np.pi * x)) / 2}
     first, second = (image.get_array() for image in panel.images[:2])

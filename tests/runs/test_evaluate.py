@@ -199,7 +199,7 @@ def test_a_classifier_without_probabilities_has_errors_without_confidence(
     predictions = SplitPredictions(data, task, "test")
     finding = class_errors(predictions)
     page = finding.figures["errors_01"]()
-    captions = [text.get_text() for text in page.axes[0].texts[1:]]
+    captions = [text.get_text() for text in page.axes[0].texts]
     wrong = sum(row["wrong"] for row in finding.rows)
     assert len(captions) == min(wrong, 100)
     assert all(re.fullmatch(r"\d → \d", caption) for caption in captions)

@@ -33,7 +33,7 @@ def make_jobs(compose: Callable, tiny_mnist: Path, tmp_path: Path) -> MakeJobs:
 def training_stub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> TrainingStub:
     stand_in = TrainingStub()
 
-    def conclude(folder: str, *_: str) -> Summary:
+    def conclude(folder: str, *_: str, **__: str) -> Summary:
         return summary_of(folder, f"the answer of {folder}")
 
     monkeypatch.setattr(jobs, "train_jobs", stand_in)

@@ -44,7 +44,7 @@ def test_a_resumed_sweep_keeps_its_settings(
     start_sweep(overrides)
     monkeypatch.undo()
     monkeypatch.setattr(jobs, "train_jobs", training_stub)
-    monkeypatch.setattr(answer, "conclude", lambda folder, *_: summary_of(folder, folder))
+    monkeypatch.setattr(answer, "conclude", lambda folder, *_, **__: summary_of(folder, folder))
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     folder = sweep_folder(tmp_path / "logs")
     before = yaml.safe_load((folder / "sweep.yaml").read_text())

@@ -87,6 +87,7 @@ def test_augmented_examples_are_drawn_once_and_only_with_augmentation(
     assert len(drawn) == 1
 
 
+@pytest.mark.draws
 def test_normalized_examples(drawn: Drawn, augmented_config: Callable, tiny_mnist: Path) -> None:
     train(augmented_config("augmentation=none", "data.normalize_width=9", "data.deslant=true"))
     [(images, captions)] = drawn

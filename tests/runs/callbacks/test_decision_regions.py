@@ -18,6 +18,7 @@ from torch import nn
 
 from mlp_lab.figures import class_regions, training_curves, weight_images
 from mlp_lab.figures.rendering import rgb_pixels
+from mlp_lab.figures.style import AREA_COLOURS
 from mlp_lab.lightning import pl
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.callbacks.decision_regions import DecisionRegions
@@ -261,10 +262,15 @@ POINTS = class_regions.ScatterPoints(
 
 @pytest.mark.parametrize("panels", [1, 2, 6])
 def test_the_figure_is_not_clipped(panels: int) -> None:
-    figure = class_regions.decision_regions(
-        POINTS, [some_regions([0, 1], [2, 1], wrong=2)] * panels
-    )
-    rgb_pixels(lambda: figure)  # which lays out
+    regions = [some_regions([0, 1], [2, 1], wrong=2)] * panels
+    figure = Figure()
+
+    def draw() -> Figure:  # in the style of the package
+        nonlocal figure
+        figure = class_regions.decision_regions(POINTS, regions)
+        return figure
+
+    rgb_pixels(draw)  # which lays out
     box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
     assert min(box.x0, box.y0, width - box.x1, height - box.y1) > -0.01
     [legend] = figure.legends
@@ -276,7 +282,7 @@ def test_each_point_has_the_colour_of_its_class() -> None:
     figure = class_regions.decision_regions(POINTS, [some_regions([0, 1], [2, 1], wrong=2)])
     [panel] = figure.axes
     shown = panel.images[0].get_array()
-    full = np.array([to_rgb(f"tab:{name}") for name in ("blue", "orange", "green")])
+    full = np.array([to_rgb(colour) for colour in AREA_COLOURS[:3]])
     light = 0.75 + 0.25 * full
     np.testing.assert_allclose(shown, [[light[0], light[1]], [light[2], light[1]]])
     assert panel.images[0].origin == "lower"
