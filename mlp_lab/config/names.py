@@ -34,8 +34,12 @@ TARGET_KINDS = ("classification", "regression")
 SOLIDS = ("gyroid", "torus_knot")
 #: Volumes that are not files.
 VOLUMES = ("shepp_logan", "mni152")
+SCENES = ("toys", "gyroid", "torus_knot")
 #: Axes of the unit cube.
 AXES = ("x", "y", "z")
+
+#: Volume rendering: the function from a network's output to a density.
+DENSITIES = ("relu", "softplus")
 
 #: Classification: how the network's outputs become probabilities, and the loss.
 CLASSIFICATION_OUTPUTS = ("softmax", "sigmoid")

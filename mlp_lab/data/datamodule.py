@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mlp_lab.data.batches import ChunkLoader, EpochOrder
-from mlp_lab.data.encoded import encoded
+from mlp_lab.data.encoded import Splits, encoded
 from mlp_lab.data.section import Section
 from mlp_lab.errors import UserError
 from mlp_lab.lightning import pl
@@ -187,12 +187,16 @@ class DataModule(pl.LightningDataModule):
         if self.splits:
             return
         if self.trainer is None:
-            self.splits = encoded(self.read(torch.device("cpu")), self.encoding)
+            self.splits = self.encoded(self.read(torch.device("cpu")))
             return
         strategy = self.trainer.strategy
         convert = strategy.precision_plugin.convert_input
-        splits = encoded(self.read(strategy.root_device), self.encoding).items()
+        splits = self.encoded(self.read(strategy.root_device)).items()
         self.splits = {name: (convert(x), convert(y)) for name, (x, y) in splits}
+
+    def encoded(self, splits: Splits) -> Splits:
+        """Return the splits with encoded inputs; see ``data/encoded.py``."""
+        return encoded(splits, self.encoding)
 
     def loader(self, split: str) -> ChunkLoader:
         """Return a loader of all examples of a split, in their stored order.
@@ -204,7 +208,7 @@ class DataModule(pl.LightningDataModule):
             raise UserError(
                 "split=validation: data.refit=true trains on these data; must be train or test"
             )
-        return ChunkLoader(self.splits[split], _EVALUATION_BATCH)
+        return self._evaluation_loader(self.splits[split])
 
     def train_dataloader(self) -> ChunkLoader:
         assert self.trainer is not None
@@ -250,7 +254,12 @@ class DataModule(pl.LightningDataModule):
 
     def val_dataloader(self) -> ChunkLoader:
         tensors, limit = self.splits["validation"], self.limits["validation"]
-        return self._shared(ChunkLoader(tensors, _EVALUATION_BATCH, limit=limit))
+        return self._shared(self._evaluation_loader(tensors, limit))
+
+    def _evaluation_loader(
+        self, tensors: tuple[Tensor, Tensor], limit: int | None = None
+    ) -> ChunkLoader:
+        return ChunkLoader(tensors, _EVALUATION_BATCH, limit=limit)
 
     def _shared(self, loader: ChunkLoader) -> ChunkLoader:
         """Restrict a loader to this process's share of each minibatch; return it."""

@@ -8,6 +8,7 @@ from mlp_lab.config.names import (
     CURVE_FUNCTIONS,
     IMAGE_PROTOCOLS,
     POINT_SETS,
+    SCENES,
     SOLIDS,
     TARGET_KINDS,
 )
@@ -168,6 +169,22 @@ class Shape:
     path: str | None = MISSING
     solid: str = limited(one_of=SOLIDS)
     evaluation_size: int = limited(minimum=2, maximum=2**24)
+    batch_size: int = limited(minimum=1, maximum=2**24)
+    passes: int = limited(minimum=1, maximum=1_000_000)
+
+
+@schema
+class Views:
+    _target_: str = "mlp_lab.data.views.Views"
+    path: str | None = MISSING
+    scene: str = limited(one_of=SCENES)
+    distance: float = limited(above=0, maximum=1_000)
+    size: int = limited(minimum=2, maximum=4_096)
+    views: int = limited(minimum=1, maximum=10_000)
+    held_out_views: int = limited(minimum=1, maximum=10_000)
+    near: float = limited(minimum=0, below=float("inf"))
+    far: float = limited(above=0, below=float("inf"))
+    samples: int = limited(minimum=1, maximum=4_096)
     batch_size: int = limited(minimum=1, maximum=2**24)
     passes: int = limited(minimum=1, maximum=1_000_000)
 

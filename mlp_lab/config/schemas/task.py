@@ -4,6 +4,7 @@ from mlp_lab.config.limits import limited, schema
 from mlp_lab.config.names import (
     CLASSIFICATION_LOSSES,
     CLASSIFICATION_OUTPUTS,
+    DENSITIES,
     PERCEPTRON_RULES,
     REGRESSION_LOSSES,
     REGRESSION_OUTPUTS,
@@ -47,6 +48,12 @@ class FourierSampling(Tomography):
 @schema
 class Occupancy:
     _target_: str = "mlp_lab.tasks.occupancy.Occupancy"
+
+
+@schema
+class ViewSynthesis:
+    _target_: str = "mlp_lab.tasks.view_synthesis.ViewSynthesis"
+    density: str = limited(one_of=DENSITIES)
 
 
 @schema

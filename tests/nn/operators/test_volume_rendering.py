@@ -34,9 +34,7 @@ def test_a_ray_through_a_ball_has_its_closed_form(background: float, offset: flo
     length = 2 * math.sqrt(max(1 - offset**2, 0))
     distances = stratified(2.0, 6.0, 1, samples)
     inside = (distances[:, :-1] - 4).abs() < length / 2
-    seen = volume_rendering(
-        colour.expand(1, samples, 3), density * inside, distances, background
-    )
+    seen = volume_rendering(colour.expand(1, samples, 3), density * inside, distances, background)
     transmittance = math.exp(-density * length)
     assert float(seen.opacities) == pytest.approx(1 - transmittance, abs=1e-3)
     expected = (1 - transmittance) * colour + transmittance * background

@@ -1,0 +1,1 @@
+"""Scenes in space, and images of them from known cameras."""
