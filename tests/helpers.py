@@ -88,6 +88,9 @@ def shortened_preset(name: str, root: Path) -> list[str]:
     if "solid" in data:
         overrides += ["data.passes=2", "data.batch_size=100", "data.evaluation_size=100"]
         overrides += ["callbacks.surface.resolution=12"]
+    if "scene" in data:
+        overrides += ["data.size=12", "data.views=2", "data.held_out_views=1", "data.samples=4"]
+        overrides += ["data.passes=2", "data.batch_size=20", "callbacks.novel_views.frames=2"]
     if "opponent" in data:
         overrides += ["data.size=100", "data.validation_size=10", "data.test_size=10"]
         overrides += ["data.opponent=random", "data.test_opponents=[random]"]

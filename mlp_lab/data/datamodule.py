@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mlp_lab.data.batches import ChunkLoader, EpochOrder
 from mlp_lab.data.encoded import Splits, encoded
+from mlp_lab.data.scenes.camera import Camera
 from mlp_lab.data.section import Section
 from mlp_lab.errors import UserError
 from mlp_lab.lightning import pl
@@ -36,7 +37,7 @@ class DataModule(pl.LightningDataModule):
     - targets in units other than the user's: ``target_name`` and ``values``;
     - targets that are the pixels of one image or measurements of it, whose inputs are coordinates:
       ``target_size``, ``target_image``, ``target_parts`` and ``nyquist``; for coordinates in space,
-      the image is a ``section``.
+      the image is a ``section``, or what a ``camera`` sees.
 
     Args:
         batch_size: number of examples in a training minibatch.
@@ -162,6 +163,11 @@ class DataModule(pl.LightningDataModule):
 
         None if ``target_size`` is None.
         """
+        return None
+
+    @property
+    def camera(self) -> Camera | None:
+        """The camera that took the target image; None: it is not an image of a scene."""
         return None
 
     @property

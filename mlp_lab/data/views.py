@@ -75,6 +75,7 @@ class Views(DataModule):
             raise UserError(f"data.near={near:g}: must be below data.far={far:g}")
         self.path = path
         self.samples = RaySamples(near, far, samples)
+        self.target_size = size, size
         self.target_parts = dict.fromkeys(SPLITS, (slice(None), slice(None)))
         self._scene, self._distance, self._size = SCENES[scene], distance, size
         self._counts = {"train": views, "validation": held_out_views, "test": held_out_views}

@@ -1,4 +1,4 @@
-"""Predict with a run: classes of images, targets of a table, or the image or solid of a network."""
+"""Predict with a run: classes, targets of a table, or the image, solid or scene of a network."""
 
 import logging
 from collections.abc import Sequence
@@ -8,11 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from omegaconf import DictConfig
+from torch import Tensor
 
 from mlp_lab.config.flatten import flatten, format_value
 from mlp_lab.data.datamodule import DataModule
+from mlp_lab.data.scenes.camera import camera_on_sphere
 from mlp_lab.data.section import Section
 from mlp_lab.data.solids.triangles import encode_ply
+from mlp_lab.data.views import views_of
 from mlp_lab.errors import UserError
 from mlp_lab.images.codecs import encode_png, to_uint8
 from mlp_lab.images.digit_files import fit_square, light_on_dark, read_digits
@@ -21,7 +24,7 @@ from mlp_lab.runs.build import build_task, target_of
 from mlp_lab.runs.data_paths import difference, moved_paths, with_moved_data
 from mlp_lab.runs.predict_table import predict_table
 from mlp_lab.runs.prediction_rows import show_predictions
-from mlp_lab.runs.render import render, surface
+from mlp_lab.runs.render import render, surface, view
 from mlp_lab.storage.checkpoints import load_network
 from mlp_lab.storage.files import write_whole
 from mlp_lab.storage.log import console
@@ -32,6 +35,8 @@ log = logging.getLogger(__name__)
 
 _MAX_PIXELS = 100_000_000
 _SECTION = ("axis", "position")  # keys of a section
+_DIRECTION = ("azimuth", "elevation")  # keys of a view of a scene
+_ELEVATION = 30.0  # degrees
 
 
 class Prediction(NamedTuple):
@@ -55,7 +60,8 @@ def predict(cfg: DictConfig) -> list[Prediction] | list[dict[str, Any]] | Path:
 
     If the run has learned one image, or a solid or a volume, of which a section is an image, render
     a part of it at any resolution to a PNG file. With ``cfg.mesh``, write the surface of a solid to
-    a PLY file. Return the file's path.
+    a PLY file. If it has learned a scene, render a view of it to a PNG file. Return the file's
+    path.
 
     If the run has learned classes of images, predict the classes of a user's images, print them or
     write them to a CSV file, and return them. If its inputs are points or rows of a table, do the
@@ -67,6 +73,11 @@ def predict(cfg: DictConfig) -> list[Prediction] | list[dict[str, Any]] | Path:
     with console():
         run = RunFolder.open(cfg.run)
         data, task = _load(cfg, run)
+        if data.target_kind == "views":
+            others = ("images", "table", "region", "mesh", *_SECTION)
+            _refuse(cfg, others, f"{run.folder} has learned a scene")
+            return _render_view(cfg, run, data, task)
+        _refuse(cfg, _DIRECTION, f"{run.folder} has not learned a scene")
         if data.section is not None:
             kind = "a solid" if data.has_surface else "a volume"
             _refuse(cfg, ("images", "table"), f"{run.folder} has learned {kind}")
@@ -88,8 +99,8 @@ def predict(cfg: DictConfig) -> list[Prediction] | list[dict[str, Any]] | Path:
                 raise UserError("table: a value is needed: a CSV file with a column per feature")
             return predict_table(cfg.table, cfg.output, data, task)
         raise UserError(
-            f"{run.folder}: needs a run that learned an image, a solid, a volume, classes of"
-            " images, or from a table"
+            f"{run.folder}: needs a run that learned an image, a solid, a volume, a scene, classes"
+            " of images, or from a table"
         )
 
 
@@ -125,8 +136,20 @@ def _write_surface(cfg: DictConfig, run: RunFolder, task: Task) -> Path:
     return output
 
 
-def _render(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task) -> Path:
-    """Render the image that the run has learned."""
+def _render_view(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task) -> Path:
+    """Render the scene that the run has learned, from a camera that looks at the origin.
+
+    The camera is at the middle of the distances at which rays are sampled.
+    """
+    width, height = _image_size(cfg, data)
+    samples = views_of(data).samples
+    elevation = _ELEVATION if cfg.elevation is None else cfg.elevation
+    camera = camera_on_sphere(cfg.azimuth or 0.0, elevation, (samples.near + samples.far) / 2)
+    return _write_image(cfg, run, view(task, camera, samples, width, height).colours)
+
+
+def _image_size(cfg: DictConfig, data: DataModule) -> tuple[int, int]:
+    """Return width and height of the image to render in pixels."""
     assert data.target_size is not None
     width, height = cfg.size or data.target_size
     if width * height > _MAX_PIXELS:
@@ -135,6 +158,12 @@ def _render(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task) -> Pa
             f"size=[{width},{height}]: takes {needed:.1f} GiB; must be at most {_MAX_PIXELS:,}"
             " pixels: render larger images region by region"
         )
+    return width, height
+
+
+def _render(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task) -> Path:
+    """Render the image that the run has learned."""
+    width, height = _image_size(cfg, data)
     left, top, right, bottom = cfg.region or (0.0, 0.0, 1.0, 1.0)
     if not (left < right and top < bottom):
         raise UserError(
@@ -142,8 +171,14 @@ def _render(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task) -> Pa
         )
     section = data.section and _section(cfg, data.section)
     image = render(task, width, height, (left, top, right, bottom), section)
+    return _write_image(cfg, run, image)
+
+
+def _write_image(cfg: DictConfig, run: RunFolder, image: Tensor) -> Path:
+    """Write an image ``[height, width, channels]`` to a PNG file; return the path."""
     output = Path(cfg.output or run.folder / "figures" / "prediction.png")
     write_whole(output, encode_png(to_uint8(image.numpy())))
+    height, width, _ = image.shape
     log.info("%s: %d x %d pixels", output, width, height)
     return output
 

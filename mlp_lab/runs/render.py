@@ -1,19 +1,36 @@
-"""Render the image or the surface that a network represents, at any resolution."""
+"""Render the image, the surface or the scene that a network represents, at any resolution."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from mlp_lab.data.datamodule import DataModule
 from mlp_lab.data.image import axis, grid
+from mlp_lab.data.ray_samples import RaySamples
+from mlp_lab.data.scenes.camera import Camera
 from mlp_lab.data.section import Section
 from mlp_lab.data.solids.triangles import Triangles, isosurface
+from mlp_lab.data.views import views_of
+from mlp_lab.nn.operators.volume_rendering import Rendering, volume_rendering
 from mlp_lab.tasks.base import Task
 
 _MAX_POINTS = 2**14  # at a time: with 512 features each, 32 MiB
 _SMALLEST_PROBABILITY = 1e-6  # whose logit is finite in single precision
 
 Region = tuple[float, float, float, float]
+
+
+def target_picture(task: Task, data: DataModule) -> Tensor:
+    """Return ``data.target_image`` as the network represents it, on the CPU.
+
+    The data have a target image.
+    """
+    assert data.target_image is not None
+    height, width, _ = data.target_image.shape
+    if data.camera is None:
+        return render(task, width, height, section=data.section)
+    return view(task, data.camera, views_of(data).samples, width, height).colours
 
 
 def render(
@@ -40,6 +57,29 @@ def render(
     places = (grid(x, part) for part in y.split(-(-_MAX_POINTS // width)))
     parts = list(places if section is None else map(section.points, places))
     return _predictions(task, parts).view(height, width, -1)
+
+
+def view(task: Task, camera: Camera, samples: RaySamples, width: int, height: int) -> Rendering:
+    """Return what a camera sees of the scene, ``[height, width, ...]``, float32 on the CPU.
+
+    Args:
+        task: task of a run that learned from ``data.views.Views``.
+        camera: camera, whose pixels are square.
+        samples: where the rays are sampled, in the middles of the intervals.
+        width: width of the image in pixels.
+        height: height of the image in pixels.
+    """
+    parts = camera.rays(width, height).split(max(1, _MAX_POINTS // samples.per_ray))
+    seen = [_seen(task, *samples.points(rays)) for rays in parts]
+    colours, depths, opacities = (torch.cat(each) for each in zip(*seen, strict=True))
+    return Rendering(
+        colours.view(height, width, 3), depths.view(height, width), opacities.view(height, width)
+    )
+
+
+def _seen(task: Task, points: Tensor, distances: Tensor) -> Rendering:
+    medium = _predictions(task, [points])
+    return volume_rendering(medium[..., :3], medium[..., 3], distances)
 
 
 def surface(task: Task, size: int) -> Triangles:

@@ -5,6 +5,7 @@ import pytest
 from mlp_lab.config import names
 from mlp_lab.course import lecture_networks
 from mlp_lab.data import curve, image, points
+from mlp_lab.data.scenes import analytic_scene
 from mlp_lab.data.solids import analytic
 from mlp_lab.games.backgammon.opponents import factory
 from mlp_lab.nn import (
@@ -14,7 +15,7 @@ from mlp_lab.nn import (
     output_deltas,
     scalar_backpropagation,
 )
-from mlp_lab.tasks import perceptron_rules, regression
+from mlp_lab.tasks import perceptron_rules, regression, view_synthesis
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,8 @@ from mlp_lab.tasks import perceptron_rules, regression
         (names.CURVE_FUNCTIONS, curve.FUNCTIONS),
         (names.IMAGE_PROTOCOLS, image.PROTOCOLS),
         (names.SOLIDS, analytic.SOLIDS),
+        (names.SCENES, analytic_scene.SCENES),
+        (names.DENSITIES, view_synthesis.DENSITIES),
         (
             product(names.CLASSIFICATION_LOSSES, names.CLASSIFICATION_OUTPUTS),
             [(loss, output) for output, loss in output_deltas.OUTPUT_DELTAS],

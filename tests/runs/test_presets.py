@@ -17,6 +17,7 @@ RENDERED = {
     "mnist_gradients",
     "mnist_record",
     "mri",
+    "nerf",
     "parity",
     "perceptron",
 }

@@ -60,6 +60,13 @@ class Surface:
 
 
 @schema
+class NovelViews:
+    _target_: str = "mlp_lab.runs.callbacks.novel_views.NovelViews"
+    frames: int = limited(minimum=1, maximum=360)
+    elevation: float = limited(minimum=-90, maximum=90)
+
+
+@schema
 class AugmentedExamples:
     _target_: str = "mlp_lab.runs.callbacks.augmented_examples.AugmentedExamples"
     count: int = limited(minimum=1, maximum=1_000)

@@ -17,7 +17,7 @@ class MovedData:
 
 @schema
 class Predict:
-    """Predict classes of images, targets of a table, or a learned image or surface."""
+    """Predict classes of images, targets of a table, or a learned image, surface or scene."""
 
     run: str = MISSING
     images: str | None = MISSING
@@ -27,6 +27,8 @@ class Predict:
     region: list[float] | None = limited(minimum=-1_000, maximum=1_000, length=4)
     axis: str | None = limited(one_of=AXES)
     position: float | None = limited(minimum=-1_000, maximum=1_000)
+    azimuth: float | None = limited(minimum=-3_600, maximum=3_600)
+    elevation: float | None = limited(minimum=-90, maximum=90)
     mesh: int | None = limited(minimum=2, maximum=1_024)
     checkpoint: str = limited(one_of=CHECKPOINTS)
     preprocessing: str = limited(one_of=("auto", "mnist", "none"))

@@ -20,7 +20,7 @@ from mlp_lab.lightning import pl
 from mlp_lab.runs.callbacks.access import task_of, tensorboard_of
 from mlp_lab.runs.callbacks.figure_callback import Drawings, FigureCallback
 from mlp_lab.runs.callbacks.log_figure import log_figure
-from mlp_lab.runs.render import render
+from mlp_lab.runs.render import target_picture
 from mlp_lab.storage.files import write_whole
 from mlp_lab.storage.run_folder import RunFolder
 
@@ -62,7 +62,6 @@ class ImageProgress(FigureCallback):
                 "callbacks.image_progress: needs data=image; otherwise use callbacks=default"
             )
         self._truth, self._nyquist = data.target_image, data.nyquist
-        self._section = data.section
         parts = data.target_parts
         splits_differ = parts["test"] != parts["train"]
         by_split = {f"/{split}": parts[split] for split in EPOCH_SPLITS} if splits_differ else {}
@@ -90,9 +89,8 @@ class ImageProgress(FigureCallback):
     def _record(self, trainer: pl.Trainer, task: pl.LightningModule, epoch: int) -> None:
         if not trainer.is_global_zero:
             return
-        height, width, _ = self._truth.shape
         truth = torch.from_numpy(self._truth)
-        image = render(task_of(task), width, height, section=self._section)
+        image = target_picture(task_of(task), data_of(trainer))
         metrics = {
             (name, suffix): value
             for suffix, slices in self._slices_by_suffix.items()

@@ -23,21 +23,24 @@ def log_figure(trainer: pl.Trainer, name: str, draw: Draw) -> None:
             tensorboard.log_picture(name, content, trainer.current_epoch)
 
 
-def log_animation(trainer: pl.Trainer, name: str, frames: Mapping[int, Draw]) -> None:
+def log_animation(
+    trainer: pl.Trainer, name: str, frames: Mapping[int, Draw], by: str = "epoch"
+) -> None:
     """Save ``figures/<name>.gif`` of the run; show the frames in TensorBoard as steps of one image.
 
     A failure is reported in the log.
 
     Args:
         trainer: trainer of the run.
-        name: name of the file; in TensorBoard ``<name>_by_epoch``.
-        frames: functions that draw figures of one size, by epoch.
+        name: name of the file; in TensorBoard ``<name>_by_<by>``.
+        frames: functions that draw figures of one size, by step.
+        by: what a step is.
     """
     with failure_logged(name):
         run = RunFolder(trainer.default_root_dir)
-        images = {epoch: rgb_pixels(titled(draw, run.title)) for epoch, draw in frames.items()}
+        images = {step: rgb_pixels(titled(draw, run.title)) for step, draw in frames.items()}
         run.save_animation(name, encode_gif(list(images.values()), _SECONDS))
         if tensorboard := tensorboard_of(trainer):
-            for epoch, image in images.items():
-                tag = f"{name}_by_epoch"
-                tensorboard.experiment.add_image(tag, image, epoch, dataformats="HWC")
+            for step, image in images.items():
+                tag = f"{name}_by_{by}"
+                tensorboard.experiment.add_image(tag, image, step, dataformats="HWC")
