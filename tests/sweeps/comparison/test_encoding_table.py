@@ -245,6 +245,20 @@ def test_the_sweep_of_solids_writes_the_papers_table_and_trains_seeds_as_a_stack
     assert "| shape, Tancik et al. 2020 | - | - | 0.864 |" in text
 
 
+def test_the_sweep_of_scenes_writes_the_papers_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    tiny = ["data.views=2", "data.held_out_views=1", "data.samples=4", "data.batch_size=20"]
+    overrides = ["experiment=nerf", "sweep=nerf_encodings", *tiny, f"logs='{tmp_path}'"]
+    assert start_sweep([*overrides, *TINY, "callbacks=none"])
+    text = single_spaced(next(tmp_path.rglob("summary.md")).read_text())
+    assert "| nerf | 1 | 1 |" in text
+    assert "| nerf, Tancik et al. 2020 | - | - | 22.41 | 23.16 | 26.27 | 25.48 |" in text
+    jobs = Comparison(find_runs([str(tmp_path)])).jobs
+    configs = [job.run.config for job in sorted(jobs, key=lambda job: job.run.folder.name)]
+    assert [cfg.optimizer.lr for cfg in configs] == [1e-2, 5e-3, 1e-3, 1e-3]
+
+
 def test_the_homeworks_images_are_drawn_side_by_side(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
