@@ -86,6 +86,10 @@ class Views(DataModule):
     def target_kind(self) -> str:
         return "views"
 
+    def check_batch_normalization(self, processes: int) -> None:
+        """Raise UserError, because an example is many points."""
+        raise UserError("network.normalization=batch: must be none or layer for data=views")
+
     def prepare_data(self) -> None:
         """Render or read the images. Raises UserError if they cannot be used."""
         if self._posed:
