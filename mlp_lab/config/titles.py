@@ -9,7 +9,7 @@ from mlp_lab.config.flatten import format_value
 # Keys that say which data of a class are used.
 _DATA = (
     "set", "function", "bits", "image", "path", "solid", "phantom", "projections", "volume",
-    "opponent",
+    "scene", "opponent",
 )  # fmt: skip
 _PATHS = ("image", "path", "volume")
 _MOST_NAMES = 3
