@@ -12,6 +12,7 @@ from torch.utils.tensorboard.summary import hparams
 
 from mlp_lab.config.flatten import format_value
 from mlp_lab.lightning import pl
+from mlp_lab.storage.files import errors_named
 from mlp_lab.storage.tensorboard import drop_later_events, move_before_now, picture
 from mlp_lab.tasks.chunked_training import MINIBATCH_LOSS
 
@@ -37,7 +38,8 @@ class TensorBoard(pl.loggers.TensorBoardLogger):
             axes = {"epoch", "step"}
             step = int(metrics[self.x_axis])
             metrics = {name: value for name, value in metrics.items() if name not in axes}
-        super().log_metrics(metrics, step)
+        with errors_named(Path(self.log_dir)):
+            super().log_metrics(metrics, step)
 
     def keep_order(self) -> None:
         """Let TensorBoard read the event files of a resumed run before its new one."""
@@ -100,19 +102,21 @@ class TensorBoard(pl.loggers.TensorBoardLogger):
         """
         plain = {k: v if type(v) in {int, float} else format_value(v) for k, v in settings.items()}
         _, *row = hparams(plain, {})
-        for summary in row:
-            self.experiment.file_writer.add_summary(summary)
-        for name, value in metrics.items():
-            self.experiment.add_scalar(name, value, 0)
-        self.experiment.flush()
+        with errors_named(Path(self.log_dir)):
+            for summary in row:
+                self.experiment.file_writer.add_summary(summary)
+            for name, value in metrics.items():
+                self.experiment.add_scalar(name, value, 0)
+            self.experiment.flush()
 
     def save(self) -> None:
         """Flush the event file. The run's config.yaml replaces Lightning's hparams.yaml."""
-        self.experiment.flush()
+        with errors_named(Path(self.log_dir)):
+            self.experiment.flush()
 
     def finalize(self, status: str) -> None:
         """Flush the event file. It stays open, since test metrics and results follow the fit."""
-        self.experiment.flush()
+        self.save()
 
     def close(self) -> None:
         """Close the event file, if there is one.
@@ -120,4 +124,5 @@ class TensorBoard(pl.loggers.TensorBoardLogger):
         The private attribute shows whether there is; ``experiment`` would create the file.
         """
         if self._experiment is not None:
-            self._experiment.close()
+            with errors_named(Path(self.log_dir)):  # another thread writes the file
+                self._experiment.close()

@@ -6,8 +6,8 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +26,29 @@ def write_whole(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # tempfile.mkstemp would ignore the user's umask, which decides who can read the file.
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
+    with errors_named(path):
+        try:
+            with temporary.open("xb") as file:
+                file.write(content)
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(FileNotFoundError):  # an interrupt after it was renamed
+                os.unlink(temporary)
+            raise
+
+
+@contextmanager
+def errors_named(path: Path) -> Iterator[None]:
+    """Give errors of the system in the context the name of a file or folder.
+
+    Those of writing lack it, and those of a temporary file have its name.
+    """
     try:
-        with temporary.open("xb") as file:
-            file.write(content)
-        os.replace(temporary, path)
-    except BaseException as error:
-        with suppress(FileNotFoundError):  # an interrupt after it was renamed
-            os.unlink(temporary)
-        if isinstance(error, OSError):  # its message lacks the name of the file
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
+        yield
+    except OSError as error:
+        if error.errno is None:  # not one of the system
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def remove_incomplete(folder: Path) -> None:

@@ -23,7 +23,13 @@ from mlp_lab.errors import UserError
 from mlp_lab.storage import migration
 from mlp_lab.storage.checkpoint_journal import complete
 from mlp_lab.storage.environment import environment
-from mlp_lab.storage.files import csv_text, figure_writer, remove_incomplete, write_whole
+from mlp_lab.storage.files import (
+    csv_text,
+    errors_named,
+    figure_writer,
+    remove_incomplete,
+    write_whole,
+)
 from mlp_lab.storage.folders import dated_names, new_folder, not_a_folder
 from mlp_lab.storage.records import json_with_digest, read_json, read_yaml, sha256, yaml_with_digest
 from mlp_lab.storage.results import Evaluation, Result
@@ -247,7 +253,8 @@ class RunFolder:
 
     def append_to_table(self, name: str, rows: Sequence[Mapping[str, float]]) -> None:
         """Append rows to ``<name>.csv``, which can be read while the run continues."""
-        with (self.folder / f"{name}.csv").open("r+", newline="", encoding="utf-8") as file:
+        path = self.folder / f"{name}.csv"
+        with errors_named(path), path.open("r+", newline="", encoding="utf-8") as file:
             columns = next(csv.reader(file))
             file.seek(0, io.SEEK_END)
             file.write(csv_text([[row.get(column) for column in columns] for row in rows]))
