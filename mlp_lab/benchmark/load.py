@@ -1,7 +1,6 @@
 """Memory, open files and time of sweeps with many jobs and of a run with many epochs."""
 
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from mlp_lab.config.command_line import interpreter_command
 from mlp_lab.errors import UserError
 from mlp_lab.formatting import markdown
 
@@ -59,8 +59,7 @@ def measure() -> Iterator[str]:
 
 def _samples(overrides: Sequence[str], logs: Path) -> Iterator[Sample]:
     """Run ``train.py`` and yield a sample at each interval until it ends."""
-    start_command = "from mlp_lab.commands.train import train; train()"
-    command = [sys.executable, "-c", start_command, *overrides]
+    command = interpreter_command("train", overrides)
     start = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None:

@@ -3,7 +3,6 @@
 import shlex
 import statistics
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from mlp_lab.config.command_line import override
+from mlp_lab.config.command_line import interpreter_command, override
 from mlp_lab.config.metrics import get_metric
 from mlp_lab.config.suggestions import suggestion
 from mlp_lab.errors import UserError
@@ -111,9 +110,8 @@ class Reproduction:
         Raises:
             UserError: the command failed.
         """
-        start = f"from mlp_lab.commands.{self.program} import {self.program}; {self.program}()"
         place = [override("logs", str(folder))] if self.values else ["--output", str(folder)]
-        command = [sys.executable, "-c", start, *shlex.split(self.arguments), *place]
+        command = interpreter_command(self.program, [*shlex.split(self.arguments), *place])
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "output.txt").open("w") as output:
             status = subprocess.run(command, stdout=output, stderr=output, check=False).returncode

@@ -12,14 +12,15 @@ from mlp_lab.config.command_line import example
 from mlp_lab.runs.threads import processes_for, set_threads, threads_from_environment
 
 _SUBJECTS = {
-    "stacked": "sweeps that train as one stacked network",
-    "threads": "numbers of threads",
-    "cost": "a perceptron and an MLP",
-    "images": "image regression from encoded coordinates",
-    "augmentation": "augmentation of images, also by other packages",
-    "backgammon": "TD learning of backgammon, also by a loop over open-spiel",
+    "stacked": "compare sweeps that train as one stacked network",
+    "threads": "compare numbers of threads",
+    "cost": "compare a perceptron and an MLP",
+    "images": "compare image regression from encoded coordinates",
+    "augmentation": "compare augmentation of images, also by other packages",
+    "backgammon": "compare TD learning of backgammon, also by a loop over open-spiel",
+    "load": "measure memory, open files and time of sweeps with many jobs and of a run with many"
+    " epochs",
 }
-_LOAD = "memory, open files and time of sweeps with many jobs and of a run with many epochs"
 
 
 @entry_point
@@ -34,11 +35,8 @@ def benchmark() -> None:
     subjects = parser.arguments.add_mutually_exclusive_group()
     for name, text in _SUBJECTS.items():
         subjects.add_argument(
-            f"--{name}", dest="subject", action="store_const", const=name, help=f"compare {text}"
+            f"--{name}", dest="subject", action="store_const", const=name, help=text
         )
-    subjects.add_argument(
-        "--load", dest="subject", action="store_const", const="load", help=f"measure {_LOAD}"
-    )
     run_command(parser, _benchmark)
 
 

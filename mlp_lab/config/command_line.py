@@ -109,6 +109,12 @@ def extension_overrides(hydra: Any) -> list[str]:
     return [*([search_path(folders)] if folders else []), *plugins_overrides()]
 
 
+def interpreter_command(name: str, arguments: Sequence[str]) -> list[str]:
+    """Return a command as the arguments of a process; it needs no script and no installation."""
+    start = f"from mlp_lab.commands.{name} import {name}; {name}()"
+    return [sys.executable, "-c", start, *arguments]
+
+
 def example(name: str, arguments: str) -> str:
     """Return an example of a command: ``python scripts/train.py`` or ``mlp-train``, as started."""
     return f"{_example_program(name)} {arguments}"
