@@ -60,11 +60,10 @@ def limited(
     one_of: Sequence[str | int] = (),
     length: int | None = None,
     pattern: str | None = None,
-    default: Any = MISSING,
 ) -> Any:
-    """Return a dataclass field with limits; without a default, a config must have it."""
+    """Return a dataclass field with limits and without a default."""
     limits = Limits(minimum, maximum, above, below, one_of, length, pattern)
-    return field(default=default, metadata={"limits": limits})
+    return field(default=MISSING, metadata={"limits": limits})
 
 
 # Schemas need only fields and defaults. Without the generated methods, a command refuses a wrong

@@ -124,6 +124,7 @@ def migrate(cfg: dict[str, Any]) -> dict[str, Any]:
     # Runs from before these keys existed.
     cfg.setdefault("gradients", "autograd")
     cfg.setdefault("train_metrics", "during")
+    cfg.setdefault("figures", {"format": "png"})
     if version < 1:
         cfg = _from_version_0(cfg)
     if version < 2:

@@ -273,8 +273,8 @@ class RunFolder:
 
     @property
     def figure_format(self) -> str:
-        """The format of the run's figures, ``figures.format``; earlier versions wrote PNG files."""
-        return str(self.read_config().get("figures", {}).get("format", "png"))
+        """The format of the run's figures, ``figures.format``."""
+        return str(self.read_config()["figures"]["format"])
 
     @property
     def title(self) -> str:

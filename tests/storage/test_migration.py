@@ -39,7 +39,8 @@ VERSION_0 = Path(__file__).parent / "run_of_version_0"
 # The targets of all schemas of version 0.
 TARGETS = (Path(__file__).parent / "targets_of_version_0.txt").read_text().split()
 
-NEW_KEYS = {"gradients": "autograd", "train_metrics": "during"}  # keys that version 0 did not have
+# Keys that version 0 did not have.
+NEW_KEYS = {"gradients": "autograd", "train_metrics": "during", "figures": {"format": "png"}}
 _CALLBACKS = {old: new for old, new in TARGETS_OF_VERSION_0.items() if "callbacks" in old}
 
 

@@ -36,8 +36,7 @@ class SweepSettings:
 class FigureSettings:
     """Settings of figures."""
 
-    # Runs of earlier versions have no such key.
-    format: str = limited(one_of=FIGURE_FORMATS, default="png")
+    format: str = limited(one_of=FIGURE_FORMATS)
 
 
 @schema

@@ -38,7 +38,8 @@ def log_animation(
     """
     with failure_logged(name):
         run = RunFolder(trainer.default_root_dir)
-        images = {step: rgb_pixels(titled(draw, run.title)) for step, draw in frames.items()}
+        title = run.title  # reads the config
+        images = {step: rgb_pixels(titled(draw, title)) for step, draw in frames.items()}
         run.save_animation(name, encode_gif(list(images.values()), _SECONDS))
         if tensorboard := tensorboard_of(trainer):
             for step, image in images.items():
