@@ -11,6 +11,7 @@ from mlp_lab.errors import UserError, first_line
 from mlp_lab.lightning import pl
 from mlp_lab.runs.build import build, target_of
 from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
+from mlp_lab.runs.precision import resolve_precision
 from mlp_lab.storage.checkpoints import AtomicCheckpoints
 from mlp_lab.storage.run_folder import RunFolder
 
@@ -115,6 +116,7 @@ def _trainer(cfg: DictConfig, **given: Any) -> pl.Trainer:
     # The task also clips the gradients, since Lightning does not with manual optimization.
     for key in _NOT_LIGHTNINGS:
         del settings[key]
+    settings["precision"] = resolve_precision(settings["precision"], settings["accelerator"])
     settings["log_every_n_steps"] = 0
     if settings["max_steps"] is None:
         settings["max_steps"] = -1

@@ -18,5 +18,5 @@ class Trainer:
     accelerator: str = limited(one_of=("auto", "cpu", "gpu", "mps"))
     devices: int = limited(minimum=1, maximum=10_000)
     strategy: str = limited(one_of=("auto", "ddp"))
-    precision: str = limited(one_of=("32-true", "64-true", "bf16-true", "bf16-mixed"))
+    precision: str = limited(one_of=("auto", "32-true", "64-true", "bf16-true", "bf16-mixed"))
     profiler: str | None = limited(one_of=("simple", "advanced", "pytorch"))
