@@ -14,9 +14,12 @@ from mlp_lab.config.command_line import interpreter_command, override
 from mlp_lab.config.metrics import get_metric
 from mlp_lab.config.suggestions import suggestion
 from mlp_lab.errors import UserError
+from mlp_lab.storage.records import read_json
 from mlp_lab.sweeps.comparison.comparison import ComparedRun, Comparison, find_runs
 
 _FILE = Path(__file__).with_name("reproductions.yaml")
+#: Column of the error of the ensemble of a sweep's jobs.
+_ENSEMBLE = "ensemble error/test"
 _STATISTICS: dict[str, Callable[[list[float]], float]] = {
     "mean": statistics.fmean,
     "std": statistics.stdev,
@@ -32,7 +35,7 @@ class Value:
     Attributes:
         claim: what the value shows.
         column: column of a comparison: a metric of the best epoch or of a test, ``last <metric>``
-            for the last epoch, or ``parameters``.
+            for the last epoch, ``parameters``, or ``ensemble error/test``.
         expected: the least and the largest value that agree with the claim.
         published: the published value as text; empty if there is none.
         where: settings of the runs that count.
@@ -68,7 +71,7 @@ class Value:
         """Return a value of the column as text."""
         if self.column == "parameters":
             return f"{value:,.0f}"
-        return get_metric(self.column.removeprefix("last ")).text(value)
+        return get_metric(self.column.removeprefix("last ").removeprefix("ensemble ")).text(value)
 
 
 @dataclass(frozen=True)
@@ -111,17 +114,17 @@ class Reproduction:
             UserError: the command failed.
         """
         place = [override("logs", str(folder))] if self.values else ["--output", str(folder)]
-        command = interpreter_command(self.program, [*shlex.split(self.arguments), *place])
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "output.txt").open("w") as output:
-            status = subprocess.run(command, stdout=output, stderr=output, check=False).returncode
-        if status:
-            last = (folder / "output.txt").read_text().strip().splitlines()[-1:]
-            raise UserError(f"exit status {status}: {''.join(last)}")
+        _run(self.program, [*shlex.split(self.arguments), *place], folder / "output.txt")
         if not self.values:
             return []
         comparison = Comparison(find_runs([str(folder)]))
-        return [value.measure(comparison) for value in self.values]
+        return [
+            _ensemble_error(comparison, folder / "ensemble.txt")
+            if value.column == _ENSEMBLE
+            else value.measure(comparison)
+            for value in self.values
+        ]
 
 
 def reproductions() -> dict[str, Reproduction]:
@@ -163,3 +166,21 @@ def _column(comparison: Comparison, job: ComparedRun, column: str) -> float | No
     if split == "test":
         return comparison.test_metrics(job).get(metric)
     return (job.best or {}).get(column)
+
+
+def _ensemble_error(comparison: Comparison, output: Path) -> float:
+    """Evaluate the jobs of a sweep as an ensemble; return its test error."""
+    sweep = comparison.jobs[0].run.folder.parent
+    _run("evaluate", [override("run", str(sweep))], output)
+    error: float = read_json(sweep / "ensemble.json")[-1]["error"]
+    return error
+
+
+def _run(program: str, arguments: Sequence[str], output: Path) -> None:
+    """Run a command; write what it prints to a file. Raises UserError if it fails."""
+    command = interpreter_command(program, arguments)
+    with output.open("w") as file:
+        status = subprocess.run(command, stdout=file, stderr=file, check=False).returncode
+    if status:
+        last = output.read_text().strip().splitlines()[-1:]
+        raise UserError(f"exit status {status}: {''.join(last)}")

@@ -11,6 +11,7 @@ from mlp_lab.benchmark.results_page import reproduce
 from mlp_lab.config.compose import CONFIG_FOLDER
 from mlp_lab.errors import UserError
 from mlp_lab.runs.train import train
+from mlp_lab.storage.records import read_json
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.comparison.comparison import Comparison, find_runs
 
@@ -98,6 +99,18 @@ def test_a_command_that_fails_names_its_last_line(tmp_path: Path) -> None:
     wrong = Reproduction("x", "", "claims nonsense", 1)
     with pytest.raises(UserError, match="exit status 1: mlp_lab: nonsense: no such topic"):
         wrong.run(tmp_path / "x")
+
+
+@pytest.mark.slow
+def test_the_ensemble_of_a_sweep_is_evaluated(tmp_path: Path) -> None:
+    values = [Value("members", "error/test", (0, 1)), Value("all", "ensemble error/test", (0, 1))]
+    command = "train -m trainer.max_epochs=1 seed=0,1 callbacks=none sweep.test=each"
+    sweep = Reproduction("x", "", command, 1, values=values)
+    mean, ensemble = sweep.run(tmp_path)
+    [path] = tmp_path.glob("mnist_hw4/sweeps/*/ensemble.json")
+    [entry] = read_json(path)
+    assert ensemble == entry["error"]
+    assert mean == pytest.approx(sum(entry["members"].values()) / 2)
 
 
 @pytest.mark.slow
