@@ -15,7 +15,8 @@ from mlp_lab.config.metrics import get_metric
 from mlp_lab.config.suggestions import suggestion
 from mlp_lab.errors import UserError
 from mlp_lab.storage.records import read_json
-from mlp_lab.sweeps.comparison.comparison import ComparedRun, Comparison, find_runs
+from mlp_lab.sweeps.comparison.compared_run import ComparedRun
+from mlp_lab.sweeps.comparison.comparison import Comparison, find_runs
 
 _FILE = Path(__file__).with_name("reproductions.yaml")
 #: Column of the error of the ensemble of a sweep's jobs.

@@ -8,7 +8,9 @@ from functools import partial
 
 from mlp_lab.figures import unit_counts
 from mlp_lab.figures.rendering import Draw
-from mlp_lab.sweeps.comparison.comparison import REPEATED, ComparedRun, Comparison, RunGroup, Table
+from mlp_lab.sweeps.comparison.compared_run import REPEATED, ComparedRun
+from mlp_lab.sweeps.comparison.comparison import Comparison, Table
+from mlp_lab.sweeps.comparison.run_group import RunGroup
 
 _KEYS = {"data.bits", "network.width"}
 

@@ -1,175 +1,25 @@
 """Compare many runs: in which keys they differ, what they reach, which one is chosen."""
 
 import math
-import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from mlp_lab.config.metrics import SIGN, best_row, get_metric
 from mlp_lab.config.names import EPOCH_SPLITS
 from mlp_lab.errors import UserError
 from mlp_lab.storage.folders import not_a_folder
-from mlp_lab.storage.results import Evaluation, Result, Status
+from mlp_lab.storage.results import Evaluation
 from mlp_lab.storage.run_folder import RunFolder
+from mlp_lab.sweeps.comparison.compared_run import REPEATED, ComparedRun
 from mlp_lab.sweeps.comparison.differences import differences, flat_config, label_of
 from mlp_lab.sweeps.comparison.option_names import with_option_names
 from mlp_lab.sweeps.comparison.problems import problems
+from mlp_lab.sweeps.comparison.run_group import Interval, RunGroup
 
-# 97.5 % quantiles of Student's t distribution for 1, 2, ... degrees of freedom. scipy has them, but
-# nothing else here needs scipy.
-_T = (
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
-    2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
-    2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-)  # fmt: skip
-
-#: Keys in which repeated runs differ. Their results are averaged.
-REPEATED = ("seed", "data.fold")
-
-Row = dict[str, float]
 Table = tuple[list[str], list[list[str]]]  # header and rows
-
-
-@dataclass(frozen=True)
-class ComparedRun:
-    """One run of a comparison.
-
-    Attributes:
-        run: run folder.
-        config: flat config; see ``flat_config``.
-        settings: dotted keys in which the runs differ, and their values in this one.
-        label: the settings in short; the folder's name if there are none.
-        problem: label of the data, if the runs learn different ones; see ``problems``.
-        history: one row per epoch, without values that are not finite.
-        best: row with the best value of the metric on validation data, if any.
-        result: content of its ``result.json``.
-        seconds: wall time of its epochs; for a member of a stack, that of the whole stack.
-    """
-
-    run: RunFolder
-    config: dict[str, Any]
-    settings: dict[str, Any]
-    label: str
-    problem: str
-    history: list[Row]
-    best: Row | None
-    result: Result
-    seconds: float
-
-    @property
-    def repetition(self) -> tuple[Any, ...]:
-        """The seed and the fold of the run."""
-        return tuple(self.config.get(key) for key in REPEATED)
-
-    def last(self, key: str) -> float | None:
-        """Return a value of the last epoch, which need not be the best one."""
-        return self.history[-1].get(key) if self.history else None
-
-    @property
-    def tests(self) -> list[Evaluation]:
-        """All evaluations on the test set."""
-        return [entry for entry in self.result.evaluations if entry.split == "test"]
-
-    @property
-    def test(self) -> Evaluation | None:
-        """First evaluation of the best epoch on the test set, if there is one."""
-        return self._test_after((self.best or {}).get("epoch"))
-
-    @property
-    def last_test(self) -> Evaluation | None:
-        """First evaluation of the last epoch on the test set, if there is one."""
-        return self._test_after(self.last("epoch"))
-
-    @property
-    def finished(self) -> bool:
-        """Whether it trained to its end, or ended early as configured."""
-        return self.result.status is Status.FINISHED
-
-    def _test_after(self, epoch: float | None) -> Evaluation | None:
-        return next((entry for entry in self.tests if entry.epoch == epoch), None)
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Mean, standard deviation and half the 95 % confidence interval of the mean over n values."""
-
-    n: int
-    mean: float
-    std: float
-    half_width: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Interval":
-        """Return Student's interval; std and half_width are nan for one or infinite values."""
-        n = len(values)
-        if n == 1 or not all(map(math.isfinite, values)):
-            return cls(n, sum(values) / n, math.nan, math.nan)
-        std = statistics.stdev(values)
-        # Beyond the table, two terms of the expansion in 1 / (degrees of freedom) suffice.
-        t = _T[n - 2] if n - 2 < len(_T) else 1.96 + 2.37 / (n - 1)
-        return cls(n, statistics.fmean(values), std, t * std / math.sqrt(n))
-
-
-@dataclass(frozen=True)
-class RunGroup:
-    """Runs that differ only in the seed and the fold.
-
-    Attributes:
-        settings: keys in which groups differ, and their values in this one.
-        label: the settings in short; empty if there are none.
-        jobs: the finished runs, at least one, best first.
-        started: number of runs, including unfinished ones.
-        intervals: by split, over the metric in the best epochs of ``jobs``, if they have any.
-        tests: by metric, over the values on the test set, if each run is tested.
-    """
-
-    settings: dict[str, Any]
-    label: str
-    jobs: list[ComparedRun]
-    started: int
-    intervals: dict[str, Interval]
-    tests: dict[str, Interval]
-
-    @property
-    def count(self) -> str:
-        """Number of finished runs: ``3``, or ``2 of 3`` if not all finished."""
-        n = len(self.jobs)
-        return str(n) if n == self.started else f"{n} of {self.started}"
-
-    def last(self, key: str) -> Interval | None:
-        """Return the interval over a column's last values; None if a run has none."""
-        values = [job.last(key) for job in self.jobs]
-        known = [value for value in values if value is not None]
-        return Interval.of(known) if len(known) == len(values) else None
-
-    def curve(self, key: str) -> np.ndarray:
-        """Return epoch, mean, standard deviation and number of runs of a column: ``[4, epochs]``.
-
-        Runs that ended before an epoch do not count for it. The deviation is nan for a single run.
-        """
-        by_epoch: dict[float, list[float]] = defaultdict(list)
-        for job in self.jobs:
-            for row in job.history:
-                if key in row:
-                    by_epoch[row["epoch"]].append(row[key])
-        rows = [
-            (epoch, statistics.fmean(values), _deviation(values), len(values))
-            for epoch, values in sorted(by_epoch.items())
-        ]
-        return np.array(rows).reshape(-1, 4).T
-
-    def curves(self, key: str) -> list[np.ndarray]:
-        """Return epochs and values of a column of the history of each run: ``[2, epochs]``."""
-        return [
-            np.array([(row["epoch"], row[key]) for row in job.history if key in row]).T
-            for job in self.jobs
-            if any(key in row for row in job.history)
-        ]
 
 
 class Comparison:
@@ -323,10 +173,6 @@ class Comparison:
         value = math.inf if job.best is None else SIGN[self.mode] * job.best[self.key]
         place = self.problems.index(job.problem)
         return place, not job.finished, job.best is None, value, str(job.run.folder)
-
-
-def _deviation(values: Sequence[float]) -> float:
-    return statistics.stdev(values) if len(values) > 1 else math.nan
 
 
 def find_runs(places: Sequence[str]) -> list[RunFolder]:

@@ -10,8 +10,10 @@ from matplotlib.figure import Figure
 from mlp_lab.config.flatten import format_value
 from mlp_lab.config.names import EPOCH_SPLITS
 from mlp_lab.figures.rendering import Draw
-from mlp_lab.sweeps.comparison.comparison import REPEATED, ComparedRun, Comparison, RunGroup
+from mlp_lab.sweeps.comparison.compared_run import REPEATED, ComparedRun
+from mlp_lab.sweeps.comparison.comparison import Comparison
 from mlp_lab.sweeps.comparison.figures import epoch_curves, styles, swept_values
+from mlp_lab.sweeps.comparison.run_group import RunGroup
 from mlp_lab.sweeps.comparison.special import SPECIAL
 
 _MOST_PANELS = 12  # of the best groups

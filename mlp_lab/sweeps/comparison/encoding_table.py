@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlp_lab.sweeps.comparison.comparison import ComparedRun, Comparison, Table
+from mlp_lab.sweeps.comparison.compared_run import ComparedRun
+from mlp_lab.sweeps.comparison.comparison import Comparison, Table
 
 # The classes of the encodings; the paper has no encoding in the first column.
 _ENCODINGS = ("Identity", "Basic", "Positional", "Gaussian")

@@ -8,8 +8,9 @@ import numpy as np
 
 from mlp_lab.figures import layer_profiles
 from mlp_lab.figures.rendering import Draw
-from mlp_lab.sweeps.comparison.comparison import Comparison, RunGroup
+from mlp_lab.sweeps.comparison.comparison import Comparison
 from mlp_lab.sweeps.comparison.differences import label_of
+from mlp_lab.sweeps.comparison.run_group import RunGroup
 
 # Columns of layers.csv and the figures' names.
 _QUANTITIES = {"gradient norm": "gradient_norms", "sparsity": "sparsity"}

@@ -8,8 +8,10 @@ from mlp_lab.config.flatten import format_value
 from mlp_lab.config.metrics import METRICS
 from mlp_lab.figures import parameter_counts
 from mlp_lab.figures.rendering import Draw
-from mlp_lab.sweeps.comparison.comparison import REPEATED, Comparison, Interval, RunGroup
+from mlp_lab.sweeps.comparison.compared_run import REPEATED
+from mlp_lab.sweeps.comparison.comparison import Comparison
 from mlp_lab.sweeps.comparison.differences import label_of
+from mlp_lab.sweeps.comparison.run_group import Interval, RunGroup
 
 _MOST = 8  # lines
 

@@ -7,7 +7,8 @@ from itertools import groupby
 
 from mlp_lab import formatting
 from mlp_lab.storage.sweep_folder import SweepFolder
-from mlp_lab.sweeps.comparison.comparison import ComparedRun, Comparison, Table
+from mlp_lab.sweeps.comparison.compared_run import ComparedRun
+from mlp_lab.sweeps.comparison.comparison import Comparison, Table
 from mlp_lab.sweeps.comparison.differences import short_names
 
 MOST_ROWS = 40

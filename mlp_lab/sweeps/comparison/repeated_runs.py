@@ -4,13 +4,9 @@ import math
 
 from mlp_lab.config.flatten import format_value
 from mlp_lab.config.metrics import get_metric
-from mlp_lab.sweeps.comparison.comparison import (
-    REPEATED,
-    Comparison,
-    Interval,
-    RunGroup,
-    Table,
-)
+from mlp_lab.sweeps.comparison.compared_run import REPEATED
+from mlp_lab.sweeps.comparison.comparison import Comparison, Table
+from mlp_lab.sweeps.comparison.run_group import Interval, RunGroup
 
 
 def over_repeated_runs(comparison: Comparison) -> list[Table]:

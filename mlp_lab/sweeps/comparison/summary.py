@@ -10,11 +10,8 @@ from mlp_lab.config.names import TRAIN_METRICS
 from mlp_lab.formatting import markdown, table
 from mlp_lab.storage.files import csv_text
 from mlp_lab.storage.results import Status
-from mlp_lab.sweeps.comparison.comparison import (
-    ComparedRun,
-    Comparison,
-    Table,
-)
+from mlp_lab.sweeps.comparison.compared_run import ComparedRun
+from mlp_lab.sweeps.comparison.comparison import Comparison, Table
 from mlp_lab.sweeps.comparison.printed_tables import MOST_ROWS, limited, printed_jobs
 from mlp_lab.sweeps.comparison.repeated_runs import over_repeated_runs
 from mlp_lab.sweeps.comparison.special import SPECIAL

@@ -22,17 +22,13 @@ from mlp_lab.storage.results import Result
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.comparison import answer, summary
 from mlp_lab.sweeps.comparison.answer import compare
-from mlp_lab.sweeps.comparison.comparison import (
-    ComparedRun,
-    Comparison,
-    Interval,
-    RunGroup,
-    find_runs,
-)
+from mlp_lab.sweeps.comparison.compared_run import ComparedRun
+from mlp_lab.sweeps.comparison.comparison import Comparison, find_runs
 from mlp_lab.sweeps.comparison.differences import _rounded, flat_config, label_of
 from mlp_lab.sweeps.comparison.network_sizes import draw
 from mlp_lab.sweeps.comparison.option_names import with_option_names
 from mlp_lab.sweeps.comparison.repeated_runs import over_repeated_runs
+from mlp_lab.sweeps.comparison.run_group import Interval, RunGroup
 
 
 def test_jobs_are_ordered_by_validation_metric(make_run: Callable, tmp_path: Path) -> None:
