@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from mlp_lab.config.command_line import example, override
+from mlp_lab.config.suggestions import check_names
 from mlp_lab.errors import UserError
 from mlp_lab.storage.files import write_whole
 
@@ -49,24 +50,29 @@ class Exhibit:
         return {name: _files(name, folder) for name in self.figures}
 
 
-def exhibits() -> list[Exhibit]:
-    """Return all entries of ``gallery.yaml``."""
+def exhibits(names: Sequence[str] = ()) -> list[Exhibit]:
+    """Return the entries of ``gallery.yaml`` with the given names; all if there are none.
+
+    Raises:
+        UserError: there is no such entry.
+    """
     entries = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
-    return [Exhibit(name, **entry) for name, entry in entries.items()]
+    check_names(names, list(entries), "exhibit")
+    return [Exhibit(name, **entry) for name, entry in entries.items() if name in (names or entries)]
 
 
-def make(root: Path, programs: Mapping[str, Program]) -> list[str]:
-    """Run all commands, write ``index.html``, and return what failed: one line for each failure.
+def make(every: Sequence[Exhibit], root: Path, programs: Mapping[str, Program]) -> list[str]:
+    """Run the commands, write ``index.html``, and return what failed: one line for each failure.
 
     A command that fails does not stop the others.
 
     Args:
+        every: what the page shows.
         root: folder of the page, with a folder for each command.
         programs: functions that run a command, by its name.
     """
     failures: list[str] = []
     sections: list[str] = []
-    every = exhibits()
     for number, exhibit in enumerate(every, 1):
         print(f"[{number}/{len(every)}] {exhibit.name}", flush=True)
         try:

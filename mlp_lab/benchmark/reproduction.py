@@ -12,7 +12,7 @@ import yaml
 
 from mlp_lab.config.command_line import interpreter_command, override
 from mlp_lab.config.metrics import get_metric
-from mlp_lab.config.suggestions import suggestion
+from mlp_lab.config.suggestions import check_names
 from mlp_lab.errors import UserError
 from mlp_lab.storage.records import read_json
 from mlp_lab.sweeps.comparison.compared_run import ComparedRun
@@ -141,12 +141,7 @@ def chosen(names: Sequence[str], *, quick: bool) -> list[Reproduction]:
         UserError: there is no such reproduction.
     """
     known = reproductions()
-    for name in names:
-        if name not in known:
-            raise UserError(
-                f"{name}: no such reproduction{suggestion(name, list(known))}"
-                f" (reproductions: {', '.join(known)})"
-            )
+    check_names(names, list(known), "reproduction")
     wanted = [known[name] for name in names] if names else list(known.values())
     return [each for each in wanted if each.quick or not quick]
 

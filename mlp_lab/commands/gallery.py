@@ -17,11 +17,15 @@ from mlp_lab.runs.session import session
 def gallery() -> None:
     """Run the ``gallery`` command with the arguments of the command line."""
     parser = CommandParser(
-        usage=example("gallery", "--output logs/gallery"),
+        usage=example("gallery", "points digits evaluation"),
         description="Draw one example of each kind of figure, with short runs, and write a page"
         " with all of them. This takes a few minutes.",
     )
-    parser.arguments.add_argument(
+    add = parser.arguments.add_argument
+    add(
+        "names", nargs="*", metavar="name", help="see mlp_lab/benchmark/gallery.yaml (default: all)"
+    )
+    add(
         "--output",
         type=os.path.expanduser,
         default="logs/gallery",
@@ -31,10 +35,10 @@ def gallery() -> None:
 
 
 def _gallery(args: Namespace) -> None:
-    from mlp_lab.benchmark.gallery import make
+    from mlp_lab.benchmark.gallery import exhibits, make
 
     programs = {"train": _train, "evaluate": _evaluate, "claims": _claims, "backprop": _backprop}
-    failures = make(Path(args.output), programs)
+    failures = make(exhibits(args.names), Path(args.output), programs)
     print(f"gallery: {Path(args.output) / 'index.html'}")
     if failures:
         raise UserError("; ".join(failures))

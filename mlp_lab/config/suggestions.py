@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from difflib import get_close_matches
 
+from mlp_lab.errors import UserError
+
 
 def suggestion(key: str, known: Sequence[str]) -> str:
     """Return ``; did you mean ...?`` with the closest of the ``known`` keys, or an empty string."""
@@ -15,3 +17,20 @@ def suggestion(key: str, known: Sequence[str]) -> str:
         or get_close_matches(key, known, 1)
     )
     return f"; did you mean {matches[0]}?" if matches else ""
+
+
+def check_names(names: Sequence[str], known: Sequence[str], kind: str) -> None:
+    """Check that all ``names`` are ``known``.
+
+    Args:
+        names: names that a user has typed.
+        known: allowed names.
+        kind: what they name, in the singular: ``topic``.
+
+    Raises:
+        UserError: a name is not known.
+    """
+    for name in names:
+        if name not in known:
+            hint = suggestion(name, known)
+            raise UserError(f"{name}: no such {kind}{hint} ({kind}s: {', '.join(known)})")

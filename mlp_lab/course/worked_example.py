@@ -71,10 +71,10 @@ def run_worked_example(cfg: DictConfig) -> dict[str, Gradients]:
     write_whole(folder / "gradients.csv", csv_text([header, *rows]).encode())
     with console():
         drawing = {"network": partial(draw, example, cfg.example)}
-        figures = save_figures(drawing, figure_writer(folder))
+        figures = save_figures(drawing, figure_writer(folder), cfg.figures.format)
         write_event_file(folder, text, figures)
         log.info("%s\n", text)
-        log.info("folder: %s (network.png, gradients.csv)", folder)
+        log.info("folder: %s (network.%s, gradients.csv)", folder, cfg.figures.format)
     return results
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from mlp_lab.figures.axes import panel_grid
+from mlp_lab.figures.axes import name_shared_axes, panel_grid, whole_numbers
 from mlp_lab.figures.style import BLUE, VERMILLION
 
 _COLUMNS = 5
@@ -28,9 +28,8 @@ def activation_curves(x: np.ndarray, curves: Mapping[str, tuple[np.ndarray, np.n
             *panel.plot(x, derivative, color=VERMILLION, ls="--", label="f'(x)"),
         ]
         panel.set(title=name, ylim=(-2.1, 3.1))
-        panel.grid(alpha=0.3)
-    for panel in figure.axes[-_COLUMNS:]:
-        panel.set_xlabel("x")
+        whole_numbers(panel, "x")
+    name_shared_axes(panels, _COLUMNS, "x", "")
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     figure.suptitle("activations and their derivatives")
     return figure

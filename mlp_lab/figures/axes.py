@@ -39,6 +39,23 @@ def panel_grid(
     return figure, panels[:number]
 
 
+def name_shared_axes(panels: Sequence[Axes], columns: int, xlabel: str, ylabel: str) -> None:
+    """Name the axes that panels share: below the lowest panel of each column, and at the left.
+
+    The last row may be incomplete.
+
+    Args:
+        panels: panels, row by row.
+        columns: panels in a row.
+        xlabel: name of the horizontal axes.
+        ylabel: name of the vertical axes.
+    """
+    for place, panel in enumerate(panels):
+        lowest = place + columns >= len(panels)
+        panel.tick_params(labelbottom=lowest)
+        panel.set(xlabel=xlabel if lowest else "", ylabel=ylabel if place % columns == 0 else "")
+
+
 def whole_numbers(panel: Axes, name: str) -> None:
     """Name the horizontal axis, and give it ticks at whole numbers, such as epochs, and a grid."""
     panel.set_xlabel(name)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from mlp_lab.figures.axes import panel_grid
+from mlp_lab.figures.axes import name_shared_axes, panel_grid
 from mlp_lab.figures.rendering import legend_label
 from mlp_lab.figures.style import AREA_COLOURS, MARKERS
 
@@ -63,8 +63,7 @@ def decision_regions(points: ScatterPoints, panels: Sequence[NetworkRegions]) ->
     )
     for panel, regions in zip(axes, panels, strict=True):
         _draw(panel, points, regions)
-    for panel in axes[::columns]:
-        panel.set_ylabel(points.feature_names[1])
+    name_shared_axes(axes, columns, *points.feature_names)
     handles, names = axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside right upper", title="training points")
     figure.suptitle("predicted classes in the plane")
@@ -91,5 +90,5 @@ def _draw(panel: Axes, points: ScatterPoints, regions: NetworkRegions) -> None:
         wrong[:, 0], wrong[:, 1],
         s=40, label="wrong", zorder=4, facecolors="none", edgecolors="black", linewidths=1,
     )  # fmt: skip
-    panel.set(title=regions.title, xlabel=points.feature_names[0])
+    panel.set_title(regions.title)
     panel.set_box_aspect(1)

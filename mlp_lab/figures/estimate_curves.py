@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from mlp_lab.figures.axes import panel_grid
+from mlp_lab.figures.axes import name_shared_axes, panel_grid
 from mlp_lab.figures.rendering import legend_label
 from mlp_lab.figures.style import BLUE
 
@@ -26,15 +26,17 @@ def estimate_curves(
         exact: exact expected points, drawn as a horizontal line, of positions where they are known.
     """
     figure, panels = panel_grid(len(estimates), _COLUMNS, (3.2, 2.3), sharex=True)
+    handles = {}
     for panel, (name, values) in zip(panels, estimates.items(), strict=True):
-        panel.plot(games, values, marker=".", color=BLUE, label="network")
+        [handles["network"]] = panel.plot(games, values, marker=".", color=BLUE)
         if name in exact:
-            panel.axhline(exact[name], color="0.3", linestyle="--", label="exact")
-            panel.legend(fontsize=7)
+            handles["exact"] = panel.axhline(exact[name], color="0.3", linestyle="--")
         panel.set_title(legend_label(name), fontsize=9)
         panel.grid(alpha=0.3)
         panel.xaxis.set_major_formatter(EngFormatter(sep=" "))
-    figure.supxlabel("training games")
+    name_shared_axes(panels, _COLUMNS, "training games", "")
+    if exact:
+        figure.legend(handles.values(), handles, loc="outside lower right", ncols=2)
     figure.supylabel("expected points of the player on roll")
     figure.suptitle("estimates of selected positions during training")
     return figure

@@ -20,7 +20,7 @@ def amplitude_spectra(spectra: Mapping[str, np.ndarray], nyquist: float) -> Figu
         nyquist: Nyquist frequency of the training pixels in cycles per image; a vertical line
             marks it.
     """
-    figure = Figure(figsize=(4.4 + 3.2 * len(spectra), 3.6), layout="constrained")
+    figure = Figure(figsize=(4.4 + 3.2 * len(spectra), 3.9), layout="constrained")
     ratios = [*[1.0] * len(spectra), 1.3]
     *panels, last = figure.subplots(1, 1 + len(spectra), width_ratios=ratios)
     clipped = {name: values.clip(_MIN_AMPLITUDE) for name, values in spectra.items()}
@@ -37,11 +37,11 @@ def amplitude_spectra(spectra: Mapping[str, np.ndarray], nyquist: float) -> Figu
     for place, (name, values) in enumerate(clipped.items()):
         frequencies, amplitudes = radial_spectrum(values)
         last.plot(frequencies, amplitudes, label=name, **line_style(place, len(frequencies)))
-    last.axvline(nyquist, color="grey", ls=":", label="Nyquist frequency of\nthe training pixels")
+    last.axvline(nyquist, color="grey", ls=":", label="Nyquist frequency of the training pixels")
     last.set(xscale="log", yscale="log", xlabel="frequency (cycles per image)")
     last.set(ylabel="RMS amplitude", title="over all directions")
     last.grid(alpha=0.3)
-    last.legend()
+    figure.legend(loc="outside lower right", ncols=len(last.lines))  # curves can fill every corner
     figure.suptitle("amplitude spectra after the last epoch (pixel values 0 to 1)")
     return figure
 

@@ -52,7 +52,9 @@ def kernel_maps(
     for panel, (name, values) in zip(panels, maps.items(), strict=True):
         image = panel.imshow(values, "RdBu_r", vmin=-1, vmax=1, extent=(0, 1, 1, 0))
         panel.set(xlabel="x", xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
-        panel.set_title(textwrap.fill(name, _WRAP), fontsize=9)
+        panel.xaxis.set_major_formatter("{x:g}")
+        values_together = name.replace(" = ", "\u00a0=\u00a0")  # no-break spaces
+        panel.set_title(textwrap.fill(values_together, _WRAP), fontsize=9)
     panels[0].set_ylabel("y")
     largest = max(values.max() for values in maps.values())
     extend = "max" if largest > 1.01 else "neither"  # rounding alone can exceed 1 slightly

@@ -12,7 +12,10 @@ _MARGIN = 0.5
 
 
 def linear_boundaries(
-    points: np.ndarray, classes: np.ndarray, lines: Mapping[str, tuple[np.ndarray, float]]
+    points: np.ndarray,
+    classes: np.ndarray,
+    lines: Mapping[str, tuple[np.ndarray, float]],
+    title: str,
 ) -> Figure:
     """Plot points of two classes in the plane and straight lines.
 
@@ -20,6 +23,7 @@ def linear_boundaries(
         points: coordinates of the points, ``[points, 2]``.
         classes: class of each point, ``[points]``: class 1 if positive, class -1 otherwise.
         lines: coefficients w, ``[2]``, not both 0, and b of the line w.x + b = 0, by label.
+        title: title of the figure.
     """
     figure = Figure(figsize=(6, 4.2), layout="constrained")
     panel = figure.subplots()
@@ -37,5 +41,5 @@ def linear_boundaries(
     panel.xaxis.set_major_locator(MaxNLocator(5))
     panel.yaxis.set_major_locator(MaxNLocator(5))
     figure.legend(loc="outside right upper")
-    figure.suptitle("points of two classes, and linear decision boundaries")
+    figure.suptitle(title)
     return figure

@@ -40,5 +40,6 @@ def strength_curves(
     panel.set_xlim(left=0)
     panel.xaxis.set_major_formatter(EngFormatter(sep=" "))
     panel.grid(alpha=0.3)
-    figure.legend(loc="outside right upper")
+    if len(networks) > 1:
+        figure.legend(loc="outside right upper")
     return figure

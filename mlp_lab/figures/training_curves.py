@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from mlp_lab.config.metrics import get_metric, metric_order
 from mlp_lab.figures.axes import metric_axis, panel_grid, whole_numbers
-from mlp_lab.figures.style import SPLIT_COLOURS, SPLIT_DASHES, line_style
+from mlp_lab.figures.style import ON_TOP, SPLIT_COLOURS, SPLIT_DASHES, line_style
 
 _COLUMNS = 3  # panels in a row
 _TRAIN_LABELS = {"during": "train (mean during the epoch)", "after": "train (after the epoch)"}
@@ -30,7 +30,7 @@ def loss_curves(
     labels = {"train": _TRAIN_LABELS[train_metrics], "validation": "validation"}
     names = {k.split("/")[0]: None for row in history for k in row if "/" in k}
     metrics = sorted(names, key=metric_order)
-    figure, panels = panel_grid(len(metrics), min(len(metrics), _COLUMNS), (5.5, 4))
+    figure, panels = panel_grid(len(metrics), min(len(metrics), _COLUMNS), (5.5, 4), (0, 0.3))
     for panel, name in zip(panels, metrics, strict=True):
         drawn: list[float] = []
         for split, colour in SPLIT_COLOURS.items():
@@ -39,14 +39,15 @@ def loss_curves(
             # A line needs two points: show a single one with a marker.
             marker = "o" if len(points) == 1 else None
             style: dict[str, Any] = {"color": colour, "ls": SPLIT_DASHES[split], "marker": marker}
-            panel.plot(*zip(*points, strict=True), label=labels[split], **style)
+            panel.plot(*zip(*points, strict=True), label=labels[split], **ON_TOP, **style)
             drawn += [value for _, value in points]
         if best is not None:
             panel.axvline(best, color="grey", linestyle=":", label=f"best epoch: {best}")
         panel.set(ylabel=get_metric(name).label)
         whole_numbers(panel, "epoch")
         metric_axis(panel.yaxis, drawn, name)
-        panel.legend()
+    handles = {line.get_label(): line for panel in panels for line in panel.lines}
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=len(handles))
     figure.suptitle(f"{', '.join(metrics)} by epoch")
     return figure
 

@@ -52,7 +52,7 @@ def unit_boards(weights: np.ndarray, captions: Sequence[str]) -> Figure:
         frames = [shapes[cell] for cell in strongest]
         panel.add_collection(PolyCollection(frames, facecolors="none", edgecolors="black"))
         panel.set_title(caption, fontsize=9)
-    figure.colorbar(cells, ax=figure.axes, label="weight", extend="both", shrink=0.8)
+    figure.colorbar(cells, ax=figure.axes, label="weight of the input", extend="both", shrink=0.8)
     figure.supxlabel(_NOTE, fontsize=8)
     figure.suptitle("weights of the hidden units with the largest effect on the output")
     return figure

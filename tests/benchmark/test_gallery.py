@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from mlp_lab.benchmark import gallery
 from mlp_lab.benchmark.gallery import Exhibit, exhibits, make
 from mlp_lab.commands import gallery as command
 from mlp_lab.config.compose import CONFIG_FOLDER
@@ -40,15 +39,23 @@ def test_entries() -> None:
         assert len(set(exhibit.figures)) == len(exhibit.figures) > 0
 
 
-def test_the_page_shows_figures_and_failures(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_entries_are_chosen_by_name() -> None:
+    assert [exhibit.name for exhibit in exhibits(["evaluation", "digits"])] == [
+        "digits",  # before those that use its run
+        "evaluation",
+    ]
+    with pytest.raises(
+        UserError, match=r"digit: no such exhibit; did you mean digits\? \(exhibits"
+    ):
+        exhibits(["points", "digit"])
+
+
+def test_the_page_shows_figures_and_failures(tmp_path: Path) -> None:
     every = [
         Exhibit("a", "train data.set=<xor>", ["curve", "absent"]),
         Exhibit("b", "evaluate run={a} split=validation", ["matrix"]),
         Exhibit("c", "evaluate run={none}", ["matrix"]),
     ]
-    monkeypatch.setattr(gallery, "exhibits", lambda: every)
     got: list[Sequence[str]] = []
 
     def train(arguments: Sequence[str], folder: Path) -> None:
@@ -63,7 +70,7 @@ def test_the_page_shows_figures_and_failures(
         got.append(arguments)
         (tmp_path / "a" / "run" / "figures" / "validation_matrix.png").write_bytes(b"")
 
-    failures = make(tmp_path, {"train": train, "evaluate": evaluate})
+    failures = make(every, tmp_path, {"train": train, "evaluate": evaluate})
     assert failures == ["a: has not drawn absent", "c: run: none has no run"]
     assert got == [["data.set=<xor>"], [f"run={tmp_path / 'a' / 'run'}", "split=validation"]]
     text = (tmp_path / "index.html").read_text()
@@ -82,7 +89,7 @@ def test_all_figures_are_drawn(tmp_path: Path) -> None:
         "claims": command._claims,
         "backprop": command._backprop,
     }
-    assert make(tmp_path, programs) == []
+    assert make(exhibits(), tmp_path, programs) == []
 
 
 def test_a_missing_run_is_an_error(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import csv
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from PIL import Image
@@ -85,6 +86,20 @@ def test_files_of_a_worked_example(
         assert picture.width > picture.height > 200
     events = EventAccumulator(str(folder)).Reload()
     assert events.Tags()["images"] == ["summary/network"]
+
+
+@pytest.mark.renders
+def test_the_figure_in_another_format(
+    work: Work, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work("figures.format=svg")
+    [folder] = (tmp_path / "backprop" / "lecture_2_2_1").iterdir()
+    assert f"folder: {folder} (network.svg, gradients.csv)" in capsys.readouterr().out
+    assert not (folder / "network.png").exists()
+    root = ElementTree.fromstring((folder / "network.svg").read_text())
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    events = EventAccumulator(str(folder)).Reload()
+    assert events.Images("summary/network")[0].encoded_image_string.startswith(b"\x89PNG")
 
 
 def test_values_and_gradients_are_drawn() -> None:

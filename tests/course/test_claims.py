@@ -11,6 +11,7 @@ import torch
 from helpers import single_spaced
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mlp_lab.commands.claims import claims as claims_command
@@ -111,7 +112,7 @@ def test_activations_are_drawn_with_their_derivatives() -> None:
 def test_boundaries_lie_where_the_function_is_zero(coefficients: tuple[float, ...]) -> None:
     w, b = np.array(coefficients[:2]), coefficients[2]
     points = np.array([[0.0, 0.0], [1.0, 1.0]])
-    figure = linear_boundaries.linear_boundaries(points, np.array([-1, 1]), {"line": (w, b)})
+    figure = linear_boundaries.linear_boundaries(points, np.array([-1, 1]), {"line": (w, b)}, "")
     [line] = [line for line in figure.axes[0].lines if line.get_label() == "line"]
     ends = np.array([line.get_xy1(), line.get_xy2()])
     np.testing.assert_allclose(ends @ w + b, 0, atol=1e-12)
@@ -157,6 +158,22 @@ def test_tables_figures_and_events(
     events = EventAccumulator(str(tmp_path)).Reload()
     assert events.Tags()["images"] == ["summary/linear_networks_on_xor"]
     assert events.Tags()["tensors"] == ["summary"]
+
+
+@pytest.mark.renders
+def test_figures_in_another_format(
+    made_up_claims: list[Claim], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_up_claims.append(Claim("a", "s", "1", "1", True, {"empty": Figure}))
+    assert run(monkeypatch, "collapse", "--output", tmp_path) == 0
+    assert run(monkeypatch, "collapse", "--output", tmp_path, "--format", "pdf") == 0
+    [path] = (tmp_path / "figures").iterdir()  # it replaces the PNG file
+    assert path.name == "empty.pdf"
+    assert path.read_bytes().startswith(b"%PDF")
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert events.Images("summary/empty")[0].encoded_image_string.startswith(b"\x89PNG")
+    message = run(monkeypatch, "--format", "bmp")
+    assert str(message).startswith("mlp_lab: argument --format: invalid choice: 'bmp' (choose from")
 
 
 def test_a_failed_claim_sets_the_exit_status(

@@ -7,7 +7,14 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from mlp_lab.figures.axes import band, metric_axis, spans_decades, whole_numbers
+from mlp_lab.figures.axes import (
+    band,
+    metric_axis,
+    name_shared_axes,
+    panel_grid,
+    spans_decades,
+    whole_numbers,
+)
 from mlp_lab.figures.style import AREA_COLOURS, COLOURS, line_style
 
 
@@ -78,6 +85,22 @@ def test_axes_show_negative_values() -> None:
     panel.set_ylim(-1, 1)
     metric_axis(panel.yaxis, [-0.5, 1.0], "loss")
     assert panel.get_ylim() == (-1, 1)
+
+
+@pytest.mark.parametrize(
+    ("number", "lowest"), [(1, {0}), (2, {0, 1}), (3, {0, 1, 2}), (5, {2, 3, 4}), (6, {3, 4, 5})]
+)
+def test_shared_axes_are_named_below_and_at_the_left(number: int, lowest: set[int]) -> None:
+    columns = min(number, 3)
+    figure, panels = panel_grid(number, columns, (2, 2), sharex=True, sharey=True)
+    name_shared_axes(panels, columns, "x", "y")
+    figure.draw_without_rendering()
+    assert {i for i, panel in enumerate(panels) if panel.get_xlabel() == "x"} == lowest
+    with_ticks = [any(t.label1.get_visible() for t in p.xaxis.get_major_ticks()) for p in panels]
+    assert {i for i, visible in enumerate(with_ticks) if visible} == lowest
+    assert {i for i, panel in enumerate(panels) if panel.get_ylabel() == "y"} == {0, 3} & {
+        *range(number)
+    }
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3, 7, 12, 60, 100])

@@ -7,6 +7,7 @@ from omegaconf import MISSING
 
 from mlp_lab.config.limits import Limits, limited, schema
 from mlp_lab.config.names import BACKPROP_ACTIVATIONS, BACKPROP_EXAMPLES
+from mlp_lab.config.schemas.train import FigureSettings
 
 NUMBER = Limits(minimum=-1_000_000, maximum=1_000_000)
 
@@ -23,4 +24,5 @@ class Backprop:
     inputs: list[float] | None = field(default=MISSING, metadata={"limits": NUMBER})
     target: float | None = field(default=MISSING, metadata={"limits": NUMBER})
     activation: str | None = limited(one_of=BACKPROP_ACTIVATIONS)
+    figures: FigureSettings = field(default_factory=FigureSettings)
     logs: str = MISSING

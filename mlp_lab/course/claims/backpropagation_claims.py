@@ -96,7 +96,8 @@ def _cost() -> Claim:
             series[label] = OperationCounts(label, depths, counted, expected)
     paths, dynamic = series["sum over paths, width 2"], series["dynamic programming, width 2"]
     counts_of = [*series.values()]
-    figure = partial(operation_counts, counts_of, "number of hidden layers", "multiplications")
+    what = "multiplications that compute all gradients"
+    figure = partial(operation_counts, counts_of, "number of hidden layers", what)
     return Claim(
         "the cost grows exponentially with depth by paths, linearly by dynamic programming",
         SOURCE,

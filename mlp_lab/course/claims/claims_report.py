@@ -11,15 +11,16 @@ from mlp_lab.storage.files import figure_writer, write_whole
 from mlp_lab.storage.tensorboard import write_event_file
 
 
-def report(topics: Sequence[str], folder: Path) -> bool:
+def report(topics: Sequence[str], folder: Path, figure_format: str = "png") -> bool:
     """Check the claims of ``topics``, print one table per topic and write the report.
 
-    The tables are written to ``claims.md``, the figures to ``figures/*.png`` and both to a
+    The tables are written to ``claims.md``, the figures to ``figures/*`` and both to a
     TensorBoard event file.
 
     Args:
         topics: names of the topics.
         folder: folder of the report.
+        figure_format: format of the figures' files: ``png``, ``pdf`` or ``svg``.
 
     Returns:
         Whether all claims hold.
@@ -37,7 +38,7 @@ def report(topics: Sequence[str], folder: Path) -> bool:
     text = "\n".join(sections)
     write_whole(folder / "claims.md", text.encode())
     drawings = {name: draw for claim in all_claims for name, draw in claim.figures.items()}
-    figures = save_figures(drawings, figure_writer(folder / "figures"))
+    figures = save_figures(drawings, figure_writer(folder / "figures"), figure_format)
     write_event_file(folder, text, figures)
     print(f"written: {folder / 'claims.md'}, {folder / 'figures'}")
     return all(claim.holds for claim in all_claims)

@@ -75,7 +75,8 @@ def _xor_with_linear_networks() -> Claim:
                 single = collapse(network)
                 lines[f"depth {depth}"] = single.weight[0].numpy(), float(single.bias)
     points = _CORNERS.numpy(), _CLASSES.numpy()
-    figure = partial(linear_boundaries.linear_boundaries, *points, lines)
+    title = "XOR: decision boundaries of linear networks by depth"
+    figure = partial(linear_boundaries.linear_boundaries, *points, lines, title)
     return Claim(
         text="XOR: a deep linear network of any depth misclassifies at least one corner",
         source="lecture, activations",

@@ -58,7 +58,8 @@ def _does_not_always_separate() -> Claim:
     lines = {"least squares": least_squares(x, y), "Rosenblatt": _rosenblatt(x, y)}
     squares, rosenblatt = (int((y * (x @ w) <= 0).sum()) for w in lines.values())
     coefficients = {name: (w[:2], w[2]) for name, w in lines.items()}
-    figure = partial(linear_boundaries, x[:, :2], y, coefficients)
+    title = "separable points with outliers: decision boundaries"
+    figure = partial(linear_boundaries, x[:, :2], y, coefficients, title)
     return Claim(
         text="least squares does not always separate linearly separable points",
         source="Bishop 2006, figure 4.4",

@@ -89,7 +89,7 @@ class BackgammonInspection(FigureCallback):
         hidden, last = linear_layers(task_of(task).evaluated)
         effect = last.weight[0].abs() * hidden.weight.norm(dim=1)
         strongest = effect.argsort(descending=True)[: self.units]
-        captions = [f"unit {unit}: weight {last.weight[0, unit]:+.2f}" for unit in strongest]
+        captions = [f"unit {unit}, output weight {last.weight[0, unit]:+.2f}" for unit in strongest]
         weights = hidden.weight[strongest].detach().numpy().copy()
         units = partial(unit_boards, weights, captions)
         drawings = {

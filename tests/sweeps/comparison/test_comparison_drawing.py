@@ -45,7 +45,7 @@ def test_figures_depend_on_the_swept_keys(make_run: Callable, tmp_path: Path) ->
     labels = [text.get_text() for text in bands.legends[0].get_texts()]
     assert labels[0] == "width=8 lr=0.01  (2 seeds)"
     figure = drawn["loss_against_network.width"]()
-    [panel], [legend] = figure.axes, figure.legends
+    [panel], [_, legend] = figure.axes, figure.legends
     assert legend.get_title().get_text() == "optimizer.lr"
     assert [text.get_text() for text in legend.get_texts()] == ["0.01", "0.1"]
     train, validation, *_ = [line for line in panel.lines if line.get_marker() == "o"]

@@ -199,10 +199,10 @@ def test_learning_curves_show_both_splits_in_bands() -> None:
             assert (edges.min(), edges.max()) == pytest.approx((mean - spread, mean + spread))
     colours = [line.get_color() for line in through]
     assert colours[0] == colours[1] != colours[2] == colours[3]
-    assert [text.get_text() for text in panel.get_legend().get_texts()] == [
+    marks, legend = figure.legends
+    assert [text.get_text() for text in marks.get_texts()] == [
         "train: last epoch", "validation: best epoch",
     ]  # fmt: skip
-    [legend] = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == names
     assert [handle.get_color() for handle in legend.legend_handles] == colours[::2]
     assert_all_inside(figure)
@@ -247,12 +247,13 @@ def test_the_test_value_of_the_chosen_job_is_a_star() -> None:
         "validation": [(1.0, 20.0, np.nan), (10.0, 30.0, np.nan), (100.0, 15.0, np.nan)],
         "test": [(10.0, 29.0, np.nan)],
     }
-    [panel] = swept_values.metric_against({"": lines}, "encoding.sigma", "psnr").axes
+    figure = swept_values.metric_against({"": lines}, "encoding.sigma", "psnr")
+    [panel], [legend] = figure.axes, figure.legends
     stars = [line.get_xydata().tolist() for line in panel.lines if line.get_marker() == "*"]
     assert stars == [[[10, 29]]]
     assert panel.get_xscale() == "log"
     assert panel.get_ylabel() == "psnr (dB)"
-    labels = [text.get_text() for text in panel.get_legend().get_texts()]
+    labels = [text.get_text() for text in legend.get_texts()]
     assert labels == ["validation: best epoch", "test: only of the chosen job"]
 
 

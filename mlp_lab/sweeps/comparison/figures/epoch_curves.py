@@ -12,8 +12,14 @@ from matplotlib.ticker import MaxNLocator
 
 from mlp_lab.config.metrics import get_metric
 from mlp_lab.config.names import EPOCH_SPLITS
-from mlp_lab.figures.axes import band, metric_axis, panel_grid, whole_numbers
-from mlp_lab.figures.style import BLUE, line_style
+from mlp_lab.figures.axes import (
+    band,
+    metric_axis,
+    name_shared_axes,
+    panel_grid,
+    whole_numbers,
+)
+from mlp_lab.figures.style import BLUE, ON_TOP, line_style
 from mlp_lab.sweeps.comparison.figures.styles import MOST, legend_width, wrapped
 
 _GREY = "0.8"
@@ -112,11 +118,9 @@ def seed_curves(
         panel.plot(*mean, color="black", lw=1.8, ls="--", label="mean of remaining runs")
         panel.set_title(textwrap.fill(label, _TITLE), fontsize=9)
         whole_numbers(panel, "epoch")
-        panel.tick_params(labelbottom=True)  # the last row may be incomplete
     drawn = [value for _, runs, _ in groups for run in runs for value in run[1]]
     metric_axis(panels[0].yaxis, drawn, metric)
-    for panel in panels[::columns]:
-        panel.set_ylabel(get_metric(metric).label)
+    name_shared_axes(panels, columns, "epoch", get_metric(metric).label)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend([handles[0], handles[-1]], [labels[0], labels[-1]], loc="outside lower right",
                   ncols=2)  # fmt: skip
@@ -165,7 +169,7 @@ def _split_panels(
 def _style(place: int, label: str, points: int) -> dict[str, Any]:
     """Return the style of the line in this place: the best lines are coloured and on top."""
     if place < MOST:
-        return line_style(place, points) | {"label": wrapped(label), "zorder": 3}
+        return line_style(place, points) | ON_TOP | {"label": wrapped(label)}
     return {"color": _GREY, "lw": 0.7, "zorder": 1, "marker": "." if points == 1 else None}
 
 

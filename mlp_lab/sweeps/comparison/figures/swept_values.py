@@ -77,7 +77,7 @@ def metric_against(
     are_texts = isinstance(values[-1], str)  # numbers come first
     across = 6 + 0.3 * max(0, len(values) - 2 * MOST) * are_texts
     beside = 0 if legend is None else legend_width([legend, *map(wrapped, lines)])
-    figure = Figure(figsize=(across + beside, 4), layout="constrained")
+    figure = Figure(figsize=(across + beside, 4.3), layout="constrained")
     panel = figure.subplots()
     places = _places(panel, values)
     notes: set[str] = set()
@@ -90,7 +90,7 @@ def metric_against(
     panel.grid(alpha=0.3)
     figure.suptitle(f"{metric} against {key}\n{'; '.join(sorted(notes))}".strip())
     splits = dict.fromkeys(split for pair in lines.values() for split in pair)
-    _legends(figure, panel, splits, lines, legend, connected=not are_texts)
+    _legends(figure, splits, lines, legend, connected=not are_texts)
     return figure
 
 
@@ -181,21 +181,20 @@ def _marks(split: str, place: int) -> dict[str, Any]:
 
 def _legends(
     figure: Figure,
-    panel: Axes,
     splits: Iterable[str],
     labels: Iterable[str],
     title: str | None,
     *,
     connected: bool,
 ) -> None:
-    """Draw the legend of marks in the panel, and that of colours beside it with a ``title``."""
+    """Draw the legend of marks below the panel, and that of colours beside it with a ``title``."""
     ink = COLOURS[0] if title is None else "black"
     dashes = {} if connected else {"ls": "none"}
     marks = [
         Line2D([], [], color=ink, label=_LABELS[split], **_marks(split, 0) | dashes)
         for split in splits
     ]
-    panel.legend(handles=marks)
+    figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))
     if title is not None:
         colours = [
             Line2D([], [], label=wrapped(label), **line_style(place) | {"ls": "none"})
