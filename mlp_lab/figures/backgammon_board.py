@@ -46,8 +46,9 @@ def backgammon_board(board: np.ndarray, caption: str = "", dice: Sequence[int] =
         caption: text below the board, such as the position id.
         dice: the dice to play; empty before the roll.
     """
-    figure = Figure(figsize=(7, 6.1), layout="constrained")
+    figure = Figure(figsize=(7, 6.3), layout="constrained")
     _draw_position(figure.subplots(), board, dice, caption, 10)
+    figure.suptitle("a position, seen by the player on roll")
     return figure
 
 

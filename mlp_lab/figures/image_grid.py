@@ -23,6 +23,7 @@ def image_grid(
     """
     if len(images) == 0:
         figure = Figure(figsize=(6, 1))
+        figure.suptitle(title)
         figure.text(0.5, 0.3, "no examples", ha="center", va="center")
         return figure
     rows = -(-len(images) // columns)

@@ -33,7 +33,9 @@ def held_out_views(views: Sequence[ShownView], distances: tuple[float, float]) -
         views: views of one size, at least one.
         distances: smallest and largest depth.
     """
-    figure = Figure(figsize=(4 * _SIDE + 1.4, len(views) * (_SIDE + 0.2)), layout="constrained")
+    figure = Figure(
+        figsize=(4 * _SIDE + 1.4, len(views) * (_SIDE + 0.2) + 0.2), layout="constrained"
+    )
     panels = figure.subplots(len(views), 4, squeeze=False)
     near, far = distances
     errors = [np.abs(view.colours - view.truth).mean(2) for view in views]
@@ -47,8 +49,11 @@ def held_out_views(views: Sequence[ShownView], distances: tuple[float, float]) -
         row[3].set_title("depth", fontsize=9)
     for panel in panels.flat:
         panel.set_axis_off()
-    figure.colorbar(shown_error, ax=panels[:, 2], shrink=0.8, extend="max")
+    figure.colorbar(
+        shown_error, ax=panels[:, 2], label="mean over channels", shrink=0.8, extend="max"
+    )
     figure.colorbar(shown_depth, ax=panels[:, 3], label="distance from the camera", shrink=0.8)
+    figure.suptitle("views from cameras without training images, last epoch")
     return figure
 
 
@@ -63,13 +68,14 @@ def orbit_frame(
         distances: smallest and largest depth.
         caption: text above the view, such as its angle.
     """
-    figure = Figure(figsize=(2 * _SIDE, _SIDE + 0.3), layout="constrained")
+    figure = Figure(figsize=(2 * _SIDE, _SIDE + 0.5), layout="constrained")
     left, right = figure.subplots(1, 2)
     _show(left, colours, caption)
     near, far = distances
     right.imshow(depths, "viridis_r", vmin=near, vmax=far)
     right.set_title("depth", fontsize=9)
     right.set_axis_off()
+    figure.suptitle("views from around the scene, last epoch")
     return figure
 
 

@@ -22,7 +22,7 @@ def slices(images: Mapping[str, Sequence[np.ndarray]], planes: Sequence[str]) ->
     """
     truth, *others = map(np.asarray, images.values())
     columns = 1 + 2 * len(others)
-    size = _SIDE * columns + 1.2, _SIDE * len(planes) + 0.3
+    size = _SIDE * columns + 1.2, _SIDE * len(planes) + 0.5
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(len(planes), columns, squeeze=False)
     errors = [np.abs(each - truth) for each in others]
@@ -40,6 +40,7 @@ def slices(images: Mapping[str, Sequence[np.ndarray]], planes: Sequence[str]) ->
     figure.colorbar(density, ax=panels[:, : 1 + len(others)], label="density", shrink=0.6)
     right = panels[:, 1 + len(others) :]
     figure.colorbar(error, ax=right, label="absolute error", shrink=0.6, extend="max")
+    figure.suptitle("slices through the volume, reconstructed from the training samples")
     return figure
 
 
@@ -54,7 +55,7 @@ def k_space(mask: np.ndarray, fraction: float, amplitudes: Mapping[str, np.ndarr
         amplitudes: amplitudes of coefficients by caption, ``[size, size]``.
     """
     columns = 1 + len(amplitudes)
-    figure = Figure(figsize=(3 * columns + 0.6, 3.6), layout="constrained")
+    figure = Figure(figsize=(3 * columns + 0.6, 3.8), layout="constrained")
     first, *others = figure.subplots(1, columns, sharey=True)
     size = len(mask)
     low = -(size // 2) - 0.5
@@ -70,6 +71,7 @@ def k_space(mask: np.ndarray, fraction: float, amplitudes: Mapping[str, np.ndarr
     for panel in (first, *others):
         panel.set_xlabel("cycles along x")
     figure.colorbar(drawn, ax=others, label="amplitude", shrink=0.8, extend="min")
+    figure.suptitle("Fourier coefficients of the volumes (0 cycles along z)")
     return figure
 
 

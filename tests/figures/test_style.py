@@ -1,5 +1,6 @@
 """The common style: lines that are distinct without colour, axes and bands of metrics."""
 
+import ast
 from itertools import pairwise
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from mlp_lab.config.compose import CONFIG_FOLDER
 from mlp_lab.figures.axes import (
     band,
     metric_axis,
@@ -109,3 +111,30 @@ def test_ticks_of_epochs_are_whole_numbers(epochs: int) -> None:
     panel.plot(range(1, epochs + 1), range(epochs))
     whole_numbers(panel, "epoch")
     assert all(tick == int(tick) for tick in panel.get_xticks())
+
+
+def functions_of_figures() -> list[tuple[str, str]]:
+    """Return name and source of each public function that returns a figure."""
+    package = CONFIG_FOLDER.parent / "mlp_lab"
+    folders = package / "figures", package / "sweeps" / "comparison" / "figures"
+    found = []
+    for path in (path for folder in folders for path in folder.glob("*.py")):
+        source = path.read_text()
+        found += [
+            (node.name, ast.get_source_segment(source, node) or "")
+            for node in ast.parse(source).body
+            if isinstance(node, ast.FunctionDef)
+            and not node.name.startswith("_")
+            and node.returns is not None
+            and ast.unparse(node.returns) == "Figure"
+        ]
+    return found
+
+
+def test_each_figure_has_a_title() -> None:
+    functions = functions_of_figures()
+    assert len(functions) > 30
+    titled = {name for name, source in functions if ".suptitle(" in source}
+    others = {name: source for name, source in functions if name not in titled}
+    # One of them passes its title to another.
+    assert [name for name, source in others.items() if "image_grid(" not in source] == []

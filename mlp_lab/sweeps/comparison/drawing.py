@@ -57,18 +57,23 @@ def _curve_label(job: ComparedRun) -> str:
 def _heat_maps(groups: list[RunGroup], keys: tuple[str, str], metric: str) -> dict[str, Draw]:
     """Return heat maps of the best epochs on validation and of the last epochs on training data."""
     last = [group.last(f"{metric}/train") for group in groups]
+    repeated = any(len(group.jobs) > 1 for group in groups)
+    note = "\nmean over repeated runs" if repeated else ""
     values = {
-        "heat_map": (None, [group.intervals["validation"].mean for group in groups]),
+        "heat_map": (
+            f"{metric} on validation data, best epoch",
+            [group.intervals["validation"].mean for group in groups],
+        ),
         "heat_map_train": (
             f"{metric} on training data, last epoch",
             [math.nan if interval is None else interval.mean for interval in last],
         ),
     }
     drawn: dict[str, Draw] = {}
-    for name, (label, means) in values.items():
+    for name, (title, means) in values.items():
         cells = _cells(groups, *keys, means)
         if cells is not None and np.isfinite(cells[2]).any():
-            drawn[name] = partial(swept_values.heat_map, *cells, keys, metric, label)
+            drawn[name] = partial(swept_values.heat_map, *cells, keys, metric, title + note)
     return drawn
 
 

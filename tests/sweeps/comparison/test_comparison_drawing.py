@@ -168,7 +168,7 @@ def test_a_heat_map_shows_where_the_training_ended(make_run: Callable, tmp_path:
             losses = [1.0, width + depth + seed]  # the first epoch is chosen
             make_run(losses, f"network.width={width}", f"network.depth={depth}", f"seed={seed}")
     figure = draw(Comparison(find_runs([str(tmp_path)])))["heat_map_train"]()
-    assert figure.get_suptitle() == "loss on training data, last epoch"
+    assert figure.get_suptitle() == "loss on training data, last epoch\nmean over repeated runs"
     shown = figure.axes[0].images[0].get_array()
     # The training loss of make_run is half the validation loss.
     np.testing.assert_array_equal(shown, np.array([[9.5, 10.5], [17.5, 18.5]]) / 2)

@@ -90,7 +90,7 @@ def test_value_names_fit_into_the_figure(values: list[float | str]) -> None:
     names = [str(value) for value in values]
     cells = np.arange(1.0, len(names) ** 2 + 1).reshape(len(names), len(names))
     assert_all_inside(
-        swept_values.heat_map(names, names, cells, ("network.a", "network.b"), "loss")
+        swept_values.heat_map(names, names, cells, ("network.a", "network.b"), "loss", "")
     )
 
 
@@ -218,7 +218,7 @@ def test_heat_map_labels_every_value(rows: int, columns: int, metric: str, rando
     values[0, columns // 2 :] = np.nan
     values[-1, 0] = 0.5
     names = [[str(i) for i in range(n)] for n in (rows, columns)]
-    panel = swept_values.heat_map(*names, values, ("a", "b"), metric).axes[0]
+    panel = swept_values.heat_map(*names, values, ("a", "b"), metric, "").axes[0]
     texts = {text.get_position()[::-1]: text.get_text() for text in panel.texts}
     expected = {
         place: f"{100 * value:.3g}%" if metric == "error" else f"{value:.3g}"

@@ -100,7 +100,7 @@ def heat_map(
     values: np.ndarray,
     keys: tuple[str, str],
     metric: str,
-    label: str | None = None,
+    title: str,
 ) -> Figure:
     """Draw a metric over two swept keys.
 
@@ -110,7 +110,7 @@ def heat_map(
         values: values of the metric, ``[rows, columns]``; nan: no job, left blank.
         keys: keys of the rows and of the columns.
         metric: name of the metric.
-        label: what the values are; None: that of the best values on validation data.
+        title: what the values are.
     """
     beside, below = (max(map(len, names)) for names in (rows, columns))
     size = (2.5 + 0.8 * len(columns) + 0.07 * beside, 2.2 + 0.4 * len(rows) + 0.07 * below)
@@ -131,7 +131,7 @@ def heat_map(
     panel.set_yticks(range(len(rows)), list(rows))
     tilt_long_names(panel, columns, room=8)
     panel.set(xlabel=keys[1], ylabel=keys[0])
-    figure.suptitle(label or _best_of(metric))
+    figure.suptitle(title)
     return figure
 
 
@@ -228,7 +228,3 @@ def _by_factors(numbers: Sequence[float]) -> bool:
         return False
     widest = [np.diff(v).max() / np.ptp(v) for v in (np.log(numbers), np.array(numbers))]
     return bool(widest[0] < widest[1]) or numbers[-1] / numbers[0] >= 1000
-
-
-def _best_of(metric: str) -> str:
-    return f"{metric} on validation data, best epoch"
