@@ -18,6 +18,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import Formatter
+from PIL import Image
 
 from mlp_lab.figures.style import SETTINGS
 
@@ -43,7 +44,7 @@ _POWER = re.compile(r"\^\{([^}]*)\}")
 _SUPERSCRIPTS = str.maketrans("-−0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 _DPI = 200
-_FRAME_DPI = 100  # of animations, which are shown on screens and have many frames
+_SCREEN_DPI = 100  # of animations and in TensorBoard, so that figures fit in a window
 _LETTERS = 12  # of a title in an inch
 _LINE = 0.17  # height of a line of a title in inches
 _UPPER = 0.9  # legends that end above this fraction of the height are beside the title
@@ -69,7 +70,7 @@ def render_formats(draw: Draw, formats: Sequence[str]) -> dict[str, bytes]:
 def rgb_pixels(draw: Draw) -> np.ndarray:
     """Return the pixels of an animation's frame, uint8 ``[height, width, 3]``."""
     with _style():
-        canvas = FigureCanvasAgg(_prepared(draw(), _FRAME_DPI))
+        canvas = FigureCanvasAgg(_prepared(draw(), _SCREEN_DPI))
         canvas.draw()
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
@@ -80,9 +81,10 @@ def save_figures(
     file_format: str = "png",
     title: str = "",
 ) -> dict[str, bytes]:
-    """Render figures and save them one by one; return the contents of PNG files by name.
+    """Render figures and save them one by one; return PNG files by name, with half the resolution.
 
-    A figure that can't be rendered or saved is reported in the log and left out.
+    TensorBoard shows the latter. A figure that can't be rendered or saved is reported in the log
+    and left out.
 
     Args:
         drawings: functions that draw the figures, by name.
@@ -95,7 +97,7 @@ def save_figures(
         with failure_logged(name):
             contents = render_formats(titled(draw, title), list({"png", file_format}))
             save(f"{name}.{file_format}", contents[file_format])
-            saved[name] = contents["png"]
+            saved[name] = _for_screens(contents["png"])
     return saved
 
 
@@ -168,6 +170,14 @@ def _png(figure: Figure) -> bytes:
     figure.set_dpi(_DPI)  # printing a PDF file has set another resolution
     # print_figure would compute the layout twice.
     FigureCanvasAgg(figure).print_png(content)
+    return content.getvalue()
+
+
+def _for_screens(png: bytes) -> bytes:
+    """Return the content of a PNG file with the resolution of screens."""
+    content = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as image:
+        image.reduce(_DPI // _SCREEN_DPI).save(content, "PNG")
     return content.getvalue()
 
 

@@ -92,7 +92,9 @@ def test_a_figure_replaces_that_in_another_format(tmp_path: Path) -> None:
         write = figure_writer(tmp_path)
         contents = save_figures({"one": lambda: titled("a")}, write, file_format)
         assert {path.name for path in tmp_path.iterdir()} == {"one.gif", f"one.{file_format}"}
-        assert contents["one"].startswith(b"\x89PNG"), "TensorBoard shows no other format"
+        with Image.open(io.BytesIO(contents["one"])) as shown:
+            assert shown.format == "PNG", "TensorBoard shows no other format"
+            assert shown.size == tuple(100 * inches for inches in titled("a").get_size_inches())
 
 
 def test_a_title_is_above_that_of_the_figure_and_beside_legends() -> None:
