@@ -20,7 +20,7 @@ def parity_units(bits: Sequence[int], units: Sequence[int]) -> Figure:
         bits: numbers of bits.
         units: number of hidden units for each of them.
     """
-    figure = Figure(figsize=(6, 4), layout="constrained")
+    figure = Figure(figsize=(6, 4.3), layout="constrained")
     panel = figure.subplots()
     panel.plot(bits, [2 ** (n - 1) for n in bits], color="grey", label="2ⁿ⁻¹")
     panel.plot(bits, units, "o", color=BLUE, label="constructed: one unit per true row")
@@ -38,13 +38,14 @@ def units_and_steps(
         units: numbers of bits and hidden units, by label of the line.
         steps: numbers of bits and optimizer steps, by label of the line.
     """
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
-    for panel, lines, name in zip(
-        figure.subplots(1, 2),
+    figure = Figure(figsize=(11, 4.7), layout="constrained")
+    for part, lines, name in zip(
+        figure.subfigures(1, 2),
         (units, steps),
         ("hidden units", "steps until the error is 0"),
         strict=True,
     ):
+        panel = part.subplots()
         for place, (label, costs) in enumerate(lines.items()):
             # Transparent lines and open markers keep overlapping lines visible.
             style = line_style(place, len(costs)) | {"markevery": 1, "mfc": "none", "alpha": 0.8}
@@ -60,4 +61,4 @@ def _format_axes(panel: Axes, ylabel: str) -> None:
     panel.yaxis.set_major_formatter(ScalarFormatter())
     whole_numbers(panel, "number of bits n")
     if panel.lines:
-        panel.legend()
+        panel.figure.legend(loc="outside lower center")
