@@ -33,7 +33,7 @@ SETTINGS: Mapping[Any, Any] = {
 
 
 #: Settings of lines whose axes include all of their points: a line at 0 covers the axis.
-ON_TOP: Mapping[str, Any] = {"clip_on": False, "zorder": 3}
+ON_TOP: dict[str, Any] = {"clip_on": False, "zorder": 3}
 
 
 def line_style(place: int, points: int = 1) -> dict[str, Any]:

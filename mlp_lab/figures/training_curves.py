@@ -46,7 +46,7 @@ def loss_curves(
         panel.set(ylabel=get_metric(name).label)
         whole_numbers(panel, "epoch")
         metric_axis(panel.yaxis, drawn, name)
-    handles = {line.get_label(): line for panel in panels for line in panel.lines}
+    handles = {str(line.get_label()): line for panel in panels for line in panel.lines}
     figure.legend(handles.values(), handles, loc="outside lower center", ncols=len(handles))
     figure.suptitle(f"{', '.join(metrics)} by epoch")
     return figure

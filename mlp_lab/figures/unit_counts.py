@@ -40,7 +40,7 @@ def units_and_steps(
     """
     figure = Figure(figsize=(11, 4.7), layout="constrained")
     for part, lines, name in zip(
-        figure.subfigures(1, 2),
+        figure.subfigures(1, 2, squeeze=False).flat,
         (units, steps),
         ("hidden units", "steps until the error is 0"),
         strict=True,
