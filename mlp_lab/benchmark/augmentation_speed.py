@@ -144,4 +144,5 @@ def _draw(distortions: dict[str, Distortion], image: Tensor) -> Figure:
     for name in distortions:
         captions += ["original", name, *[""] * (_VARIANTS - 1)]
     images = torch.cat(rows).squeeze(1).numpy()
-    return image_grid.image_grid(images, captions, columns=_VARIANTS + 1)
+    title = "an image and its distorted copies, by each implementation"
+    return image_grid.image_grid(images, captions, title, _VARIANTS + 1)

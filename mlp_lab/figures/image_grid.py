@@ -11,7 +11,7 @@ _MARGIN = 0.3  # height for the title
 
 
 def image_grid(
-    images: np.ndarray, captions: Sequence[str], title: str = "", columns: int = 10
+    images: np.ndarray, captions: Sequence[str], title: str, columns: int = 10
 ) -> Figure:
     """Plot greyscale images in rows, each with its caption below it.
 

@@ -64,5 +64,5 @@ def test_examples_show_every_image(pictures: int) -> None:
 
 
 def test_the_error_gallery_without_errors_has_a_note() -> None:
-    figure = image_grid.image_grid(np.zeros((0, 28, 28)), [])
-    assert [text.get_text() for text in figure.texts] == ["no examples"]
+    figure = image_grid.image_grid(np.zeros((0, 28, 28)), [], "errors")
+    assert [text.get_text() for text in figure.texts] == ["errors", "no examples"]

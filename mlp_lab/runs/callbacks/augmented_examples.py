@@ -39,7 +39,8 @@ class AugmentedExamples(pl.callbacks.Callback):
         if examples := data.normalized_examples():
             rows = torch.stack(list(examples.values()), 1).flatten(0, 1)  # a row per example
             captions = [*examples] * (len(rows) // len(examples))
-            draw = partial(image_grid.image_grid, rows.numpy(), captions, columns=len(examples))
+            title = "training examples, normalized to several widths"
+            draw = partial(image_grid.image_grid, rows.numpy(), captions, title, len(examples))
             log_figure(trainer, "normalized", draw)
 
     def _draw_copies(self, trainer: pl.Trainer, task: Task, data: DataModule) -> None:
@@ -52,5 +53,6 @@ class AugmentedExamples(pl.callbacks.Callback):
         assert images is not None  # only images have an augmentation
         captions = ["original", *[""] * self.count]
         pixels = images.float().cpu().numpy()
-        figure = partial(image_grid.image_grid, pixels, captions, columns=7)
+        title = "the first training example and augmented copies"
+        figure = partial(image_grid.image_grid, pixels, captions, title, columns=7)
         log_figure(trainer, "variants", figure)

@@ -71,7 +71,6 @@ def _error_pages(predictions: SplitPredictions) -> Iterator[tuple[str, Draw]]:
     for page, first in enumerate(range(0, max(len(errors), 1), _PAGE_SIZE), 1):
         here = slice(first, first + _PAGE_SIZE)
         last = min(first + _PAGE_SIZE, len(errors))
-        split = predictions.split
-        title = f"{split}: errors {first + 1:,} to {last:,} of {len(errors):,}: {legend}"
+        title = f"errors {first + 1:,} to {last:,} of {len(errors):,}: {legend}"
         draw = partial(image_grid.image_grid, images[here], captions[here], title)
         yield f"errors_{page:02d}", draw

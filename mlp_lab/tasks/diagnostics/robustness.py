@@ -41,7 +41,7 @@ def robustness(predictions: SplitPredictions) -> Diagnostic:
             rows.append(settings | metrics)
             images.append(first)
             captions.append(f"{kind}\n{strength} {corruption.unit}\n{text(metrics[name])}")
-    title = f"{predictions.split}: the first image, and the {name} on all images"
+    title = f"the first image after each change, and the {name} on all images"
     columns = len(captions) // len(CORRUPTIONS)
     draw = partial(image_grid.image_grid, np.stack(images), captions, title, columns)
     return Diagnostic("robustness", rows, {"robustness": draw})

@@ -23,9 +23,9 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Drawn:
     calls: Drawn = []
     real = image_grid.image_grid
 
-    def examples(images: np.ndarray, captions: list[str], columns: int = 8) -> object:
+    def examples(images: np.ndarray, captions: list[str], title: str, columns: int) -> object:
         calls.append((images, captions))
-        return real(images, captions, columns)
+        return real(images, captions, title, columns)
 
     monkeypatch.setattr(image_grid, "image_grid", examples)
     return calls
