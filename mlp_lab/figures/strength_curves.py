@@ -27,7 +27,7 @@ def strength_curves(
     panel = figure.subplots()
     for number, (name, values) in enumerate(networks.items()):
         games, means, widths = values[:, values[0].argsort()]
-        style = line_style(number, len(games))
+        style = line_style(number)  # a marker at each measurement
         colour = style["color"]
         # A band of a single measurement has no area.
         if len(games) == 1:
