@@ -3,14 +3,15 @@
 Tancik et al. 2020 (arXiv 2006.10739, table 1) give results of four encodings of coordinates in the
 last step, means over objects: the PSNR on test pixels of images, of densities that are
 reconstructed by computed tomography and magnetic resonance imaging, and of held-out views of
-scenes; the intersection over union of 3D shapes, of points near the surface. The tables show them
-beside the results of a sweep over encodings and objects that tests all of its runs.
+scenes; the intersection over union of 3D shapes, of points near the surface. For the
+reconstructions, there is also a trained value per pixel or voxel, without a network. The tables
+show them beside the results of a sweep over encodings and objects that tests all of its runs.
 """
 
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from mlp_lab.sweeps.comparison.comparison import Comparison, Table
 _ENCODINGS = ("Identity", "Basic", "Positional", "Gaussian")
 # For 3D shapes and scenes, the coordinates without an encoding are in [-1, 1).
 _COLUMNS = {name: name for name in _ENCODINGS} | {"Centred": "Identity"}
+_GRID = "Grid"  # of values at the pixels or voxels
 # First column and decimals of the table of each metric.
 _TABLES = {"psnr": ("test PSNR in dB", 2), "iou_near_surface": ("test IoU near the surface", 3)}
 _NONE = "-"
@@ -34,18 +36,20 @@ class _Kind:
         metric: metric of the paper.
         keys: keys of the config that identify an object.
         published: values of the paper, by encoding.
+        published_grid: value of the paper for a grid of values.
     """
 
     metric: str
     keys: tuple[str, ...]
     published: tuple[float, float, float, float]
+    published_grid: float | None = None
 
 
 _KINDS = {
     "natural": _Kind("psnr", ("data.image",), (19.32, 21.71, 24.95, 25.57)),
     "text": _Kind("psnr", ("data.text_seed",), (18.40, 20.48, 27.57, 30.47)),
-    "ct": _Kind("psnr", ("data.image", "data.phantom"), (16.75, 23.31, 26.89, 28.33)),
-    "mri": _Kind("psnr", ("data.volume", "data.phantom"), (26.14, 28.58, 32.23, 34.51)),
+    "ct": _Kind("psnr", ("data.image", "data.phantom"), (16.75, 23.31, 26.89, 28.33), 24.99),
+    "mri": _Kind("psnr", ("data.volume", "data.phantom"), (26.14, 28.58, 32.23, 34.51), 32.71),
     "shape": _Kind("iou_near_surface", ("data.path", "data.solid"), (0.864, 0.892, 0.960, 0.973)),
     # One scene, lego; with the axes rotated, positional has 25.28.
     "nerf": _Kind("psnr", ("data.path", "data.scene"), (22.41, 23.16, 26.27, 25.48)),
@@ -74,16 +78,18 @@ def tables(comparison: Comparison) -> list[Table]:
         return []
     values: dict[str, _Values] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for job in comparison.jobs:
-        kind, encoding = _kind(job.config), job.config["encoding"]
+        kind = _kind(job.config)
         if kind is None or (value := _value(job, _KINDS[kind].metric)) is None:
             continue
         name = " ".join(str(job.config[key]) for key in _KINDS[kind].keys)
-        values[kind][_COLUMNS.get(encoding, encoding)][name].append(value)
+        values[kind][_column(job.config)][name].append(value)
     made = []
     for metric, (title, _) in _TABLES.items():
         kinds = [kind for kind in _KINDS if kind in values and _KINDS[kind].metric == metric]
-        if rows := [row for kind in kinds for row in _rows(kind, values[kind])]:
-            made.append(([title, "objects", "seeds", *map(str.lower, _ENCODINGS)], rows))
+        grid = [_GRID] if any(_GRID in values[kind] for kind in kinds) else []
+        columns = [*_ENCODINGS, *grid]
+        if rows := [row for kind in kinds for row in _rows(kind, values[kind], columns)]:
+            made.append(([title, "objects", "seeds", *map(str.lower, columns)], rows))
     return made
 
 
@@ -97,13 +103,21 @@ def _kind(config: Mapping[str, Any]) -> str | None:
     return "text" if config["data.image"] == "text" else "natural"
 
 
+def _column(config: Mapping[str, Any]) -> str:
+    """Return the column of the table to which a run belongs, or its encoding."""
+    if config.get("encoding.levels") == 1:
+        return _GRID
+    encoding = config["encoding"]
+    return _COLUMNS.get(encoding, encoding)
+
+
 def _value(run: ComparedRun, metric: str) -> float | None:
     """Return a metric of a finished run on the test set in its last epoch."""
     test = run.last_test
     return test.metrics.get(metric) if run.finished and test is not None else None
 
 
-def _rows(kind: str, values_by_encoding: _Values) -> list[list[str]]:
+def _rows(kind: str, values_by_encoding: _Values, columns: Sequence[str]) -> list[list[str]]:
     """Return rows with means, deviations over seeds, and published values of a kind of objects."""
     objects = sorted(set.intersection(*map(set, values_by_encoding.values())))
     values = {name: [each[i] for i in objects] for name, each in values_by_encoding.items()}
@@ -111,13 +125,14 @@ def _rows(kind: str, values_by_encoding: _Values) -> list[list[str]]:
     fewest, most = min(seeds, default=0), max(seeds, default=0)
     counts = [str(len(objects)), str(most) if fewest == most else f"{fewest} to {most}"]
     _, decimals = _TABLES[_KINDS[kind].metric]
-    columns = [values.get(name, []) for name in _ENCODINGS]
-    rows = [[kind, *counts, *(_mean(column, decimals) for column in columns)]]
+    shown = [values.get(name, []) for name in columns]
+    rows = [[kind, *counts, *(_mean(column, decimals) for column in shown)]]
     if fewest > 1:
-        deviations = (_seed_deviation(column, decimals) for column in columns)
+        deviations = (_seed_deviation(column, decimals) for column in shown)
         rows.append(["± over seeds", "", "", *deviations])
-    shown = [f"{value:.{decimals}f}" for value in _KINDS[kind].published]
-    return [*rows, [f"{kind}, Tancik et al. 2020", _NONE, _NONE, *shown]]
+    published = [*_KINDS[kind].published, _KINDS[kind].published_grid][: len(columns)]
+    texts = [_NONE if value is None else f"{value:.{decimals}f}" for value in published]
+    return [*rows, [f"{kind}, Tancik et al. 2020", _NONE, _NONE, *texts]]
 
 
 def _mean(values: list[list[float]], decimals: int) -> str:

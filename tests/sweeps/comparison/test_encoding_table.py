@@ -104,15 +104,16 @@ def test_means_are_over_images_common_to_all_mappings(tested: Callable) -> None:
 
 
 def test_phantoms_are_the_images_of_computed_tomography(tested: Callable) -> None:
-    psnr = {"identity": (15.0, 17.0), "gaussian_ct": (27.0, 30.0)}
+    psnr = {"identity": (15.0, 17.0), "gaussian_ct": (27.0, 30.0), "pixel_grid": (24.0, 25.0)}
     jobs = [
         ([f"encoding={name}", f"data.phantom={phantom}"], value)
         for name, values in psnr.items()
         for phantom, value in enumerate(values)
     ]
-    [(_, [row, published])] = encoding_table.tables(tested(jobs, experiment="ct"))
-    assert row == ["ct", "2", "1", "16.00 ± 1.41", "-", "-", "28.50 ± 2.12"]
-    assert published[3:] == ["16.75", "23.31", "26.89", "28.33"]
+    [(header, [row, published])] = encoding_table.tables(tested(jobs, experiment="ct"))
+    assert header[3:] == ["identity", "basic", "positional", "gaussian", "grid"]
+    assert row == ["ct", "2", "1", "16.00 ± 1.41", "-", "-", "28.50 ± 2.12", "24.50 ± 0.71"]
+    assert published[3:] == ["16.75", "23.31", "26.89", "28.33", "24.99"]
 
 
 def test_volumes_are_the_objects_of_magnetic_resonance_imaging(tested: Callable) -> None:
