@@ -115,6 +115,18 @@ def test_linear_functions_are_interpolated_exactly(d: int, cells: int, seed: int
     torch.testing.assert_close(made(x)[:, 0].detach(), x @ slope + 0.5)
 
 
+@given(st.integers(2, 3), st.integers(1, 8), st.integers(0, 99))
+def test_one_level_is_a_value_per_pixel(d: int, size: int, seed: int) -> None:
+    """The option ``pixel_grid``: pixels are vertices, with one row of the table each."""
+    encoding = hash_grid(d, levels=1, features=1, table=10**4, coarsest=size, finest=size)
+    pixels = torch.cartesian_prod(*[torch.arange(size).double() / size] * d)
+    strides = torch.tensor([(size + 1) ** axis for axis in range(d)])
+    rows = ((pixels * size).round().long() * strides).sum(1)
+    values = torch.randn(len(encoding.table), 1, generator=torch.Generator().manual_seed(seed))
+    encoding.table.data = values.double()
+    torch.testing.assert_close(encoding(pixels), values[rows].double())
+
+
 def test_points_outside_are_clamped_to_the_border() -> None:
     made = hash_grid(2)
     outside = torch.tensor([[-3.0, 0.4], [0.2, 7.0], [1.0, 1.5]], dtype=torch.float64)
