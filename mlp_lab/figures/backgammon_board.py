@@ -1,12 +1,12 @@
-"""A backgammon position as players know it: points, checkers, bar, tray and dice."""
+"""A backgammon position as players know it: points, checkers, bar and tray."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import BoxStyle, Circle, FancyBboxPatch, Rectangle
+from matplotlib.patches import Circle, Rectangle
 
 from mlp_lab.figures.axes import panel_grid
 
@@ -25,49 +25,28 @@ _RADIUS = 0.46
 _FELT, _FRAME = "#e9dcc3", "#6b4a2f"
 _POINTS = ("#b5543c", "#8a9a7b")
 _CHECKERS = ("#fbf7ee", "#2b2b2b")  # of the player on roll, and of the opponent
-_PIPS = {
-    1: [(0, 0)],
-    2: [(-1, -1), (1, 1)],
-    3: [(-1, -1), (0, 0), (1, 1)],
-    4: [(-1, -1), (-1, 1), (1, -1), (1, 1)],
-    5: [(-1, -1), (-1, 1), (1, -1), (1, 1), (0, 0)],
-    6: [(-1, -1), (-1, 0), (-1, 1), (1, -1), (1, 0), (1, 1)],
-}
-
-
-def backgammon_board(board: np.ndarray, caption: str = "", dice: Sequence[int] = ()) -> Figure:
-    """Plot a position from the view of the player on roll, who has the light checkers.
-
-    The light checkers move from point 24 at the upper right to point 1 at the lower right.
-
-    Args:
-        board: checkers of the player on roll and of the opponent, ``[2, 25]``: on the points 1 to
-            24 of each player's numbering, and on the bar; the others of the 15 are borne off.
-        caption: text below the board, such as the position id.
-        dice: the dice to play; empty before the roll.
-    """
-    figure = Figure(figsize=(7, 6.3), layout="constrained")
-    _draw_position(figure.subplots(), board, dice, caption, 10)
-    figure.suptitle("a position, seen by the player on roll")
-    return figure
 
 
 def backgammon_boards(boards: Mapping[str, np.ndarray]) -> Figure:
-    """Plot positions before the roll, three in a row, with their captions below.
+    """Plot positions from the view of the player on roll, who has the light checkers.
+
+    There are three in a row. The light checkers move from point 24 at the upper right to point 1 at
+    the lower right.
 
     Args:
-        boards: boards ``[2, 25]`` as those of ``backgammon_board``, by caption.
+        boards: checkers of the player on roll and of the opponent, ``[2, 25]``: on the points 1 to
+            24 of each player's numbering, and on the bar; the others of the 15 are borne off. The
+            keys are captions, which are below the boards.
     """
     figure, panels = panel_grid(len(boards), _COLUMNS, (4.2, 3.8))
     for panel, (caption, board) in zip(panels, boards.items(), strict=True):
-        _draw_position(panel, board, (), caption, 8)
+        _draw_position(panel, board)
+        panel.set_xlabel(caption, fontsize=8)
     figure.suptitle("selected positions with the network's last estimates")
     return figure
 
 
-def _draw_position(
-    panel: Axes, board: np.ndarray, dice: Sequence[int], caption: str, fontsize: float
-) -> None:
+def _draw_position(panel: Axes, board: np.ndarray) -> None:
     draw_empty_board(panel)
     for player, colour in enumerate(_CHECKERS):
         for point in range(24):
@@ -78,9 +57,6 @@ def _draw_position(
         near = (_TOP + _BOTTOM) / 2 + up * 0.4
         _draw_stack(panel, BAR_CENTRE, near, up, int(board[player, _BAR]), colour)
         _draw_tray(panel, player, 15 - int(board[player].sum()))
-    for number, die in enumerate(dice):
-        _draw_die(panel, 9.3 + 1.4 * number, (_TOP + _BOTTOM) / 2, die)
-    panel.set_xlabel(caption, fontsize=fontsize)
 
 
 def place(point: int) -> tuple[float, float, int]:
@@ -140,11 +116,3 @@ def _draw_tray(panel: Axes, player: int, number: int) -> None:
     if number:
         middle = base + up * (POINT + 0.4)
         panel.text(TRAY_CENTRE, middle, str(number), ha="center", va="center", color="white")
-
-
-def _draw_die(panel: Axes, x: float, y: float, die: int) -> None:
-    corner = x - 0.45, y - 0.45
-    shape = BoxStyle("Round", pad=0, rounding_size=0.15)
-    panel.add_patch(FancyBboxPatch(corner, 0.9, 0.9, shape, facecolor="white", edgecolor="0.2"))
-    for right, up in _PIPS[die]:
-        panel.add_patch(Circle((x + 0.25 * right, y + 0.25 * up), 0.09, color="0.1"))
