@@ -19,7 +19,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.default_element import ResultDefault
 from hydra.core.override_parser.types import Override
 from hydra.plugins.config_source import ConfigResult
-from omegaconf import DictConfig
+from omegaconf import DictConfig, flag_override
 
 from mlp_lab.config.compose import CONFIG_FOLDER
 
@@ -56,7 +56,14 @@ def keep_configs(patch: pytest.MonkeyPatch) -> None:
         self: ConfigLoaderImpl, defaults: list[ResultDefault], repo: IConfigRepository
     ) -> DictConfig:
         if (key := (_sources(repo), repr(defaults))) not in configs:
-            configs[key] = pickle.dumps(merge(self, defaults, repo))
+            hydras = sum((each.config_path or "").startswith("hydra/") for each in defaults)
+            if 0 < hydras < len(defaults):  # Hydra's files come first; most selections share them
+                config = compose(self, defaults[:hydras], repo)
+                with flag_override(config, "no_deepcopy_set_nodes", True):
+                    config.merge_with(merge(self, defaults[hydras:], repo))
+            else:
+                config = merge(self, defaults, repo)
+            configs[key] = pickle.dumps(config)
         return pickle.loads(configs[key])
 
     patch.setattr(ConfigRepository, "load_config", load_config)

@@ -26,11 +26,13 @@ from mlp_lab.config.plugin_modules import VARIABLE
 from mlp_lab.config.schemas import GROUPS
 from mlp_lab.figures import rendering
 from mlp_lab.images.codecs import encode_png
+from mlp_lab.runs.callbacks import log_figure
 
 _REGISTRIES: tuple[dict, ...] = (
     GROUPS, METRICS, registry._CLASSES, registered_activations._ACTIVATIONS,
 )  # fmt: skip
-_ONE_PIXEL = encode_png(np.zeros((1, 1, 1), np.uint8))
+_PIXELS = np.zeros((1, 1, 3), np.uint8)
+_ONE_PIXEL = encode_png(_PIXELS)
 
 hypothesis.settings.register_profile("mlp_lab", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("mlp_lab")
@@ -68,19 +70,26 @@ def _placeholders(draw: Callable, formats: Sequence[str]) -> dict[str, bytes]:
     return dict.fromkeys(formats, _ONE_PIXEL)
 
 
+def _drawn_frame(draw: Callable) -> np.ndarray:
+    draw()
+    return _PIXELS
+
+
 @pytest.fixture(autouse=True)
 def placeholders_of_figures(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Save one pixel instead of each figure of a run, of an evaluation or of a sweep.
+    """Save one pixel instead of each figure and each frame of a run, an evaluation or a sweep.
 
     Figures would take half of the time of many tests that do not look at them. Tests marked
     ``draws`` draw them, but do not render them; tests marked ``renders`` do both.
     """
     if "draws" in request.keywords:
         monkeypatch.setattr(rendering, "_png", lambda figure: _ONE_PIXEL)
+        monkeypatch.setattr(log_figure, "rgb_pixels", _drawn_frame)
     elif "renders" not in request.keywords:
         monkeypatch.setattr(rendering, "render_formats", _placeholders)
+        monkeypatch.setattr(log_figure, "rgb_pixels", lambda draw: _PIXELS)
 
 
 @pytest.fixture
