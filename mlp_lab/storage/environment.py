@@ -28,7 +28,7 @@ def environment() -> dict[str, Any]:
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "python": platform.python_version(),
-        "packages": {"mlp-lab": __version__, **{name: version(name) for name in _PACKAGES}},
+        "packages": {"mlp-lab": __version__, **_versions()},
         "platform": platform.platform(),
         "machine": platform.node(),
         "processor": _processor(),
@@ -41,6 +41,12 @@ def environment() -> dict[str, Any]:
     }
 
 
+@cache
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in _PACKAGES}
+
+
+@cache
 def _processor() -> str:
     """Return the model of the processor, as Linux names it; elsewhere its architecture."""
     try:
