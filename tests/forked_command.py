@@ -6,12 +6,16 @@ A new interpreter would import torch and Lightning again, which takes most of th
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import traceback
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import NoReturn
+
+from lightning_utilities.core.rank_zero import rank_zero_only
 
 
 def fork_command(
@@ -41,6 +45,35 @@ def fork_command(
         # Python 3.12 warns if other threads run. They do not hold locks that the command needs.
         warnings.filterwarnings("ignore", ".*multi-threaded", DeprecationWarning)
         return subprocess.Popen(arguments, preexec_fn=run, restore_signals=False, **options)
+
+
+def fork_two_processes(main: Callable[[], None], arguments: list[str]) -> str:
+    """Run a command in two forked processes, as torchrun would; return what the first one prints.
+
+    Fails if one of them fails.
+    """
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = str(free.getsockname()[1])
+    common = {"TORCHELASTIC_RUN_ID": "none", "MASTER_ADDR": "localhost", "MASTER_PORT": port,
+              "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0"}  # fmt: skip
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    processes = []
+    for rank in (0, 1):
+        join = partial(_join, rank, common | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
+        processes.append(fork_command(main, arguments, join, **pipes))
+    try:
+        outputs = [process.communicate(timeout=200)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    return outputs[0]
+
+
+def _join(rank: int, variables: dict[str, str]) -> None:
+    os.environ.update(variables)
+    rank_zero_only.rank = rank  # read from the environment when Lightning is imported
 
 
 def _run(main: Callable[[], None], arguments: list[str]) -> NoReturn:

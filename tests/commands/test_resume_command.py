@@ -1,14 +1,14 @@
 """The command line of a run that is resumed, and reserved keys of Hydra."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers import SCRIPT, assert_equal_weights, composed
+from forked_command import fork_two_processes
+from helpers import SCRIPT, assert_equal_weights, composed, forks
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from mlp_lab.commands.train import train as train_command
 from mlp_lab.config.compose import refuse_reserved
 from mlp_lab.runs.train import train
 from mlp_lab.storage.run_folder import RunFolder
@@ -61,11 +61,11 @@ def test_keys_that_move_outputs_are_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+@forks
 @pytest.mark.slow
 def test_a_distributed_run_is_resumed_within_an_epoch(tmp_path: Path) -> None:
     def run(*overrides: str) -> None:
-        command = [sys.executable, str(SCRIPT), *overrides]
-        subprocess.run(command, check=True, capture_output=True, timeout=200)
+        fork_two_processes(train_command, [str(SCRIPT), *overrides])
 
     common = ["experiment=points_mlp", "data.size=60", "trainer=ddp", "trainer.max_epochs=2"]
     common += ["callbacks=none", "logger=none", "schedule=constant"]

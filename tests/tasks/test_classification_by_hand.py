@@ -1,12 +1,15 @@
 """Training with gradients by hand, compared with training with autograd."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
-from helpers import Start, weights
+from forked_command import fork_two_processes
+from helpers import SCRIPT, composed, forks, weights
 from torch import Tensor
 
+from mlp_lab.commands.train import train as train_command
 from mlp_lab.errors import UserError
 from mlp_lab.nn.mlp import MLP
 from mlp_lab.nn.schedules import Constant
@@ -20,6 +23,7 @@ from mlp_lab.tasks.classification_by_hand import ClassificationByHand
 def lecture_config(mnist_config: Callable) -> Callable:
     """``lecture_config("network.width=3", ...)``: the config of a short training."""
     common = ["experiment=mnist_lecture", "trainer.max_epochs=3", "data.batch_size=32"]
+    common += ["data.train_size=480"]
     return lambda *overrides: mnist_config(*common, "callbacks=none", "logger=none", *overrides)
 
 
@@ -55,7 +59,7 @@ def test_training_by_hand_gives_the_weights_of_autograd(overrides, lecture_confi
         # The products have another order of the sums than those of autograd.
         tolerance = 1e-4 if actual[name].dtype == torch.float32 else 1e-9
         torch.testing.assert_close(actual[name], other[name], rtol=tolerance, atol=tolerance)
-    assert result.steps == expected.steps == 150
+    assert result.steps == expected.steps == 45
     measured = [name for name in expected.last if "/" in name]
     assert {"loss/train", "error/validation"} <= set(measured)
     for name in measured:
@@ -100,14 +104,15 @@ def test_gradients_by_hand_are_not_stacked(lecture_config, tmp_path, capsys):
     )
 
 
+@forks
 @pytest.mark.slow
-def test_training_by_hand_in_two_processes(start: Start):
-    folders = []
-    for trainer in ("default", "ddp"):
-        process = start(BY_HAND, f"trainer={trainer}", "trainer.max_epochs=2", "data.batch_size=20")
-        out, err = process.communicate(timeout=400)
-        assert process.returncode == 0, err
-        folders.append(out.partition("run folder: ")[2].splitlines()[0])
-    alone, together = map(weights, folders)
+def test_training_by_hand_in_two_processes(tiny_mnist: Path, tmp_path: Path):
+    common = [BY_HAND, "trainer.max_epochs=2", "data.batch_size=20", "callbacks=none"]
+    common += ["trainer.accelerator=cpu", f"data.root='{tiny_mnist}'"]
+    first = train(composed(*common, f"logs='{tmp_path}/alone'")).folder
+    command = [str(SCRIPT), "trainer=ddp", *common, f"logs='{tmp_path}/ddp'"]
+    out = fork_two_processes(train_command, command)
+    second = out.partition("run folder: ")[2].splitlines()[0]
+    alone, together = map(weights, (first, second))
     for name in alone:
         torch.testing.assert_close(together[name], alone[name], rtol=1e-4, atol=1e-5)

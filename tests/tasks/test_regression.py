@@ -1,8 +1,6 @@
 """Regression: losses and metrics, including the largest error."""
 
 import math
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
@@ -11,11 +9,13 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import torch
-from helpers import SCRIPT, history, regression_task
+from forked_command import fork_two_processes
+from helpers import SCRIPT, forks, history, regression_task
 from hypothesis import given
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio
 
+from mlp_lab.commands.train import train as train_command
 from mlp_lab.data import batches
 from mlp_lab.data.batches import ChunkLoader
 from mlp_lab.runs.train import Training, fit_alone, train
@@ -225,14 +225,15 @@ def test_processes_average_means_and_take_the_maximum_of_maxima(
     del trainer
 
 
+@forks
 @pytest.mark.slow
 def test_two_processes_give_the_results_of_one(compose: Callable, tmp_path: Path) -> None:
     # More than the 2,048 examples of a microbatch in each process.
     common = [*USUAL, "data.size=10000", "data.batch_size=10000", "network.width=300"]
     common += ["callbacks=none", "logger=none"]
     alone = history(train(compose(*common, f"logs='{tmp_path}/alone'")))
-    command = [sys.executable, SCRIPT, "trainer=ddp", *common, f"logs='{tmp_path}/ddp'"]
-    assert subprocess.run(command, timeout=200).returncode == 0
+    command = [str(SCRIPT), "trainer=ddp", *common, f"logs='{tmp_path}/ddp'"]
+    fork_two_processes(train_command, command)
     together = history(next((tmp_path / "ddp" / "curve_fit").iterdir()))
     for one, other in zip(alone, together, strict=True):
         del one["seconds"], other["seconds"]
