@@ -10,14 +10,12 @@ from omegaconf import OmegaConf
 from mlp_lab.config.compose import CONFIG_FOLDER
 from mlp_lab.runs.train import train
 
-# One preset of each kind of figures. The tests of computed tomography and of solids render theirs.
+# One preset of each kind of figures. tests/tasks renders those of measurements, solids and scenes.
 RENDERED = {
     "curve_fit",
     "image_hw",
     "mnist_gradients",
     "mnist_record",
-    "mri",
-    "nerf",
     "parity",
     "perceptron",
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import make_task
+from helpers import composed, make_task
 from torch import nn
 
 from mlp_lab.errors import UserError
@@ -16,6 +16,7 @@ from mlp_lab.runs.build import build_task
 from mlp_lab.runs.evaluate import evaluate
 from mlp_lab.runs.predict import predict
 from mlp_lab.runs.train import train
+from mlp_lab.storage.results import Result
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.tasks.fourier_sampling import FourierSampling
 
@@ -60,10 +61,15 @@ def test_training_equals_a_plain_loop(compose: Callable, tmp_path: Path) -> None
         torch.testing.assert_close(state[f"network.{name}"], weight, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.renders
-def test_a_run_reports_the_volume_and_its_figures(compose: Callable, tmp_path: Path) -> None:
-    result = train(compose(*TINY, f"logs='{tmp_path}'"))
-    run = RunFolder(result.folder)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """Return the result of a run with all figures."""
+    folder = tmp_path_factory.mktemp("logs")
+    return train(composed(*TINY, f"logs='{folder}'"))
+
+
+def test_a_run_reports_the_volume_and_its_figures(trained: Result, compose: Callable) -> None:
+    run = RunFolder(trained.folder)
     assert (run.folder / "figures" / "reconstructions.png").is_file()
     assert (run.folder / "figures" / "k_space.png").is_file()
     evaluation = evaluate(compose(f"run='{run.folder}'", root="evaluate"))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import trimesh
-from helpers import assert_same_runs, history, make_task, weights
+from helpers import assert_same_runs, composed, history, make_task, weights
 from sklearn.metrics import jaccard_score
 
 from mlp_lab.data.shape import near_surface, shape_of
@@ -17,6 +17,7 @@ from mlp_lab.runs.build import build_task
 from mlp_lab.runs.evaluate import evaluate
 from mlp_lab.runs.predict import predict
 from mlp_lab.runs.train import train
+from mlp_lab.storage.results import Result
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
@@ -90,11 +91,16 @@ def test_a_stack_of_seeds_equals_single_runs(compose: Callable, tmp_path: Path) 
     assert_same_runs(single, train_jobs(jobs("stack")))
 
 
-@pytest.mark.renders
-def test_a_run_reports_both_overlaps_and_its_surface(compose: Callable, tmp_path: Path) -> None:
-    result = train(compose(*TINY, "callbacks.surface.resolution=16", f"logs='{tmp_path}'"))
-    run = RunFolder(result.folder)
-    [test] = result.evaluations
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """Return the result of a run with all figures."""
+    folder = tmp_path_factory.mktemp("logs")
+    return train(composed(*TINY, "callbacks.surface.resolution=16", f"logs='{folder}'"))
+
+
+def test_a_run_reports_both_overlaps_and_its_surface(trained: Result, compose: Callable) -> None:
+    run = RunFolder(trained.folder)
+    [test] = trained.evaluations
     figures = run.folder / "figures"
     assert (figures / "surface.png").is_file()
     evaluation = evaluate(compose(f"run='{run.folder}'", root="evaluate"))

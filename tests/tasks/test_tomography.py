@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import history, make_task
+from helpers import composed, history, make_task
 from skimage.metrics import peak_signal_noise_ratio
 from skimage.transform import radon
 from torch import nn
@@ -19,6 +19,7 @@ from mlp_lab.runs.build import build_task
 from mlp_lab.runs.evaluate import evaluate
 from mlp_lab.runs.predict import predict
 from mlp_lab.runs.train import train
+from mlp_lab.storage.results import Result
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.tasks.tomography import Tomography
 
@@ -79,11 +80,16 @@ def test_training_equals_a_plain_loop(compose: Callable, tmp_path: Path) -> None
     assert expected < losses[1] < losses[0]
 
 
-@pytest.mark.renders
-def test_a_run_reports_the_image_and_its_figures(compose: Callable, tmp_path: Path) -> None:
-    result = train(compose(*TINY, f"logs='{tmp_path}'"))
-    run = RunFolder(result.folder)
-    [test] = result.evaluations
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """Return the result of a run with all figures."""
+    folder = tmp_path_factory.mktemp("logs")
+    return train(composed(*TINY, f"logs='{folder}'"))
+
+
+def test_a_run_reports_the_image_and_its_figures(trained: Result, compose: Callable) -> None:
+    run = RunFolder(trained.folder)
+    [test] = trained.evaluations
     assert (run.folder / "figures" / "reconstructions.png").is_file()
     # The PSNR of the picture of the best epoch, rounded to 8 bits, against the phantom.
     truth, picture = read_png(run.truth), read_png(run.picture(test.epoch))
