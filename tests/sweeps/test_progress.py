@@ -1,6 +1,7 @@
 """The progress bar of a sweep, for all launchers and batches."""
 
 import io
+import json
 import os
 import pty
 import re
@@ -167,12 +168,15 @@ def test_output_of_other_processes_keeps_one_bar(start: Start) -> None:
 
 
 @pytest.mark.slow
-def test_jobs_of_other_processes_show_no_bars(start: Start) -> None:
+def test_jobs_of_other_processes_have_one_thread_and_show_no_bars(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")  # of the command; its jobs decide for themselves
     ours, theirs = pty.openpty()
     process = start(
         "-m", "hydra/launcher=processes", "hydra.launcher.n_jobs=2", "seed=1,2,3",
-        "trainer.max_epochs=1", "logger=none", stderr=theirs,
+        "trainer.max_epochs=1", "logger=none", "callbacks.loss_curves=null", stderr=theirs,
     )  # fmt: skip
     os.close(theirs)
     out, _ = process.communicate(timeout=200)
@@ -181,3 +185,6 @@ def test_jobs_of_other_processes_show_no_bars(start: Start) -> None:
     with pytest.raises(OSError, match="Input/output error"):  # the terminal's end of file
         assert os.read(ours, 1) == b""
     os.close(ours)
+    environments = tmp_path.glob("mnist_hw4/sweeps/*/*/environment.json")
+    variables = [json.loads(path.read_text())["omp"] for path in environments]
+    assert [each["OMP_NUM_THREADS"] for each in variables] == ["1"] * 3
