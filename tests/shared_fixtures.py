@@ -34,7 +34,7 @@ _REGISTRIES: tuple[dict, ...] = (
 _PIXELS = np.zeros((1, 1, 3), np.uint8)
 _ONE_PIXEL = encode_png(_PIXELS)
 
-hypothesis.settings.register_profile("mlp_lab", deadline=None, max_examples=50)
+hypothesis.settings.register_profile("mlp_lab", deadline=None, max_examples=30)
 hypothesis.settings.load_profile("mlp_lab")
 
 

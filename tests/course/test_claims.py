@@ -3,6 +3,7 @@
 import itertools
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +24,12 @@ from mlp_lab.nn.activation_derivatives import DERIVATIVES, derivative
 from mlp_lab.nn.activations import ACTIVATIONS
 
 KINKED = ("relu", "leaky_relu", "selu")
+claims_of = cache(check_topic)  # some take seconds
 
 
 @pytest.mark.parametrize("topic", TOPICS)
 def test_the_claims_hold(topic: str) -> None:
-    claims = check_topic(topic)
+    claims = claims_of(topic)
     assert claims
     assert [claim.text for claim in claims if not claim.holds] == []
     assert len({claim.text for claim in claims}) == len(claims)
@@ -144,7 +146,7 @@ def test_tables_figures_and_events(
     made_up_claims: list[Claim], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:  # fmt: skip
-    made_up_claims += check_topic("collapse")  # once, as it takes a second
+    made_up_claims += claims_of("collapse")
     assert run(monkeypatch, "collapse", "--output", tmp_path) == 0
     output = capsys.readouterr().out
     assert output.split()[:4] == ["collapse", "expected", "measured", "holds"]

@@ -47,13 +47,13 @@ def read(path: Path, x: Tensor) -> np.ndarray:
         ("mlp", ".pt2"),
         ("batch normalization", ".onnx"),
         ("siren", ".pt2"),
-        ("positional", ".onnx"),
+        ("positional", ".pt2"),
         ("hash grid", ".onnx"),
         *(
             pytest.param(*pair, marks=pytest.mark.slow)
             for pair in [
                 ("mlp", ".onnx"), ("batch normalization", ".pt2"), ("siren", ".onnx"),
-                ("positional", ".pt2"), ("hash grid", ".pt2"),
+                ("positional", ".onnx"), ("hash grid", ".pt2"),
             ]
         ),
     ],

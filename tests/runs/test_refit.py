@@ -200,7 +200,11 @@ def test_refits_are_compared_with_others(refit_config: Callable, tmp_path: Path)
 @pytest.mark.parametrize(
     ("preset", "names"),
     [
-        ("mnist_ensemble", [f"{seed}_seed={seed}" for seed in range(6)]),
+        pytest.param(
+            "mnist_ensemble",
+            [f"{seed}_seed={seed}" for seed in range(6)],
+            marks=pytest.mark.slow,
+        ),
         (
             "mnist_normalized_ensemble",
             [
