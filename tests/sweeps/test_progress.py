@@ -179,7 +179,7 @@ def test_jobs_of_other_processes_have_one_thread_and_show_no_bars(
         "trainer.max_epochs=1", "logger=none", "callbacks.loss_curves=null", stderr=theirs,
     )  # fmt: skip
     os.close(theirs)
-    out, _ = process.communicate(timeout=200)
+    out, _ = process.communicate(timeout=400)
     assert process.returncode == 0
     assert re.findall(r"^\d of 3 jobs have finished", out, re.M)[-1] == "3 of 3 jobs have finished"
     with pytest.raises(OSError, match="Input/output error"):  # the terminal's end of file
