@@ -25,6 +25,9 @@ ACTIVATIONS = [
 NORMALIZATIONS = ("none", "batch", "layer")
 INITIALIZATIONS = ("uniform", "xavier", "he", "normal")
 
+#: Interpolations between the vertices of a hash grid.
+GRID_INTERPOLATIONS = ("linear", "cubic")
+
 #: Data sets.
 POINT_SETS = ("separable", "outliers", "xor", "spirals", "rings", "moons", "overlapping")
 CURVE_FUNCTIONS = ("sine", "chirp", "bumps", "triangle", "step")

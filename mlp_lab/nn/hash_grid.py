@@ -1,7 +1,8 @@
 """Multiresolution hash encoding with trained features."""
 
 import math
-from itertools import product
+import operator
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -10,14 +11,40 @@ from torch import Tensor, nn
 _PRIMES = (1, 2_654_435_761, 805_459_861)
 
 
+def _linear(inside: Tensor, offsets: Tensor) -> Tensor:
+    """Return 1 - distance for vertices at ``offsets``, 0 or 1, from a point in [0, 1]."""
+    return torch.where(offsets == 1, inside, 1 - inside)
+
+
+def _cubic(inside: Tensor, offsets: Tensor) -> Tensor:
+    """Return the weights of cubic convolution (Keys 1981, equation 15) for offsets -1 to 2."""
+    distance = (inside - offsets).abs()
+    near = (1.5 * distance - 2.5) * distance.square() + 1
+    far = ((2.5 - 0.5 * distance) * distance - 4) * distance + 2
+    return torch.where(distance <= 1, near, far)
+
+
+#: For each interpolation, the vertices along an axis, relative to the one below the point, and the
+#: function from the point's place in its cell and these offsets to the weights.
+INTERPOLATIONS: dict[str, tuple[tuple[int, ...], Callable[[Tensor, Tensor], Tensor]]] = {
+    "linear": ((0, 1), _linear),
+    "cubic": ((-1, 0, 1, 2), _cubic),
+}
+
+
 class HashGrid(nn.Module):
-    """Multilinear interpolation of trained features at the vertices of coarse to fine grids.
+    """Interpolation of trained features at the vertices of coarse to fine grids.
 
     Mueller et al. 2022, section 3. Level l divides [0, 1] into floor(coarsest * b^l) cells along
     each axis. The factor b gives the last level ``finest`` cells (equations 2 and 3). The features
     of a level are the rows of a table with at most ``table_size`` rows. If there are enough rows,
     each vertex has its own row. Otherwise a hash of the vertex determines its row (equation 4),
     and several vertices share a row.
+
+    Features between the vertices are ``linear`` in each coordinate, as in the paper, or ``cubic``:
+    cubic convolution (Keys 1981), also known as bicubic interpolation, of the four nearest vertices
+    along each axis. It has a continuous derivative. Beyond the border, it repeats the border's
+    vertices.
 
     Unlike the other encodings, this one has parameters. Initially, the features are uniform in
     +-1e-4. Points outside [0, 1] are clamped to the border.
@@ -32,6 +59,7 @@ class HashGrid(nn.Module):
         table_size: largest number T of rows of a level.
         coarsest: number N_min of cells along an axis of the first level.
         finest: number N_max of cells along an axis of the last level, for two or more levels.
+        interpolation: ``linear`` or ``cubic``.
 
     Raises:
         ValueError: there are more than 3 coordinates, or ``finest`` is less than ``coarsest``.
@@ -40,8 +68,8 @@ class HashGrid(nn.Module):
     resolutions: Tensor
     strides: Tensor
     primes: Tensor
+    first_rows: Tensor
     offsets: Tensor
-    corners: Tensor
 
     def __init__(
         self,
@@ -52,6 +80,7 @@ class HashGrid(nn.Module):
         table_size: int,
         coarsest: int,
         finest: int,
+        interpolation: str = "linear",
     ) -> None:
         super().__init__()
         if in_features > len(_PRIMES):
@@ -66,16 +95,17 @@ class HashGrid(nn.Module):
         rows = [min((n + 1) ** in_features, table_size) for n in cells]
         dense = [(n + 1) ** in_features <= table_size for n in cells]
         axes = range(in_features)
+        offsets, self._weights = INTERPOLATIONS[interpolation]
         strides = [
             [(n + 1) ** axis * fits for axis in axes] for n, fits in zip(cells, dense, strict=True)
         ]
         primes = [[_PRIMES[axis] * (not fits) for axis in axes] for fits in dense]
         constants = {
             "resolutions": torch.tensor(cells).unsqueeze(1),
-            "strides": torch.tensor(strides).unsqueeze(1),
-            "primes": torch.tensor(primes).unsqueeze(1),
-            "offsets": torch.tensor([0, *rows[:-1]]).cumsum(0).unsqueeze(1),
-            "corners": torch.tensor(list(product((0, 1), repeat=in_features))),
+            "strides": torch.tensor(strides).unsqueeze(2),
+            "primes": torch.tensor(primes).unsqueeze(2),
+            "first_rows": torch.tensor([0, *rows[:-1]]).cumsum(0).unsqueeze(1),
+            "offsets": torch.tensor(offsets),
         }
         for name, constant in constants.items():
             self.register_buffer(name, constant, persistent=False)
@@ -85,20 +115,31 @@ class HashGrid(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         scaled = x.clamp(0, 1).unsqueeze(-2) * self.resolutions
         cell = scaled.detach().long().minimum(self.resolutions - 1)
-        inside = (scaled - cell).unsqueeze(-2)
-        weights = torch.where(self.corners == 1, inside, 1 - inside).prod(-1)
-        values = self.table[self._rows(cell.unsqueeze(-2) + self.corners)]
-        return (weights.unsqueeze(-1) * values).sum(-2).flatten(-2)
+        # Along each axis, [..., levels, d, vertices]; their products are computed last.
+        weights = self._weights((scaled - cell).unsqueeze(-1), self.offsets)
+        vertices = (cell.unsqueeze(-1) + self.offsets).clamp(min=0)
+        rows = self._rows(vertices.minimum(self.resolutions.unsqueeze(-1)))
+        weight = _of_all_vertices(operator.mul, weights).unsqueeze(-1)
+        return (weight * self.table[rows]).sum(-2).flatten(-2)
 
     def _rows(self, vertices: Tensor) -> Tensor:
-        """Return the rows of the features of vertices, ``[..., levels, corners]``.
+        """Return the rows of the features of vertices, ``[..., levels, vertices^d]``.
 
         Args:
-            vertices: integer coordinates of the vertices, ``[..., levels, corners, d]``.
+            vertices: integer coordinates of the vertices, ``[..., levels, d, vertices]``.
         """
         # On each level, either the strides or the primes are 0, and so is one of the summands.
-        dense = (vertices * self.strides).sum(-1)
-        first, *others = (vertices * self.primes).unbind(-1)
-        for other in others:
-            first = first ^ other
-        return self.offsets + dense + first % self.table_size
+        dense = _of_all_vertices(operator.add, vertices * self.strides)
+        hashed = _of_all_vertices(operator.xor, vertices * self.primes)
+        return self.first_rows + dense + hashed % self.table_size
+
+
+def _of_all_vertices(operation: Callable[[Tensor, Tensor], Tensor], values: Tensor) -> Tensor:
+    """Combine values of the axes, ``[..., d, vertices]``, for each vertex: ``[..., vertices^d]``.
+
+    The vertices are in the order of ``itertools.product``.
+    """
+    combined, *others = values.unbind(-2)
+    for other in others:
+        combined = operation(combined.unsqueeze(-1), other.unsqueeze(-2)).flatten(-2)
+    return combined

@@ -98,6 +98,7 @@ _NEWER_KEYS: dict[str, dict[str, Any]] = {
         schema._target_: {"unit_norm": False}
         for schema in (encoding.Basic, encoding.Positional, encoding.Gaussian)
     },
+    encoding.HashGrid._target_: {"interpolation": "linear"},
     **{
         schema._target_: {"fold": None, "normalize_width": None, "deslant": False}
         for schema in (data.MNIST, data.FashionMNIST)

@@ -11,6 +11,7 @@ from mlp_lab.games.backgammon.opponents import factory
 from mlp_lab.nn import (
     activation_derivatives,
     activations,
+    hash_grid,
     mlp,
     output_deltas,
     scalar_backpropagation,
@@ -25,6 +26,7 @@ from mlp_lab.tasks import perceptron_rules, regression, view_synthesis
         (names.ACTIVATIONS, activation_derivatives.DERIVATIVES),
         (names.NORMALIZATIONS, ("none", *mlp.NORMALIZATIONS)),
         (names.INITIALIZATIONS, ("uniform", *mlp.INITIALIZATIONS)),
+        (names.GRID_INTERPOLATIONS, hash_grid.INTERPOLATIONS),
         (names.POINT_SETS, points.SETS),
         (names.CURVE_FUNCTIONS, curve.FUNCTIONS),
         (names.IMAGE_PROTOCOLS, image.PROTOCOLS),

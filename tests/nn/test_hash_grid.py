@@ -33,7 +33,13 @@ PRIMES = (1, 2654435761, 805459861)
 
 
 def hash_grid(
-    d: int, levels: int = 3, features: int = 2, table: int = 50, coarsest: int = 2, finest: int = 9
+    d: int,
+    levels: int = 3,
+    features: int = 2,
+    table: int = 50,
+    coarsest: int = 2,
+    finest: int = 9,
+    interpolation: str = "linear",
 ) -> HashGrid:
     made = HashGrid(
         d,
@@ -42,6 +48,7 @@ def hash_grid(
         table_size=table,
         coarsest=coarsest,
         finest=finest,
+        interpolation=interpolation,
     ).double()
     torch.nn.init.normal_(made.table)
     return made
@@ -51,20 +58,41 @@ def points(count: int, d: int, seed: int) -> Tensor:
     return torch.rand(count, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
+def linear(distance: float) -> float:
+    return max(0.0, 1 - abs(distance))
+
+
+def cubic(distance: float) -> float:
+    """Keys 1981, equation 4 with the coefficients of equation 15, as polynomials."""
+    s = abs(distance)
+    if s <= 1:
+        return 3 / 2 * s**3 - 5 / 2 * s**2 + 1
+    return -1 / 2 * s**3 + 5 / 2 * s**2 - 4 * s + 2 if s < 2 else 0.0
+
+
+KERNELS = {"linear": linear, "cubic": cubic}
+interpolations = st.sampled_from(list(KERNELS))
+
+
 def looked_up(
-    x: list[float], cells: list[int], features: int, size: int, table: np.ndarray
+    x: list[float],
+    cells: list[int],
+    features: int,
+    size: int,
+    table: np.ndarray,
+    interpolation: str,
 ) -> list:
     """Return the features of one point by section 3 of the paper, with a loop over vertices."""
     values, start, d = [], 0, len(x)
     for n in cells:
         rows = min((n + 1) ** d, size)
         total = np.zeros(features)
-        for corner in product((0, 1), repeat=d):
+        for offsets in product((-1, 0, 1, 2), repeat=d):
             weight, vertex = 1.0, []
-            for place, side in zip(x, corner, strict=True):
-                cell = min(math.floor(place * n), n - 1)
-                weight *= place * n - cell if side else 1 - (place * n - cell)
-                vertex.append(cell + side)
+            for place, offset in zip(x, offsets, strict=True):
+                cell = min(math.floor(place * n), n - 1) + offset
+                weight *= KERNELS[interpolation](place * n - cell)
+                vertex.append(min(max(cell, 0), n))  # the border is repeated
             if rows == (n + 1) ** d:
                 row = sum(v * (n + 1) ** i for i, v in enumerate(vertex))
             else:
@@ -78,25 +106,31 @@ def looked_up(
     return values
 
 
-@given(dimensions, st.integers(2, 5), st.integers(1, 3), st.integers(4, 900), st.integers(0, 99))
+@given(
+    dimensions, st.integers(2, 5), st.integers(1, 3), st.integers(4, 900), interpolations,
+    st.integers(0, 99),
+)  # fmt: skip
 def test_lookup_and_interpolation(
-    d: int, levels: int, features: int, table: int, seed: int
+    d: int, levels: int, features: int, table: int, interpolation: str, seed: int
 ) -> None:
-    made, x = hash_grid(d, levels, features, table, 2, 17), points(4, d, seed)
+    made = hash_grid(d, levels, features, table, 2, 17, interpolation)
+    x = points(4, d, seed)
     x[0], x[1] = 0, 1
     growth = math.exp((math.log(17) - math.log(2)) / (levels - 1))
     cells = [math.floor(2 * growth**level + 1e-9) for level in range(levels)]
     assert cells[-1] == 17
     rows = made.table.detach().numpy()
-    expected = [looked_up(p, cells, features, table, rows) for p in x.tolist()]
+    expected = [looked_up(p, cells, features, table, rows, interpolation) for p in x.tolist()]
     np.testing.assert_allclose(made(x).detach(), expected, atol=1e-12)
     assert made.out_features == levels * features
     assert len(rows) == sum(min((n + 1) ** d, table) for n in cells)
 
 
+@pytest.mark.parametrize("interpolation", KERNELS)
 @pytest.mark.parametrize("d", [1, 2, 3])
-def test_gradients_equal_finite_differences(d: int) -> None:
-    made, x = hash_grid(d, table=20), points(5, d, 0).requires_grad_()
+def test_gradients_equal_finite_differences(d: int, interpolation: str) -> None:
+    made = hash_grid(d, table=20, interpolation=interpolation)
+    x = points(5, d, 0).requires_grad_()
 
     def output(x: Tensor, table: Tensor) -> Tensor:
         return torch.func.functional_call(made, {"table": table}, x)
@@ -125,6 +159,21 @@ def test_one_level_is_a_value_per_pixel(d: int, size: int, seed: int) -> None:
     values = torch.randn(len(encoding.table), 1, generator=torch.Generator().manual_seed(seed))
     encoding.table.data = values.double()
     torch.testing.assert_close(encoding(pixels), values[rows].double())
+
+
+@given(st.integers(2, 9), st.integers(0, 99))
+def test_cubic_features_are_those_of_pillow(cells: int, seed: int) -> None:
+    """A picture of the vertices, enlarged around each of them by bicubic interpolation."""
+    made = hash_grid(2, 1, 1, (cells + 1) ** 2, cells, cells, "cubic").float()
+    picture = made.table.detach().view(cells + 1, cells + 1).numpy()
+    enlarged = Pillow.fromarray(np.pad(picture, 2, "edge")).resize(
+        (4 * (cells + 5),) * 2, Pillow.Resampling.BICUBIC
+    )
+    # Pixel i of the enlarged picture has the centre (i + 1/2) / 4, vertex n the centre n + 5/2.
+    along = np.arange(10, 4 * cells + 10)
+    x = torch.from_numpy((along + 0.5) / 4 - 2.5).float() / cells
+    actual = made(grid(x, x)).detach().view(len(x), len(x))
+    np.testing.assert_allclose(actual, np.asarray(enlarged)[np.ix_(along, along)], atol=1e-5)
 
 
 def test_points_outside_are_clamped_to_the_border() -> None:

@@ -3,6 +3,7 @@
 from omegaconf import MISSING
 
 from mlp_lab.config.limits import limited, schema
+from mlp_lab.config.names import GRID_INTERPOLATIONS
 
 
 @schema
@@ -46,3 +47,4 @@ class HashGrid:
     table_size: int = limited(minimum=1, maximum=2**26)
     coarsest: int = limited(minimum=1, maximum=65_536)
     finest: int = limited(minimum=1, maximum=65_536)
+    interpolation: str = limited(one_of=GRID_INTERPOLATIONS)
