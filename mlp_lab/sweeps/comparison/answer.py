@@ -73,8 +73,9 @@ def conclude(
 ) -> Summary:
     """Evaluate the chosen run of a finished sweep on the test set; then summarize as ``compare``.
 
-    Only the chosen run is evaluated, and only once. With ``sweep.test=each`` the best epoch of each
-    run is evaluated; with ``last`` the last epoch of each, and no run is chosen.
+    Only the chosen run is evaluated, and only once. With ``sweep.test=problems`` the best run of
+    each problem is evaluated; with ``each`` the best epoch of each run; with ``last`` the last
+    epoch of each, and no run is chosen.
     """
     comparison = Comparison(find_runs([folder]), metric, mode)
     if untested := _untested(comparison):
@@ -91,6 +92,8 @@ def _untested(comparison: Comparison) -> list[tuple[RunFolder, str]]:
     jobs = [job for job in comparison.jobs if job.finished]
     if comparison.tested == "chosen":
         jobs = [job for job in jobs if job is comparison.chosen]
+    elif comparison.tested == "problems":
+        jobs = comparison.best_jobs
     checkpoint = "last" if comparison.tested == "last" else "best"
     return [(job.run, checkpoint) for job in jobs if comparison.test_of(job) is None]
 

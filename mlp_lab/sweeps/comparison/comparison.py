@@ -39,8 +39,8 @@ class Comparison:
         problems: labels of the problems, in the order of the jobs; one is empty.
         swept: keys in which the runs differ.
         tested: the value of ``sweep.test`` that all runs share. ``chosen``: the test set is only
-            for the chosen run; ``each``: for the best epoch of each run; ``last``: for the last
-            epoch of each run, and no run is chosen.
+            for the chosen run; ``problems``: for the best run of each problem; ``each``: for the
+            best epoch of each run; ``last``: for the last epoch of each run, and no run is chosen.
     """
 
     def __init__(
@@ -65,6 +65,11 @@ class Comparison:
             known = sorted(k.removesuffix("/validation") for k in logged)
             raise UserError(f"metric={metric}: no run has it (these are there: {', '.join(known)})")
         self.jobs = sorted(jobs, key=self._rank)
+
+    @property
+    def all_tested(self) -> bool:
+        """Whether the test set is for each run."""
+        return self.tested in ("each", "last")
 
     @property
     def chosen(self) -> ComparedRun | None:
@@ -139,7 +144,7 @@ class Comparison:
         return {split: Interval.of(values) for split, values in reached.items() if values}
 
     def _tests(self, jobs: Sequence[ComparedRun]) -> dict[str, Interval]:
-        if self.tested == "chosen":
+        if not self.all_tested:
             return {}
         tests = [self.test_metrics(job) for job in jobs]
         names = [name for name in tests[0] if all(name in test for test in tests)]

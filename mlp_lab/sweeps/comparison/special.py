@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from mlp_lab.figures.rendering import Draw
 from mlp_lab.sweeps.comparison import (
+    best_of_problems,
     boolean_cost,
     encoding_table,
     layer_curves,
@@ -34,6 +35,7 @@ class Special:
 
 
 SPECIAL = (
+    Special(tables=best_of_problems.tables),
     Special(draw=layer_curves.draw),
     Special(draw=network_sizes.draw),
     Special(draw=boolean_cost.draw, tables=boolean_cost.tables),

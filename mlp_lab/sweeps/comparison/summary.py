@@ -28,7 +28,7 @@ def columns(comparison: Comparison) -> list[str]:
         *("epochs", "best epoch", *_metrics(comparison)),
         # Shows how well the training data were fitted, whichever epoch is the best.
         f"last {comparison.metric}/train",
-        *(_tests(comparison) if comparison.tested != "chosen" else []),
+        *(_tests(comparison) if comparison.all_tested else []),
         *("seconds", "status"),
     ]
 

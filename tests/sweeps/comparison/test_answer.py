@@ -18,7 +18,7 @@ from mlp_lab.errors import UserError
 from mlp_lab.runs import evaluate
 from mlp_lab.storage.results import Evaluation
 from mlp_lab.storage.run_folder import RunFolder
-from mlp_lab.sweeps.comparison import summary
+from mlp_lab.sweeps.comparison import best_of_problems, summary
 from mlp_lab.sweeps.comparison.answer import _common_folder, compare, conclude
 from mlp_lab.sweeps.comparison.comparison import (
     Comparison,
@@ -168,6 +168,43 @@ def test_a_sweep_is_tested_once(
     assert asked == ([] if tested is None else [(folders[tested], "test", "best")])
     assert texts[0] == texts[1]
     assert ("test loss 2.0000" in texts[0]) == (tested is not None)
+
+
+def test_the_best_run_of_each_problem_is_tested(
+    make_run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validated = {"separable": {8: 0.3, 16: 0.2}, "xor": {8: 2.0, 16: 3.0}}
+    errors = {"separable": 0.04, "xor": 0.5}
+    for data_set, losses in validated.items():
+        for width, loss in losses.items():
+            overrides = ["experiment=points_mlp", f"data.set={data_set}", "sweep.test=problems"]
+            make_run([loss + 1, loss], *overrides, f"network.width={width}")
+
+    def measure(run: RunFolder, split: str, which: str) -> None:
+        config = run.config
+        assert config.network.width == {"separable": 16, "xor": 8}[config.data.set]
+        run.add_evaluation(Evaluation(split, which, 2, {"error": errors[config.data.set]}))
+
+    monkeypatch.setattr(evaluate, "measure", measure)
+    texts = [conclude(str(tmp_path)).text for _ in range(2)]
+    assert texts[0] == texts[1]
+    comparison = Comparison(find_runs([str(tmp_path)]))
+    [(header, [first, second, means])] = best_of_problems.tables(comparison)
+    assert header == ["best of each problem", "epoch", "loss/validation", "error/test"]
+    assert first == ["set=separable width=16", "2", "0.2000", "4.00 %"]
+    assert second == ["set=xor width=8", "2", "2.0000", "50.00 %"]
+    mean, deviation = np.mean(list(errors.values())), np.std(list(errors.values()), ddof=1)
+    assert means[3] == f"{100 * mean:.2f} % ± {100 * deviation:.2f} %"
+    assert "mean ± standard deviation" in texts[0]
+    assert "error/test" not in summary.columns(comparison)
+
+
+def test_untested_problems_have_no_table_of_their_best_runs(
+    make_run: Callable, tmp_path: Path
+) -> None:
+    make_run([1.0], "experiment=points_mlp", "data.set=xor", tested=[1])
+    make_run([1.0], "experiment=points_mlp", "data.set=rings")
+    assert best_of_problems.tables(Comparison(find_runs([str(tmp_path)]))) == []
 
 
 def test_each_job_is_tested_in_its_best_epoch(
