@@ -70,6 +70,8 @@ METRICS = {
         Metric("iou_near_surface", direction="max"),
         Metric("nll"),
         Metric("psnr", unit="dB", direction="max"),
+        Metric("psnr_bicubic", unit="dB", direction="max"),
+        Metric("psnr_cubic_spline", unit="dB", direction="max"),
         Metric("squared_error"),
         Metric("ssim", direction="max"),
     )

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -164,6 +165,14 @@ class DataModule(pl.LightningDataModule):
         None if ``target_size`` is None.
         """
         return None
+
+    @cached_property
+    def interpolations(self) -> Mapping[str, np.ndarray]:
+        """The target image by classical interpolations of the training pixels, by their names.
+
+        Each has the shape of ``target_image``. Empty if the training pixels are not a part of it.
+        """
+        return {}
 
     @property
     def camera(self) -> Camera | None:

@@ -1,6 +1,7 @@
 """One image as data: a network learns the colour of a pixel from its coordinates."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 from mlp_lab.config.names import SPLITS
 from mlp_lab.data.target_image import TargetImage
 from mlp_lab.errors import UserError
+from mlp_lab.images.interpolation import interpolations
 from mlp_lab.images.photographs import read_image
 from mlp_lab.images.text import text_image
 
@@ -36,7 +38,8 @@ class Image(TargetImage):
     - ``upsample`` (Tancik et al. 2020, section 6): the training data are every second pixel of
       every second row, a quarter of all; the test data are their diagonal neighbours. The paper
       has no validation data and takes the last step. Here, the validation data are the pixels
-      between two training pixels of a row, which are separate from the test data.
+      between two training pixels of a row, which are separate from the test data. The classical
+      ``interpolations`` have the same training pixels.
 
     Args:
         image: path of a file, a name of ``photographs.SCIKIT_IMAGE_FILES``, or ``text``.
@@ -90,6 +93,14 @@ class Image(TargetImage):
         values at these pixels as a lower one.
         """
         return self.size / (2 * (self.target_parts["train"][0].step or 1))
+
+    @cached_property
+    def interpolations(self) -> Mapping[str, np.ndarray]:
+        rows, columns = self.target_parts["train"]
+        if rows.step is None:
+            return {}
+        enlarged = interpolations(self.target_image[rows, columns], rows.step)
+        return {name: image[: self.size, : self.size] for name, image in enlarged.items()}
 
     def read(self, device: torch.device) -> dict[str, tuple[Tensor, Tensor]]:
         along = axis(self.size)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,7 +34,9 @@ class Regression(Task):
     Metrics are ``squared_error``, ``largest_error``, which is the largest |f - y| of all examples,
     and, for targets with a maximum ``peak``, the peak signal-to-noise ratio ``psnr`` of a whole
     split in dB. For targets that are the pixels of an image, an evaluation also has the structural
-    similarity ``ssim``, if the pixels of the split have at least 11 rows and columns.
+    similarity ``ssim``, if the pixels of the split have at least 11 rows and columns. If the
+    training pixels are a part of the image, an evaluation of the others also has the PSNR of
+    classical interpolations of the training pixels: ``psnr_bicubic`` and ``psnr_cubic_spline``.
 
     Shapes: outputs ``[batch, outputs]``, targets the same or, for a single output, ``[batch]``.
     """
@@ -87,7 +90,19 @@ class Regression(Task):
         values = self.predictions(outputs).float().cpu().view_as(truth)
         if min(truth.shape[:2]) >= SMALLEST:
             metrics["ssim"] = ssim(values, truth)
-        return metrics
+        return metrics | self._interpolated(data, split)
+
+    def _interpolated(self, data: DataModule, split: str) -> dict[str, float]:
+        """Return the PSNR of classical interpolations on a split that is not interpolated."""
+        assert data.target_image is not None
+        part = data.target_parts[split]
+        if self._peak is None or split == "train":
+            return {}
+        truth = data.target_image[part]
+        return {
+            f"psnr_{name}": psnr(float(np.square(image[part] - truth).mean()), self._peak)
+            for name, image in data.interpolations.items()
+        }
 
     def _error(self, output: Tensor, target: Tensor) -> Tensor:
         return self._values_of(output) - target.view_as(output)

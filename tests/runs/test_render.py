@@ -289,7 +289,7 @@ def test_the_error_image_is_not_rescaled(channels: int) -> None:
     truth = np.random.default_rng(0).uniform(0.25, 1, (6, 6, channels))
     last = truth.copy()
     last[2, 3] -= 0.25
-    figure = reconstruction.reconstruction(truth, [0 * truth, last], ["first", "second"])
+    figure = reconstruction.reconstruction(truth, [0 * truth, last], ["first", "second"], {})
     shown = {
         panel.get_title(): panel.images[0].get_array() for panel in figure.axes if panel.images
     }

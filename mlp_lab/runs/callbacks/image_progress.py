@@ -40,7 +40,8 @@ class ImageProgress(FigureCallback):
 
     When training ends, also after an error, the callback prepares the following figures, and the
     run draws them: ``pictures.gif``, an animation of all images; ``reconstruction.png``, a
-    selection of the images, and the last image with the target image and the absolute error; and
+    selection of the images, and the last image with the target image, its classical interpolations
+    and the absolute error; and
     ``spectra.png``, the amplitude spectra of the last image and the target image.
 
     Args:
@@ -118,7 +119,11 @@ class ImageProgress(FigureCallback):
         drawn = [n for n in range(last) if n & (n - 1) == 0] + [last]
         captions = [f"epoch {self.rows[n]['epoch']}\n{self.rows[n]['psnr']:.2f} dB" for n in drawn]
         some = [images[n] / 255 for n in drawn]
-        figure = partial(reconstruction.reconstruction, self._truth, some, captions)
+        interpolations = {
+            f"{name.replace('_', ' ')}\n{_psnr(image, self._truth):.2f} dB": image
+            for name, image in data_of(trainer).interpolations.items()
+        }
+        figure = partial(reconstruction.reconstruction, self._truth, some, captions, interpolations)
         drawings = [
             partial(_save_animation, run, images, self.rows),
             partial(log_figure, trainer, "reconstruction", figure),
@@ -141,7 +146,11 @@ def _save_animation(
 
 def _similarity(image: Tensor, truth: Tensor) -> dict[str, float]:
     """Return PSNR and, if the images are large enough, SSIM of ``[height, width, channels]``."""
-    metrics = {"psnr": psnr(float((image - truth).square().mean()))}
+    metrics = {"psnr": _psnr(image.numpy(), truth.numpy())}
     if min(truth.shape[:2]) >= SMALLEST:
         metrics["ssim"] = ssim(image, truth)
     return metrics
+
+
+def _psnr(image: np.ndarray, truth: np.ndarray) -> float:
+    return psnr(float(np.square(image - truth).mean()))

@@ -5,7 +5,8 @@ last step, means over objects: the PSNR on test pixels of images, of densities t
 reconstructed by computed tomography and magnetic resonance imaging, and of held-out views of
 scenes; the intersection over union of 3D shapes, of points near the surface. For the
 reconstructions, there is also a trained value per pixel or voxel, without a network. The tables
-show them beside the results of a sweep over encodings and objects that tests all of its runs.
+show them beside the results of a sweep over encodings and objects that tests all of its runs, and
+beside classical interpolations of images.
 """
 
 import math
@@ -25,6 +26,8 @@ _COLUMNS = {name: name for name in _ENCODINGS} | {"Centred": "Identity"}
 _GRID = "Grid"  # of values at the pixels or voxels
 # First column and decimals of the table of each metric.
 _TABLES = {"psnr": ("test PSNR in dB", 2), "iou_near_surface": ("test IoU near the surface", 3)}
+# Columns of classical interpolations of images, from the same training pixels, by metric.
+_INTERPOLATIONS = {"psnr_bicubic": "bicubic", "psnr_cubic_spline": "cubic spline"}
 _NONE = "-"
 
 
@@ -63,7 +66,7 @@ _KINDS_BY_KEY = {
     "data.scene": "nerf",
 }
 
-# By encoding, then by object: the values of the seeds.
+# By encoding or interpolation, then by object: the values of the seeds.
 _Values = dict[str, dict[str, list[float]]]
 
 
@@ -72,7 +75,7 @@ def tables(comparison: Comparison) -> list[Table]:
 
     A row has the objects on which all of its encodings were tested. ``±`` is the standard deviation
     over objects of the means over seeds. The row below it has the standard deviation over seeds for
-    one object.
+    one object. Interpolations have a column if they were measured for all objects of a row.
     """
     if not (comparison.tested == "last" and "encoding" in comparison.swept):
         return []
@@ -83,11 +86,15 @@ def tables(comparison: Comparison) -> list[Table]:
             continue
         name = " ".join(str(job.config[key]) for key in _KINDS[kind].keys)
         values[kind][_column(job.config)][name].append(value)
+        for metric, interpolation in _INTERPOLATIONS.items():
+            if (value := _value(job, metric)) is not None:
+                values[kind][interpolation][name].append(value)
     made = []
     for metric, (title, _) in _TABLES.items():
         kinds = [kind for kind in _KINDS if kind in values and _KINDS[kind].metric == metric]
-        grid = [_GRID] if any(_GRID in values[kind] for kind in kinds) else []
-        columns = [*_ENCODINGS, *grid]
+        known = {column for kind in kinds for column in values[kind]}
+        others = [column for column in (_GRID, *_INTERPOLATIONS.values()) if column in known]
+        columns = [*_ENCODINGS, *others]
         if rows := [row for kind in kinds for row in _rows(kind, values[kind], columns)]:
             made.append(([title, "objects", "seeds", *map(str.lower, columns)], rows))
     return made
@@ -117,11 +124,16 @@ def _value(run: ComparedRun, metric: str) -> float | None:
     return test.metrics.get(metric) if run.finished and test is not None else None
 
 
-def _rows(kind: str, values_by_encoding: _Values, columns: Sequence[str]) -> list[list[str]]:
+def _rows(kind: str, values_by_column: _Values, columns: Sequence[str]) -> list[list[str]]:
     """Return rows with means, deviations over seeds, and published values of a kind of objects."""
-    objects = sorted(set.intersection(*map(set, values_by_encoding.values())))
-    values = {name: [each[i] for i in objects] for name, each in values_by_encoding.items()}
-    seeds = [len(each) for lists in values.values() for each in lists]
+    trained = values_by_column.keys() - _INTERPOLATIONS.values()
+    objects = sorted(set.intersection(*(set(values_by_column[name]) for name in trained)))
+    values = {
+        name: [each[i] for i in objects]
+        for name, each in values_by_column.items()
+        if each.keys() >= set(objects)
+    }
+    seeds = [len(each) for name in trained for each in values[name]]
     fewest, most = min(seeds, default=0), max(seeds, default=0)
     counts = [str(len(objects)), str(most) if fewest == most else f"{fewest} to {most}"]
     _, decimals = _TABLES[_KINDS[kind].metric]
@@ -130,8 +142,10 @@ def _rows(kind: str, values_by_encoding: _Values, columns: Sequence[str]) -> lis
     if fewest > 1:
         deviations = (_seed_deviation(column, decimals) for column in shown)
         rows.append(["± over seeds", "", "", *deviations])
-    published = [*_KINDS[kind].published, _KINDS[kind].published_grid][: len(columns)]
-    texts = [_NONE if value is None else f"{value:.{decimals}f}" for value in published]
+    published = dict(zip(_ENCODINGS, _KINDS[kind].published, strict=True))
+    known = published | {_GRID: _KINDS[kind].published_grid}
+    values_of_paper = [known.get(column) for column in columns]
+    texts = [_NONE if value is None else f"{value:.{decimals}f}" for value in values_of_paper]
     return [*rows, [f"{kind}, Tancik et al. 2020", _NONE, _NONE, *texts]]
 
 

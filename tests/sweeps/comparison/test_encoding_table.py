@@ -103,6 +103,25 @@ def test_means_are_over_images_common_to_all_mappings(tested: Callable) -> None:
     assert published[3:] == ["18.40", "20.48", "27.57", "30.47"]
 
 
+def test_interpolations_are_columns_of_images(tested: Callable, tmp_path: Path) -> None:
+    psnr = {"coffee": 31.0, "cat": 34.0}
+    jobs = [
+        ([f"encoding={name}", f"data.image={image}"], 20.0)
+        for name in ("identity", "gaussian")
+        for image in psnr
+    ]
+    tested(jobs)
+    for run in find_runs([str(tmp_path)]):
+        [*others, test] = run.result.evaluations
+        added = {"psnr_bicubic": psnr[run.config.data.image]}
+        entries = [*others, replace(test, metrics={**test.metrics, **added})]
+        run.write_result(replace(run.result, evaluations=entries))
+    [(header, [row, published])] = encoding_table.tables(Comparison(find_runs([str(tmp_path)])))
+    assert header[-2:] == ["gaussian", "bicubic"]
+    assert row[-2:] == ["20.00 ± 0.00", "32.50 ± 2.12"]
+    assert published[-2:] == ["25.57", "-"]
+
+
 def test_phantoms_are_the_images_of_computed_tomography(tested: Callable) -> None:
     psnr = {"identity": (15.0, 17.0), "gaussian_ct": (27.0, 30.0), "pixel_grid": (24.0, 25.0)}
     jobs = [
