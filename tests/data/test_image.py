@@ -18,6 +18,7 @@ from mlp_lab.errors import UserError
 from mlp_lab.images import photographs as reader
 from mlp_lab.images.photographs import SCIKIT_IMAGE_FILES, read_image
 from mlp_lab.images.text import text_image
+from mlp_lab.nn.hash_grid import HashGrid
 from mlp_lab.nn.probes import count_parameters
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.evaluate import measure
@@ -271,11 +272,20 @@ def small(compose: Callable, tmp_path: Path) -> Callable[..., Training]:
 
 
 def test_the_lectures_network(compose: Callable) -> None:
-    for name in ("image_hw", "image_tancik"):
+    for name in ("image_hw", "image_tancik", "image_best"):
         _, task = build_task(compose(f"experiment={name}"))
         shapes = [tuple(p.shape) for p in task.network.parameters() if p.ndim == 2]
         assert shapes == [(256, 512), (256, 256), (256, 256), (3, 256)]
         assert count_parameters(task.network) == 263_683
+
+
+def test_the_finest_grid_has_a_vertex_at_each_training_pixel(compose: Callable) -> None:
+    made, task = build_task(compose("experiment=image_grid", "data.image=text"))
+    x, _ = made.read(CPU)["train"]
+    encoding = next(m for m in task.network.modules() if isinstance(m, HashGrid))
+    assert torch.equal((x * encoding.resolutions[-1]).frac(), torch.zeros_like(x))
+    assert encoding.resolutions.flatten().tolist() == [32, 64, 128, 256]
+    assert count_parameters(task.network) == 4 * (33**2 + 65**2 + 129**2 + 257**2) + 1283
 
 
 def test_a_run_measures_psnr_on_each_split(small: Callable[..., Training]) -> None:

@@ -284,6 +284,17 @@ def test_a_classifier_cannot_be_rendered(run_folder: Path, tiny_mnist: Path) -> 
 # --- the figure ---------------------------------------------------------------------------------
 
 
+def test_interpolations_are_beside_the_ground_truth() -> None:
+    images = np.random.default_rng(0).random((3, 6, 6, 3))
+    figure = reconstruction.reconstruction(images[0], [images[1]], ["last"], {"bicubic": images[2]})
+    shown = {
+        panel.get_title(): panel.images[0].get_array() for panel in figure.axes if panel.images
+    }
+    titles = ["last", "ground truth", "bicubic", "last reconstruction", "absolute error"]
+    assert list(shown) == titles
+    assert np.array_equal(shown["bicubic"], images[2])
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_error_image_is_not_rescaled(channels: int) -> None:
     truth = np.random.default_rng(0).uniform(0.25, 1, (6, 6, channels))
