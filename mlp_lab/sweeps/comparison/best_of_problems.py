@@ -1,7 +1,9 @@
 """The best run of each problem, on the test set: how well a choice for each problem works."""
 
 from mlp_lab.config.metrics import get_metric, metric_order
-from mlp_lab.sweeps.comparison.comparison import ComparedRun, Comparison, Interval, Table
+from mlp_lab.sweeps.comparison.compared_run import ComparedRun
+from mlp_lab.sweeps.comparison.comparison import Comparison, Table
+from mlp_lab.sweeps.comparison.run_group import Interval
 
 
 def tables(comparison: Comparison) -> list[Table]:
