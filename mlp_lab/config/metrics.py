@@ -72,6 +72,8 @@ METRICS = {
         Metric("psnr", unit="dB", direction="max"),
         Metric("psnr_bicubic", unit="dB", direction="max"),
         Metric("psnr_cubic_spline", unit="dB", direction="max"),
+        Metric("psnr_filtered_back_projection", unit="dB", direction="max"),
+        Metric("psnr_zero_filled", unit="dB", direction="max"),
         Metric("squared_error"),
         Metric("ssim", direction="max"),
     )

@@ -27,7 +27,8 @@ class Reconstruction(Regression):
     The network's outputs are densities at all points of a grid. The loss and the metrics of
     ``Regression`` compare their measurements with those of the object. An evaluation also has
     ``psnr`` and, in two dimensions, ``ssim``, which compare the densities with those of the object;
-    they are not known in training and select no epoch.
+    they are not known in training and select no epoch. The PSNR of the classical reconstruction is
+    ``psnr_filtered_back_projection`` or ``psnr_zero_filled``.
 
     A subclass defines ``target_kind`` and ``measure_densities``.
 
@@ -75,8 +76,15 @@ class Reconstruction(Regression):
         return _as_density(_measured(data), self.predictions(outputs))
 
     def evaluate_split(self, data: DataModule, split: str) -> dict[str, float]:
-        metrics = self.evaluate(data.loader(split))
-        return metrics | similarity(self.density(data), _measured(data).density)
+        metrics, measured = self.evaluate(data.loader(split)), _measured(data)
+        metrics |= similarity(self.density(data), measured.density)
+        try:
+            measured.check_packages()
+        except UserError:  # a package of the classical reconstruction is not installed
+            return metrics
+        classical = similarity(measured.reconstruct(), measured.density)["psnr"]
+        name = measured.classical.replace(" ", "_").replace("-", "_")
+        return metrics | {f"psnr_{name}": classical}
 
     def diagnostics(self, predictions: "SplitPredictions") -> "list[Diagnostic]":
         data = _measured(predictions.data)

@@ -75,6 +75,7 @@ def test_a_run_reports_the_volume_and_its_figures(trained: Result, compose: Call
     evaluation = evaluate(compose(f"run='{run.folder}'", root="evaluate"))
     rows = {row["method"]: row["psnr"] for row in evaluation.tables["reconstructions"]}
     assert rows["network"] == pytest.approx(evaluation.metrics["psnr"], abs=1e-6)
+    assert rows["zero-filled"] == pytest.approx(evaluation.metrics["psnr_zero_filled"])
     data, task = build_task(run.config)
     state = torch.load(run.checkpoint("best"), weights_only=True)["state_dict"]
     task.load_state_dict(state)

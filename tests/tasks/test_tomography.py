@@ -99,6 +99,9 @@ def test_a_run_reports_the_image_and_its_figures(trained: Result, compose: Calla
     rows = {row["method"]: row for row in evaluation.tables["reconstructions"]}
     assert rows["network"]["psnr"] == pytest.approx(test.metrics["psnr"], abs=1e-3)
     assert set(rows) == {"network", "filtered back-projection"}
+    assert test.metrics["psnr_filtered_back_projection"] == pytest.approx(
+        rows["filtered back-projection"]["psnr"]
+    )
     rendered = predict(compose(f"run='{run.folder}'", "size=[16,16]", root="predict"))
     assert np.abs(read_png(rendered).astype(int) - picture).max() <= 1
 

@@ -6,7 +6,7 @@ reconstructed by computed tomography and magnetic resonance imaging, and of held
 scenes; the intersection over union of 3D shapes, of points near the surface. For the
 reconstructions, there is also a trained value per pixel or voxel, without a network. The tables
 show them beside the results of a sweep over encodings and objects that tests all of its runs, and
-beside classical interpolations of images.
+beside classical methods.
 """
 
 import math
@@ -26,8 +26,13 @@ _COLUMNS = {name: name for name in _ENCODINGS} | {"Centred": "Identity"}
 _GRID = "Grid"  # of values at the pixels or voxels
 # First column and decimals of the table of each metric.
 _TABLES = {"psnr": ("test PSNR in dB", 2), "iou_near_surface": ("test IoU near the surface", 3)}
-# Columns of classical interpolations of images, from the same training pixels, by metric.
-_INTERPOLATIONS = {"psnr_bicubic": "bicubic", "psnr_cubic_spline": "cubic spline"}
+# Columns of classical methods with the same training data, by metric.
+_CLASSICAL = {
+    "psnr_bicubic": "bicubic",
+    "psnr_cubic_spline": "cubic spline",
+    "psnr_filtered_back_projection": "filtered back-projection",
+    "psnr_zero_filled": "zero-filled",
+}
 _NONE = "-"
 
 
@@ -66,7 +71,7 @@ _KINDS_BY_KEY = {
     "data.scene": "nerf",
 }
 
-# By encoding or interpolation, then by object: the values of the seeds.
+# By encoding or classical method, then by object: the values of the seeds.
 _Values = dict[str, dict[str, list[float]]]
 
 
@@ -75,7 +80,7 @@ def tables(comparison: Comparison) -> list[Table]:
 
     A row has the objects on which all of its encodings were tested. ``±`` is the standard deviation
     over objects of the means over seeds. The row below it has the standard deviation over seeds for
-    one object. Interpolations have a column if they were measured for all objects of a row.
+    one object. A classical method has a column if it was measured for all objects of a row.
     """
     if not (comparison.tested == "last" and "encoding" in comparison.swept):
         return []
@@ -86,14 +91,14 @@ def tables(comparison: Comparison) -> list[Table]:
             continue
         name = " ".join(str(job.config[key]) for key in _KINDS[kind].keys)
         values[kind][_column(job.config)][name].append(value)
-        for metric, interpolation in _INTERPOLATIONS.items():
+        for metric, method in _CLASSICAL.items():
             if (value := _value(job, metric)) is not None:
-                values[kind][interpolation][name].append(value)
+                values[kind][method][name].append(value)
     made = []
     for metric, (title, _) in _TABLES.items():
         kinds = [kind for kind in _KINDS if kind in values and _KINDS[kind].metric == metric]
         known = {column for kind in kinds for column in values[kind]}
-        others = [column for column in (_GRID, *_INTERPOLATIONS.values()) if column in known]
+        others = [column for column in (_GRID, *_CLASSICAL.values()) if column in known]
         columns = [*_ENCODINGS, *others]
         if rows := [row for kind in kinds for row in _rows(kind, values[kind], columns)]:
             made.append(([title, "objects", "seeds", *map(str.lower, columns)], rows))
@@ -126,7 +131,7 @@ def _value(run: ComparedRun, metric: str) -> float | None:
 
 def _rows(kind: str, values_by_column: _Values, columns: Sequence[str]) -> list[list[str]]:
     """Return rows with means, deviations over seeds, and published values of a kind of objects."""
-    trained = values_by_column.keys() - _INTERPOLATIONS.values()
+    trained = values_by_column.keys() - _CLASSICAL.values()
     objects = sorted(set.intersection(*(set(values_by_column[name]) for name in trained)))
     values = {
         name: [each[i] for i in objects]
