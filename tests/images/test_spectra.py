@@ -71,5 +71,5 @@ def test_spectra_are_drawn_side_by_side_and_by_frequency(size: int) -> None:
     lines = {line.get_label(): line for line in figure.axes[2].lines}
     _, expected = radial_spectrum(made["truth"].clip(1e-6))
     assert lines["truth"].get_ydata().tolist() == expected.tolist()
-    assert lines["Nyquist frequency of\nthe training pixels"].get_xdata()[0] == 4
+    assert lines["Nyquist frequency of the training pixels"].get_xdata()[0] == 4
     figure.draw_without_rendering()
