@@ -39,7 +39,8 @@ class Value:
             for the last epoch, ``parameters``, or ``ensemble error/test``.
         expected: the least and the largest value that agree with the claim.
         published: the published value as text; empty if there is none.
-        where: settings of the runs that count.
+        where: settings of the runs that count. With ``sweep.test=problems``, only the best run of
+            each problem counts.
         statistic: statistic over these runs, one of ``mean``, ``std``, ``min``, ``max``.
     """
 
@@ -52,9 +53,10 @@ class Value:
 
     def measure(self, comparison: Comparison) -> float:
         """Return the value. Raises UserError if no run counts, or one lacks the column."""
+        counting = comparison.best_jobs if comparison.tested == "problems" else comparison.jobs
         jobs = [
             job
-            for job in comparison.jobs
+            for job in counting
             if all(job.config.get(key) == value for key, value in self.where.items())
         ]
         measured = [_column(comparison, job, self.column) for job in jobs]

@@ -26,6 +26,7 @@ from mlp_lab.sweeps.comparison.comparison import (
 )
 from mlp_lab.sweeps.comparison.differences import flat_config
 from mlp_lab.sweeps.comparison.drawing import draw
+from mlp_lab.sweeps.comparison.printed_tables import run_names
 
 
 def test_only_finished_jobs_are_chosen_and_others_give_the_reason(
@@ -174,7 +175,8 @@ def test_the_best_run_of_each_problem_is_tested(
     make_run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     validated = {"separable": {8: 0.3, 16: 0.2}, "xor": {8: 2.0, 16: 3.0}}
-    errors = {"separable": 0.04, "xor": 0.5}
+    losses_on_test = {"separable": 0.25, "xor": 2.5}
+    metrics = {key: {"loss": loss, "error": 0.1} for key, loss in losses_on_test.items()}
     for data_set, losses in validated.items():
         for width, loss in losses.items():
             overrides = ["experiment=points_mlp", f"data.set={data_set}", "sweep.test=problems"]
@@ -183,19 +185,20 @@ def test_the_best_run_of_each_problem_is_tested(
     def measure(run: RunFolder, split: str, which: str) -> None:
         config = run.config
         assert config.network.width == {"separable": 16, "xor": 8}[config.data.set]
-        run.add_evaluation(Evaluation(split, which, 2, {"error": errors[config.data.set]}))
+        run.add_evaluation(Evaluation(split, which, 2, metrics[config.data.set]))
 
     monkeypatch.setattr(evaluate, "measure", measure)
     texts = [conclude(str(tmp_path)).text for _ in range(2)]
     assert texts[0] == texts[1]
     comparison = Comparison(find_runs([str(tmp_path)]))
-    [(header, [first, second, means])] = best_of_problems.tables(comparison)
-    assert header == ["best of each problem", "epoch", "loss/validation", "error/test"]
-    assert first == ["set=separable width=16", "2", "0.2000", "4.00 %"]
-    assert second == ["set=xor width=8", "2", "2.0000", "50.00 %"]
-    mean, deviation = np.mean(list(errors.values())), np.std(list(errors.values()), ddof=1)
-    assert means[3] == f"{100 * mean:.2f} % ± {100 * deviation:.2f} %"
-    assert "mean ± standard deviation" in texts[0]
+    [(header, [first, second, means, deviations])] = best_of_problems.tables(comparison)
+    assert header == ["test of the best run", "run", "epoch", "loss/validation", "loss"]
+    runs = run_names(comparison.best_jobs)
+    assert first == ["set=separable", runs[0], "2", "0.2000", "0.2500"]
+    assert second == ["set=xor", runs[1], "2", "2.0000", "2.5000"]
+    assert float(means[4]) == np.mean([0.25, 2.5])
+    assert float(deviations[4]) == pytest.approx(np.std([0.25, 2.5], ddof=1), abs=1e-4)
+    assert "standard deviation" in texts[0]
     assert "error/test" not in summary.columns(comparison)
 
 
