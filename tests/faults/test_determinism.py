@@ -27,7 +27,9 @@ def test_two_runs_of_a_preset_are_equal(name: str, tiny_mnist: Path, tmp_path: P
     assert check_same(str(one), str(other)).startswith("equal: the runs")
 
 
-@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=forks)])
+@pytest.mark.parametrize(
+    "processes", [pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=forks)]
+)
 @pytest.mark.parametrize("name", shortened(ORDERED, 1))
 def test_two_sweeps_of_a_preset_are_equal(
     name: str, processes: int, tiny_mnist: Path, tmp_path: Path

@@ -44,7 +44,9 @@ def test_a_stack_gives_the_results_of_single_runs(optimizer: str, make_jobs: Mak
     )
 
 
-@pytest.mark.parametrize("seeds", [(1, 2, 2), (1, 1, 2, 2)], ids=str)
+@pytest.mark.parametrize(
+    "seeds", [pytest.param((1, 2, 2), marks=pytest.mark.slow), (1, 1, 2, 2)], ids=str
+)
 def test_microbatches_in_a_stack(
     seeds: tuple[int, ...], make_jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

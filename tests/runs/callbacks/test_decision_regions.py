@@ -112,7 +112,11 @@ def test_regions_and_errors_equal_the_networks_outputs(
 
 
 @pytest.mark.parametrize(
-    "encoding", [pytest.param("gaussian", marks=pytest.mark.slow), "centred", "hash_grid"]
+    "encoding",
+    [
+        "centred",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("gaussian", "hash_grid")),
+    ],
 )
 @pytest.mark.draws
 def test_regions_of_encoded_points(encoding: str, configure: Configure, drawn: list) -> None:

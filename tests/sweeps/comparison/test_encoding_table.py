@@ -235,6 +235,7 @@ def test_the_sweep_of_computed_tomography_writes_the_papers_table(
     assert (configs[2].encoding.scale, configs[3].encoding.sigma) == (3, 4)
 
 
+@pytest.mark.slow
 def test_the_sweep_of_volumes_writes_the_papers_table(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -265,6 +266,7 @@ def test_the_sweep_of_solids_writes_the_papers_table_and_trains_seeds_as_a_stack
     assert "| shape, Tancik et al. 2020 | - | - | 0.864 |" in text
 
 
+@pytest.mark.slow
 def test_the_sweep_of_scenes_writes_the_papers_table(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
