@@ -231,8 +231,9 @@ def test_the_sweep_of_computed_tomography_writes_the_papers_table(
     assert "| ct | 1 | 1 |" in single_spaced(next(tmp_path.rglob("summary.md")).read_text())
     jobs = Comparison(find_runs([str(tmp_path)])).jobs
     configs = [job.run.config for job in sorted(jobs, key=lambda job: job.run.folder.name)]
-    assert [cfg.optimizer.lr for cfg in configs] == [1e-2, 1e-2, 1e-3, 1e-3]
+    assert [cfg.optimizer.lr for cfg in configs] == [1e-2, 1e-2, 1e-3, 1e-3, 0.1]
     assert (configs[2].encoding.scale, configs[3].encoding.sigma) == (3, 4)
+    assert (configs[4].encoding.finest, configs[4].network.depth) == (16, 0)
 
 
 @pytest.mark.slow
