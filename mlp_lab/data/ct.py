@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -98,7 +98,8 @@ class CT(TargetImage, MeasuredObject):
     def check_packages(self) -> None:
         check_scikit_image()
 
-    def reconstruct(self) -> np.ndarray:
+    @cached_property
+    def reconstruction(self) -> np.ndarray:
         angles, projections = self._training()
         return filtered_back_projection(projections, angles)
 

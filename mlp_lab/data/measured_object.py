@@ -31,9 +31,10 @@ class MeasuredObject(DataModule):
         Raises UserError if its file cannot be used.
         """
 
+    @property
     @abstractmethod
-    def reconstruct(self) -> np.ndarray:
-        """Return the classical reconstruction from the training measurements, as ``density``.
+    def reconstruction(self) -> np.ndarray:
+        """The classical reconstruction from the training measurements, as ``density``.
 
         The data have been set up.
         """
@@ -47,7 +48,7 @@ class MeasuredObject(DataModule):
         """
 
     def check_packages(self) -> None:
-        """Raise UserError if a package is missing that ``reconstruct`` needs."""
+        """Raise UserError if a package is missing that ``reconstruction`` needs."""
 
     def check_batch_normalization(self, processes: int) -> None:
         """Raise UserError, because the only example is all points of an object."""

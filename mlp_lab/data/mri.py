@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -136,7 +136,8 @@ class MRI(MeasuredObject):
         others = others[~known[tuple(others.T % self.size)]][: 2 * count]
         return {"train": train, "validation": others[::2], "test": others[1::2]}
 
-    def reconstruct(self) -> np.ndarray:
+    @cached_property
+    def reconstruction(self) -> np.ndarray:
         frequencies, samples = self._training()
         return zero_filled(samples, frequencies, self.size)
 

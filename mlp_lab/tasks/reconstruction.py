@@ -82,7 +82,7 @@ class Reconstruction(Regression):
             measured.check_packages()
         except UserError:  # a package of the classical reconstruction is not installed
             return metrics
-        classical = similarity(measured.reconstruct(), measured.density)["psnr"]
+        classical = similarity(measured.reconstruction, measured.density)["psnr"]
         name = measured.classical.replace(" ", "_").replace("-", "_")
         return metrics | {f"psnr_{name}": classical}
 

@@ -20,7 +20,7 @@ def compare_reconstructions(data: MeasuredObject, density: np.ndarray) -> Diagno
     Raises:
         UserError: a package that the classical reconstruction needs is not installed.
     """
-    images = {"network": density, data.classical: data.reconstruct()}
+    images = {"network": density, data.classical: data.reconstruction}
     rows = [{"method": name, **similarity(x, data.density)} for name, x in images.items()]
     captioned = {
         f"{row['method']}, {row['psnr']:.2f} dB": images[str(row["method"])] for row in rows
