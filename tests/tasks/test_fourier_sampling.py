@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import composed, make_task
+from helpers import make_task
 from torch import nn
 
 from mlp_lab.errors import UserError
@@ -59,13 +59,6 @@ def test_training_equals_a_plain_loop(compose: Callable, tmp_path: Path) -> None
     state = torch.load(RunFolder(folder).checkpoint("last"), weights_only=True)["state_dict"]
     for name, weight in network.state_dict().items():
         torch.testing.assert_close(state[f"network.{name}"], weight, rtol=1e-4, atol=1e-6)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Result:
-    """Return the result of a run with all figures."""
-    folder = tmp_path_factory.mktemp("logs")
-    return train(composed(*TINY, f"logs='{folder}'"))
 
 
 def test_a_run_reports_the_volume_and_its_figures(trained: Result, compose: Callable) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import composed, history, make_task
+from helpers import history, make_task
 from skimage.metrics import peak_signal_noise_ratio
 from skimage.transform import radon
 from torch import nn
@@ -78,13 +78,6 @@ def test_training_equals_a_plain_loop(compose: Callable, tmp_path: Path) -> None
         torch.testing.assert_close(state[f"network.{name}"], weight, rtol=1e-4, atol=1e-6)
     losses = [row["loss/train"] for row in history(folder)]
     assert expected < losses[1] < losses[0]
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Result:
-    """Return the result of a run with all figures."""
-    folder = tmp_path_factory.mktemp("logs")
-    return train(composed(*TINY, f"logs='{folder}'"))
 
 
 def test_a_run_reports_the_image_and_its_figures(trained: Result, compose: Callable) -> None:
