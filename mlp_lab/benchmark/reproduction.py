@@ -19,7 +19,7 @@ from mlp_lab.sweeps.comparison.compared_run import ComparedRun
 from mlp_lab.sweeps.comparison.comparison import Comparison, find_runs
 
 _FILE = Path(__file__).with_name("reproductions.yaml")
-#: Column of the error of the ensemble of a sweep's jobs.
+# Column of the error of the ensemble of a sweep's jobs.
 _ENSEMBLE = "ensemble error/test"
 _STATISTICS: dict[str, Callable[[list[float]], float]] = {
     "mean": statistics.fmean,

@@ -41,8 +41,8 @@ class ImageProgress(FigureCallback):
     When training ends, also after an error, the callback prepares the following figures, and the
     run draws them: ``pictures.gif``, an animation of all images; ``reconstruction.png``, a
     selection of the images, and the last image with the target image, its classical interpolations
-    and the absolute error; and
-    ``spectra.png``, the amplitude spectra of the last image and the target image.
+    and the absolute error; and ``spectra.png``, the amplitude spectra of the last image and the
+    target image.
 
     Args:
         every: number of epochs between images.

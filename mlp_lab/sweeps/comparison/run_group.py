@@ -11,8 +11,8 @@ import numpy as np
 
 from mlp_lab.sweeps.comparison.compared_run import ComparedRun
 
-# 97.5 % quantiles of Student's t distribution for 1, 2, ... degrees of freedom. scipy has them, but
-# nothing else here needs scipy.
+# 97.5 % quantiles of Student's t distribution for 1, 2, ... degrees of freedom. SciPy has them, but
+# it is only in an optional extra.
 _T = (
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
     2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
