@@ -127,7 +127,7 @@ def seeded_generator(seed: int = 0) -> torch.Generator:
 def weights(run: Result | Path | str, which: str = "last") -> dict[str, Tensor]:
     """Return the state of the task in a checkpoint of a run."""
     folder = run.folder if isinstance(run, Result) else run
-    return read_checkpoint(RunFolder(folder).checkpoint(which))["state_dict"]
+    return read_checkpoint(RunFolder(folder).checkpoints.existing(which))["state_dict"]
 
 
 def assert_equal_weights(first: Result | Path | str, second: Result | Path | str) -> None:
@@ -245,7 +245,8 @@ def assert_same_runs(single: list[Result], stacked: list[Result]) -> None:
         assert_all_close(curves(one.folder), curves(other.folder))
         for which in ("best", "last"):
             assert_all_close(
-                read_checkpoint(a.checkpoint(which)), read_checkpoint(b.checkpoint(which))
+                read_checkpoint(a.checkpoints.existing(which)),
+                read_checkpoint(b.checkpoints.existing(which)),
             )
         assert {
             p.relative_to(a.folder) for p in a.folder.rglob("*") if "tfevents" not in p.name

@@ -26,7 +26,7 @@ def player_of_run(run: RunFolder, checkpoint: str = "best") -> NetworkPlayer:
     Raises:
         UserError: the run has learned something else, or its checkpoint is missing or damaged.
     """
-    return player_of_checkpoint(run.checkpoint(checkpoint))
+    return player_of_checkpoint(run.checkpoints.existing(checkpoint))
 
 
 def player_of_checkpoint(path: Path) -> NetworkPlayer:

@@ -128,7 +128,9 @@ def _load(
     ``changes`` are new values of keys of its data, by dotted key. The last value is the error to
     raise if the data may not differ from those of the training; None if they are the same.
     """
-    path = run.checkpoint(which)  # first, since without it the data need not be downloaded
+    path = run.checkpoints.existing(
+        which
+    )  # first, since without it the data need not be downloaded
     cfg = with_moved_data(run.config, changes)
     data, task = build_task(cfg)
     content = load_network(task, path)  # includes the encoding, which the data need
@@ -161,7 +163,7 @@ def _report(
     run: RunFolder, name: str, diagnostics: Sequence[Diagnostic], file_format: str, title: str
 ) -> None:
     """Write diagnostics: ``<name>_*.csv``, ``figures/<name>_*`` and an event file."""
-    run.remove_figures(f"{name}_errors_*")
+    run.figures.remove(f"{name}_errors_*")
     texts: list[str] = []
     drawings: dict[str, Draw] = {}
     for diagnostic in diagnostics:
@@ -171,7 +173,7 @@ def _report(
         drawings |= diagnostic.figures
     figures = save_figures(
         drawings,
-        lambda figure, content: run.save_figure(f"{name}_{figure}", content),
+        lambda figure, content: run.figures.save(f"{name}_{figure}", content),
         file_format,
         title,
     )

@@ -106,7 +106,7 @@ def predict(cfg: DictConfig) -> list[Prediction] | list[dict[str, Any]] | Path:
 
 def _load(cfg: DictConfig, run: RunFolder) -> tuple[DataModule, Task]:
     """Return the data of a run, which are not read if possible, and its task with its weights."""
-    path, paths = run.checkpoint(cfg.checkpoint), moved_paths(cfg)
+    path, paths = run.checkpoints.existing(cfg.checkpoint), moved_paths(cfg)
     needs_files = target_of(run.config.data).defined_by_files
     config = with_moved_data(run.config, paths) if paths or needs_files else run.config
     data, task = build_task(config)

@@ -145,9 +145,9 @@ class Run:
         Raises:
             UserError: the run has no such figure, or no image of it.
         """
-        path = self._run.figure(name)
+        path = self._run.figures.path(name)
         if path is None:
-            names = self._run.figures
+            names = self._run.figures.names
             raise UserError(
                 f"{self.folder}: has no figure {name}{suggestion(name, names)}"
                 f" (figures: {', '.join(names) or 'none'})"
@@ -175,7 +175,7 @@ class Run:
     @cached_property
     def _built(self) -> tuple[DataModule, Task]:
         with session():
-            path = self._run.checkpoint(self._checkpoint)
+            path = self._run.checkpoints.existing(self._checkpoint)
             data, task = build_task(self.config)
             load_network(task, path)
         return data, task

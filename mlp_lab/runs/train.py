@@ -109,9 +109,9 @@ class Training:
                 training, or the run has no epochs left to train.
         """
         run = RunFolder.open(str(folder))
-        run.complete_checkpoints()
+        run.checkpoints.complete()
         cfg = changed_config(run.config, changes)
-        checkpoint = run.last_checkpoint
+        checkpoint = run.checkpoints.of_last_whole_epoch
         if checkpoint is None:
             command = command_line("train", [override("config", str(run.folder / "config.yaml"))])
             raise UserError(
@@ -168,7 +168,9 @@ class Training:
             if test and status is Status.FINISHED and result.best is not None:
                 # Lightning has moved the task to the CPU; the data are still on the device.
                 self.task.to(self.trainer.strategy.root_device)
-                epoch = trained_epochs(load_network(self.task, self.run.checkpoint("best")))
+                epoch = trained_epochs(
+                    load_network(self.task, self.run.checkpoints.existing("best"))
+                )
                 result.evaluations.append(assess(self.data, self.task, "test", "best", epoch))
             result.tables = self.run.table_digests()
             # The result comes second: a run that has one and is complete is not resumed.

@@ -15,29 +15,21 @@ from omegaconf import DictConfig, OmegaConf
 from mlp_lab.config.check import check
 from mlp_lab.config.command_line import with_plain_values
 from mlp_lab.config.flatten import flatten_plain
-from mlp_lab.config.names import FIGURE_FORMATS
 from mlp_lab.config.plugin_modules import PLUGINS_KEY, named_plugins, split_plugins
 from mlp_lab.config.schemas.train import Train
 from mlp_lab.config.titles import title_of
 from mlp_lab.errors import UserError
 from mlp_lab.storage import migration
-from mlp_lab.storage.checkpoint_journal import complete
 from mlp_lab.storage.environment import environment
-from mlp_lab.storage.files import (
-    csv_text,
-    errors_named,
-    figure_writer,
-    remove_incomplete,
-    write_whole,
-)
+from mlp_lab.storage.files import csv_text, errors_named, write_whole
 from mlp_lab.storage.folders import dated_names, new_folder, not_a_folder
 from mlp_lab.storage.records import json_with_digest, read_json, read_yaml, sha256, yaml_with_digest
 from mlp_lab.storage.results import Evaluation, Result
+from mlp_lab.storage.run_checkpoints import RunCheckpoints
+from mlp_lab.storage.run_figures import RunFigures
 from mlp_lab.storage.tables import read_table
 
 _LOCK = ".training"
-_IMAGES = (".png", ".gif")
-_FIGURES = (*_IMAGES, *(f".{name}" for name in FIGURE_FORMATS[1:]))
 _TABLES = ("history", "layers", "pictures")  # that a comparison reads
 _DIGEST = "data_sha256"  # in environment.json; earlier versions did not record it
 
@@ -51,8 +43,8 @@ class RunFolder:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self.checkpoints = self.folder / "checkpoints"
-        self._whole_epochs = self.checkpoints / "whole_epochs"
+        self.checkpoints = RunCheckpoints(self.folder)
+        self.figures = RunFigures(self.folder / "figures")
         self.log = self.folder / "train.log"
         self._config = self.folder / "config.yaml"
 
@@ -136,45 +128,6 @@ class RunFolder:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"{path}: damaged: not the result of a run") from error
 
-    def checkpoint(self, which: str) -> Path:
-        """Return the path of the checkpoint ``best`` or ``last``. Raises UserError if missing."""
-        path = self.checkpoints / f"{which}.ckpt"
-        if not path.is_file():
-            raise UserError(f"{self.folder}: has no {path.relative_to(self.folder)}")
-        return path
-
-    @property
-    def last_checkpoint(self) -> Path | None:
-        """The checkpoint from which the run can be resumed; None if there is none.
-
-        It is always that of a whole epoch, see ``keep_whole_epochs``.
-        """
-        paths = (folder / "last.ckpt" for folder in (self._whole_epochs, self.checkpoints))
-        return next((path for path in paths if path.is_file()), None)
-
-    def complete_checkpoints(self) -> None:
-        """Replace the checkpoints that a killed process was about to replace."""
-        complete(self.checkpoints)
-
-    def keep_whole_epochs(self) -> None:
-        """Copy both checkpoints to ``checkpoints/whole_epochs``, if the next epoch is cut short."""
-        for name in ("best.ckpt", "last.ckpt"):
-            if (self.checkpoints / name).is_file():
-                write_whole(self._whole_epochs / name, (self.checkpoints / name).read_bytes())
-
-    def restore_whole_epochs(self) -> None:
-        """Replace both checkpoints by those of ``keep_whole_epochs``, if there are any.
-
-        The order of the files allows repeating this if the process is killed.
-        """
-        if not (self._whole_epochs / "last.ckpt").is_file():
-            return
-        (self.checkpoints / "best.ckpt").unlink(missing_ok=True)
-        for name in ("best.ckpt", "last.ckpt"):
-            if (self._whole_epochs / name).is_file():
-                write_whole(self.checkpoints / name, (self._whole_epochs / name).read_bytes())
-        shutil.rmtree(self._whole_epochs)
-
     def write_start(
         self, cfg: DictConfig, overrides: Sequence[str], data_digest: str | None = None
     ) -> None:
@@ -216,7 +169,7 @@ class RunFolder:
         """
         try:
             with filelock.FileLock(self.folder / _LOCK, timeout=0, is_singleton=True):
-                remove_incomplete(self.checkpoints)
+                self.checkpoints.remove_incomplete()
                 yield
         except filelock.Timeout as error:
             raise UserError(f"{self.folder}: another process is training here") from error
@@ -281,35 +234,6 @@ class RunFolder:
         """The experiment and the data of the run, for titles of figures."""
         return title_of([flatten_plain(self.read_config())])
 
-    def save_figure(self, name: str, content: bytes) -> None:
-        """Write ``figures/<name>``, which replaces the same figure in another format.
-
-        Args:
-            name: file name with the suffix of the format.
-            content: content of the file.
-        """
-        figure_writer(self.folder / "figures")(name, content)
-
-    @property
-    def figures(self) -> list[str]:
-        """The names of the figures, sorted, without suffixes."""
-        paths = (self.folder / "figures").glob("*")
-        return sorted({path.stem for path in paths if path.suffix in _FIGURES})
-
-    def figure(self, name: str) -> Path | None:
-        """Return the path of a figure; None if there is none of this name.
-
-        It is that of an image, if there is one.
-        """
-        paths = (self.folder / "figures" / f"{name}{suffix}" for suffix in _FIGURES)
-        return next((path for path in paths if name in self.figures and path.is_file()), None)
-
-    def remove_figures(self, pattern: str) -> None:
-        """Remove figures whose names match, since new figures may not overwrite all of them."""
-        for suffix in _FIGURES:
-            for path in (self.folder / "figures").glob(f"{pattern}{suffix}"):
-                path.unlink()
-
     def picture(self, epoch: int) -> Path:
         """Return the path of the image that the network represents after an epoch (0: before)."""
         return self.folder / "pictures" / f"{epoch:05d}.png"
@@ -331,10 +255,6 @@ class RunFolder:
                 shutil.rmtree(path)
             elif path.name != _LOCK:
                 path.unlink()
-
-    def save_animation(self, name: str, content: bytes) -> None:
-        """Write ``figures/<name>.gif``."""
-        write_whole(self.folder / "figures" / f"{name}.gif", content)
 
     def discard(self) -> None:
         """Remove the folder of a run that did not start."""

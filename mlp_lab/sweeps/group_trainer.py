@@ -151,7 +151,7 @@ def _start(job: Job, stack: ExitStack) -> Training | Result:
     except UserError as error:  # another process trains here: leave its files alone
         return Result(str(job.folder), Status.FAILED, str(error))
     try:
-        if run.last_checkpoint is not None:
+        if run.checkpoints.of_last_whole_epoch is not None:
             training = Training.resumed(job.folder, lost_paths(run, job.cfg))
         else:
             run.clear()

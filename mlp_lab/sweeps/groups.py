@@ -87,7 +87,7 @@ def _parts(jobs: Sequence[Job], number: int) -> list[Sequence[Job]]:
 
 def _stacking_key(job: Job) -> Hashable:
     """Return what the jobs of a stack have in common. Raises UnstackableError."""
-    cfg, last = job.cfg, RunFolder(job.folder).last_checkpoint
+    cfg, last = job.cfg, RunFolder(job.folder).checkpoints.of_last_whole_epoch
     if cfg.trainer.profiler is not None:
         raise UnstackableError("trainer.profiler is set")
     _check_callbacks(cfg.callbacks)

@@ -121,7 +121,7 @@ def _complete_checkpoints(jobs: Sequence[Job]) -> None:
     """Finish the checkpoints of a killed stack, before its jobs are grouped by their steps."""
     for job in jobs:
         with suppress(UserError):  # reported when the job starts
-            RunFolder(job.folder).complete_checkpoints()
+            RunFolder(job.folder).checkpoints.complete()
 
 
 def _lost_result(job: Job, reason: str) -> Result:

@@ -98,7 +98,7 @@ def test_a_full_disk_loses_only_the_last_epochs(
     # The name of a file, or the run folder for event files, which another thread writes.
     assert line.startswith(f"mlp_lab: {folder}")
     assert line.endswith(": No space left on device")
-    read_checkpoint(RunFolder(folder).checkpoint("last"))
+    read_checkpoint(RunFolder(folder).checkpoints.existing("last"))
     filler.unlink()
     assert run_command("train", f"resume={folder}").returncode == 0
     whole = begin(tmp_path)

@@ -86,7 +86,7 @@ class Commands:
         if (folder / "config.yaml").is_file():
             if run.result.status == "finished":  # only its figures are missing
                 return folder
-            if run.last_checkpoint is None:
+            if run.checkpoints.of_last_whole_epoch is None:
                 _, finished = self.run(f"resume={folder}")
                 assert_one_line(finished, "to start again: ", f"config={folder}/config.yaml")
                 return self.succeed(f"config={folder}/config.yaml")

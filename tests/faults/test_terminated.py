@@ -29,7 +29,7 @@ def test_sigterm_ends_a_run_with_a_checkpoint(
     run = RunFolder(path.parents[1])
     result = run.result
     assert result.status == "interrupted"
-    assert trained_epochs(read_checkpoint(run.checkpoint("last"))) == result.epochs
+    assert trained_epochs(read_checkpoint(run.checkpoints.existing("last"))) == result.epochs
     assert f"resume:  python scripts/train.py resume={run.folder}\n" in out
     epochs = result.epochs + 1
     assert command(f"resume={run.folder}", f"trainer.max_epochs={epochs}")[0] == 0

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import weights
 from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import DictConfig
@@ -24,7 +25,7 @@ from mlp_lab.runs.build import build_task
 from mlp_lab.runs.evaluate import evaluate
 from mlp_lab.runs.predict import predict
 from mlp_lab.runs.train import Training, fit_alone, resume, train
-from mlp_lab.storage.checkpoints import load_network, read_checkpoint
+from mlp_lab.storage.checkpoints import load_network
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.groups import Job, training_groups
 
@@ -222,7 +223,7 @@ def test_a_hash_grid_is_trained_saved_and_evaluated(
     assert evaluate(compose(f"run='{result.folder}'", root="evaluate")) == result.evaluations[0]
     path = predict(compose(f"run='{result.folder}'", root="predict"))
     run = RunFolder(result.folder)
-    load_network(task, run.checkpoint("best"))
+    load_network(task, run.checkpoints.existing("best"))
     with torch.no_grad():
         values = task.predictions(task(grid(axis(16), axis(16)))).view(16, 16, 3)
     shown = np.asarray(Pillow.open(path)) / 255
@@ -234,10 +235,7 @@ def test_a_resumed_hash_grid_equals_an_uninterrupted_one(
 ) -> None:
     short, long = train(picture()), train(picture("trainer.max_epochs=3"))
     resume(short.folder, {"trainer.max_epochs": 3})
-    one, other = (
-        read_checkpoint(RunFolder(result.folder).checkpoint("last"))["state_dict"]
-        for result in (short, long)
-    )
+    one, other = (weights(result) for result in (short, long))
     assert {name for name in one if "table" in name} == {"network.encoding.table"}
     for name, tensor in one.items():
         assert torch.equal(tensor, other[name]), name

@@ -93,7 +93,7 @@ def test_averaging_does_not_change_the_training(averaging_config: Callable) -> N
 def test_evaluation_uses_the_average(averaging_config: Callable, compose: Callable) -> None:
     result = train(averaging_config())
     data, task = build_task(averaging_config())
-    load_network(task, RunFolder(result.folder).checkpoint("best"))
+    load_network(task, RunFolder(result.folder).checkpoints.existing("best"))
     data.setup()
     x, y = data.splits["test"]
     network = copy.deepcopy(task.network)

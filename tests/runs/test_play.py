@@ -38,11 +38,11 @@ def run(tmp_path: Path) -> Path:
 
 def run_with(task: nn.Module, folder: Path) -> Path:
     run = RunFolder(folder / "run")
-    run.checkpoints.mkdir(parents=True)
+    run.checkpoints.folder.mkdir(parents=True)
     run.write_start(composed("experiment=td_gammon_0"), [])
     states = {"EpochCheckpoint": {"history": [], "stopped": False}}
     content = {"state_dict": task.state_dict(), "callbacks": states}
-    torch.save(content, run.checkpoints / "best.ckpt")
+    torch.save(content, run.checkpoints.path("best"))
     return run.folder
 
 

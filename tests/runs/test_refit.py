@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import assert_same_runs, single_spaced, start_sweep
+from helpers import assert_same_runs, single_spaced, start_sweep, weights
 
 from mlp_lab.data.mnist import IdxImages
 from mlp_lab.errors import UserError
@@ -62,7 +62,7 @@ def test_a_refit_selects_the_last_epoch(
     assert result.best["epoch"] == 2
     assert result.steps == 2 * math.ceil(1920 / 50)
     assert not any("validation" in key for key in result.best)
-    best, last = (read_checkpoint(run.checkpoint(which)) for which in ("best", "last"))
+    best, last = (read_checkpoint(run.checkpoints.existing(which)) for which in ("best", "last"))
     assert all(torch.equal(best["state_dict"][k], v) for k, v in last["state_dict"].items())
     [entry] = result.evaluations
     assert (entry.split, entry.epoch) == ("test", 2)
@@ -78,10 +78,7 @@ def test_a_refit_is_resumed(refit_config: Callable) -> None:
     part = resume(
         train(refit_config("trainer.max_epochs=1", *lean)).folder, {"trainer.max_epochs": 2}
     )
-    one, other = (
-        read_checkpoint(RunFolder(result.folder).checkpoint("best"))["state_dict"]
-        for result in (whole, part)
-    )
+    one, other = (weights(result, "best") for result in (whole, part))
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import composed, regression_task
+from helpers import composed, regression_task, weights
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Pillow
@@ -23,7 +23,6 @@ from mlp_lab.runs import render as rendering
 from mlp_lab.runs.predict import predict
 from mlp_lab.runs.render import render
 from mlp_lab.runs.train import Training, fit_alone, resume, train
-from mlp_lab.storage.checkpoints import read_checkpoint
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps import group_trainer, jobs
 from mlp_lab.sweeps.groups import Job
@@ -232,9 +231,9 @@ def predicted(known: Path, *overrides: str) -> np.ndarray:
 
 def test_an_image_is_predicted_from_the_run_folder_only(known: Path, tmp_path: Path) -> None:
     network = MLP(512, 3, width=8, depth=3)
-    state = read_checkpoint(RunFolder(known).checkpoint("best"))["state_dict"]
-    weights = {k: v for k, v in state.items() if k.startswith("network.")}
-    network.load_state_dict({k.removeprefix("network."): v for k, v in weights.items()})
+    state = weights(known, "best")
+    own = {k: v for k, v in state.items() if k.startswith("network.")}
+    network.load_state_dict({k.removeprefix("network."): v for k, v in own.items()})
     y, x = np.mgrid[:5, :9]
     places = np.stack([0.25 + 0.5 * x / 9, 0.125 + 0.25 * y / 5], 2).reshape(-1, 2)
     phase = 2 * np.pi * places @ state["encoding.frequencies"].double().numpy().T

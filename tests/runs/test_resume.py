@@ -242,7 +242,7 @@ def test_a_finished_run_is_resumed_only_with_more_epochs(experiment: Experiment)
 
 def test_a_damaged_checkpoint_is_reported_in_one_line(experiment: Experiment) -> None:
     result = experiment("trainer.max_epochs=1")
-    path = RunFolder(result.folder).checkpoint("last")
+    path = RunFolder(result.folder).checkpoints.existing("last")
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(UserError, match=r"last\.ckpt: damaged"):
         resume(result.folder, {"trainer.max_epochs": 2})

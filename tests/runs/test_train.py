@@ -391,7 +391,10 @@ def test_short_epochs_write_one_checkpoint(
     assert checkpoints == ["last.ckpt", "best.ckpt", "last.ckpt"]
     assert result.best is not None
     for which, epoch in (("last", 4), ("best", result.best["epoch"])):
-        assert trained_epochs(read_checkpoint(RunFolder(result.folder).checkpoint(which))) == epoch
+        assert (
+            trained_epochs(read_checkpoint(RunFolder(result.folder).checkpoints.existing(which)))
+            == epoch
+        )
 
 
 @pytest.mark.parametrize("activation", ["identity", "sigmoid", "tanh", "gelu"])

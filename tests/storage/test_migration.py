@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import assert_equal_weights, composed
+from helpers import assert_equal_weights, composed, weights
 
 from mlp_lab.config.compose import compose as compose_config
 from mlp_lab.config.schemas import GROUPS
@@ -18,7 +18,6 @@ from mlp_lab.nn.seeds import epoch_seed
 from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
 from mlp_lab.runs.evaluate import evaluate
 from mlp_lab.runs.train import resume, train
-from mlp_lab.storage.checkpoints import read_checkpoint
 from mlp_lab.storage.migration import (
     CONFIG_VERSION,
     TARGETS_OF_VERSION_0,
@@ -270,10 +269,7 @@ def test_a_run_of_version_0_is_resumed(folder: Path, tmp_path: Path, compose: Ca
     logs = f"logs='{tmp_path / 'logs'}'"
     short = train(compose(*overrides, "trainer.max_epochs=2", logs))
     expected = resume(short.folder, {"trainer.max_epochs": 3})
-    one, other = (
-        read_checkpoint(RunFolder(result.folder).checkpoint("last"))["state_dict"]
-        for result in (resumed, expected)
-    )
+    one, other = (weights(result) for result in (resumed, expected))
     for name in other:
         torch.testing.assert_close(one[name], other[name], msg=name)
 

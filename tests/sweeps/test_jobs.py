@@ -77,7 +77,10 @@ def test_a_diverging_member_does_not_affect_the_others(make_jobs: MakeJobs) -> N
     assert stacked[1].reason == singles[1].reason
     assert_same_runs(singles[::2], stacked[::2])
     assert stacked[1].epochs == 0
-    assert read_checkpoint(RunFolder(stacked[1].folder).checkpoint("last"))["global_step"] == 0
+    assert (
+        read_checkpoint(RunFolder(stacked[1].folder).checkpoints.existing("last"))["global_step"]
+        == 0
+    )
 
 
 def test_fail_fast_interrupts_jobs_that_can_be_resumed(make_jobs: MakeJobs) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import make_task
+from helpers import make_task, weights
 from torch import nn
 
 from mlp_lab.errors import UserError
@@ -56,7 +56,7 @@ def test_training_equals_a_plain_loop(compose: Callable, tmp_path: Path) -> None
         samples = torch.view_as_real(torch.fft.fftn(volume, norm="ortho")[index])
         ((samples - spectrum).square().mean() / 2).backward()
         optimizer.step()
-    state = torch.load(RunFolder(folder).checkpoint("last"), weights_only=True)["state_dict"]
+    state = weights(folder)
     for name, weight in network.state_dict().items():
         torch.testing.assert_close(state[f"network.{name}"], weight, rtol=1e-4, atol=1e-6)
 
@@ -70,8 +70,7 @@ def test_a_run_reports_the_volume_and_its_figures(trained: Result, compose: Call
     assert rows["network"] == pytest.approx(evaluation.metrics["psnr"], abs=1e-6)
     assert rows["zero-filled"] == pytest.approx(evaluation.metrics["psnr_zero_filled"])
     data, task = build_task(run.config)
-    state = torch.load(run.checkpoint("best"), weights_only=True)["state_dict"]
-    task.load_state_dict(state)
+    task.load_state_dict(weights(trained, "best"))
     along = torch.arange(12) / 12
     volume = task(torch.cartesian_prod(along, along, along)).sigmoid().view(12, 12, 12).detach()
     error = np.square(volume.numpy() - data.density).mean()

@@ -128,7 +128,7 @@ def inside_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     overrides = [o for o in TINY if o != "encoding.frequencies=16"]
     overrides += ["callbacks=none", "encoding=identity", "network.depth=0"]
     result = train(composed(*overrides, f"logs='{folder}'"))
-    path = RunFolder(result.folder).checkpoint("best")
+    path = RunFolder(result.folder).checkpoints.existing("best")
     content = torch.load(path, weights_only=True)
     state = content["state_dict"]
     state["network.0.weight"].copy_(torch.tensor([[0.0, 0.0, 1.0]]))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import history, make_task
+from helpers import history, make_task, weights
 from skimage.metrics import peak_signal_noise_ratio
 from skimage.transform import radon
 from torch import nn
@@ -73,7 +73,7 @@ def test_training_equals_a_plain_loop(compose: Callable, tmp_path: Path) -> None
         optimizer.step()
     with torch.no_grad():
         expected = float(task.loss(network(x), target))
-    state = torch.load(RunFolder(folder).checkpoint("last"), weights_only=True)["state_dict"]
+    state = weights(folder)
     for name, weight in network.state_dict().items():
         torch.testing.assert_close(state[f"network.{name}"], weight, rtol=1e-4, atol=1e-6)
     losses = [row["loss/train"] for row in history(folder)]

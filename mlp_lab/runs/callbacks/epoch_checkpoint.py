@@ -75,14 +75,14 @@ class EpochCheckpoint(pl.callbacks.Checkpoint):
         if trainer.is_global_zero:
             metrics = ("loss", *task_of(task).metrics)
             means = sorted(f"{metric}/{split}" for metric in metrics for split in EPOCH_SPLITS)
-            self.run.restore_whole_epochs()
+            self.run.checkpoints.restore_whole_epochs()
             if logger := tensorboard_of(trainer):
                 logger.drop_later(len(self.history), trainer.global_step)
             self.run.write_history(["epoch", "step", "lr", *means, "seconds"], self.history)
         if self.stopped:  # early, and then killed before the result was written
             trainer.should_stop = True
         if not self.history:  # a run can then be resumed even in the first epoch
-            trainer.save_checkpoint(self.run.checkpoints / "last.ckpt")
+            trainer.save_checkpoint(self.run.checkpoints.path("last"))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         task = task_of(module)
@@ -102,8 +102,8 @@ class EpochCheckpoint(pl.callbacks.Checkpoint):
             trainer.logger.log_metrics(row, trainer.global_step)
         if trainer.is_global_zero and trainer.global_step % training_loader(trainer).batches:
             self._write()
-            self.run.keep_whole_epochs()
-        last, best = (self.run.checkpoints / f"{name}.ckpt" for name in ("last", "best"))
+            self.run.checkpoints.keep_whole_epochs()
+        last, best = map(self.run.checkpoints.path, ("last", "best"))
         # In all processes, since Lightning synchronizes them here.
         trainer.save_checkpoint(last, storage_options=self._unwritten)
         if not trainer.is_global_zero:

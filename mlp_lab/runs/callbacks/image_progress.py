@@ -141,7 +141,7 @@ def _save_animation(
 ) -> None:
     captions = [f"epoch {row['epoch']}, {row['psnr']:.2f} dB" for row in rows]
     with failure_logged("pictures"):
-        run.save_animation("pictures", encode_gif(list(images), _SECONDS, captions))
+        run.figures.save_animation("pictures", encode_gif(list(images), _SECONDS, captions))
 
 
 def _similarity(image: Tensor, truth: Tensor) -> dict[str, float]:

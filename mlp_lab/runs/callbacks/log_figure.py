@@ -17,7 +17,7 @@ def log_figure(trainer: pl.Trainer, name: str, draw: Draw) -> None:
     The format of the file is ``figures.format``. A failure is reported in the log.
     """
     run = RunFolder(trainer.default_root_dir)
-    figures = save_figures({name: draw}, run.save_figure, run.figure_format, run.title)
+    figures = save_figures({name: draw}, run.figures.save, run.figure_format, run.title)
     for content in figures.values():
         if tensorboard := tensorboard_of(trainer):
             tensorboard.log_picture(name, content, trainer.current_epoch)
@@ -40,7 +40,7 @@ def log_animation(
         run = RunFolder(trainer.default_root_dir)
         title = run.title  # reads the config
         images = {step: rgb_pixels(titled(draw, title)) for step, draw in frames.items()}
-        run.save_animation(name, encode_gif(list(images.values()), _SECONDS))
+        run.figures.save_animation(name, encode_gif(list(images.values()), _SECONDS))
         if tensorboard := tensorboard_of(trainer):
             for step, image in images.items():
                 tag = f"{name}_by_{by}"

@@ -54,7 +54,7 @@ def _content(run: RunFolder) -> Content:
     for name in run.table_digests():
         content[f"{name}.csv"] = run.table(name)
     for which in CHECKPOINTS:
-        path = run.checkpoints / f"{which}.ckpt"
+        path = run.checkpoints.path(which)
         if path.is_file():
             checkpoint = read_checkpoint(path)
             content[path.name] = {key: checkpoint.get(key) for key in _STATES}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import stopped_in
+from helpers import assert_equal_weights, stopped_in, weights
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from omegaconf import DictConfig
@@ -48,7 +48,7 @@ def configure(compose: Callable, tmp_path: Path) -> Configure:
 
 def kept(result: Result, name: str) -> dict[str, Any]:
     """Return the state of a callback in the last checkpoint."""
-    return read_checkpoint(RunFolder(result.folder).checkpoint("last"))["callbacks"][name]
+    return read_checkpoint(RunFolder(result.folder).checkpoints.existing("last"))["callbacks"][name]
 
 
 # --- decision regions ---------------------------------------------------------------------------
@@ -91,7 +91,7 @@ def test_regions_and_errors_equal_the_networks_outputs(
     ]  # fmt: skip
     for (points, [panel]), checkpoint in ((frames[0], None), (frames[-1], "last")):
         if checkpoint:
-            load_network(task, RunFolder(result.folder).checkpoint(checkpoint))
+            load_network(task, RunFolder(result.folder).checkpoints.existing(checkpoint))
         task.eval()
         np.testing.assert_allclose(points.coordinates, x, rtol=1e-6)
         assert np.array_equal(points.classes, y)
@@ -124,7 +124,7 @@ def test_regions_of_encoded_points(encoding: str, configure: Configure, drawn: l
     cfg = configure("experiment=points_mlp", f"encoding={encoding}", "logger=none", short)
     result = train(cfg)
     data, task = build_task(cfg)
-    load_network(task, RunFolder(result.folder).checkpoint("last"))
+    load_network(task, RunFolder(result.folder).checkpoints.existing("last"))
     task.eval()
     points, panels = drawn[0]
     x = data.read(torch.device("cpu"))["train"][0]
@@ -168,11 +168,7 @@ def test_figures_do_not_change_the_training(configure: Configure) -> None:
     overrides = ["experiment=points_mlp", "network.dropout=0.5", "network.normalization=batch"]
     overrides += ["trainer.max_epochs=2"]
     watched, plain = train(configure(*overrides)), train(configure(*overrides, callbacks="none"))
-    one, other = (
-        read_checkpoint(RunFolder(r.folder).checkpoint("last"))["state_dict"]
-        for r in (watched, plain)
-    )
-    assert all(torch.equal(one[name], other[name]) for name in other)
+    assert_equal_weights(watched, plain)
 
 
 @pytest.mark.draws
@@ -325,7 +321,7 @@ def test_weights_are_recorded_at_the_start_and_after_each_epoch(
     start = torch.cat([p.detach().flatten() for p in task.network.parameters()])
     np.testing.assert_allclose(values[0], start)
     for which, epoch in (("best", int((result.best or {})["epoch"])), ("last", 8)):
-        load_network(task, RunFolder(result.folder).checkpoint(which))
+        load_network(task, RunFolder(result.folder).checkpoints.existing(which))
         now = torch.cat([p.detach().flatten() for p in task.network.parameters()])
         np.testing.assert_allclose(values[epoch], now)
 
@@ -386,9 +382,7 @@ def test_first_layer_weights_of_image_networks_are_drawn_as_images(
         "~callbacks.progress",
     ]
     result = train(compose(*overrides, f"data.root='{tiny_mnist}'", "trainer.accelerator=cpu"))
-    weight = read_checkpoint(RunFolder(result.folder).checkpoint("last"))["state_dict"][
-        "network.0.weight"
-    ]
+    weight = weights(result)["network.0.weight"]
     np.testing.assert_array_equal(drawn[0], weight.view(5, 28, 28))
     assert (Path(result.folder) / "figures" / "weights.png").is_file()
     events = EventAccumulator(result.folder).Reload()

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 import torch.nn.functional as F
+from helpers import assert_equal_weights
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.train import resume, train
-from mlp_lab.storage.checkpoints import load_network, read_checkpoint
+from mlp_lab.storage.checkpoints import load_network
 from mlp_lab.storage.results import Result
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.groups import Job
@@ -63,20 +63,15 @@ def test_layers_csv_equals_a_plain_loop(config: Callable) -> None:
     rows = table(result)
     assert rows[:, 0].tolist() == [epoch for epoch in range(4) for _ in range(4)]
     np.testing.assert_allclose(rows[:4], expected_rows(cfg, None, 0, 100), rtol=1e-5)
-    last = RunFolder(result.folder).checkpoint("last")
+    last = RunFolder(result.folder).checkpoints.existing("last")
     np.testing.assert_allclose(rows[-4:], expected_rows(cfg, last, 3, 100), rtol=1e-5)
 
 
 def test_layer_statistics_do_not_change_the_weights(config: Callable) -> None:
     common = ["network.dropout=0.2", "network.normalization=batch", "optimizer=adam"]
-    states = [
-        read_checkpoint(RunFolder(train(config(*common, override)).folder).checkpoint("last"))[
-            "state_dict"
-        ]
-        for override in ("callbacks=layers", "callbacks=none")
-    ]
-    assert states[0].keys() == states[1].keys()
-    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert_equal_weights(
+        train(config(*common, "callbacks=layers")), train(config(*common, "callbacks=none"))
+    )
 
 
 def test_tensorboard_and_the_folder_have_the_layer_statistics(config: Callable) -> None:
