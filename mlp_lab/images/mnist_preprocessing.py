@@ -12,8 +12,6 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from PIL import Image
 
 # The digit is located in an image whose longer side has at most this number of pixels: the mean
@@ -122,7 +120,7 @@ def _search(grey: np.ndarray) -> _Search:
     )
     ink = grey[rows, columns]
     # Specks are removed. The mask is wider by a pixel, so that the edges of strokes remain.
-    mask = _maximum(parts > 0, 3)[inner]
+    mask = _maximum(np.float32(parts > 0), 3)[inner]
     ink = (_resize(paper[inner], ink.shape) - ink) / level * _resize(mask, ink.shape)
     return _Search((rows, columns), ink, "")
 
@@ -158,7 +156,7 @@ def _parts(mask: np.ndarray) -> np.ndarray:
     while True:
         # Each pixel takes the largest number around it, then the number of the pixel of that
         # number: the length of the known path doubles.
-        around = np.where(mask, _maximum(numbers, 3), 0).astype(int)
+        around = np.where(mask, _maximum(numbers, 3), 0)
         following = np.append(0, around)[around]
         if np.array_equal(following, numbers):
             break
@@ -212,10 +210,20 @@ def _centre(ink: np.ndarray, side: int) -> np.ndarray:
 
 
 def _maximum(image: np.ndarray, size: int) -> np.ndarray:
-    """Return the maximum in a square of ``size`` pixels (odd) around each pixel, as float32."""
-    pixels = torch.from_numpy(image.astype(np.float32))[None]
-    pixels = F.max_pool2d(pixels, (size, 1), 1, (size // 2, 0))
-    return np.asarray(F.max_pool2d(pixels, (1, size), 1, (0, size // 2))[0])
+    """Return the maximum in a square of ``size`` pixels (odd) around each pixel.
+
+    The maximum over 2 n pixels is the larger one of two maxima over n pixels.
+    """
+    half = size // 2
+    for _ in range(2):  # along the columns, then along those of the transposed image
+        image = np.pad(image, ((half, half), (0, 0)), "edge")
+        length = 1
+        while length < size:
+            step = min(length, size - length)
+            image = np.maximum(image[:-step], image[step:])
+            length += step
+        image = image.T
+    return image
 
 
 def _reduce(image: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Errors of 500 test digits of MNIST as image files of many kinds.
+"""Errors of 200 test digits of MNIST as image files of many kinds.
 
 ``pytest -m 'slow and index' -n 0 -s tests/runs/test_digit_errors.py`` prints the table of
 ``mlp_lab/runs/README.md``.
@@ -18,7 +18,7 @@ from mlp_lab.runs.build import build
 from mlp_lab.runs.predict import predict
 from mlp_lab.runs.train import train
 
-COUNT = 500
+COUNT = 200
 Kind = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
@@ -87,7 +87,7 @@ def saved(folder: Path, kind: Kind, digits: np.ndarray) -> Path:
     random = np.random.default_rng(0)
     for place, digit in enumerate(digits):
         pixels = (255 * kind(digit, random)).round().clip(0, 255).astype(np.uint8)
-        Image.fromarray(pixels).save(folder / f"{place:04}.png")
+        Image.fromarray(pixels).save(folder / f"{place:04}.png", compress_level=1)
     return folder
 
 
