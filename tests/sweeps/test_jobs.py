@@ -330,7 +330,7 @@ def test_nothing_leaks_from_job_to_job(make_jobs: MakeJobs) -> None:
 
     run("few", 20)
     files, threads, memory = held()
-    for part in range(6):
+    for part in range(3):
         run(f"part {part}", 20)
     assert held()[:2] == (files, threads)
     assert held()[2] < memory + 50

@@ -206,13 +206,10 @@ def test_relative_paths_refer_to_the_commands_folder(tmp_path: Path, tiny_mnist:
         "hydra/launcher=submitit_local",
         "+hydra.launcher.setup=['cd /']",
     ]  # jobs start there
-    overrides += ["seed=1,2", "trainer.max_epochs=1", "data.root=data", "trainer.accelerator=cpu"]
+    overrides += ["trainer.max_epochs=1", "data.root=data", "trainer.accelerator=cpu"]
     overrides += ["callbacks=none"]
     command = [sys.executable, SCRIPT, "-m", *overrides]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    runs = [
-        RunFolder(path.parent) for path in tmp_path.glob("logs/mnist_hw4/sweeps/*/*/config.yaml")
-    ]
-    assert sorted(run.folder.name for run in runs) == ["0_seed=1", "1_seed=2"]
-    assert {run.config.data.root for run in runs} == {str(tmp_path / "data")}
+    [config] = tmp_path.glob("logs/mnist_hw4/sweeps/*/0/config.yaml")
+    assert RunFolder(config.parent).config.data.root == str(tmp_path / "data")
