@@ -70,6 +70,11 @@ def _placeholders(draw: Callable, formats: Sequence[str]) -> dict[str, bytes]:
     return dict.fromkeys(formats, _ONE_PIXEL)
 
 
+def _draw_without_rendering(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(rendering, "_png", lambda figure: _ONE_PIXEL)
+    patch.setattr(log_figure, "rgb_pixels", _drawn_frame)
+
+
 def _drawn_frame(draw: Callable) -> np.ndarray:
     draw()
     return _PIXELS
@@ -85,11 +90,18 @@ def placeholders_of_figures(
     ``draws`` draw them, but do not render them; tests marked ``renders`` do both.
     """
     if "draws" in request.keywords:
-        monkeypatch.setattr(rendering, "_png", lambda figure: _ONE_PIXEL)
-        monkeypatch.setattr(log_figure, "rgb_pixels", _drawn_frame)
+        _draw_without_rendering(monkeypatch)
     elif "renders" not in request.keywords:
         monkeypatch.setattr(rendering, "render_formats", _placeholders)
         monkeypatch.setattr(log_figure, "rgb_pixels", lambda draw: _PIXELS)
+
+
+@pytest.fixture(scope="module")
+def drawn_figures() -> Iterator[None]:
+    """Draw the figures of the runs that a module shares, but save one pixel instead of each."""
+    with pytest.MonkeyPatch.context() as patch:
+        _draw_without_rendering(patch)
+        yield
 
 
 @pytest.fixture

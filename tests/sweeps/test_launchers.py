@@ -103,6 +103,7 @@ def test_vectorized_launcher_divides_a_stack_among_processes(sweep: Sweep) -> No
 
 
 @forks
+@pytest.mark.slow
 def test_a_forked_process_that_is_killed_twice_fails_only_its_jobs(
     start: Start, command: Callable, tmp_path: Path
 ) -> None:

@@ -148,9 +148,8 @@ def test_members_with_equal_or_different_augmentations(make_jobs: MakeJobs) -> N
         ["augmentation=affine", "seed=1"],
         ["augmentation=affine", "augmentation.weak_classes=[1,7]", "seed=2"],
     ]
-    assert_stack_equals_single_runs(
-        make_jobs, *job_overrides, common=["network.width=12", "trainer.precision=64-true"]
-    )
+    common = ["network.width=12", "trainer.precision=64-true", "trainer.max_epochs=2"]
+    assert_stack_equals_single_runs(make_jobs, *job_overrides, common=common)
     job_overrides = [
         [*overrides, f"optimizer.lr={lr}"] for overrides in ([], [COOLDOWN]) for lr in (0.05, 0.1)
     ]

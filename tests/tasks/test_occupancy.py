@@ -92,7 +92,7 @@ def test_a_stack_of_seeds_equals_single_runs(compose: Callable, tmp_path: Path) 
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Result:
+def trained(tmp_path_factory: pytest.TempPathFactory, drawn_figures: None) -> Result:
     """Return the result of a run with all figures."""
     folder = tmp_path_factory.mktemp("logs")
     return train(composed(*TINY, "callbacks.surface.resolution=16", f"logs='{folder}'"))

@@ -80,7 +80,7 @@ def test_weights_and_metrics_are_those_of_the_kernel(cfg: Callable, overrides: l
     ],
 )
 def test_autograd_gives_the_same_weights(cfg: Callable, overrides: list[str]) -> None:
-    few = ["data.size=2", "trainer.max_epochs=1", *overrides]
+    few = ["data.size=1", "trainer.max_epochs=1", *overrides]
     expected = weights(train(cfg(*few, "gradients=autograd")))
     for name, tensor in weights(train(cfg(*few))).items():
         torch.testing.assert_close(tensor, expected[name], rtol=1e-3, atol=1e-5)
