@@ -120,7 +120,7 @@ def _search(grey: np.ndarray) -> _Search:
     )
     ink = grey[rows, columns]
     # Specks are removed. The mask is wider by a pixel, so that the edges of strokes remain.
-    mask = _maximum(np.float32(parts > 0), 3)[inner]
+    mask = _maximum((parts > 0).astype(np.float32), 3)[inner]
     ink = (_resize(paper[inner], ink.shape) - ink) / level * _resize(mask, ink.shape)
     return _Search((rows, columns), ink, "")
 

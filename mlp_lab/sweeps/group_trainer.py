@@ -27,7 +27,8 @@ from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.groups import Job, TrainingGroup
 from mlp_lab.sweeps.progress import JobEnded, SweepProgress
 from mlp_lab.sweeps.workers import Send
-from mlp_lab.tasks.stack import Member, Stack
+from mlp_lab.tasks.stack import Stack
+from mlp_lab.tasks.stack_member import Member
 
 Results = dict[Path, Result]  # by run folder
 

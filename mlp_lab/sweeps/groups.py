@@ -15,7 +15,8 @@ from mlp_lab.runs.build import build_task, target_of
 from mlp_lab.runs.callbacks.progress_bar import Progress
 from mlp_lab.storage.checkpoints import read_checkpoint
 from mlp_lab.storage.run_folder import RunFolder
-from mlp_lab.tasks.stack import replaced_methods, uncalled_hooks
+from mlp_lab.tasks.stack import replaced_methods
+from mlp_lab.tasks.stack_member import uncalled_hooks
 
 # Maximum number of members of a stack. More save no time, and need all their memory at once.
 _MAX_MEMBERS = 64

@@ -28,7 +28,7 @@ from mlp_lab.storage.sweep_folder import SweepFolder
 from mlp_lab.sweeps.groups import Job, training_groups
 from mlp_lab.sweeps.job_runner import JobRunner
 from mlp_lab.tasks.classification import Classification
-from mlp_lab.tasks.stack import uncalled_hooks
+from mlp_lab.tasks.stack_member import uncalled_hooks
 
 pytestmark = pytest.mark.usefixtures("plugins")
 SEEDS = (["seed=1"], ["seed=2"], ["seed=2", "optimizer.lr=0.05"])
