@@ -25,6 +25,18 @@ class ClassificationByHand(Classification):
 
 
 @schema
+class Mixup(Classification):
+    _target_: str = "mlp_lab.tasks.mixup.Mixup"
+    alpha: float = limited(above=0, below=float("inf"))
+
+
+@schema
+class SharpnessAware(Classification):
+    _target_: str = "mlp_lab.tasks.sharpness_aware.SharpnessAware"
+    rho: float = limited(minimum=0, below=float("inf"))
+
+
+@schema
 class Regression:
     _target_: str = "mlp_lab.tasks.regression.Regression"
     output: str = limited(one_of=REGRESSION_OUTPUTS)
