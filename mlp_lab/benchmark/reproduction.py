@@ -1,5 +1,6 @@
 """The numbers of the READMEs: the commands that reproduce them, and the values they reach."""
 
+import math
 import shlex
 import statistics
 import subprocess
@@ -23,7 +24,7 @@ _FILE = Path(__file__).with_name("reproductions.yaml")
 _ENSEMBLE = "ensemble error/test"
 _STATISTICS: dict[str, Callable[[list[float]], float]] = {
     "mean": statistics.fmean,
-    "std": statistics.stdev,
+    "std": lambda values: statistics.stdev(values) if len(values) > 1 else math.nan,
     "min": min,
     "max": max,
 }
@@ -40,7 +41,7 @@ class Value:
         expected: the least and the largest value that agree with the claim.
         published: the published value as text; empty if there is none.
         where: settings of the runs that count. With ``sweep.test=problems``, only the best run of
-            each problem counts.
+            each problem counts. An ensemble consists of all runs.
         statistic: statistic over these runs, one of ``mean``, ``std``, ``min``, ``max``.
     """
 
@@ -52,16 +53,22 @@ class Value:
     statistic: str = "mean"
 
     def measure(self, comparison: Comparison) -> float:
-        """Return the value. Raises UserError if no run counts, or one lacks the column."""
+        """Return the value, which must not be that of an ensemble.
+
+        Raises:
+            UserError: no run counts, or a run lacks the column.
+        """
         counting = comparison.best_jobs if comparison.tested == "problems" else comparison.jobs
         jobs = [
             job
             for job in counting
             if all(job.config.get(key) == value for key, value in self.where.items())
         ]
+        if not jobs:
+            raise UserError(f"{self.claim}: there is no run with {dict(self.where)}")
         measured = [_column(comparison, job, self.column) for job in jobs]
         values = [value for value in measured if value is not None]
-        if not values or len(values) < len(jobs):
+        if len(values) < len(jobs):
             raise UserError(f"{self.claim}: the runs lack {self.column}")
         return _STATISTICS[self.statistic](values)
 
@@ -116,9 +123,9 @@ class Reproduction:
         Raises:
             UserError: the command failed.
         """
-        place = [override("logs", str(folder))] if self.values else ["--output", str(folder)]
+        output = [override("logs", str(folder))] if self.values else ["--output", str(folder)]
         folder.mkdir(parents=True, exist_ok=True)
-        _run(self.program, [*shlex.split(self.arguments), *place], folder / "output.txt")
+        _run(self.program, [*shlex.split(self.arguments), *output], folder / "output.txt")
         if not self.values:
             return []
         comparison = Comparison(find_runs([str(folder)]))
@@ -137,15 +144,16 @@ def reproductions() -> dict[str, Reproduction]:
 
 
 def chosen(names: Sequence[str], *, quick: bool) -> list[Reproduction]:
-    """Return the reproductions with the given names; all, or the quick ones, if there are none.
+    """Return the reproductions with the given names; without names, all or the quick ones.
 
     Raises:
         UserError: there is no such reproduction.
     """
     known = reproductions()
     check_names(names, list(known), "reproduction")
-    wanted = [known[name] for name in names] if names else list(known.values())
-    return [each for each in wanted if each.quick or not quick]
+    if names:
+        return [known[name] for name in names]
+    return [each for each in known.values() if each.quick or not quick]
 
 
 def _reproduction(
@@ -177,8 +185,8 @@ def _ensemble_error(comparison: Comparison, output: Path) -> float:
 def _run(program: str, arguments: Sequence[str], output: Path) -> None:
     """Run a command; write what it prints to a file. Raises UserError if it fails."""
     command = interpreter_command(program, arguments)
-    with output.open("w") as file:
+    with output.open("w", encoding="utf-8") as file:
         status = subprocess.run(command, stdout=file, stderr=file, check=False).returncode
     if status:
-        last = output.read_text().strip().splitlines()[-1:]
+        last = output.read_text(encoding="utf-8").strip().splitlines()[-1:]
         raise UserError(f"exit status {status}: {''.join(last)}")

@@ -24,7 +24,7 @@ from mlp_lab.sweeps.groups import Job
 from mlp_lab.sweeps.jobs import train_jobs
 
 MEMBERS = (1, 3, 8, 32)  # networks per sweep
-#: Largest ratios to plain loops that are aimed at, by width and members.
+#: Target ratios to plain loops (upper limits), by width and number of members.
 TARGETS = {
     64: dict(zip(MEMBERS, (0.75, 0.30, 0.25, 0.25), strict=True)),
     30: dict(zip(MEMBERS, (0.35, 0.12, 0.07, 0.05), strict=True)),
@@ -47,7 +47,7 @@ def compare(rounds: int, processes: int, splits: Splits) -> str:
         for network in NETWORKS
         for members in MEMBERS
     ]
-    title = f"{processes} processes of one thread each; medians of {rounds} rounds"
+    title = f"sweep: {processes} processes of one thread each; medians of {rounds} rounds"
     return f"{title}\n\n{markdown(header, rows)}"
 
 
@@ -67,16 +67,19 @@ def _row(
         if has_jax():
             runs["jax"] = jax_loops(width, batch_size, members, splits)
         times = time_in_turn(runs, rounds)
-    loops, multithreaded = ([members * s for s in times[name]] for name in ("loop", "threads"))
-    ratio, ratio_multithreaded = (
-        ratios(times["sweep"], loops),
-        ratios(times["sweep"], multithreaded),
-    )
+    loops = [members * seconds for seconds in times["loop"]]
+    multithreaded = [members * seconds for seconds in times["threads"]]
+    ratio = ratios(times["sweep"], loops)
     return [
-        *(f"784-{width}-10, batch {batch_size}", str(members), median(times["sweep"])),
-        *(median(ratio), spread(ratio), f"{TARGETS[width][members]:.2f}"),
-        median(ratio_multithreaded),
-        *(median(ratios(times[name], loops)) for name in ("products", "vmap")),
+        f"784-{width}-10, batch {batch_size}",
+        str(members),
+        median(times["sweep"]),
+        median(ratio),
+        spread(ratio),
+        f"{TARGETS[width][members]:.2f}",
+        median(ratios(times["sweep"], multithreaded)),
+        median(ratios(times["products"], loops)),
+        median(ratios(times["vmap"], loops)),
         median(ratios(times["jax"], loops)) if "jax" in times else "–",
     ]
 
@@ -95,7 +98,10 @@ def with_threads(threads: int, timed_run: TimedRun) -> TimedRun:
 
 
 def stacked_sweep(width: int, batch_size: int, members: int, processes: int, logs: str) -> TimedRun:
-    """Return a timed run of one epoch of a sweep over the learning rate."""
+    """Return a timed run of a sweep over the learning rate.
+
+    Its time is that of an epoch of the slowest job, the median of the second and third epoch.
+    """
     rates = torch.linspace(0.01, 0.1, members).tolist()
     overrides = [f"network.width={width}", f"data.batch_size={batch_size}", "callbacks=none"]
     overrides += ["trainer.max_epochs=3"]

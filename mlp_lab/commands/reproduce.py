@@ -19,7 +19,11 @@ def reproduce() -> None:
     )
     add = parser.arguments.add_argument
     add("names", nargs="*", metavar="name", help="see mlp_lab/benchmark/reproductions.yaml")
-    add("--quick", action="store_true", help="only those that take less than five minutes in all")
+    add(
+        "--quick",
+        action="store_true",
+        help="without names: only those that take less than five minutes in all",
+    )
     add(
         "--output",
         type=os.path.expanduser,

@@ -6,12 +6,12 @@ from mlp_lab.lightning import pl
 
 
 def data_of(trainer: pl.Trainer) -> DataModule:
-    """Return the data module that a trainer fits."""
-    return trainer.datamodule  # type: ignore[attr-defined]  # Lightning sets it elsewhere
+    """Return the data module of a trainer."""
+    return trainer.datamodule  # type: ignore[attr-defined]  # set by its data connector
 
 
 def training_loader(trainer: pl.Trainer) -> ChunkLoader:
-    """Return the loader of the training data that a trainer fits."""
+    """Return the loader of the training data of a trainer."""
     loader = trainer.train_dataloader
     assert isinstance(loader, ChunkLoader)
     return loader

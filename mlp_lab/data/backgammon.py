@@ -61,7 +61,7 @@ class Backgammon(DataModule):
                 raise UserError(f"data.{key}={games}: must be even; games are played in pairs")
         names = [player_name(name) for name in test_opponents]
         if twice := next((name for name in names if names.count(name) > 1), None):
-            raise UserError(f"data.test_opponents: {twice} is given twice; results are named by it")
+            raise UserError(f"data.test_opponents: {twice} occurs twice; must have different names")
         self.in_features = EXPERT_INPUTS if expert_inputs else INPUTS
         self.out_features = outputs
         self.opponent = opponent
@@ -74,7 +74,10 @@ class Backgammon(DataModule):
         return "games"
 
     def prepare_data(self) -> None:
-        """Check that the test opponents are available. Raises UserError."""
+        """Raise UserError if a test opponent is not available.
+
+        That of the validation is needed in training only, and ``TDLambda.begin`` checks it.
+        """
         for name in self.test_opponents:
             self.player(name)
 
@@ -95,7 +98,7 @@ class Backgammon(DataModule):
         return self._networks[name]
 
     def games(self, split: str) -> int:
-        """Return the number of games of a split per epoch."""
+        """Return the number of games of a split: in an epoch, at most ``limit_train_batches``."""
         limit = self.limits["train"] if split == "train" else None
         size = self._sizes[split]
         return size if limit is None else min(size, limit * self.batch_size)

@@ -21,7 +21,7 @@ from mlp_lab.storage.files import write_whole
 log = logging.getLogger(__name__)
 
 _FOLDS = 5
-# Of the figure of normalized examples.
+# Number of examples, and their widths in pixels, in the figure of normalized examples.
 _EXAMPLES, _WIDTHS = 10, (10, 12, 14, 16, 18, 20)
 
 
@@ -37,8 +37,7 @@ class IdxImages(IdxFiles):
         standardize: whether to scale the pixels, which are in [0, 1], to a mean of 0 and a standard
             deviation of 1 over the training file.
         refit: whether to train on all examples of the training files, without validation data.
-        fold: number of the fold that is for validation, of five parts of the training files without
-            gaps; None: the last sixth.
+        fold: which fifth of the training files is for validation, 0 to 4; None: the last sixth.
         normalize_width: width in pixels to which the object in each image is scaled, in all splits
             (``images/normalization.py``); None: unchanged.
         deslant: whether the object in each image is sheared until its principal axis is upright.
@@ -93,7 +92,7 @@ class IdxImages(IdxFiles):
         return {"train": (x, y), "validation": held_out, "test": test}
 
     def _held_out(self, examples: int) -> tuple[int, int]:
-        """Return the first validation example, and the first after them."""
+        """Return the start and the end of the validation examples."""
         if self.fold is None:
             return examples - examples // 6, examples
         return examples * self.fold // _FOLDS, examples * (self.fold + 1) // _FOLDS
@@ -201,6 +200,6 @@ def _read_csv(text: bytes) -> np.ndarray:
     The first line, the names of the columns, is skipped.
     """
     _, _, body = text.partition(b"\n")
-    # numpy reads numbers that are separated by commas only much faster.
+    # NumPy is much faster if commas are the only separators.
     values = np.fromstring(body.strip().replace(b"\n", b","), dtype=np.uint8, sep=",")
     return values.reshape(-1, 785)

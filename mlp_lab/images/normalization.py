@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mlp_lab.images.augmentations import affine_fields, resample, to_sampling_points
 
-# Pixels below half a grey level are background. Pixels in [0, 1].
+# Pixels in [0, 1] below half a grey level are background.
 _BACKGROUND = 0.5 / 255
 # The largest slant, in pixels along x per pixel along y: 45 degrees. A nearly horizontal stroke has
 # no slant that can be measured.
@@ -36,7 +36,7 @@ def normalize(images: Tensor, width: int | None, deslant: bool) -> Tensor:
 
 
 def with_width(images: Tensor, width: int) -> Tensor:
-    """Scale the bounding box of each digit to a width in pixels; its height is unchanged.
+    """Return images with the bounding box of each digit scaled to a width; its height is unchanged.
 
     A column of the result is the mean of the box's columns with triangular weights, as in Pillow's
     bilinear ``resize``: an interpolation for a wider box, an average over all columns for a
@@ -57,11 +57,11 @@ def with_width(images: Tensor, width: int) -> Tensor:
     mean = (mass * (index + 0.5)).sum(1, keepdim=True) / mass.sum(1, keepdim=True).clamp_min(_TINY)
     mean_in_box = (mean - left) / scale - 0.5
     start = (side / 2 - mean_in_box).round().clamp(0, side - width)
-    place = index - start  # of each column of the result in the box, ``[n, side]``
-    source = left + (place + 0.5) * scale - 0.5
+    column = index - start  # of the box, for each column of the result, ``[n, side]``
+    source = left + (column + 0.5) * scale - 0.5
     distance = (index[:, None] - source[:, None]).abs() / scale.clamp_min(1)[:, None]
     inside = ((index >= left) & (index < right))[:, :, None]
-    inside = inside & ((place >= 0) & (place < width))[:, None]
+    inside = inside & ((column >= 0) & (column < width))[:, None]
     weights = (1 - distance).clamp_min(0) * inside  # ``[n, source columns, columns]``
     return images @ (weights / weights.sum(1, keepdim=True).clamp_min(_TINY))
 

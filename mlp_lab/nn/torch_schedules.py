@@ -1,4 +1,4 @@
-"""Schedules of torch as functions of the time."""
+"""Schedulers of torch as schedules, which are functions of the time."""
 
 import math
 import warnings
@@ -10,7 +10,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 
 class TorchSchedule:
-    """The schedule of one of torch's schedulers, with one step after each epoch.
+    """A schedule whose factor is that of a scheduler of torch, which steps after each epoch.
 
     A scheduler changes the learning rate of an optimizer. Here, that optimizer has nothing to
     train; its learning rates are the values of the schedule.
@@ -22,7 +22,7 @@ class TorchSchedule:
     """
 
     def __init__(self, scheduler: Callable[[Optimizer], LRScheduler], lr: float) -> None:
-        # With a momentum, since some schedulers change it as well; it is not used.
+        # OneCycleLR and CyclicLR change the momentum as well; it is not used.
         self._optimizer = SGD([torch.zeros(1)], lr=lr, momentum=0.9)
         self._scheduler = scheduler(self._optimizer)
         self._lr = lr

@@ -49,7 +49,10 @@ class RunCheckpoints:
         remove_incomplete(self.folder)
 
     def keep_whole_epochs(self) -> None:
-        """Copy both checkpoints to ``checkpoints/whole_epochs``, if the next epoch is cut short."""
+        """Copy both checkpoints to ``checkpoints/whole_epochs``.
+
+        They are those of the last whole epoch, if the training ends within the next one.
+        """
         for name in ("best.ckpt", "last.ckpt"):
             if (self.folder / name).is_file():
                 write_whole(self._whole_epochs / name, (self.folder / name).read_bytes())

@@ -31,10 +31,11 @@ class Task(ChunkedTraining):
     The task logs each metric's mean over the examples of an epoch as ``<metric>/<split>``; for the
     metrics in ``maxima``, it logs the largest value.
 
-    A subclass defines ``target_kind``, ``metrics``, ``loss`` and ``measure``. It can override
-    ``derived``, ``begin``, ``check_trainer``, ``predictions``, ``probabilities``,
-    ``negative_log_likelihood``, ``evaluate_split`` and ``diagnostics``. The rest of the package
-    calls these methods, and never depends on the class.
+    A subclass defines ``metrics``, ``loss`` and ``measure``, and ``target_kind`` if the targets are
+    not numbers. It can override the other attributes and ``derived``, ``begin``, ``check_trainer``,
+    ``predictions``, ``probabilities``, ``negative_log_likelihood``, ``evaluate_split``,
+    ``diagnostics``, ``outputs_of`` and ``output_delta``. The rest of the package calls these
+    methods, and never depends on the class.
 
     Args:
         train_metrics: when the metrics of the training data are computed: ``during`` the epoch,
@@ -42,7 +43,7 @@ class Task(ChunkedTraining):
         training: arguments of ``ChunkedTraining``.
     """
 
-    #: What the targets are, ``classes`` or ``numbers``: the ``target_kind`` of suitable data.
+    #: The ``target_kind`` of suitable data, such as ``classes`` or ``numbers``.
     target_kind: str = "numbers"
     #: Names of the metrics that ``measure`` and ``derived`` return; ``loss`` is not listed.
     metrics: tuple[str, ...] = ()
@@ -179,7 +180,7 @@ class Task(ChunkedTraining):
     def outputs(self, loader: Iterable[Chunk]) -> tuple[Tensor, Tensor]:
         """Return the network's outputs and the targets, ``[examples, ...]`` each.
 
-        The network is in evaluation mode, as in ``evaluate``.
+        The task is put into evaluation mode.
         """
         self.eval()
         pairs = [(self.outputs_of(self.evaluated, x), y) for chunk in loader for x, y in chunk]
@@ -207,7 +208,7 @@ class Task(ChunkedTraining):
         self._record(sums, list(outputs), list(targets))
 
     def _record(self, sums: MetricSums, outputs: list[Tensor], targets: list[Tensor]) -> None:
-        # A share of a small batch may have no examples; their mean would be nan.
+        # One of several processes may get no example of a small batch; its mean would be nan.
         losses = [
             self.loss(output, y) if len(y) else output.new_zeros(())
             for output, y in zip(outputs, targets, strict=True)

@@ -12,14 +12,14 @@ from mlp_lab.lightning import callbacks_of, pl
 from mlp_lab.storage.results import Status
 from mlp_lab.tasks.base import Task
 
-# The hooks that a stack calls for the callbacks of its members.
+# The hooks that are called for the callbacks of members.
 _HOOKS = {
     "setup", "on_fit_start", "on_train_start", "on_train_epoch_start", "on_train_batch_end",
     "on_train_epoch_end", "on_validation_start", "on_validation_epoch_start",
     "on_validation_epoch_end", "on_validation_end", "on_train_end", "on_exception",
     "on_save_checkpoint",
 }  # fmt: skip
-# Hooks that no run calls.
+# How the hooks begin that no training calls.
 _OTHER_STAGES = ("on_test", "on_predict", "on_sanity_check")
 
 
@@ -42,7 +42,8 @@ class Member:
         task: task, whose parameters become views of the stacked ones.
         trainer: trainer for callbacks, logger and checkpoints, as in a separate training.
         checkpoint: checkpoint from which the run is resumed; None: a new run.
-        on_end: function that is called when the run ends, with its status and, if early, why.
+        on_end: function that is called when the run ends, with its status and the error message;
+            None: it has finished.
         active: whether the run is still training.
     """
 
@@ -52,11 +53,11 @@ class Member:
     on_end: Callable[[Status, str | None], None]
     active: bool = True
 
-    def attach(self, group: pl.Trainer, optimizer: Optimizer) -> None:
-        """Connect the member to the trainer ``group`` of the stack, and restore its checkpoint."""
-        self.trainer.fit_loop = group.fit_loop
-        self.trainer.state = group.state
-        self.trainer.datamodule = group.datamodule  # type: ignore[attr-defined]
+    def attach(self, stack: pl.Trainer, optimizer: Optimizer) -> None:
+        """Connect the member to the trainer of the stack, and restore its checkpoint."""
+        self.trainer.fit_loop = stack.fit_loop
+        self.trainer.state = stack.state
+        self.trainer.datamodule = stack.datamodule  # type: ignore[attr-defined]
         self.trainer.strategy.connect(self.task)
         self.trainer.strategy.optimizers = [optimizer]
         self.task.trainer = self.trainer

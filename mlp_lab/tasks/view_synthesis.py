@@ -15,9 +15,9 @@ from mlp_lab.tasks.base import Task
 class ViewSynthesis(Task):
     """Learn the colours and densities of a scene (Mildenhall et al. 2020; Tancik et al. 2020).
 
-    The network has four outputs for each point of a ray: three whose sigmoids are its colour, and
-    one from which ``density`` makes its density. The colour of the ray is their integral, before
-    white (``nn.operators.volume_rendering``); the loss is its squared error.
+    The network has four outputs for each point of a ray. The sigmoids of three are its colour, and
+    ``density`` maps the fourth to its density. The colour of the ray is the integral over its
+    points on a white background (``nn.operators.volume_rendering``); the loss is its squared error.
 
     Metrics are ``squared_error`` and, in dB, the peak signal-to-noise ratio ``psnr``, of all pixels
     of a split.
@@ -26,7 +26,8 @@ class ViewSynthesis(Task):
     ``data.views.Views``.
 
     Args:
-        density: function from outputs to densities: ``relu`` as in both papers, or ``softplus``.
+        density: name of the function from outputs to densities: ``relu`` as in both papers, or
+            ``softplus``.
         task: arguments of ``Task``.
     """
 
@@ -53,10 +54,9 @@ class ViewSynthesis(Task):
 
     def _error(self, output: Tensor, target: Tensor) -> Tensor:
         """Return the errors of the colours of rays, ``[rays, 3]``."""
-        colours, distances = target.split([3, target.shape[1] - 3], 1)
+        colours, distances = target[:, :3], target[:, 3:]
         medium = self.predictions(output).to(target.dtype)
-        seen = volume_rendering(medium[..., :3], medium[..., 3], distances)
-        return seen.colours - colours
+        return volume_rendering(medium[..., :3], medium[..., 3], distances).colours - colours
 
 
 #: Functions from outputs to densities.

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from mlp_lab.benchmark.reproduction import Reproduction, Value, chosen, reproductions
@@ -29,6 +30,8 @@ def test_entries() -> None:
 def test_quick_ones_and_names() -> None:
     assert [each.name for each in chosen(["minima", "claims"], quick=False)] == ["minima", "claims"]
     assert all(each.quick for each in chosen([], quick=True))
+    slow = next(name for name, each in reproductions().items() if not each.quick)
+    assert [each.name for each in chosen([slow], quick=True)] == [slow]
     assert len(chosen([], quick=False)) == len(reproductions())
     with pytest.raises(UserError, match=r"minma: no such reproduction; did you mean minima\?"):
         chosen(["minma"], quick=False)
@@ -54,9 +57,13 @@ def test_values_are_those_of_the_runs(compose: Callable, tmp_path: Path) -> None
     assert measured("last loss/train", where={"seed": 1}) == last[1]
     assert measured("loss/test", statistic="min") == min(tests)
     assert measured("parameters") == runs[0].result.parameters
-    for column, where in (("psnr/test", {}), ("loss/test", {"seed": 7})):
-        with pytest.raises(UserError, match=f"claim: the runs lack {column}"):
-            measured(column, where=where)
+    assert measured("loss/test", statistic="std") == pytest.approx(np.std(tests, ddof=1))
+    one_seed = measured("loss/test", statistic="std", where={"seed": 1})
+    assert not Value("claim", "loss/test", (0, 1)).agrees(one_seed), "one value has no deviation"
+    with pytest.raises(UserError, match="claim: the runs lack psnr/test"):
+        measured("psnr/test")
+    with pytest.raises(UserError, match=r"claim: there is no run with \{.seed.: 7\}"):
+        measured("loss/test", where={"seed": 7})
 
 
 class Recorded(Reproduction):

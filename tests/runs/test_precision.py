@@ -44,6 +44,16 @@ def test_auto_is_bfloat16_where_the_gpu_has_its_products(
         assert resolve_precision("auto", accelerator) == expected
 
 
+@pytest.mark.parametrize("processor", [{"avx512_bf16": True}], indirect=True)
+def test_auto_is_single_precision_on_apples_gpu(
+    processor: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.mps, "is_available", lambda: True)
+    for accelerator in ("auto", "gpu", "mps"):
+        assert resolve_precision("auto", accelerator) == "32-true"
+    assert resolve_precision("auto", "cpu") == "bf16-mixed"
+
+
 @pytest.mark.parametrize(
     ("processor", "warnings"), [({}, 1), ({"avx512_bf16": True}, 0)], indirect=["processor"]
 )

@@ -180,7 +180,7 @@ def test_opponents_of_an_evaluation_replace_those_of_the_run(cfg: Callable) -> N
             "data.opponent=tesauro",
             "opponent tesauro: must be a run folder, a checkpoint or one of random",
         ),
-        ("data.test_opponents=[random,a/random]", "test_opponents: random is given twice"),
+        ("data.test_opponents=[random,a/random]", "test_opponents: random occurs twice"),
         ("task=classification", "task: Classification learns classes, but the targets of these"),
     ],
 )

@@ -9,10 +9,10 @@ roll and r = 1 for the opponent, the units after Tesauro's 198 are:
   one blot of player r.
 - ``5 r + 2``: blot exposure in pips: the sum over the blots of player r of the share of rolls that
   hit this blot times the pips that it would lose, divided by 24.
-- ``5 r + 3``: blocking: the largest number of consecutive points with two or more checkers of
+- ``5 r + 3``: prime: the largest number of consecutive points with two or more checkers of
   player r in front of the other player's rearmost checker, divided by 6.
-- ``5 r + 4``: blocking: the share of rolls with which the other player's rearmost checker cannot
-  move with either die.
+- ``5 r + 4``: blocked rolls: the share of rolls with which the other player's rearmost checker
+  cannot move with either die.
 - ``10``: contact: 1 if a checker of one player still has to pass a checker of the other.
 
 A roll hits a blot if a checker can move to it with one die, with both dice over an open point, or
@@ -178,7 +178,9 @@ def _number_of_bits(bits: Any) -> int:
 
 @kernel()
 def prime_length(board: Any, row: int) -> int:
-    """Return the largest number of consecutive points in front of the other's rearmost checker.
+    """Return the length of the longest prime in front of the other player's rearmost checker.
+
+    A prime is a series of points with two or more checkers each.
 
     Args:
         board: position, int8 ``[2, 25]``.
@@ -194,7 +196,7 @@ def prime_length(board: Any, row: int) -> int:
 
 @kernel()
 def blocked_rolls(board: Any, row: int) -> int:
-    """Return the number of rolls with which the other's rearmost checker can move with no die.
+    """Return the number of rolls of which no die moves the other player's rearmost checker.
 
     Args:
         board: position, int8 ``[2, 25]``.

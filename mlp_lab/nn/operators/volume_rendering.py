@@ -59,7 +59,7 @@ def stratified(
 def volume_rendering(
     colours: Tensor, densities: Tensor, distances: Tensor, background: float = WHITE
 ) -> Rendering:
-    """Return what is seen along rays.
+    """Return the colours, depths and opacities of rays.
 
     Args:
         colours: colours at the samples, ``[..., samples, 3]``.
@@ -72,9 +72,9 @@ def volume_rendering(
     weights = sample_weights(densities, distances)
     opacities = weights.sum(-1)
     rest = 1 - opacities
-    seen = (weights.unsqueeze(-2) @ colours).squeeze(-2) + background * rest.unsqueeze(-1)
+    rendered = (weights.unsqueeze(-2) @ colours).squeeze(-2) + background * rest.unsqueeze(-1)
     depths = (weights * distances[..., :-1]).sum(-1) + rest * distances[..., -1]
-    return Rendering(seen, depths, opacities)
+    return Rendering(rendered, depths, opacities)
 
 
 def sample_weights(densities: Tensor, distances: Tensor) -> Tensor:
