@@ -111,7 +111,8 @@ def test_a_command_that_fails_names_its_last_line(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_ensemble_of_a_sweep_is_evaluated(tmp_path: Path) -> None:
     values = [Value("members", "error/test", (0, 1)), Value("all", "ensemble error/test", (0, 1))]
-    command = "train -m trainer.max_epochs=1 seed=0,1 callbacks=none sweep.test=each"
+    command = "train -m data.train_size=2000 seed=0,1 callbacks=none sweep.test=each"
+    command += " trainer.max_epochs=1"
     sweep = Reproduction("x", "", command, 1, values=values)
     mean, ensemble = sweep.run(tmp_path)
     [path] = tmp_path.glob("mnist_hw4/sweeps/*/ensemble.json")
