@@ -55,7 +55,7 @@ class SharpnessAware(Classification):
 @contextmanager
 def _constant_statistics(network: nn.Module) -> Iterator[None]:
     """Leave the running means and variances of batch normalization unchanged in the context."""
-    layers = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    layers = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d)]
     momenta = [layer.momentum for layer in layers]
     for layer in layers:
         layer.momentum = 0.0

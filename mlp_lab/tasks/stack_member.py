@@ -19,7 +19,7 @@ _HOOKS = {
     "on_validation_epoch_end", "on_validation_end", "on_train_end", "on_exception",
     "on_save_checkpoint",
 }  # fmt: skip
-# How the hooks begin that no training calls.
+# Prefixes of the hooks of other stages, which no training calls.
 _OTHER_STAGES = ("on_test", "on_predict", "on_sanity_check")
 
 
