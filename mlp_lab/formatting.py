@@ -15,7 +15,7 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration such as ``45 s``, ``12 min`` or ``3.5 h``, with a number below 100."""
+    """Return a duration: ``45 s`` below 100 s, ``12 min`` below 100 min, otherwise ``3.5 h``."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes = seconds / 60

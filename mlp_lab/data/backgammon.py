@@ -76,7 +76,7 @@ class Backgammon(DataModule):
     def prepare_data(self) -> None:
         """Raise UserError if a test opponent is not available.
 
-        That of the validation is needed in training only, and ``TDLambda.begin`` checks it.
+        ``TDLambda.begin`` checks the opponent of the validation, which only training needs.
         """
         for name in self.test_opponents:
             self.player(name)
@@ -98,7 +98,7 @@ class Backgammon(DataModule):
         return self._networks[name]
 
     def games(self, split: str) -> int:
-        """Return the number of games of a split: in an epoch, at most ``limit_train_batches``."""
+        """Return the number of games of a split per epoch; training has a limit of batches."""
         limit = self.limits["train"] if split == "train" else None
         size = self._sizes[split]
         return size if limit is None else min(size, limit * self.batch_size)

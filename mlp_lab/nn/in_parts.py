@@ -9,7 +9,7 @@ from mlp_lab.nn.probes import linear_layers
 # Points at a time. On a CPU, the activations of a part stay in the cache: 2 MiB for 256 units. A
 # GPU needs large products.
 _CPU_POINTS, _GPU_POINTS = 2**11, 2**17
-# Most outputs of linear layers that are kept for the gradients: 1 GiB in single precision.
+# Maximum number of outputs of linear layers kept for the gradients: 1 GiB in single precision.
 _MAX_ACTIVATIONS = 2**28
 
 

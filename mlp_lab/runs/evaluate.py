@@ -128,9 +128,8 @@ def _load(
     ``changes`` are new values of keys of its data, by dotted key. The last value is the error to
     raise if the data may not differ from those of the training; None if they are the same.
     """
-    path = run.checkpoints.existing(
-        which
-    )  # first, since without it the data need not be downloaded
+    # First, since without it the data need not be downloaded.
+    path = run.checkpoints.existing(which)
     cfg = with_moved_data(run.config, changes)
     data, task = build_task(cfg)
     content = load_network(task, path)  # includes the encoding, which the data need

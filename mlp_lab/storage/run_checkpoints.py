@@ -53,9 +53,7 @@ class RunCheckpoints:
 
         They are those of the last whole epoch, if the training ends within the next one.
         """
-        for name in ("best.ckpt", "last.ckpt"):
-            if (self.folder / name).is_file():
-                write_whole(self._whole_epochs / name, (self.folder / name).read_bytes())
+        _copy(self.folder, self._whole_epochs)
 
     def restore_whole_epochs(self) -> None:
         """Replace both checkpoints by those of ``keep_whole_epochs``, if there are any.
@@ -64,8 +62,13 @@ class RunCheckpoints:
         """
         if not (self._whole_epochs / "last.ckpt").is_file():
             return
-        (self.folder / "best.ckpt").unlink(missing_ok=True)
-        for name in ("best.ckpt", "last.ckpt"):
-            if (self._whole_epochs / name).is_file():
-                write_whole(self.folder / name, (self._whole_epochs / name).read_bytes())
+        self.path("best").unlink(missing_ok=True)
+        _copy(self._whole_epochs, self.folder)
         shutil.rmtree(self._whole_epochs)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy the existing checkpoints of one folder to another, ``best.ckpt`` first."""
+    for name in ("best.ckpt", "last.ckpt"):
+        if (source / name).is_file():
+            write_whole(target / name, (source / name).read_bytes())

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+from mlp_lab.config.names import FIGURE_FORMATS
 from mlp_lab.storage.files import figure_writer, write_whole
 
-_SUFFIXES = (".png", ".gif", ".pdf", ".svg")  # images first
+# Images first, which ``RunFigures.path`` prefers.
+_SUFFIXES = tuple(f".{name}" for name in dict.fromkeys(["png", "gif", *FIGURE_FORMATS]))
 
 
 class RunFigures:

@@ -50,5 +50,5 @@ class Mixup(Classification):
         """Return the mean loss for classes ``[batch]``, or for pairs of classes ``[batch, 2]``."""
         if target.ndim == 1:
             return super().loss(output, target)
-        first, second = (super(Mixup, self).loss(output, each) for each in target.unbind(1))
-        return torch.lerp(second, first, self._share)
+        first, second = target.unbind(1)
+        return torch.lerp(super().loss(output, second), super().loss(output, first), self._share)

@@ -47,7 +47,6 @@ def test_training_equals_a_plain_loop(mnist_config: Callable) -> None:
     x, y = data.splits["train"]
     network = task.network
     optimizer = torch.optim.SGD(network.parameters(), 0.2)
-    wrong = 0
     for epoch in range(2):
         order = torch.Generator().manual_seed(epoch_seed(3, epoch, "order"))
         random = np.random.default_rng(epoch_seed(3, epoch, "mixup"))
