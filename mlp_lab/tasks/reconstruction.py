@@ -11,7 +11,7 @@ from mlp_lab.data.datamodule import DataModule
 from mlp_lab.data.measured_object import MeasuredObject, measured_object
 from mlp_lab.errors import UserError
 from mlp_lab.lightning import pl
-from mlp_lab.nn.in_parts import in_parts
+from mlp_lab.nn.outputs_in_parts import outputs_in_parts
 from mlp_lab.tasks.chunked_training import ChunkedTraining
 from mlp_lab.tasks.diagnostics.reconstructions import compare_reconstructions, similarity
 from mlp_lab.tasks.regression import Regression
@@ -54,7 +54,7 @@ class Reconstruction(Regression):
         """
 
     def outputs_of(self, network: nn.Module, x: Tensor) -> Tensor:
-        return in_parts(network, x)
+        return outputs_in_parts(network, x)
 
     def check_trainer(self, trainer: pl.Trainer) -> None:
         if trainer.world_size > 1:

@@ -35,5 +35,6 @@ def tables(comparison: Comparison) -> list[Table]:
     intervals = [Interval.of(column) for column in zip(*values, strict=True)]
     rows.append(["mean", "", "", *(text(interval.mean) for interval in intervals)])
     rows.append(["standard deviation", "", "", *(text(interval.std) for interval in intervals)])
-    header = ["test of the best run", "run", "epoch", comparison.key, *names]
+    tested = [f"{name}/test" for name in names]
+    header = ["problem", "best run", "epoch", comparison.key, *tested]
     return [(header, rows)]

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from mlp_lab.nn import in_parts as module
-from mlp_lab.nn.in_parts import in_parts
+from mlp_lab.nn import outputs_in_parts as module
+from mlp_lab.nn.outputs_in_parts import outputs_in_parts
 
 
 @pytest.mark.parametrize("kept", [2**28, 0])
@@ -20,7 +20,7 @@ def test_outputs_and_gradients_equal_those_of_all_points_at_once(
     x = torch.rand(2, 10, 3, dtype=torch.float64)
     weights = torch.rand(2, 10, 1, dtype=torch.float64)
     gradients = []
-    for output_of in (network, lambda points: in_parts(network, points)):
+    for output_of in (network, lambda points: outputs_in_parts(network, points)):
         calls.clear()
         output = output_of(x)
         gradients.append(torch.autograd.grad((output * weights).sum(), network.parameters()))
@@ -37,5 +37,5 @@ def test_an_evaluation_computes_each_part_once(monkeypatch: pytest.MonkeyPatch) 
     network, calls = nn.Linear(3, 1), []
     network.register_forward_pre_hook(lambda _, inputs: calls.append(inputs[0].shape[-2]))
     with torch.inference_mode():
-        in_parts(network, torch.rand(10, 3))
+        outputs_in_parts(network, torch.rand(10, 3))
     assert calls == [4, 4, 2]

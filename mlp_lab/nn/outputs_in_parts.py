@@ -13,7 +13,7 @@ _CPU_POINTS, _GPU_POINTS = 2**11, 2**17
 _MAX_ACTIVATIONS = 2**28
 
 
-def in_parts(network: nn.Module, x: Tensor) -> Tensor:
+def outputs_in_parts(network: nn.Module, x: Tensor) -> Tensor:
     """Return the outputs of a network for points, ``[..., points, out_features]``.
 
     The activations that the gradients need are kept if they fit into 1 GiB. Otherwise, those of
