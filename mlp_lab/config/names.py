@@ -72,7 +72,7 @@ CHECKPOINTS = ("best", "last")
 #: What an ensemble averages; see ``runs.ensemble.predict_classes``.
 ENSEMBLE_AVERAGES = ("probabilities", "logits", "votes")
 #: Which runs of a sweep are evaluated on the test set.
-SWEEP_TESTS = ("chosen", "problems", "each", "last")
+SWEEP_TESTS = ("chosen", "problems", "each", "last", "none")
 #: When the metrics of the training data are computed, and how tables describe them.
 TRAIN_METRICS = {
     "during": "means over the minibatches during the epoch",

@@ -75,7 +75,7 @@ def conclude(
 
     Only the chosen run is evaluated, and only once. With ``sweep.test=problems`` the best run of
     each problem is evaluated; with ``each`` the best epoch of each run; with ``last`` the last
-    epoch of each, and no run is chosen.
+    epoch of each, and no run is chosen; with ``none`` no run is evaluated.
     """
     comparison = Comparison(find_runs([folder]), metric, mode)
     if untested := _untested(comparison):
@@ -92,6 +92,8 @@ def _untested(comparison: Comparison) -> list[tuple[RunFolder, str]]:
     jobs = [job for job in comparison.jobs if job.finished]
     if comparison.tested == "chosen":
         jobs = [job for job in jobs if job is comparison.chosen]
+    elif comparison.tested == "none":
+        jobs = []
     elif comparison.tested == "problems":
         jobs = comparison.best_jobs
     checkpoint = "last" if comparison.tested == "last" else "best"

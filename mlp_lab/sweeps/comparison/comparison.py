@@ -40,7 +40,8 @@ class Comparison:
         swept: keys in which the runs differ.
         tested: the value of ``sweep.test`` that all runs share. ``chosen``: the test set is only
             for the chosen run; ``problems``: for the best run of each problem; ``each``: for the
-            best epoch of each run; ``last``: for the last epoch of each run, and no run is chosen.
+            best epoch of each run; ``last``: for the last epoch of each run, and no run is chosen;
+            ``none``: for no run.
     """
 
     def __init__(

@@ -192,7 +192,7 @@ def test_the_best_run_of_each_problem_is_tested(
     assert texts[0] == texts[1]
     comparison = Comparison(find_runs([str(tmp_path)]))
     [(header, [first, second, means, deviations])] = best_of_problems.tables(comparison)
-    assert header == ["test of the best run", "run", "epoch", "loss/validation", "loss"]
+    assert header == ["problem", "best run", "epoch", "loss/validation", "loss/test"]
     runs = run_names(comparison.best_jobs)
     assert first == ["set=separable", runs[0], "2", "0.2000", "0.2500"]
     assert second == ["set=xor", runs[1], "2", "2.0000", "2.5000"]
@@ -208,6 +208,17 @@ def test_untested_problems_have_no_table_of_their_best_runs(
     make_run([1.0], "experiment=points_mlp", "data.set=xor", tested=[1])
     make_run([1.0], "experiment=points_mlp", "data.set=rings")
     assert best_of_problems.tables(Comparison(find_runs([str(tmp_path)]))) == []
+
+
+def test_no_job_of_trials_is_tested(
+    make_run: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(2):
+        make_run([2.0, 1.0 + seed], f"seed={seed}", "sweep.test=none")
+    monkeypatch.delattr(evaluate, "measure")
+    summary = conclude(str(tmp_path))
+    assert summary.chosen == find_runs([str(tmp_path)])[0].folder
+    assert "the test set was not evaluated" in summary.text
 
 
 def test_each_job_is_tested_in_its_best_epoch(
