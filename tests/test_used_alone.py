@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mlp_lab.config.schemas import GROUPS
 from mlp_lab.images.augmentations import Augmentation
+from mlp_lab.nn.convolutional import Convolutional
 from mlp_lab.nn.encodings import Basic, Centred, Gaussian, Identity, Positional
 from mlp_lab.nn.hash_grid import HashGrid
 from mlp_lab.nn.mlp import MLP
@@ -17,9 +18,10 @@ from mlp_lab.nn.perceptron import Perceptron
 from mlp_lab.nn.siren import Siren
 
 NETWORKS: dict[type, Callable[[], nn.Module]] = {
-    MLP: lambda: MLP(3, 2, widths=[5, 4], activation="tanh", dropout=0.1),
-    Perceptron: lambda: Perceptron(3, 2, std=0.1),
-    Siren: lambda: Siren(3, 2, width=8, depth=2, first_omega=30.0, omega=30.0),
+    Convolutional: lambda: Convolutional(4, 2, channels=[3]),
+    MLP: lambda: MLP(4, 2, widths=[5, 4], activation="tanh", dropout=0.1),
+    Perceptron: lambda: Perceptron(4, 2, std=0.1),
+    Siren: lambda: Siren(4, 2, width=8, depth=2, first_omega=30.0, omega=30.0),
 }
 ENCODINGS: dict[type, Callable[[], nn.Module]] = {
     Identity: lambda: Identity(3),
@@ -35,7 +37,7 @@ ENCODINGS: dict[type, Callable[[], nn.Module]] = {
 
 @pytest.mark.parametrize("cls", NETWORKS, ids=lambda cls: cls.__name__)
 def test_networks(cls: type) -> None:
-    network, x = NETWORKS[cls]().eval(), torch.rand(7, 3)
+    network, x = NETWORKS[cls]().eval(), torch.rand(7, 4)
     outputs = network(x)
     assert outputs.shape == (7, 2)
     torch.testing.assert_close(outputs[2:3], network(x[2:3]))  # examples are independent

@@ -7,6 +7,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+BATCH_NORMALIZATIONS = (nn.BatchNorm1d, nn.BatchNorm2d)
+
 
 @dataclass
 class LayerStatistics:
@@ -34,7 +36,7 @@ def linear_layers(network: nn.Module) -> list[nn.Linear]:
 
 def has_batch_normalization(network: nn.Module) -> bool:
     """Return whether the outputs for an example depend on the others of its minibatch."""
-    return any(isinstance(module, nn.BatchNorm1d) for module in network.modules())
+    return any(isinstance(module, BATCH_NORMALIZATIONS) for module in network.modules())
 
 
 @torch.no_grad()
@@ -101,10 +103,21 @@ def inspect_layers(
 
 
 def describe(network: nn.Module) -> str:
-    """Return the layer sizes and the number of parameters: ``784-64-10, 50,890 parameters``."""
-    linear = linear_layers(network)
-    sizes = "-".join(str(n) for n in [linear[0].in_features, *(m.out_features for m in linear)])
+    """Return the layer sizes and the number of parameters: ``784-64-10, 50,890 parameters``.
+
+    A convolution with 32 channels and kernels of 5 x 5 pixels is ``32C5``.
+    """
+    layers = [m for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+    first = layers[0]
+    inputs = first.in_features if isinstance(first, nn.Linear) else first.in_channels
+    sizes = "-".join(map(str, [inputs, *map(_size, layers)]))
     return f"{sizes}, {count_parameters(network):,} parameters"
+
+
+def _size(layer: nn.Linear | nn.Conv2d) -> str:
+    if isinstance(layer, nn.Linear):
+        return str(layer.out_features)
+    return f"{layer.out_channels}C{layer.kernel_size[0]}"
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -57,7 +57,8 @@ def script(tmp_path):
         ("network.widht=64", "network.widht: no such key; did you mean network.width?"),
         (
             "network=mpl",
-            "network=mpl: no such option; did you mean mlp? (options: mlp, perceptron, siren)",
+            "network=mpl: no such option; did you mean mlp? (options: convolutional, mlp,"
+            " perceptron, siren)",
         ),
     ],
 )
@@ -157,7 +158,8 @@ def test_wrong_options_of_a_sweep_leave_no_files(script):
         # options
         (
             "network=mpl",
-            "network=mpl: no such option; did you mean mlp? (options: mlp, perceptron, siren)",
+            "network=mpl: no such option; did you mean mlp? (options: convolutional, mlp,"
+            " perceptron, siren)",
         ),
         ("optimizer=adma", "optimizer=adma: no such option; did you mean adam? (options: adagrad,"),
         ("experiment=mnist_hw", "experiment=mnist_hw: no such option; did you mean mnist_hw4?"),

@@ -142,8 +142,8 @@ def test_options_in_a_folder_of_the_user_are_listed(tmp_path: Path) -> None:
     (tmp_path / "network").mkdir()
     text = "# A wide network.\ndefaults: [mlp]\n\nwidth: 4096  # units of my layers\n"
     (tmp_path / "network" / "wide.yaml").write_text(text)
-    assert "mlp*, perceptron, siren, wide" in help_on(folders=(tmp_path,))
-    assert "network=wide        A wide network\n" in help_on("network", folders=(tmp_path,))
+    assert "convolutional, mlp*, perceptron, siren, wide" in help_on(folders=(tmp_path,))
+    assert "network=wide           A wide network\n" in help_on("network", folders=(tmp_path,))
     described = rows(help_on("network=wide", folders=(tmp_path,)))
     assert described["network.width"][0] == "4096"
     assert described["network.width"][1].startswith("units of my layers (a whole number at least 1")

@@ -33,3 +33,9 @@ class Siren:
 class PerceptronNetwork:
     _target_: str = "mlp_lab.nn.perceptron.Perceptron"
     std: float = limited(minimum=0, below=float("inf"))
+
+
+@schema
+class Convolutional:
+    _target_: str = "mlp_lab.nn.convolutional.Convolutional"
+    channels: list[int] = limited(minimum=1, maximum=10_000)

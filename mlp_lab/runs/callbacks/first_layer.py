@@ -21,9 +21,10 @@ _MAX_WEIGHTS = 12  # curves that are easy to distinguish
 class FirstLayerWeights(FigureCallback):
     """Draws ``weights.png``: the weights of the first layer.
 
-    If the inputs are images, the figure shows the last weights as images. Otherwise, it shows the
-    weights by epoch of a network with one linear layer and at most twelve weights; for other
-    networks, nothing is drawn. The figure is drawn when training ends, also after an error.
+    If the inputs are images, the figure shows the last weights as images, those of a convolution as
+    one image for each kernel. Otherwise, it shows the weights by epoch of a network with one linear
+    layer and at most twelve weights; for other networks, nothing is drawn. The figure is drawn when
+    training ends, also after an error.
     """
 
     def __init__(self) -> None:
@@ -51,8 +52,7 @@ class FirstLayerWeights(FigureCallback):
     def prepare(self, trainer: pl.Trainer, task: pl.LightningModule) -> Drawings:
         side = data_of(trainer).image_side
         if side is not None:
-            weight = linear_layers(task_of(task).evaluated)[0].weight.detach().clone()
-            images = weight.view(len(weight), side, side).float().cpu().numpy()
+            images = _weight_images(task_of(task).evaluated, side)
             figure: Draw = partial(weight_images.weight_images, images)
         elif self.history:
             figure = self._curves(task)
@@ -71,6 +71,13 @@ class FirstLayerWeights(FigureCallback):
             for name in weights
         ]
         return partial(training_curves.weight_curves, np.array(self.history), names)
+
+
+def _weight_images(network: nn.Module, side: int) -> np.ndarray:
+    """Return copies of the first layer's weights as images, float32 ``[images, side, side]``."""
+    layer = next(m for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d))
+    size = (side, side) if isinstance(layer, nn.Linear) else layer.kernel_size
+    return layer.weight.detach().clone().reshape(-1, *size).float().cpu().numpy()
 
 
 def _only_layer(task: pl.LightningModule) -> nn.Linear | None:
