@@ -25,6 +25,7 @@ from mlp_lab.errors import UserError
 # Keys whose values are paths.
 _PATHS = (
     "logs", "resume", "config", "run", "images", "table", "output", "root", "path", "image", "game",
+    "teacher",
 )  # fmt: skip
 _TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
 

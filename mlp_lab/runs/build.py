@@ -13,10 +13,12 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from mlp_lab.config.flatten import flatten, format_value, is_within
 from mlp_lab.config.library_classes import library_class, selector_of
 from mlp_lab.config.names import EPOCH_SPLITS
 from mlp_lab.config.registry import registered_class
 from mlp_lab.config.schemas import GROUPS
+from mlp_lab.config.schemas.data import DATA_PATHS
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError, first_line
 from mlp_lab.images.augmentations import InputAugmentation
@@ -25,6 +27,9 @@ from mlp_lab.nn.encodings import Identity
 from mlp_lab.nn.gradient_clipping import GradientClipping
 from mlp_lab.nn.schedules import Schedule
 from mlp_lab.nn.torch_schedules import TorchSchedule
+from mlp_lab.runs.data_paths import difference
+from mlp_lab.storage.checkpoints import load_network
+from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.tasks.base import Task
 
 
@@ -70,14 +75,18 @@ def build_task(cfg: DictConfig, *, initialize: bool = True) -> tuple[DataModule,
             network = build(
                 cfg.network, in_features=encoding.out_features, out_features=data.out_features
             )
+    except ValueError as error:
+        raise UserError(f"network: {error}") from error
     except RuntimeError as error:  # such as torch's error for too little memory
         raise UserError(f"network: {first_line(error)}") from error
     if list(encoding.parameters()):  # a trained encoding is a part of the network
         network = nn.Sequential(OrderedDict(encoding=encoding, network=network))
         encoding = Identity(data.in_features)
     data.encoding = encoding
+    teacher = {"teacher": partial(_load_teacher, cfg, data)} if "teacher" in cfg.task else {}
     task: Task = build(
         cfg.task,
+        **teacher,
         encoding=encoding,
         network=network,
         optimizer=partial(_build_optimizer, cfg.optimizer),
@@ -121,6 +130,41 @@ def _check_task(cfg: DictConfig, data: DataModule, task: Task) -> None:
         if callback.get("monitor", monitored[0]) not in monitored:
             key = f"callbacks.{name}.monitor={callback.monitor}"
             raise UserError(f"{key}: must be one of {', '.join(monitored)}")
+
+
+def _load_teacher(cfg: DictConfig, data: DataModule) -> nn.Module:
+    """Return the trained network of the run ``cfg.task.teacher``, from encoded inputs to outputs.
+
+    Args:
+        cfg: config of the run that learns from it.
+        data: data of that run, after ``prepare_data``.
+
+    Raises:
+        UserError: there is no such run, or its examples are not those of ``data``. With other
+            splits, it would have learned validation data.
+    """
+    run = RunFolder.open(cfg.task.teacher)
+    theirs, ours = map(_settings_of_examples, (run.config, cfg))
+    for key in ours | theirs:
+        values = [format_value(settings.get(key)) for settings in (theirs, ours)]
+        if values[0] != values[1]:
+            reason = f"was trained with {key}={values[0]}; must be {key}={values[1]}"
+            raise UserError(f"task.teacher={cfg.task.teacher}: {reason}")
+    if other := difference(run, cfg, data):
+        raise other
+    _, task = build_task(run.config)
+    load_network(task, run.checkpoints.existing("best"))
+    return task.evaluated
+
+
+def _settings_of_examples(cfg: DictConfig) -> dict[str, Any]:
+    """Return the settings on which the examples of the splits and their encoding depend."""
+    ignored = (*DATA_PATHS, "data.batch_size", "data.passes")
+    return {
+        key: value
+        for key, value in flatten(cfg).items()
+        if is_within(key, ("data", "encoding")) and key not in ignored
+    }
 
 
 def _build_encoding(cfg: DictConfig, data: DataModule) -> Any:

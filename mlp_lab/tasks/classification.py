@@ -39,7 +39,7 @@ class Classifier(Task):
         It is that of the largest output, since different outputs may have equal probabilities
         after rounding.
         """
-        return _output_per_class(output).argmax(1)
+        return output_per_class(output).argmax(1)
 
     def measure(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         return {"error": (self.predictions(output) != target).float()}
@@ -132,13 +132,13 @@ def membership(output: Tensor, target: Tensor) -> Tensor:
     return truth.to(output.dtype)
 
 
-def _output_per_class(output: Tensor) -> Tensor:
+def output_per_class(output: Tensor) -> Tensor:
     """Return outputs ``[batch, classes]``: a single output becomes the outputs 0 and z."""
     return output if output.shape[1] > 1 else F.pad(output, (1, 0))
 
 
 def _cross_entropy(output: Tensor, target: Tensor, smoothing: float = 0.0) -> Tensor:
-    return F.cross_entropy(_output_per_class(output), target, label_smoothing=smoothing)
+    return F.cross_entropy(output_per_class(output), target, label_smoothing=smoothing)
 
 
 def _sigmoid_cross_entropy(output: Tensor, target: Tensor) -> Tensor:
@@ -155,7 +155,7 @@ def _squared_error(probabilities: Callable[[Tensor], Tensor]) -> Callable[[Tenso
 
 
 def _softmax(output: Tensor) -> Tensor:
-    return _output_per_class(output).softmax(1)
+    return output_per_class(output).softmax(1)
 
 
 _PROBABILITIES: dict[str, Callable[[Tensor], Tensor]] = {

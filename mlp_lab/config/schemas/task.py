@@ -1,5 +1,7 @@
 """Schemas of the options in conf/task/."""
 
+from omegaconf import MISSING
+
 from mlp_lab.config.limits import limited, schema
 from mlp_lab.config.names import (
     CLASSIFICATION_LOSSES,
@@ -34,6 +36,14 @@ class Mixup(Classification):
 class SharpnessAware(Classification):
     _target_: str = "mlp_lab.tasks.sharpness_aware.SharpnessAware"
     rho: float = limited(minimum=0, below=float("inf"))
+
+
+@schema
+class Distillation(Classification):
+    _target_: str = "mlp_lab.tasks.distillation.Distillation"
+    teacher: str = MISSING
+    share: float = limited(minimum=0, maximum=1)
+    temperature: float = limited(above=0, below=float("inf"))
 
 
 @schema

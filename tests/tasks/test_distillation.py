@@ -1,0 +1,172 @@
+"""Training with the outputs of a teacher, compared with the formula and with a plain loop."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from helpers import assert_equal_weights, history, make_task, weights
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlp_lab.errors import UserError
+from mlp_lab.nn.seeds import epoch_seed
+from mlp_lab.runs.build import build_task
+from mlp_lab.runs.evaluate import measure
+from mlp_lab.runs.train import resume, train
+from mlp_lab.storage.results import Result
+from mlp_lab.storage.run_folder import RunFolder
+from mlp_lab.tasks.distillation import Distillation
+
+SHORT = ["trainer.max_epochs=2", "data.batch_size=30", "data.train_size=100", "callbacks=none",
+         "logger=none", "network.width=12", "optimizer.lr=0.2"]  # fmt: skip
+
+
+@pytest.fixture
+def teacher(mnist_config: Callable) -> Result:
+    return train(mnist_config(*SHORT, "network.width=20", "seed=7"))
+
+
+def overrides(teacher: Result, *more: str) -> list[str]:
+    return [*SHORT, "task=distillation", f"task.teacher='{teacher.folder}'", *more]
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 4])
+@given(
+    share=st.floats(0, 1),
+    temperature=st.floats(0.5, 20),
+    smoothing=st.floats(0, 1),
+    seed=st.integers(0, 100),
+)
+def test_the_loss_equals_its_formula(
+    outputs: int, share: float, temperature: float, smoothing: float, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    classes = max(outputs, 2)
+    z = torch.randn(6, outputs, generator=generator, dtype=torch.float64)
+    t = torch.randn(6, classes, generator=generator, dtype=torch.float64)
+    y = torch.randint(classes, (6,), generator=generator)
+    task = make_task(Distillation, teacher=None, share=share, temperature=temperature,
+                     output="softmax", loss="cross_entropy", label_smoothing=smoothing)  # fmt: skip
+    full = z if outputs > 1 else torch.cat([torch.zeros_like(z), z], 1)
+
+    def cross_entropy(truth: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
+        return -(truth * (outputs - outputs.logsumexp(1, keepdim=True))).sum(1).mean()
+
+    hard = (1 - smoothing) * F.one_hot(y, classes) + smoothing / classes
+    powers = (t / temperature).exp()
+    soft = powers / powers.sum(1, keepdim=True)
+    expected = (1 - share) * cross_entropy(hard, full)
+    expected = expected + share * temperature**2 * cross_entropy(soft, full / temperature)
+    torch.testing.assert_close(task.loss(z, torch.cat([y.unsqueeze(1), t], 1)), expected)
+
+
+def test_training_equals_a_plain_loop(mnist_config: Callable, teacher: Result) -> None:
+    more = ["task.share=0.7", "task.temperature=3", "seed=3"]
+    cfg = mnist_config(*overrides(teacher, *more))
+    result = train(cfg)
+    data, task = build_task(cfg)
+    data.prepare_data()
+    data.setup()
+    x, y = data.splits["train"]
+    _, trained, _ = _measured(teacher)
+    network = task.network
+    optimizer = torch.optim.SGD(network.parameters(), 0.2)
+    for epoch in range(2):
+        order = torch.Generator().manual_seed(epoch_seed(3, epoch, "order"))
+        for batch in torch.randperm(len(x), generator=order).split(30):
+            output = network(x[batch])
+            with torch.no_grad():
+                truth = (trained(x[batch]) / 3).softmax(1)
+            loss = 0.3 * F.cross_entropy(output, y[batch])
+            loss = loss + 0.7 * 9 * F.cross_entropy(output / 3, truth)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    state = weights(result)
+    assert {f"network.{name}" for name in network.state_dict()} == set(state)  # no teacher
+    for name, weight in network.state_dict().items():
+        torch.testing.assert_close(state[f"network.{name}"], weight, rtol=1e-4, atol=1e-6)
+
+
+def _measured(run: Result) -> tuple:
+    folder = RunFolder(run.folder)
+    evaluation, _, task = measure(folder, "validation", "best", {})
+    return evaluation, task.evaluated, folder
+
+
+def test_validation_uses_the_classes_only_and_needs_no_teacher(
+    mnist_config: Callable, teacher: Result
+) -> None:
+    result = train(mnist_config(*overrides(teacher, "seed=3")))
+    shutil.rmtree(teacher.folder)
+    evaluation, network, _ = _measured(result)
+    data, _ = build_task(mnist_config(*SHORT))
+    data.setup()
+    x, y = data.splits["validation"]
+    with torch.no_grad():
+        expected = float(F.cross_entropy(network(x), y))
+    assert evaluation.metrics["loss"] == pytest.approx(expected, rel=1e-5)
+    assert result.best is not None
+    assert result.best["loss/validation"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_share_of_0_is_plain_training(mnist_config: Callable, teacher: Result) -> None:
+    plain = train(mnist_config(*SHORT, "gradients=autograd"))
+    assert_equal_weights(plain, train(mnist_config(*overrides(teacher, "task.share=0"))))
+
+
+def test_a_convolutional_teacher_sees_the_augmented_inputs(mnist_config: Callable) -> None:
+    common = ["augmentation=affine", "trainer.max_epochs=1", "data.batch_size=50"]
+    teacher = train(mnist_config(*SHORT[2:5], *common, "network=convolutional"))
+    cfg = mnist_config(*overrides(teacher, *common, "task.share=1", "task.temperature=1"))
+    _, task = build_task(cfg)
+    seen = []
+    task._teacher = lambda x: seen.append(x) or torch.zeros(len(x), 10)
+    task._microbatch_size = 1000
+    task.trainer = type("Trainer", (), {"world_size": 1})()
+    x = torch.rand(5, 784)
+    task.differentiate(x, torch.arange(5))
+    assert seen[0] is x
+    assert history(train(cfg))[-1]["loss/train"] > 0
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(mnist_config: Callable, teacher: Result) -> None:
+    whole = train(mnist_config(*overrides(teacher)))
+    short = train(mnist_config(*overrides(teacher, "trainer.max_epochs=1")))
+    assert_equal_weights(whole, resume(short.folder, {"trainer.max_epochs": 2}))
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["data.fold=1"], "was trained with data.fold=null; must be data.fold=1"),
+        (["data.standardize=false"], "was trained with data.standardize=true; must be"),
+        (["task.loss=squared_error"], "distillation needs task.output=softmax and"),
+        (["task.output=sigmoid"], "distillation needs task.output=softmax and"),
+    ],
+)
+def test_unsuitable_teachers_and_losses_are_refused(
+    mnist_config: Callable, teacher: Result, tmp_path: Path, more: list[str], message: str
+) -> None:
+    cfg = mnist_config(*overrides(teacher, *more, f"logs='{tmp_path / 'other'}'"))
+    with pytest.raises(UserError, match=message):
+        train(cfg)
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_path_of_the_teacher_is_made_absolute(
+    mnist_config: Callable, teacher: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(teacher.folder)
+    monkeypatch.chdir(folder.parent)
+    result = train(mnist_config(*SHORT, "task=distillation", f"task.teacher={folder.name}"))
+    assert RunFolder(result.folder).config.task.teacher == str(folder)
+
+
+def test_a_missing_teacher_is_refused(mnist_config: Callable, tmp_path: Path) -> None:
+    cfg = mnist_config(*SHORT, "task=distillation", f"task.teacher='{tmp_path / 'nowhere'}'")
+    with pytest.raises(UserError, match="nowhere: no such"):
+        train(cfg)
