@@ -17,14 +17,14 @@ from in_process import assert_one_line, run_command
 
 from mlp_lab.commands.train import train as train_command
 from mlp_lab.runs.train import resume, train
-from mlp_lab.storage.checkpoints import read_checkpoint
+from mlp_lab.storage.checkpoints import read_checkpoint, trained_epochs
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.comparison.equality import check_same
 
 pytestmark = forks
 
 PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-LONG = ["network.width=16", "data.batch_size=16", "trainer.max_epochs=100", "callbacks=none"]
+LONG = ["network.width=16", "data.batch_size=16", "callbacks=none"]
 
 
 @pytest.fixture
@@ -51,9 +51,13 @@ def begin(tiny_mnist: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., su
     """``begin(logs, "seed=1")``: start a training process on the small MNIST."""
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
 
-    def run(logs: Path, *overrides: str, root: Path = tiny_mnist) -> subprocess.Popen:
-        common = [f"data.root='{root}'", f"logs='{logs}'", "trainer.accelerator=cpu"]
-        return fork_command(train_command, [str(SCRIPT), *LONG, *overrides, *common], **PIPES)
+    def run(
+        logs: Path, *overrides: str, root: Path = tiny_mnist, epochs: int = 100
+    ) -> subprocess.Popen:
+        places = [f"data.root='{root}'", f"logs='{logs}'"]
+        trainer = [f"trainer.max_epochs={epochs}", "trainer.accelerator=cpu"]
+        arguments = [*LONG, *overrides, *places, *trainer]
+        return fork_command(train_command, [str(SCRIPT), *arguments], **PIPES)
 
     return run
 
@@ -108,14 +112,17 @@ def test_a_full_disk_loses_only_the_last_epochs(
 
 
 def test_a_deleted_folder_ends_a_run(begin: Callable, tmp_path: Path) -> None:
-    process = begin(tmp_path, "logger=none")
+    process = begin(tmp_path, "logger=none", epochs=1_000_000)  # it must not finish first
     folder = wait_for("mnist_hw4/2*/checkpoints/best.ckpt", tmp_path, process).parents[1]
     folder.rename(tmp_path / "moved")
     out, err = process.communicate(timeout=100)
     assert process.returncode == 1, out
     assert err == f"mlp_lab: {folder}/history.csv: No such file or directory\n"
-    assert run_command("train", f"resume={tmp_path / 'moved'}").returncode == 0
-    assert RunFolder(tmp_path / "moved").result.epochs == 100
+    moved = RunFolder(tmp_path / "moved")
+    epochs = trained_epochs(read_checkpoint(moved.checkpoints.existing("last"))) + 1
+    arguments = [f"resume={moved.folder}", f"trainer.max_epochs={epochs}"]
+    assert run_command("train", *arguments).returncode == 0
+    assert moved.result.epochs == epochs
 
 
 def test_a_folder_that_cannot_be_written_is_reported(disk: Callable[..., Path]) -> None:
