@@ -64,7 +64,7 @@ def test_two_processes_train_one_network_and_write_one_set_of_logs(
     # Each process takes half of each minibatch: the mean of their gradients is that of the whole.
     alone, together = (weights(results[trainer]) for trainer in ("default", "ddp"))
     for name in alone:
-        torch.testing.assert_close(together[name], alone[name], rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(together[name], alone[name], rtol=1e-3, atol=1e-4)
     alone, together = (json.loads((r / "result.json").read_text()) for r in results.values())
     assert together["steps"] == alone["steps"]
     assert together["evaluations"][0]["loss"] == pytest.approx(

@@ -15,7 +15,7 @@ from mlp_lab.sweeps.comparison.equality import check_same
 
 pytestmark = forks
 
-LONG = ["network.width=16", "data.batch_size=16", "trainer.max_epochs=100", "callbacks=none"]
+LONG = ["network.width=16", "data.batch_size=16", "trainer.max_epochs=250", "callbacks=none"]
 
 
 def test_sigterm_ends_a_run_with_a_checkpoint(

@@ -108,7 +108,7 @@ def test_a_forked_process_that_is_killed_twice_fails_only_its_jobs(
     start: Start, command: Callable, tmp_path: Path
 ) -> None:
     overrides = ["hydra.launcher.processes=2", "callbacks=none", "logger=none"]
-    process = start("-m", *overrides, "network.width=4,5", "trainer.max_epochs=80")
+    process = start("-m", *overrides, "network.width=4,5", "trainer.max_epochs=600")
     wait_for("mnist_hw4/sweeps/*/0_*/checkpoints/best.ckpt", tmp_path, process)
     wait_for("mnist_hw4/sweeps/*/1_*/checkpoints/best.ckpt", tmp_path, process)
     first = set(workers(process.pid))
@@ -124,7 +124,7 @@ def test_a_forked_process_that_is_killed_twice_fails_only_its_jobs(
     [folder] = tmp_path.glob("mnist_hw4/sweeps/*")
     status, _, err = command(f"resume={folder}")
     assert status == 0, err
-    assert [RunFolder(path).result.epochs for path in sorted(folder.glob("?_*"))] == [80, 80]
+    assert [RunFolder(path).result.epochs for path in sorted(folder.glob("?_*"))] == [600, 600]
 
 
 @forks
