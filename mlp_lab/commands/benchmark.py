@@ -66,29 +66,33 @@ def _tables(subject: str | None, rounds: int) -> Iterable[str]:
     set_threads(None)  # before torch is imported
     import torch
 
-    from mlp_lab.benchmark import (
-        augmentation_speed,
-        epoch_speed,
-        image_speed,
-        network_cost,
-        sweep_speed,
-    )
-    from mlp_lab.data.mnist import MNIST
-
     warnings.simplefilter("ignore")  # Lightning's recommendations
     yield f"{torch.get_num_threads()} threads, torch {torch.__version__}"
-    if subject == "cost":
-        yield network_cost.compare(rounds)
-        return
-    if subject == "images":
-        yield image_speed.compare(rounds)
-        return
+    if subject in ("cost", "images", "backgammon"):
+        yield _compare(subject, rounds)
+    else:
+        yield from _compare_on_mnist(subject, rounds, processes)
+
+
+def _compare(subject: str, rounds: int) -> str:
     if subject == "backgammon":
+        import torch
+
         from mlp_lab.benchmark import backgammon_speed  # needs the extra backgammon
 
         torch.set_num_threads(1)
-        yield backgammon_speed.compare(rounds)
-        return
+        return backgammon_speed.compare(rounds)
+    from mlp_lab.benchmark import image_speed, network_cost
+
+    return (network_cost if subject == "cost" else image_speed).compare(rounds)
+
+
+def _compare_on_mnist(subject: str | None, rounds: int, processes: int) -> Iterable[str]:
+    import torch
+
+    from mlp_lab.benchmark import augmentation_speed, epoch_speed, sweep_speed
+    from mlp_lab.data.mnist import MNIST
+
     data = MNIST(root=None, train_size=None, standardize=True, batch_size=1, seed=0, limits={})
     data.prepare_data()
     data.setup()

@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from mlp_lab.images.augmentations import (
+from mlp_lab.images.displacement_fields import (
     affine_fields,
     affine_weights,
     gaussian_smoothing,

@@ -8,7 +8,7 @@ is transformed alone, without random numbers. Digits are light on a background o
 import torch
 from torch import Tensor
 
-from mlp_lab.images.augmentations import affine_fields, resample, to_sampling_points
+from mlp_lab.images.displacement_fields import affine_fields, resample, to_sampling_points
 
 # Pixels in [0, 1] below half a grey level are background.
 _BACKGROUND = 0.5 / 255

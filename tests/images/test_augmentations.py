@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlp_lab.errors import UserError
-from mlp_lab.images.augmentations import (
-    Augmentation,
+from mlp_lab.images.augmentations import Augmentation
+from mlp_lab.images.displacement_fields import (
     affine_fields,
     affine_weights,
     elastic_modes,

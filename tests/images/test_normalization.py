@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mlp_lab.images.augmentations import (
+from mlp_lab.images.displacement_fields import (
     affine_fields,
     affine_weights,
     resample,
