@@ -18,7 +18,7 @@ from mlp_lab.nn.perceptron import Perceptron
 from mlp_lab.nn.siren import Siren
 
 NETWORKS: dict[type, Callable[[], nn.Module]] = {
-    Convolutional: lambda: Convolutional(4, 2, channels=[3]),
+    Convolutional: lambda: Convolutional(4, 2, channels=[3], dropout=0.1),
     MLP: lambda: MLP(4, 2, widths=[5, 4], activation="tanh", dropout=0.1),
     Perceptron: lambda: Perceptron(4, 2, std=0.1),
     Siren: lambda: Siren(4, 2, width=8, depth=2, first_omega=30.0, omega=30.0),

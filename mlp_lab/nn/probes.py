@@ -105,7 +105,7 @@ def inspect_layers(
 def describe(network: nn.Module) -> str:
     """Return the layer sizes and the number of parameters: ``784-64-10, 50,890 parameters``.
 
-    A convolution with 32 channels and kernels of 5 x 5 pixels is ``32C5``.
+    A convolution with 32 channels and kernels of 3 x 3 pixels is ``32C3``.
     """
     layers = [m for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
     first = layers[0]

@@ -1,10 +1,11 @@
-"""The convolutional network, compared with NumPy loops over pixels."""
+"""The convolutional network, compared with NumPy: products with all patches of 3 x 3 pixels."""
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.lib.stride_tricks import sliding_window_view
 from torch import nn
 
 from mlp_lab.nn.convolutional import Convolutional
@@ -12,50 +13,62 @@ from mlp_lab.nn.probes import describe, has_batch_normalization
 
 
 def convolved(images: np.ndarray, kernels: np.ndarray) -> np.ndarray:
-    """Return the products of kernels ``[outputs, inputs, 5, 5]`` with every second 5 x 5 patch."""
-    padded = np.pad(images, ((0, 0), (0, 0), (2, 2), (2, 2)))
-    patches = np.lib.stride_tricks.sliding_window_view(padded, (5, 5), (2, 3))[:, :, ::2, ::2]
-    return np.einsum("nihwab,oiab->nohw", patches, kernels)
+    """Return the products of kernels ``[outputs, inputs, 3, 3]`` with the patch of each pixel."""
+    padded = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    return np.einsum("nihwab,oiab->nohw", sliding_window_view(padded, (3, 3), (2, 3)), kernels)
+
+
+def pooled(images: np.ndarray) -> np.ndarray:
+    """Return the maxima of 2 x 2 pixels; a last odd row or column is omitted."""
+    return sliding_window_view(images, (2, 2), (2, 3))[:, :, ::2, ::2].max((4, 5))
+
+
+def normalized(images: np.ndarray, layer: nn.BatchNorm2d) -> np.ndarray:
+    mean, variance, weight, bias = (
+        each.numpy()[:, None, None]
+        for each in (layer.running_mean, layer.running_var, layer.weight, layer.bias)
+    )
+    return (images - mean) / np.sqrt(variance + layer.eps) * weight + bias
 
 
 @settings(deadline=None)
-@given(st.integers(1, 9), st.lists(st.integers(1, 3), min_size=1, max_size=3), st.integers(0, 99))
+@given(st.integers(4, 9), st.lists(st.integers(1, 3), min_size=1, max_size=2), st.integers(0, 99))
 def test_forward_equals_its_formula(side: int, channels: list[int], seed: int) -> None:
     torch.manual_seed(seed)
-    network = Convolutional(side**2, 4, channels=channels).double().eval()
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_()
-            module.running_var.uniform_(0.5, 2)
-            nn.init.normal_(module.weight)
-            nn.init.normal_(module.bias)
+    network = Convolutional(side**2, 4, channels=channels, dropout=0.5).double().eval()
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+    kernels = [m.weight.detach().numpy() for m in network.modules() if isinstance(m, nn.Conv2d)]
+    for layer in norms:
+        layer.running_mean.normal_()
+        layer.running_var.uniform_(0.5, 2)
+        nn.init.uniform_(layer.weight)
+        nn.init.normal_(layer.bias)
+        layer.requires_grad_(False)
     x = torch.randn(3, side**2, dtype=torch.float64)
     images = x.view(3, 1, side, side).numpy()
-    with torch.no_grad():
-        output = network(x)
-        for layer in network:
-            if isinstance(layer, nn.Conv2d):
-                images = convolved(images, layer.weight.numpy())
-            elif isinstance(layer, nn.BatchNorm2d):
-                mean, variance, weight, bias = (
-                    each.numpy()[:, None, None]
-                    for each in (layer.running_mean, layer.running_var, layer.weight, layer.bias)
-                )
-                images = (images - mean) / np.sqrt(variance + layer.eps) * weight + bias
-                images = np.maximum(images, 0)
-        linear = network[-1]
-        expected = images.reshape(3, -1) @ linear.weight.numpy().T + linear.bias.numpy()
-    assert [m.out_channels for m in network if isinstance(m, nn.Conv2d)] == channels
-    np.testing.assert_allclose(output, expected, atol=1e-10)
+    assert [len(each) for each in kernels] == [n for n in channels for _ in range(2)]
+    for stage in range(len(channels)):
+        first, second = norms[2 * stage : 2 * stage + 2]
+        images = np.maximum(normalized(convolved(images, kernels[2 * stage]), first), 0)
+        images = convolved(pooled(images), kernels[2 * stage + 1])
+        images = np.maximum(normalized(images, second), 0)
+    last = network[-1]
+    expected = images.reshape(3, -1) @ last.weight.detach().numpy().T + last.bias.detach().numpy()
+    np.testing.assert_allclose(network(x).detach(), expected, atol=1e-10)
 
 
-def test_images_that_are_not_square_are_refused() -> None:
-    with pytest.raises(ValueError, match="in_features=12: must be the number of pixels"):
-        Convolutional(12, 2, channels=[3])
+@pytest.mark.parametrize(
+    ("pixels", "message"),
+    [(12, "needs square images; 12 pixels are none"), (9, "2 stages are too many for 3 x 3 pix")],
+)
+def test_unsuitable_images_are_refused(pixels: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Convolutional(pixels, 2, channels=[3, 4], dropout=0.0)
 
 
 def test_description_and_batch_normalization() -> None:
-    network = Convolutional(784, 10, channels=[32, 64])
-    parameters = 32 * 25 + 2 * 32 + 32 * 64 * 25 + 2 * 64 + (64 * 49 + 1) * 10
-    assert describe(network) == f"1-32C5-64C5-10, {parameters:,} parameters"
+    network = Convolutional(784, 10, channels=[8, 16], dropout=0.0)
+    convolutions = 9 * (8 + 8 * 8 + 8 * 16 + 16 * 16)
+    parameters = convolutions + 2 * (8 + 8 + 16 + 16) + (16 * 49 + 1) * 10
+    assert describe(network) == f"1-8C3-8C3-16C3-16C3-10, {parameters:,} parameters"
     assert has_batch_normalization(network)

@@ -39,3 +39,4 @@ class PerceptronNetwork:
 class Convolutional:
     _target_: str = "mlp_lab.nn.convolutional.Convolutional"
     channels: list[int] = limited(minimum=1, maximum=10_000)
+    dropout: float = limited(minimum=0, below=1)
