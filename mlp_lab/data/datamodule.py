@@ -258,7 +258,7 @@ class DataModule(pl.LightningDataModule):
         raise UserError(
             f"{size}: the last minibatch of {len(x)} examples has {len(x) % self.batch_size}, but"
             f" batch normalization needs {least}; set {remedy}another data.batch_size or"
-            " network.normalization"
+            " another network"
         )
 
     def _training_loader(

@@ -22,7 +22,7 @@ class Convolutional(nn.Sequential):
     Args:
         in_features: number of pixels of an image, a square number.
         out_features: number of outputs; no activation follows them.
-        channels: number of channels of each stage; none: a linear model.
+        channels: number of channels of each stage, at least one.
         dropout: probability that an input of the output layer is dropped in training.
 
     Raises:
@@ -34,25 +34,24 @@ class Convolutional(nn.Sequential):
     ) -> None:
         side = math.isqrt(in_features)
         if side**2 != in_features:
-            raise ValueError(f"needs square images; {in_features} pixels are none")
-        last_side = side // 2 ** len(channels)
-        if last_side == 0:
-            raise ValueError(f"{len(channels)} stages are too many for {side} x {side} pixels")
+            raise ValueError(f"the number of inputs, {in_features}, must be a square number")
+        final_side = side // 2 ** len(channels)
+        if final_side == 0:
+            raise ValueError(f"{side} x {side} pixels are too few for {len(channels)} channels")
         layers: list[nn.Module] = [nn.Unflatten(1, (1, side, side))]
-        all_channels = [1, *channels]
-        for inputs, outputs in pairwise(all_channels):
-            # Before ReLU, pooling has the same result but for the sign of the normalization's
-            # factors, and the normalization takes a quarter of the time.
+        for inputs, outputs in pairwise([1, *channels]):
+            # Pooling first leaves a quarter of the pixels to the normalization, whose statistics
+            # are those of the maxima.
             layers += [_convolution(inputs, outputs), nn.MaxPool2d(2), nn.BatchNorm2d(outputs)]
             layers += [nn.ReLU(), _convolution(outputs, outputs), nn.BatchNorm2d(outputs)]
             layers += [nn.ReLU()]
         layers += [nn.Flatten(), nn.Dropout(dropout)]
-        super().__init__(*layers, nn.Linear(all_channels[-1] * last_side**2, out_features))
+        super().__init__(*layers, nn.Linear(channels[-1] * final_side**2, out_features))
 
 
 def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
     """Return a convolution without biases, which the normalization would subtract."""
     layer = nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False)
-    # With the channels of a pixel side by side, the products take less than half the time.
+    # The channels of a pixel side by side, in which order the products are fastest.
     layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
     return layer

@@ -34,6 +34,11 @@ def linear_layers(network: nn.Module) -> list[nn.Linear]:
     return [module for module in network.modules() if isinstance(module, nn.Linear)]
 
 
+def weight_layers(network: nn.Module) -> list[nn.Linear | nn.Conv2d]:
+    """Return the linear layers and convolutions of a network, the first layer first."""
+    return [module for module in network.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+
+
 def has_batch_normalization(network: nn.Module) -> bool:
     """Return whether the outputs for an example depend on the others of its minibatch."""
     return any(isinstance(module, BATCH_NORMALIZATIONS) for module in network.modules())
@@ -107,7 +112,7 @@ def describe(network: nn.Module) -> str:
 
     A convolution with 32 channels and kernels of 3 x 3 pixels is ``32C3``.
     """
-    layers = [m for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+    layers = weight_layers(network)
     first = layers[0]
     inputs = first.in_features if isinstance(first, nn.Linear) else first.in_channels
     sizes = "-".join(map(str, [inputs, *map(_size, layers)]))

@@ -33,10 +33,11 @@ def shape(network: nn.Module) -> Hashable:
     Raises:
         UnstackableError: the network cannot be stacked.
     """
+    shapes = _shape(network)
     layers = [m for m in network.modules() if type(m) in _LAYERS or is_registered(m)]
     if layers and not isinstance(layers[0], nn.Linear):
         raise UnstackableError(f"its first layer is {type(layers[0]).__name__}")
-    return _shape(network)
+    return shapes
 
 
 def _shape(network: nn.Module) -> Hashable:

@@ -83,10 +83,10 @@ def build_task(cfg: DictConfig, *, initialize: bool = True) -> tuple[DataModule,
         network = nn.Sequential(OrderedDict(encoding=encoding, network=network))
         encoding = Identity(data.in_features)
     data.encoding = encoding
-    teacher = {"teacher": partial(_load_teacher, cfg, data)} if "teacher" in cfg.task else {}
+    teacher = partial(_load_teacher, cfg, data)
     task: Task = build(
         cfg.task,
-        **teacher,
+        **({"teacher": teacher} if target_of(cfg.task).takes_teacher else {}),
         encoding=encoding,
         network=network,
         optimizer=partial(_build_optimizer, cfg.optimizer),
@@ -140,30 +140,33 @@ def _load_teacher(cfg: DictConfig, data: DataModule) -> nn.Module:
         data: data of that run, after ``prepare_data``.
 
     Raises:
-        UserError: there is no such run, or its examples are not those of ``data``. With other
-            splits, it would have learned validation data.
+        UserError: there is no such run, it learned no softmax probabilities, or its examples are
+            not those of ``data``. With other splits, it would have learned validation data.
     """
+    key = f"task.teacher={cfg.task.teacher}"
     run = RunFolder.open(cfg.task.teacher)
     theirs, ours = map(_settings_of_examples, (run.config, cfg))
-    for key in ours | theirs:
-        values = [format_value(settings.get(key)) for settings in (theirs, ours)]
+    for name in ours | theirs:
+        values = [format_value(settings.get(name)) for settings in (theirs, ours)]
         if values[0] != values[1]:
-            reason = f"was trained with {key}={values[0]}; must be {key}={values[1]}"
-            raise UserError(f"task.teacher={cfg.task.teacher}: {reason}")
+            raise UserError(f"{key}: was trained with {name}={values[0]}; must be {values[1]}")
     if other := difference(run, cfg, data):
         raise other
     _, task = build_task(run.config)
     load_network(task, run.checkpoints.existing("best"))
+    encodings = (module.buffers() for module in (task.encoding, data.encoding))
+    if not all(map(torch.equal, *encodings)):
+        raise UserError(f"{key}: has another random encoding, that of seed={run.config.seed}")
     return task.evaluated
 
 
 def _settings_of_examples(cfg: DictConfig) -> dict[str, Any]:
-    """Return the settings on which the examples of the splits and their encoding depend."""
-    ignored = (*DATA_PATHS, "data.batch_size", "data.passes")
+    """Return the settings of the examples in the splits, their encoding, and the outputs."""
+    ignored = (*DATA_PATHS, "data.batch_size", "data.passes", "data.drop_last")
     return {
         key: value
         for key, value in flatten(cfg).items()
-        if is_within(key, ("data", "encoding")) and key not in ignored
+        if is_within(key, ("data", "encoding", "task.output")) and key not in ignored
     }
 
 

@@ -45,8 +45,8 @@ def _is_name(key: str, value: str) -> bool:
 def with_absolute_paths(cfg: DictConfig) -> DictConfig:
     """Return a checked config with absolute paths: its run does not depend on a folder."""
     values: dict[str, Any] = data_paths(cfg) | _opponents(cfg)
-    if "teacher" in cfg.task:
-        values["task.teacher"] = os.path.abspath(cfg.task.teacher)
+    if isinstance(teacher := cfg.task.get("teacher"), str):
+        values["task.teacher"] = os.path.abspath(teacher)
     changes = {key: value for key, value in values.items() if OmegaConf.select(cfg, key) != value}
     return with_values(cfg, changes) if changes else cfg
 

@@ -12,7 +12,7 @@ from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
 from mlp_lab.figures.rendering import Draw, save_figures
 from mlp_lab.formatting import markdown, table
-from mlp_lab.nn.probes import linear_layers
+from mlp_lab.nn.probes import weight_layers
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.data_paths import difference, moved_paths, with_moved_data
 from mlp_lab.runs.report import opponents_table
@@ -147,7 +147,7 @@ def check_options(cfg: DictConfig, data: DataModule, task: Task) -> None:
         raise UserError("temperature=true: data.refit=true leaves no validation data to fit it to")
     if cfg.robustness and data.image_side is None:
         raise UserError("robustness=true: needs a run whose inputs are images")
-    hidden = len(linear_layers(task.network)) > 1
+    hidden = len(weight_layers(task.network)) > 1
     if cfg.embeddings > 0 and not (data.class_names and hidden):
         raise UserError("embeddings: need a run that learns classes, with a hidden layer")
 

@@ -12,7 +12,7 @@ from mlp_lab.config.flatten import is_within
 from mlp_lab.config.schemas.data import DATA_PATHS
 from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
-from mlp_lab.runs.data_paths import with_moved_data, with_values
+from mlp_lab.runs.data_paths import with_absolute_paths, with_moved_data, with_values
 from mlp_lab.storage.run_folder import RunFolder
 
 #: Keys that may change, and groups whose keys may change: a checkpoint does not depend on them.
@@ -22,6 +22,7 @@ RESUMABLE = (
     "schedule",
     "threads",
     "figures.format",
+    "task.teacher",
     *DATA_PATHS,
 )
 _CONFIG = "config.yaml"
@@ -60,7 +61,7 @@ def repeated_config(path: Path, changes: Mapping[str, Any]) -> DictConfig:
 def _with_changes(cfg: DictConfig, changes: Mapping[str, Any]) -> DictConfig:
     paths = {key: value for key, value in changes.items() if key in DATA_PATHS}
     others = {key: value for key, value in changes.items() if key not in DATA_PATHS}
-    return with_moved_data(with_values(cfg, others), paths)
+    return with_moved_data(with_absolute_paths(with_values(cfg, others)), paths)
 
 
 def _has_value(cfg: DictConfig, key: str, value: Any) -> bool:

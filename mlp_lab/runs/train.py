@@ -82,6 +82,7 @@ class Training:
         if has_batch_normalization(task.network):
             data.check_batch_normalization(cfg.trainer.devices)
         task.begin(data)
+        task.prepare_training()
         run = _new_run(cfg, folder)
         try:
             trainer = build_trainer(cfg, run)
@@ -124,6 +125,7 @@ class Training:
         data.prepare_data()
         if other := difference(run, cfg, data):
             raise other
+        task.prepare_training()
         shared_folder(str(run.folder))  # for the processes that Lightning starts
         trainer = build_trainer(cfg, run)
         # Otherwise, weights in double precision would be restored into a network of floats.

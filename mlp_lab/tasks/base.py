@@ -32,10 +32,10 @@ class Task(ChunkedTraining):
     metrics in ``maxima``, it logs the largest value.
 
     A subclass defines ``metrics``, ``loss`` and ``measure``, and ``target_kind`` if the targets are
-    not numbers. It can override the other attributes and ``derived``, ``begin``, ``check_trainer``,
-    ``predictions``, ``probabilities``, ``negative_log_likelihood``, ``evaluate_split``,
-    ``diagnostics``, ``outputs_of`` and ``output_delta``. The rest of the package calls these
-    methods, and never depends on the class.
+    not numbers. It can override the other attributes and ``derived``, ``begin``,
+    ``prepare_training``, ``check_trainer``, ``predictions``, ``probabilities``,
+    ``negative_log_likelihood``, ``evaluate_split``, ``diagnostics``, ``outputs_of`` and
+    ``output_delta``. The rest of the package calls these methods, and never depends on the class.
 
     Args:
         train_metrics: when the metrics of the training data are computed: ``during`` the epoch,
@@ -51,6 +51,8 @@ class Task(ChunkedTraining):
     maxima: tuple[str, ...] = ()
     #: Attributes that are numbers in the loss; tasks that differ only in them can train stacked.
     loss_numbers: tuple[str, ...] = ()
+    #: Whether the constructor gets the trained network of the run ``task.teacher``.
+    takes_teacher = False
 
     def __init__(self, train_metrics: str = "during", **training: Any) -> None:
         super().__init__(**training)
@@ -92,6 +94,9 @@ class Task(ChunkedTraining):
 
     def begin(self, data: DataModule) -> None:
         """Prepare a new run; called once, after ``data.prepare_data`` and before training."""
+
+    def prepare_training(self) -> None:
+        """Load what only training needs; called before a new or a resumed training."""
 
     def check_trainer(self, trainer: pl.Trainer) -> None:
         """Raise UserError if a trainer is unsuitable for the task; called before training."""

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
 from mlp_lab.tasks.classification import Classification, output_per_class
 
@@ -25,7 +24,7 @@ class Distillation(Classification):
 
     Args:
         teacher: function that returns the trained network, from encoded inputs ``[batch, ...]`` to
-            outputs ``[batch, outputs]``. It is called when a training starts.
+            outputs ``[batch, outputs]``. It is called once, before a training.
         share: weight of the teacher's term, in [0, 1].
         temperature: temperature T, above 0: larger values weight improbable classes more.
         task: arguments of ``Classification``.
@@ -35,6 +34,7 @@ class Distillation(Classification):
     """
 
     unstackable_reason = "its task needs a teacher's outputs"
+    takes_teacher = True
 
     def __init__(
         self,
@@ -55,20 +55,23 @@ class Distillation(Classification):
         self.share = share
         self.temperature = temperature
 
-    def begin(self, data: DataModule) -> None:
-        super().begin(data)
-        self._load_teacher()  # an unsuitable teacher is an error before there is a run folder
+    def prepare_training(self) -> None:
+        super().prepare_training()
+        # In a tuple, it is not a submodule: checkpoints do not contain it.
+        self._teacher = (self._load_teacher().eval().requires_grad_(False),)
 
     def on_train_start(self) -> None:
         super().on_train_start()
-        # Not a submodule, since checkpoints do not contain the teacher.
-        teacher = self._load_teacher().to(next(self.network.parameters()))
-        self._teacher = teacher.eval().requires_grad_(False).forward
+        self._teacher[0].to(next(self.network.parameters()))
 
-    def differentiate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def _differentiate_microbatch(
+        self, x: Tensor, y: Tensor, share: float
+    ) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
-            outputs = output_per_class(self._teacher(x)).float()
-        return super().differentiate(x, torch.cat([y.unsqueeze(1), outputs], 1))
+            outputs = output_per_class(self._teacher[0](x))
+        exact = torch.promote_types(outputs.dtype, torch.float32)  # bfloat16 would round classes
+        target = torch.cat([y.unsqueeze(1), outputs.to(exact)], 1)
+        return super()._differentiate_microbatch(x, target, share)
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Return the mean loss for classes ``[batch]``, or with a teacher's outputs.
@@ -76,12 +79,12 @@ class Distillation(Classification):
         Args:
             output: the network's outputs, ``[batch, outputs]``.
             target: classes, int64 ``[batch]``, or the class and the teacher's outputs of each
-                example, float32 ``[batch, 1 + classes]``.
+                example, ``[batch, 1 + classes]``.
         """
         if target.ndim == 1:
             return super().loss(output, target)
         classes, teacher = target[:, 0].long(), target[:, 1:]
-        soft = output_per_class(output) / self.temperature
-        truth = (teacher / self.temperature).softmax(1)
-        distance = nn.functional.cross_entropy(soft, truth) * self.temperature**2
-        return torch.lerp(super().loss(output, classes), distance, self.share)
+        logits = output_per_class(output).to(teacher.dtype) / self.temperature
+        probabilities = (teacher / self.temperature).softmax(1)
+        soft = self.temperature**2 * nn.functional.cross_entropy(logits, probabilities)
+        return torch.lerp(super().loss(output, classes).to(soft.dtype), soft, self.share)

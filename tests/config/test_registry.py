@@ -113,7 +113,7 @@ def test_keys_of_base_classes_are_inherited() -> None:
 
     @register("task")
     class Weighted(Task):
-        def __init__(self, *, weight: float, **task: Any) -> None:
+        def __init__(self, *, weight: float, teacher: float, **task: Any) -> None:
             super().__init__(**task)
 
     @register("network")
@@ -124,7 +124,8 @@ def test_keys_of_base_classes_are_inherited() -> None:
     assert list(allowed("data")) == ["size", "batch_size", "passes", "drop_last"]
     assert allowed("data")["batch_size"] == "a whole number at least 1 and at most 1000000000"
     assert checked("data", size=2, batch_size=1).passes == 1
-    assert list(allowed("task")) == ["weight"]
+    assert list(allowed("task")) == ["weight", "teacher"]
+    assert checked("task", weight=1, teacher=2).teacher == 2.0  # no path of another run
     # Those of mlp_lab's own schema, with its limits.
     own = next(s for s in GROUPS["network"] if s.__name__ == "MLP")
     expected = {f.name: allowed_values(own, f) for f in fields(own) if f.name != "_target_"}

@@ -59,7 +59,7 @@ def test_forward_equals_its_formula(side: int, channels: list[int], seed: int) -
 
 @pytest.mark.parametrize(
     ("pixels", "message"),
-    [(12, "needs square images; 12 pixels are none"), (9, "2 stages are too many for 3 x 3 pix")],
+    [(12, "the number of inputs, 12, must be a square"), (9, "3 x 3 pixels are too few for 2 ch")],
 )
 def test_unsuitable_images_are_refused(pixels: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):

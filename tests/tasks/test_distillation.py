@@ -4,12 +4,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import assert_equal_weights, history, make_task, weights
+from helpers import assert_equal_weights, composed, history, make_task, weights
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from mlp_lab.errors import UserError
 from mlp_lab.nn.seeds import epoch_seed
@@ -118,31 +120,74 @@ def test_a_share_of_0_is_plain_training(mnist_config: Callable, teacher: Result)
     assert_equal_weights(plain, train(mnist_config(*overrides(teacher, "task.share=0"))))
 
 
-def test_a_convolutional_teacher_sees_the_augmented_inputs(mnist_config: Callable) -> None:
-    common = ["augmentation=affine", "trainer.max_epochs=1", "data.batch_size=50"]
-    teacher = train(mnist_config(*SHORT[2:5], *common, "network=convolutional"))
-    cfg = mnist_config(*overrides(teacher, *common, "task.share=1", "task.temperature=1"))
+def test_the_teacher_sees_the_augmented_inputs_of_each_microbatch(mnist_config: Callable) -> None:
+    cfg = mnist_config(*SHORT, "task=distillation", "task.teacher=nowhere", "task.share=1")
     _, task = build_task(cfg)
     seen = []
-    task._teacher = lambda x: seen.append(x) or torch.zeros(len(x), 10)
-    task._microbatch_size = 1000
+
+    class Teacher(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen.append(x.clone())
+            return torch.zeros(len(x), 10)
+
+    task._load_teacher = Teacher
+    task.prepare_training()
+    task._microbatch_size = 2
     task.trainer = type("Trainer", (), {"world_size": 1})()
     x = torch.rand(5, 784)
     task.differentiate(x, torch.arange(5))
-    assert seen[0] is x
-    assert history(train(cfg))[-1]["loss/train"] > 0
+    assert max(map(len, seen)) == 2
+    torch.testing.assert_close(torch.cat(seen), x)
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(mnist_config: Callable, teacher: Result) -> None:
+@pytest.mark.parametrize("precision", ["bf16-true", "bf16-mixed", "64-true"])
+def test_a_convolutional_teacher_by_precision(mnist_config: Callable, precision: str) -> None:
+    common = [*SHORT[2:5], "augmentation=affine", "data.batch_size=50", "trainer.max_epochs=1"]
+    teacher = train(mnist_config(*common, "network=convolutional", "data.drop_last=true"))
+    run = [f"task.teacher='{teacher.folder}'", f"trainer.precision={precision}"]
+    result = train(mnist_config(*common, "task=distillation", *run))
+    assert np.isfinite(history(result)[-1]["loss/train"])
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    mnist_config: Callable, teacher: Result, tmp_path: Path
+) -> None:
     whole = train(mnist_config(*overrides(teacher)))
     short = train(mnist_config(*overrides(teacher, "trainer.max_epochs=1")))
-    assert_equal_weights(whole, resume(short.folder, {"trainer.max_epochs": 2}))
+    moved = tmp_path / "moved"
+    shutil.move(teacher.folder, moved)
+    before = content(Path(short.folder))
+    with pytest.raises(UserError, match="no such folder"):
+        resume(short.folder, {"trainer.max_epochs": 2})
+    assert content(Path(short.folder)) == before
+    changes = {"trainer.max_epochs": 2, "task.teacher": str(moved)}
+    assert_equal_weights(whole, resume(short.folder, changes))
+
+
+def content(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_teacher_with_other_random_frequencies_is_refused(tmp_path: Path) -> None:
+    common = ["experiment=points_mlp", "encoding=gaussian", "data.points_seed=0",
+              "trainer.max_epochs=1", "callbacks=none", f"logs='{tmp_path}'"]  # fmt: skip
+    teacher = train(composed(*common, "seed=1"))
+    distilled = [*common, "task=distillation", f"task.teacher='{teacher.folder}'"]
+    assert train(composed(*distilled, "seed=1")).epochs == 1
+    with pytest.raises(UserError, match="has another random encoding, that of seed=1"):
+        train(composed(*distilled, "seed=2"))
+
+
+def test_a_teacher_without_softmax_is_refused(mnist_config: Callable) -> None:
+    teacher = train(mnist_config(*SHORT, "task.output=sigmoid"))
+    with pytest.raises(UserError, match=r"with task\.output=sigmoid; must be softmax"):
+        train(mnist_config(*overrides(teacher)))
 
 
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["data.fold=1"], "was trained with data.fold=null; must be data.fold=1"),
+        (["data.fold=1"], "was trained with data.fold=null; must be 1"),
         (["data.standardize=false"], "was trained with data.standardize=true; must be"),
         (["task.loss=squared_error"], "distillation needs task.output=softmax and"),
         (["task.output=sigmoid"], "distillation needs task.output=softmax and"),

@@ -10,7 +10,7 @@ from mlp_lab.data.attached import data_of
 from mlp_lab.figures import training_curves, weight_images
 from mlp_lab.figures.rendering import Draw
 from mlp_lab.lightning import pl
-from mlp_lab.nn.probes import linear_layers
+from mlp_lab.nn.probes import weight_layers
 from mlp_lab.runs.callbacks.access import task_of
 from mlp_lab.runs.callbacks.figure_callback import Drawings, FigureCallback
 from mlp_lab.runs.callbacks.log_figure import log_figure
@@ -75,13 +75,13 @@ class FirstLayerWeights(FigureCallback):
 
 def _weight_images(network: nn.Module, side: int) -> np.ndarray:
     """Return copies of the first layer's weights as images, float32 ``[images, side, side]``."""
-    layer = next(m for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d))
+    layer = weight_layers(network)[0]
     size = (side, side) if isinstance(layer, nn.Linear) else layer.kernel_size
     return layer.weight.detach().clone().reshape(-1, *size).float().cpu().numpy()
 
 
 def _only_layer(task: pl.LightningModule) -> nn.Linear | None:
     """Return the network's linear layer; None if it has several layers or too many weights."""
-    layers = linear_layers(task_of(task).network)
-    few = sum(p.numel() for p in layers[0].parameters()) <= _MAX_WEIGHTS
-    return layers[0] if len(layers) == 1 and few else None
+    [layer, *others] = weight_layers(task_of(task).network)
+    few = sum(p.numel() for p in layer.parameters()) <= _MAX_WEIGHTS
+    return layer if isinstance(layer, nn.Linear) and few and not others else None

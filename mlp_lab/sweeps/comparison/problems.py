@@ -28,6 +28,10 @@ _OF_TRAINING = (
 )
 # Keys that define the values of the metric "loss".
 _OF_LOSS = ("task.loss", "task.rule")
+# Tasks that only train in another way, with the loss on validation data of the second task.
+_SAME_LOSS = dict.fromkeys(
+    ("classification_by_hand", "mixup", "sharpness_aware", "distillation"), "classification"
+)
 
 
 def problems(configs: Sequence[Mapping[str, Any]], metric: str) -> list[str]:
@@ -39,9 +43,16 @@ def problems(configs: Sequence[Mapping[str, Any]], metric: str) -> list[str]:
         configs: flat config of each run, with the names of options.
         metric: the metric that is compared.
     """
+    configs = [_with_task_of_loss(config) for config in configs]
     keys = list(dict.fromkeys(key for config in configs for key in config))
     keys = [key for key in keys if _defines(key, metric) and _varies(key, configs)]
     return [label_of({key: c[key] for key in keys if key in c}, keys) for c in configs]
+
+
+def _with_task_of_loss(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config with the task that has the same loss on validation data."""
+    task = str(config.get("task"))
+    return dict(config) | ({"task": _SAME_LOSS[task]} if task in _SAME_LOSS else {})
 
 
 def _defines(key: str, metric: str) -> bool:

@@ -296,6 +296,16 @@ def test_losses_of_different_definitions_are_not_ranked(
     assert len(Comparison(find_runs([str(tmp_path)]), metric).problems) == count
 
 
+def test_tasks_with_the_same_validation_loss_are_ranked(make_run: Callable, tmp_path: Path) -> None:
+    for loss, task in enumerate(("mixup", "sharpness_aware", "classification_by_hand")):
+        make_run([1 + loss], f"task={task}")
+    make_run([9])
+    comparison = Comparison(find_runs([str(tmp_path)]), "loss")
+    assert comparison.problems == [""]
+    assert comparison.chosen is not None
+    assert comparison.chosen.settings["task"] == "mixup"
+
+
 @given(st.lists(st.floats(1e-8, 1e3), min_size=1, max_size=8, unique=True))
 def test_numbers_keep_the_digits_that_distinguish_them(values: list[float]) -> None:
     shown = [_rounded(values)(value) for value in values]
