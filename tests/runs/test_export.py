@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mlp_lab.errors import UserError
+from mlp_lab.nn.convolutional import Convolutional
 from mlp_lab.nn.encodings import Identity, Positional
 from mlp_lab.nn.hash_grid import HashGrid
 from mlp_lab.nn.mlp import MLP
@@ -31,6 +32,9 @@ def networks() -> dict[str, Network]:
             Identity(2), Siren(2, 3, width=16, depth=2, first_omega=30.0, omega=30.0), 2
         ),
         "positional": Network(positional, MLP(positional.out_features, 1, width=8), 2),
+        "convolutional": Network(
+            Identity(64), Convolutional(64, 3, channels=[4, 5], dropout=0.1), 64
+        ),
         "hash grid": Network(Identity(2), nn.Sequential(grid, MLP(grid.out_features, 1)), 2),
     }
 
@@ -53,6 +57,7 @@ def read(path: Path, x: Tensor) -> np.ndarray:
             for pair in [
                 ("mlp", ".onnx"), ("batch normalization", ".pt2"), ("siren", ".onnx"),
                 ("positional", ".onnx"), ("hash grid", ".onnx"), ("hash grid", ".pt2"),
+                ("convolutional", ".onnx"),
             ]
         ),
     ],

@@ -364,8 +364,22 @@ def test_callbacks_restore_their_state() -> None:
 
 
 @pytest.mark.draws
+@pytest.mark.parametrize(
+    ("network", "layer", "shape"),
+    [
+        (["network.width=5"], 0, (5, 28, 28)),
+        (["network=convolutional", "network.channels=[5,6]"], 1, (5, 3, 3)),
+    ],
+    ids=["mlp", "convolutional"],
+)
 def test_first_layer_weights_of_image_networks_are_drawn_as_images(
-    compose: Callable, tiny_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    network: list[str],
+    layer: int,
+    shape: tuple[int, ...],
+    compose: Callable,
+    tiny_mnist: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     drawn: list[np.ndarray] = []
     plain = weight_images.weight_images
@@ -376,14 +390,14 @@ def test_first_layer_weights_of_image_networks_are_drawn_as_images(
 
     monkeypatch.setattr(weight_images, "weight_images", note)
     overrides = [
-        "network.width=5",
+        *network,
         "trainer.max_epochs=1",
         f"logs='{tmp_path}'",
         "~callbacks.progress",
     ]
     result = train(compose(*overrides, f"data.root='{tiny_mnist}'", "trainer.accelerator=cpu"))
-    weight = weights(result)["network.0.weight"]
-    np.testing.assert_array_equal(drawn[0], weight.view(5, 28, 28))
+    weight = weights(result)[f"network.{layer}.weight"]
+    np.testing.assert_array_equal(drawn[0], weight.reshape(shape))
     assert (Path(result.folder) / "figures" / "weights.png").is_file()
     events = EventAccumulator(result.folder).Reload()
     assert {"weights", "loss_curves"} == set(events.Tags()["images"])
