@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mlp_lab.errors import UserError
@@ -15,12 +16,13 @@ class Distillation(Classification):
 
     For the network's outputs z and the teacher's outputs t, the loss of the training is
 
-        (1 - share) H(y, softmax(z)) + share T^2 H(softmax(t / T), softmax(z / T))
+        (1 - share) H(y, softmax(z)) + share T^2 KL(softmax(t / T) || softmax(z / T))
 
-    with the cross-entropy H and the classes y (Hinton et al. 2015, arXiv 1503.02531, section 2).
-    The factor T^2 keeps the gradients of both terms comparable. The teacher sees the same augmented
-    inputs as the network (Beyer et al. 2022, arXiv 2106.05237, section 3.1), in evaluation mode.
-    Validation and evaluation use neither the teacher nor the temperature.
+    with the cross-entropy H, the Kullback-Leibler divergence KL and the classes y (Hinton et al.
+    2015, arXiv 1503.02531, section 2; KL is their cross-entropy minus a constant). The factor T^2
+    keeps the gradients of both terms comparable. The teacher sees the same augmented inputs as the
+    network (Beyer et al. 2022, arXiv 2106.05237, section 3.1), in evaluation mode. Validation and
+    evaluation use neither the teacher nor the temperature.
 
     Args:
         teacher: function that returns the trained network, from encoded inputs ``[batch, ...]`` to
@@ -84,7 +86,8 @@ class Distillation(Classification):
         if target.ndim == 1:
             return super().loss(output, target)
         classes, teacher = target[:, 0].long(), target[:, 1:]
-        logits = output_per_class(output).to(teacher.dtype) / self.temperature
-        probabilities = (teacher / self.temperature).softmax(1)
-        soft = self.temperature**2 * nn.functional.cross_entropy(logits, probabilities)
+        outputs = output_per_class(output).to(teacher.dtype)
+        ours, theirs = ((each / self.temperature).log_softmax(1) for each in (outputs, teacher))
+        divergence = F.kl_div(ours, theirs, reduction="batchmean", log_target=True)
+        soft = self.temperature**2 * divergence
         return torch.lerp(super().loss(output, classes).to(soft.dtype), soft, self.share)
