@@ -72,7 +72,7 @@ def test_a_diverging_member_of_a_stack_does_not_change_the_others(tmp_path: Path
         (
             ["network.normalization=batch", "data.batch_size=59"],
             "the last minibatch of 60 examples has 1, but batch normalization needs 2; set"
-            " data.drop_last=true, another data.batch_size or network.normalization",
+            " data.drop_last=true, another data.batch_size or another network",
         ),
         (["network.normalization=batch", "data.batch_size=1"], "needs at least 2 examples"),
     ],

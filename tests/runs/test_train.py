@@ -293,7 +293,7 @@ def test_a_run_that_cannot_start_leaves_no_folder(experiment: Experiment, tmp_pa
          " batch normalization needs 2; set data.drop_last=true, another data.batch_size or"),
         (["data.batch_size=1"], "data.batch_size=1: batch normalization needs at least 2 examples"),
         (["data.train_size=1"], "data.batch_size=30: the last minibatch of 1 examples has 1, but"
-         " batch normalization needs 2; set another data.batch_size or network.normalization"),
+         " batch normalization needs 2; set another data.batch_size or another network"),
         (["data.train_size=63", "trainer=ddp", "data.batch_size=60"],
          "data.batch_size=60: the last minibatch of 63 examples has 3, but batch norm"),
     ],
