@@ -34,7 +34,8 @@ def equities(probabilities: np.ndarray) -> np.ndarray:
     Args:
         probabilities: probabilities of `evaluate_positions`, ``[boards, 5]``.
     """
-    return probabilities @ _VALUES - 1
+    # The float32 matmul of some BLAS libraries warns about invalid values where there are none.
+    return np.einsum("bp,p->b", probabilities, _VALUES) - 1
 
 
 class GnubgPlayer(Player):
