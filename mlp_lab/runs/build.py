@@ -18,7 +18,7 @@ from mlp_lab.config.library_classes import library_class, selector_of
 from mlp_lab.config.names import EPOCH_SPLITS
 from mlp_lab.config.registry import registered_class
 from mlp_lab.config.schemas import GROUPS
-from mlp_lab.config.schemas.data import DATA_PATHS
+from mlp_lab.config.schemas.data import DATA_PATHS, is_refit
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError, first_line
 from mlp_lab.images.augmentations import InputAugmentation
@@ -153,7 +153,8 @@ def _load_teacher(cfg: DictConfig, data: DataModule) -> nn.Module:
     if other := difference(run, cfg, data):
         raise other
     _, task = build_task(run.config)
-    load_network(task, run.checkpoints.existing("best"))
+    # Without validation data, no epoch is the best one.
+    load_network(task, run.checkpoints.existing("last" if is_refit(run.config) else "best"))
     encodings = (module.buffers() for module in (task.encoding, data.encoding))
     if not all(map(torch.equal, *encodings)):
         raise UserError(f"{key}: has another random encoding, that of seed={run.config.seed}")

@@ -212,6 +212,13 @@ def test_the_path_of_the_teacher_is_made_absolute(
     assert RunFolder(result.folder).config.task.teacher == str(folder)
 
 
+def test_a_refit_learns_from_the_last_epoch_of_a_refit(mnist_config: Callable) -> None:
+    common = [*SHORT[:2], *SHORT[3:], "data.refit=true"]
+    teacher = train(mnist_config(*common, "seed=7"))
+    result = train(mnist_config(*common, "task=distillation", f"task.teacher='{teacher.folder}'"))
+    assert result.epochs == 2
+
+
 def test_a_missing_teacher_is_refused(mnist_config: Callable, tmp_path: Path) -> None:
     cfg = mnist_config(*SHORT, "task=distillation", f"task.teacher='{tmp_path / 'nowhere'}'")
     with pytest.raises(UserError, match="nowhere: no such"):
