@@ -124,6 +124,11 @@ def seeded_generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def contents(folder: Path | str) -> dict[Path, bytes]:
+    """Return the contents of all files in and below a folder, by path."""
+    return {path: path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+
+
 def weights(run: Result | Path | str, which: str = "last") -> dict[str, Tensor]:
     """Return the state of the task in a checkpoint of a run."""
     folder = run.folder if isinstance(run, Result) else run

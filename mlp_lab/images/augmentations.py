@@ -1,7 +1,7 @@
 """Augmentation of images: a random affine map and a random elastic deformation for each image.
 
-Both are linear in a small number of random weights, see ``displacement_fields.py``.
-kornia has the same augmentation, but takes 12 to 21 times as long (mlp_lab/benchmark/README.md).
+Both are linear in a small number of random weights, see ``displacement_fields.py``. kornia has the
+same augmentation, but takes 12 to 21 times as long (mlp_lab/benchmark/README.md).
 """
 
 import math

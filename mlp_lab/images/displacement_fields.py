@@ -1,4 +1,4 @@
-"""Random displacement of the pixels of an image as a combination of fixed fields, and resampling.
+"""Displacements of the pixels of an image as combinations of fixed fields, and resampling.
 
 A field has a number for each pixel. Affine maps and elastic deformations are linear in a small
 number of weights of such fields. A product of the weights of a batch and the fields gives the

@@ -7,8 +7,6 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-BATCH_NORMALIZATIONS = (nn.BatchNorm1d, nn.BatchNorm2d)
-
 
 @dataclass
 class LayerStatistics:
@@ -39,9 +37,15 @@ def weight_layers(network: nn.Module) -> list[nn.Linear | nn.Conv2d]:
     return [module for module in network.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
 
 
+def batch_normalizations(network: nn.Module) -> list[nn.BatchNorm1d | nn.BatchNorm2d]:
+    """Return the layers of batch normalization, the first layer first."""
+    kinds = nn.BatchNorm1d | nn.BatchNorm2d
+    return [module for module in network.modules() if isinstance(module, kinds)]
+
+
 def has_batch_normalization(network: nn.Module) -> bool:
     """Return whether the outputs for an example depend on the others of its minibatch."""
-    return any(isinstance(module, BATCH_NORMALIZATIONS) for module in network.modules())
+    return bool(batch_normalizations(network))
 
 
 @torch.no_grad()
@@ -110,7 +114,8 @@ def inspect_layers(
 def describe(network: nn.Module) -> str:
     """Return the layer sizes and the number of parameters: ``784-64-10, 50,890 parameters``.
 
-    A convolution with 32 channels and kernels of 3 x 3 pixels is ``32C3``.
+    A convolution with 32 channels and kernels of 3 x 3 pixels is ``32C3``; before the first one is
+    the number of channels of the inputs.
     """
     layers = weight_layers(network)
     first = layers[0]

@@ -75,9 +75,7 @@ def build_task(cfg: DictConfig, *, initialize: bool = True) -> tuple[DataModule,
             network = build(
                 cfg.network, in_features=encoding.out_features, out_features=data.out_features
             )
-    except ValueError as error:
-        raise UserError(f"network: {error}") from error
-    except RuntimeError as error:  # such as torch's error for too little memory
+    except (RuntimeError, ValueError) as error:  # RuntimeError: such as too little memory
         raise UserError(f"network: {first_line(error)}") from error
     if list(encoding.parameters()):  # a trained encoding is a part of the network
         network = nn.Sequential(OrderedDict(encoding=encoding, network=network))
@@ -147,9 +145,9 @@ def _load_teacher(cfg: DictConfig, data: DataModule) -> nn.Module:
     run = RunFolder.open(cfg.task.teacher)
     theirs, ours = map(_settings_of_examples, (run.config, cfg))
     for name in ours | theirs:
-        values = [format_value(settings.get(name)) for settings in (theirs, ours)]
-        if values[0] != values[1]:
-            raise UserError(f"{key}: was trained with {name}={values[0]}; must be {values[1]}")
+        if theirs.get(name) != ours.get(name):
+            value, expected = (format_value(each.get(name)) for each in (theirs, ours))
+            raise UserError(f"{key}: was trained with {name}={value}; must be {expected}")
     if other := difference(run, cfg, data):
         raise other
     _, task = build_task(run.config)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mlp_lab.nn.probes import BATCH_NORMALIZATIONS
+from mlp_lab.nn.probes import batch_normalizations
 from mlp_lab.tasks.classification import Classification
 
 # Smallest norm of a gradient that is divided by; below it, the distance is smaller than rho.
@@ -56,7 +56,7 @@ class SharpnessAware(Classification):
 @contextmanager
 def _constant_statistics(network: nn.Module) -> Iterator[None]:
     """Leave the running means and variances of batch normalization unchanged in the context."""
-    layers = [m for m in network.modules() if isinstance(m, BATCH_NORMALIZATIONS)]
+    layers = batch_normalizations(network)
     momenta = [layer.momentum for layer in layers]
     for layer in layers:
         layer.momentum = 0.0

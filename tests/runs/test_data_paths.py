@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import Evaluate, Experiment, resume_sweep, start_sweep
+from helpers import Evaluate, Experiment, contents, resume_sweep, start_sweep
 from omegaconf import DictConfig
 from PIL import Image
 
@@ -73,7 +73,7 @@ def test_changed_data_are_an_error_or_a_warning(
     csv_run: Experiment, evaluated: Evaluate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, path = Path(csv_run().folder), tmp_path / "points.csv"
-    before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    before = contents(folder)
     path.write_text(path.read_text() + "\n9,9,a")
     message = r"data\.path=.*points\.csv: these are not the data that .* was trained on"
     with pytest.raises(UserError, match=message):
@@ -83,7 +83,7 @@ def test_changed_data_are_an_error_or_a_warning(
     assert evaluated(folder, f"data.path={path}").metrics["loss"] > 0
     [warning] = [x for x in capsys.readouterr().out.splitlines() if x.startswith("warning: ")]
     assert warning.endswith("nothing is written to it")
-    assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
+    assert contents(folder) == before
     # Only the content counts: the same data with other line ends.
     path.write_text("\r\n".join(path.read_text().splitlines()[:-1]))
     evaluated(folder)

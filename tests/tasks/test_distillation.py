@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import assert_equal_weights, composed, history, make_task, weights
+from helpers import assert_equal_weights, composed, contents, history, make_task, weights
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -18,7 +18,7 @@ from mlp_lab.nn.seeds import epoch_seed
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.evaluate import measure
 from mlp_lab.runs.train import resume, train
-from mlp_lab.storage.results import Result
+from mlp_lab.storage.results import Evaluation, Result
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.tasks.distillation import Distillation
 
@@ -74,7 +74,7 @@ def test_training_equals_a_plain_loop(mnist_config: Callable, teacher: Result) -
     data.prepare_data()
     data.setup()
     x, y = data.splits["train"]
-    _, trained, _ = _measured(teacher)
+    _, trained = measured(teacher)
     network = task.network
     optimizer = torch.optim.SGD(network.parameters(), 0.2)
     for epoch in range(2):
@@ -94,10 +94,10 @@ def test_training_equals_a_plain_loop(mnist_config: Callable, teacher: Result) -
         torch.testing.assert_close(state[f"network.{name}"], weight, rtol=1e-4, atol=1e-6)
 
 
-def _measured(run: Result) -> tuple:
-    folder = RunFolder(run.folder)
-    evaluation, _, task = measure(folder, "validation", "best", {})
-    return evaluation, task.evaluated, folder
+def measured(run: Result) -> tuple[Evaluation, nn.Module]:
+    """Return the evaluation of a run on validation data, and its network."""
+    evaluation, _, task = measure(RunFolder(run.folder), "validation", "best", {})
+    return evaluation, task.evaluated
 
 
 def test_validation_uses_the_classes_only_and_needs_no_teacher(
@@ -105,7 +105,7 @@ def test_validation_uses_the_classes_only_and_needs_no_teacher(
 ) -> None:
     result = train(mnist_config(*overrides(teacher, "seed=3")))
     shutil.rmtree(teacher.folder)
-    evaluation, network, _ = _measured(result)
+    evaluation, network = measured(result)
     data, _ = build_task(mnist_config(*SHORT))
     data.setup()
     x, y = data.splits["validation"]
@@ -157,16 +157,12 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     short = train(mnist_config(*overrides(teacher, "trainer.max_epochs=1")))
     moved = tmp_path / "moved"
     shutil.move(teacher.folder, moved)
-    before = content(Path(short.folder))
+    before = contents(short.folder)
     with pytest.raises(UserError, match="no such folder"):
         resume(short.folder, {"trainer.max_epochs": 2})
-    assert content(Path(short.folder)) == before
+    assert contents(short.folder) == before
     changes = {"trainer.max_epochs": 2, "task.teacher": str(moved)}
     assert_equal_weights(whole, resume(short.folder, changes))
-
-
-def content(folder: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_teacher_with_other_random_frequencies_is_refused(tmp_path: Path) -> None:
