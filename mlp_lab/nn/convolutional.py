@@ -53,5 +53,7 @@ def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
     """Return a convolution without biases, which the normalization would subtract."""
     layer = nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False)
     # The channels of a pixel side by side, in which order the products are fastest.
-    layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
+    # ``contiguous`` would not change the strides of a single channel.
+    ordered = torch.empty_like(layer.weight, memory_format=torch.channels_last)
+    layer.weight.data = ordered.copy_(layer.weight.data)
     return layer

@@ -57,6 +57,15 @@ def test_forward_equals_its_formula(side: int, channels: list[int], seed: int) -
     np.testing.assert_allclose(network(x).detach(), expected, atol=1e-10)
 
 
+def test_the_channels_of_a_pixel_lie_side_by_side() -> None:
+    network = Convolutional(64, 2, channels=[3, 4], dropout=0.0)
+    x = torch.randn(5, 64)
+    for layer in network:
+        x = layer(x)
+        if x.ndim == 4 and not isinstance(layer, nn.Unflatten):
+            assert x.is_contiguous(memory_format=torch.channels_last)
+
+
 @pytest.mark.parametrize(
     ("pixels", "message"),
     [(12, "the number of inputs, 12, must be a square"), (9, "3 x 3 pixels are too few for 2 ch")],
