@@ -30,6 +30,7 @@ from mlp_lab.nn.torch_schedules import TorchSchedule
 from mlp_lab.runs.data_paths import difference
 from mlp_lab.storage.checkpoints import load_network
 from mlp_lab.storage.run_folder import RunFolder
+from mlp_lab.storage.sweep_folder import open_runs
 from mlp_lab.tasks.base import Task
 
 
@@ -130,19 +131,25 @@ def _check_task(cfg: DictConfig, data: DataModule, task: Task) -> None:
             raise UserError(f"{key}: must be one of {', '.join(monitored)}")
 
 
-def _load_teacher(cfg: DictConfig, data: DataModule) -> nn.Module:
-    """Return the trained network of the run ``cfg.task.teacher``, from encoded inputs to outputs.
+def _load_teacher(cfg: DictConfig, data: DataModule) -> list[nn.Module]:
+    """Return the trained networks of the run or sweep ``cfg.task.teacher``.
+
+    Each maps encoded inputs to outputs.
 
     Args:
-        cfg: config of the run that learns from it.
+        cfg: config of the run that learns from them.
         data: data of that run, after ``prepare_data``.
 
     Raises:
-        UserError: there is no such run, it learned no softmax probabilities, or its examples are
-            not those of ``data``. With other splits, it would have learned validation data.
+        UserError: there is no such run, a run learned no softmax probabilities, or its examples
+            are not those of ``data``. With other splits, it would have learned validation data.
     """
-    key = f"task.teacher={cfg.task.teacher}"
-    run = RunFolder.open(cfg.task.teacher)
+    return [_load_network(run, cfg, data) for run in open_runs(cfg.task.teacher)]
+
+
+def _load_network(run: RunFolder, cfg: DictConfig, data: DataModule) -> nn.Module:
+    """Return the trained network of a run of the teacher, see ``_load_teacher``."""
+    key = f"task.teacher={run.folder}"
     theirs, ours = map(_settings_of_examples, (run.config, cfg))
     for name in ours | theirs:
         if theirs.get(name) != ours.get(name):

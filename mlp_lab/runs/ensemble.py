@@ -23,7 +23,7 @@ from mlp_lab.storage.log import console
 from mlp_lab.storage.records import read_json, with_digest
 from mlp_lab.storage.results import EnsembleEvaluation
 from mlp_lab.storage.run_folder import RunFolder
-from mlp_lab.storage.sweep_folder import SweepFolder
+from mlp_lab.storage.sweep_folder import SweepFolder, open_runs
 from mlp_lab.tasks.base import Task
 
 log = logging.getLogger(__name__)
@@ -168,25 +168,11 @@ def _members(folders: Any) -> list[RunFolder]:
     """Return the runs of an ensemble, each once. Raises UserError if there are none."""
     runs: dict[Path, RunFolder] = {}
     for folder in map(str, folders if isinstance(folders, ListConfig) else [folders]):
-        for run in (
-            _finished(SweepFolder.open(folder))
-            if SweepFolder.is_sweep(folder)
-            else [RunFolder.open(folder)]
-        ):
+        for run in open_runs(folder):
             runs.setdefault(run.folder.resolve(), run)
     if not runs:
         raise UserError("run=[]: must have at least one run")
     return list(runs.values())
-
-
-def _finished(sweep: SweepFolder) -> list[RunFolder]:
-    """Return the finished jobs of a sweep; log the number of the other jobs."""
-    finished, started = sweep.finished, len(sweep.runs())
-    if not finished:
-        raise UserError(f"{sweep.folder}: none of its jobs has finished")
-    if others := started - len(finished):
-        log.info("%s: %d of %d jobs left out: not finished", sweep.folder, others, started)
-    return finished
 
 
 def _check_members(runs: Sequence[RunFolder], split: str, moved: dict[str, Any]) -> None:

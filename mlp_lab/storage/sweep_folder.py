@@ -1,5 +1,6 @@
 """The folder of a sweep: its settings, the names of its jobs' folders, and their states."""
 
+import logging
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,8 @@ from mlp_lab.storage.migration import CONFIG_VERSION, migrate_sweep, read_versio
 from mlp_lab.storage.records import read_yaml, yaml_with_digest
 from mlp_lab.storage.results import Status
 from mlp_lab.storage.run_folder import RunFolder
+
+log = logging.getLogger(__name__)
 
 _FILE = "sweep.yaml"
 _LENGTH = 100  # most characters of a label
@@ -148,6 +151,23 @@ class SweepFolder:
     @property
     def _stopped(self) -> Path:
         return self.folder / ".stopped"
+
+
+def open_runs(folder: str) -> list[RunFolder]:
+    """Return the run in a folder, or the finished jobs of the sweep in it.
+
+    Logs how many jobs of the sweep have not finished. Raises UserError if there is no such folder,
+    or if none of the jobs has finished.
+    """
+    if not SweepFolder.is_sweep(folder):
+        return [RunFolder.open(folder)]
+    sweep = SweepFolder.open(folder)
+    finished, started = sweep.finished, len(sweep.runs())
+    if not finished:
+        raise UserError(f"{sweep.folder}: none of its jobs has finished")
+    if others := started - len(finished):
+        log.info("%s: %d of %d jobs left out: not finished", sweep.folder, others, started)
+    return finished
 
 
 def _checked(content: Any) -> dict[str, Any]:

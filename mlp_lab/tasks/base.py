@@ -51,7 +51,7 @@ class Task(ChunkedTraining):
     maxima: tuple[str, ...] = ()
     #: Attributes that are numbers in the loss; tasks that differ only in them can train stacked.
     loss_numbers: tuple[str, ...] = ()
-    #: Whether the constructor gets the trained network of the run ``task.teacher``.
+    #: Whether the constructor gets the trained networks of ``task.teacher``.
     takes_teacher = False
 
     def __init__(self, train_metrics: str = "during", **training: Any) -> None:

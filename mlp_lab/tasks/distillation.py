@@ -1,6 +1,6 @@
-"""Classification that learns the outputs of a trained network (distillation)."""
+"""Classification that learns the outputs of trained networks (distillation)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -14,7 +14,8 @@ from mlp_lab.tasks.classification import Classification, output_per_class
 class Distillation(Classification):
     """``Classification`` that learns the classes and the outputs of a teacher.
 
-    For the network's outputs z and the teacher's outputs t, the loss of the training is
+    The teacher consists of one or several networks. For the network's outputs z and the mean t of
+    the outputs of the teacher, the loss of the training is
 
         (1 - share) H(y, softmax(z)) + share T^2 KL(softmax(t / T) || softmax(z / T))
 
@@ -25,7 +26,7 @@ class Distillation(Classification):
     evaluation use neither the teacher nor the temperature.
 
     Args:
-        teacher: function that returns the trained network, from encoded inputs ``[batch, ...]`` to
+        teacher: function that returns the trained networks, from encoded inputs ``[batch, ...]`` to
             outputs ``[batch, outputs]``. It is called once, before a training.
         share: weight of the teacher's term, in [0, 1].
         temperature: temperature T, above 0: larger values weight improbable classes more.
@@ -41,7 +42,7 @@ class Distillation(Classification):
     def __init__(
         self,
         *,
-        teacher: Callable[[], nn.Module],
+        teacher: Callable[[], Sequence[nn.Module]],
         share: float,
         temperature: float,
         output: str,
@@ -59,20 +60,21 @@ class Distillation(Classification):
 
     def prepare_training(self) -> None:
         super().prepare_training()
-        # In a tuple, it is not a submodule: checkpoints do not contain it.
-        self._teacher = (self._load_teacher().eval().requires_grad_(False),)
+        # In a list, they are not submodules: checkpoints do not contain them.
+        self._teacher = [each.eval().requires_grad_(False) for each in self._load_teacher()]
 
     def on_train_start(self) -> None:
         super().on_train_start()
-        self._teacher[0].to(next(self.network.parameters()))
+        for network in self._teacher:
+            network.to(next(self.network.parameters()))
 
     def _differentiate_microbatch(
         self, x: Tensor, y: Tensor, share: float
     ) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
-            outputs = output_per_class(self._teacher[0](x))
+            outputs = torch.stack([output_per_class(network(x)) for network in self._teacher])
         exact = torch.promote_types(outputs.dtype, torch.float32)  # bfloat16 would round classes
-        target = torch.cat([y.unsqueeze(1), outputs.to(exact)], 1)
+        target = torch.cat([y.unsqueeze(1), outputs.mean(0, dtype=exact)], 1)
         return super()._differentiate_microbatch(x, target, share)
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:

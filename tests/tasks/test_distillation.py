@@ -20,6 +20,7 @@ from mlp_lab.runs.evaluate import measure
 from mlp_lab.runs.train import resume, train
 from mlp_lab.storage.results import Evaluation, Result
 from mlp_lab.storage.run_folder import RunFolder
+from mlp_lab.storage.sweep_folder import SweepFolder
 from mlp_lab.tasks.distillation import Distillation
 
 SHORT = ["trainer.max_epochs=2", "data.batch_size=30", "data.train_size=100", "callbacks=none",
@@ -29,6 +30,17 @@ SHORT = ["trainer.max_epochs=2", "data.batch_size=30", "data.train_size=100", "c
 @pytest.fixture
 def teacher(mnist_config: Callable) -> Result:
     return train(mnist_config(*SHORT, "network.width=20", "seed=7"))
+
+
+@pytest.fixture
+def teachers(mnist_config: Callable, teacher: Result, tmp_path: Path) -> tuple[list[Result], Path]:
+    """Return two trained networks, and the folder of a sweep with copies of them and a failure."""
+    runs = [teacher, train(mnist_config(*SHORT, "network.width=15", "seed=8"))]
+    sweep = SweepFolder.create(str(tmp_path), "teachers", [], [])
+    for number, run in enumerate(runs):
+        shutil.copytree(run.folder, sweep.folder / str(number))
+    (sweep.folder / "2").mkdir()
+    return runs, sweep.folder
 
 
 def overrides(teacher: Result, *more: str) -> list[str]:
@@ -66,15 +78,19 @@ def test_the_loss_equals_its_formula(
     torch.testing.assert_close(task.loss(z, torch.cat([y.unsqueeze(1), t], 1)), expected)
 
 
-def test_training_equals_a_plain_loop(mnist_config: Callable, teacher: Result) -> None:
-    more = ["task.share=0.7", "task.temperature=3", "seed=3"]
-    cfg = mnist_config(*overrides(teacher, *more))
+@pytest.mark.parametrize("of_a_sweep", [False, True])
+def test_training_equals_a_plain_loop(
+    mnist_config: Callable, teachers: tuple[list[Result], Path], of_a_sweep: bool
+) -> None:
+    runs, folder = teachers if of_a_sweep else (teachers[0][:1], teachers[0][0].folder)
+    more = ["task=distillation", f"task.teacher='{folder}'", "task.share=0.7", "seed=3"]
+    cfg = mnist_config(*SHORT, *more, "task.temperature=3")
     result = train(cfg)
     data, task = build_task(cfg)
     data.prepare_data()
     data.setup()
     x, y = data.splits["train"]
-    _, trained = measured(teacher)
+    trained = [measured(run)[1] for run in runs]
     network = task.network
     optimizer = torch.optim.SGD(network.parameters(), 0.2)
     for epoch in range(2):
@@ -82,7 +98,8 @@ def test_training_equals_a_plain_loop(mnist_config: Callable, teacher: Result) -
         for batch in torch.randperm(len(x), generator=order).split(30):
             output = network(x[batch])
             with torch.no_grad():
-                truth = (trained(x[batch]) / 3).softmax(1)
+                outputs = [network_of_teacher(x[batch]) for network_of_teacher in trained]
+                truth = (sum(outputs) / len(outputs) / 3).softmax(1)
             loss = 0.3 * F.cross_entropy(output, y[batch])
             loss = loss + 0.7 * 9 * F.cross_entropy(output / 3, truth)
             optimizer.zero_grad()
@@ -131,7 +148,7 @@ def test_the_teacher_sees_the_augmented_inputs_of_each_microbatch(mnist_config: 
             seen.append(x.clone())
             return torch.zeros(len(x), 10)
 
-    task._load_teacher = Teacher
+    task._load_teacher = lambda: [Teacher()]
     task.prepare_training()
     task._microbatch_size = 2
     task.trainer = type("Trainer", (), {"world_size": 1})()
