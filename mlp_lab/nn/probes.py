@@ -10,12 +10,14 @@ from torch import Tensor, nn
 
 @dataclass
 class LayerStatistics:
-    """Statistics of a linear layer and the activation after it for one batch.
+    """Statistics of a linear layer or convolution, and the activation after it, for one batch.
 
     Attributes:
-        gradient: gradient dE/dW of the loss E with respect to the weights, ``[outputs, inputs]``.
-        sparsity: fraction of the ReLU outputs, over all units and examples, that are exactly 0
-            (Glorot et al. 2011, section 3). None if no ReLU follows the layer.
+        gradient: gradient dE/dW of the loss E with respect to the weights, ``[outputs, inputs]``,
+            of a convolution ``[outputs, inputs, height, width]``.
+        sparsity: fraction of the ReLU outputs, over all units (of a convolution: channels and
+            pixels) and examples, that are exactly 0 (Glorot et al. 2011, section 3). None if no
+            ReLU follows the layer.
     """
 
     gradient: Tensor
@@ -76,16 +78,17 @@ def last_hidden_outputs(network: nn.Module, x: Tensor) -> Tensor:
 def inspect_layers(
     network: nn.Module, x: Tensor, loss: Callable[[Tensor], Tensor]
 ) -> list[LayerStatistics]:
-    """Return the statistics of all linear layers in evaluation mode, the first layer first.
+    """Return the statistics of all layers with weights in evaluation mode, the first layer first.
 
-    The network, its mode and the state of the random number generators are unchanged.
+    These are the linear layers and the convolutions. The network, its mode and the state of the
+    random number generators are unchanged.
 
     Args:
-        network: network with at least one linear layer.
+        network: network with at least one such layer.
         x: inputs, ``[batch, ...]``.
         loss: function from the network's outputs to a scalar loss.
     """
-    linear: list[nn.Linear] = []
+    layers: list[nn.Linear | nn.Conv2d] = []
     sparsity: dict[int, float] = {}
 
     def save_sparsity(index: int, relu: nn.Module, inputs: object, output: Tensor) -> None:
@@ -93,10 +96,10 @@ def inspect_layers(
 
     hooks = []
     for module in network.modules():
-        if isinstance(module, nn.Linear):
-            linear.append(module)
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            layers.append(module)
         elif isinstance(module, nn.ReLU):
-            hook = partial(save_sparsity, len(linear) - 1)
+            hook = partial(save_sparsity, len(layers) - 1)
             hooks.append(module.register_forward_hook(hook))
     training = network.training
     try:
@@ -105,7 +108,7 @@ def inspect_layers(
         network.train(training)
         for handle in hooks:
             handle.remove()
-    gradients = torch.autograd.grad(error, [layer.weight for layer in linear])
+    gradients = torch.autograd.grad(error, [layer.weight for layer in layers])
     return [
         LayerStatistics(gradient, sparsity.get(index)) for index, gradient in enumerate(gradients)
     ]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from mlp_lab.nn.convolutional import Convolutional
 from mlp_lab.nn.mlp import MLP
 from mlp_lab.nn.probes import inspect_layers
 
@@ -58,6 +59,24 @@ def test_gradients_equal_a_plain_loop(widths: list[int], activation: str, seed: 
         assert layer.gradient_norm == pytest.approx(math.sqrt(squares), rel=1e-5, abs=1e-12)
     expected = sparsity if activation == "relu" else [None] * len(widths)
     assert [layer.sparsity for layer in layers] == pytest.approx([*expected, None])
+
+
+def test_convolutions_are_layers_too() -> None:
+    torch.manual_seed(0)
+    network = Convolutional(64, 3, channels=[4, 5], dropout=0.5)
+    x, y = torch.randn(6, 64), torch.randint(3, (6,))
+    layers = inspect_layers(network, x, lambda output: F.cross_entropy(output, y))
+    reference, h, expected = copy.deepcopy(network).eval(), x, []
+    for module in reference:
+        h = module(h)
+        if isinstance(module, nn.ReLU):
+            expected.append(float((h == 0).double().mean()))
+    F.cross_entropy(h, y).backward()
+    weights = [p for p in reference.parameters() if p.ndim > 1]
+    assert [layer.sparsity for layer in layers] == pytest.approx([*expected, None])
+    for layer, weight in zip(layers, weights, strict=True):
+        torch.testing.assert_close(layer.gradient, weight.grad)
+        assert layer.gradient_norm == pytest.approx(float(weight.grad.square().sum().sqrt()))
 
 
 @pytest.mark.parametrize("training", [True, False])
