@@ -1,6 +1,7 @@
 """The numbers of the READMEs: the commands that reproduce them, and the values they reach."""
 
 import math
+import re
 import shlex
 import statistics
 import subprocess
@@ -22,6 +23,8 @@ from mlp_lab.sweeps.comparison.comparison import Comparison, find_runs
 _FILE = Path(__file__).with_name("reproductions.yaml")
 # Column of the error of the ensemble of a sweep's jobs.
 _ENSEMBLE = "ensemble error/test"
+# An argument whose value is the folder of another reproduction's sweep.
+_SWEEP_ARGUMENT = re.compile(r"([\w.]+)=\{(\w+)\}")
 _STATISTICS: dict[str, Callable[[list[float]], float]] = {
     "mean": statistics.fmean,
     "std": lambda values: statistics.stdev(values) if len(values) > 1 else math.nan,
@@ -91,7 +94,8 @@ class Reproduction:
     Attributes:
         name: short name.
         source: where the claims come from.
-        command: a command and its arguments, without the folder of the runs.
+        command: a command and its arguments, without the folder of the runs. In an argument
+            ``key={name}``, the value is the folder of the sweep of the reproduction ``name``.
         minutes: about the time on two cores.
         quick: whether it belongs to those that take less than five minutes together.
         values: the values; none if the command itself fails when a claim does not hold.
@@ -118,14 +122,16 @@ class Reproduction:
         """Run the command and return its values.
 
         Args:
-            folder: folder of its runs and of its output, ``output.txt``.
+            folder: folder of its runs and of its output, ``output.txt``, beside the folders of
+                the other reproductions.
 
         Raises:
-            UserError: the command failed.
+            UserError: the command failed, or another reproduction must run before it.
         """
+        arguments = [_with_sweep(each, folder.parent) for each in shlex.split(self.arguments)]
         output = [override("logs", str(folder))] if self.values else ["--output", str(folder)]
         folder.mkdir(parents=True, exist_ok=True)
-        _run(self.program, [*shlex.split(self.arguments), *output], folder / "output.txt")
+        _run(self.program, [*arguments, *output], folder / "output.txt")
         if not self.values:
             return []
         comparison = Comparison(find_runs([str(folder)]))
@@ -160,6 +166,26 @@ def _reproduction(
     name: str, values: Sequence[Mapping[str, Any]] = (), **entry: Any
 ) -> Reproduction:
     return Reproduction(name, values=[Value(**value) for value in values], **entry)
+
+
+def _with_sweep(argument: str, folder: Path) -> str:
+    """Return an argument in which the folder of a sweep replaces the name of its reproduction.
+
+    Args:
+        argument: ``key={name}``, or any other argument, which is returned unchanged.
+        folder: folder of the reproductions.
+
+    Raises:
+        UserError: the reproduction ``name`` has not been run.
+    """
+    if (match := _SWEEP_ARGUMENT.fullmatch(argument)) is None:
+        return argument
+    key, name = match.groups()
+    try:
+        job, *_ = find_runs([str(folder / name)])
+    except UserError as error:
+        raise UserError(f"needs the runs of {name}: reproduce it first") from error
+    return override(key, str(job.folder.parent))
 
 
 def _column(comparison: Comparison, job: ComparedRun, column: str) -> float | None:

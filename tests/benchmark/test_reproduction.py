@@ -1,5 +1,6 @@
 """Reproductions: their values, the page of results, and that finished ones are not repeated."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,14 @@ from mlp_lab.storage.records import read_json
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.comparison.comparison import Comparison, find_runs
 
+ANY_LOSS = Value("a loss", "loss/validation", (0, 100))
+
 
 def test_entries() -> None:
+    names: list[str] = []
+    for name, entry in reproductions().items():
+        assert set(re.findall(r"\{(.*?)\}", entry.command)) <= {*names}, "must run before"
+        names.append(name)
     known = reproductions()
     assert sum(each.minutes for each in known.values() if each.quick) <= 5
     for each in known.values():
@@ -106,6 +113,25 @@ def test_a_command_that_fails_names_its_last_line(tmp_path: Path) -> None:
     wrong = Reproduction("x", "", "claims nonsense", 1)
     with pytest.raises(UserError, match="exit status 1: mlp_lab: nonsense: no such topic"):
         wrong.run(tmp_path / "x")
+
+
+def test_a_missing_sweep_of_another_reproduction_is_named(tmp_path: Path) -> None:
+    student = Reproduction("student", "", "train task.teacher={teacher}", 1)
+    with pytest.raises(UserError, match="needs the runs of teacher: reproduce it first"):
+        student.run(tmp_path / "student")
+
+
+@pytest.mark.slow
+def test_a_sweep_of_another_reproduction_is_an_argument(tmp_path: Path) -> None:
+    short = "experiment=points_mlp callbacks=none trainer.max_epochs=1 data.points_seed=0"
+    teacher = Reproduction("teacher", "", f"train -m {short} seed=0,1", 1, values=[ANY_LOSS])
+    command = f"train -m {short} seed=2,3 task=distillation task.teacher={{teacher}}"
+    student = Reproduction("student", "", command, 1, values=[ANY_LOSS])
+    for each in (teacher, student):
+        each.run(tmp_path / "a b=c" / each.name)
+    [sweep] = tmp_path.glob("*/teacher/*/sweeps/*")
+    students = [run.config.task.teacher for run in find_runs([str(tmp_path / "a b=c/student")])]
+    assert students == [str(sweep)] * 2
 
 
 @pytest.mark.slow
