@@ -7,6 +7,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+WeightLayer = nn.Linear | nn.Conv2d
+
 
 @dataclass
 class LayerStatistics:
@@ -34,9 +36,9 @@ def linear_layers(network: nn.Module) -> list[nn.Linear]:
     return [module for module in network.modules() if isinstance(module, nn.Linear)]
 
 
-def weight_layers(network: nn.Module) -> list[nn.Linear | nn.Conv2d]:
+def weight_layers(network: nn.Module) -> list[WeightLayer]:
     """Return the linear layers and convolutions of a network, the first layer first."""
-    return [module for module in network.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    return [module for module in network.modules() if isinstance(module, WeightLayer)]
 
 
 def batch_normalizations(network: nn.Module) -> list[nn.BatchNorm1d | nn.BatchNorm2d]:
@@ -88,7 +90,7 @@ def inspect_layers(
         x: inputs, ``[batch, ...]``.
         loss: function from the network's outputs to a scalar loss.
     """
-    layers: list[nn.Linear | nn.Conv2d] = []
+    layers: list[WeightLayer] = []
     sparsity: dict[int, float] = {}
 
     def save_sparsity(index: int, relu: nn.Module, inputs: object, output: Tensor) -> None:
@@ -96,7 +98,7 @@ def inspect_layers(
 
     hooks = []
     for module in network.modules():
-        if isinstance(module, nn.Linear | nn.Conv2d):
+        if isinstance(module, WeightLayer):
             layers.append(module)
         elif isinstance(module, nn.ReLU):
             hook = partial(save_sparsity, len(layers) - 1)
@@ -127,7 +129,7 @@ def describe(network: nn.Module) -> str:
     return f"{sizes}, {count_parameters(network):,} parameters"
 
 
-def _size(layer: nn.Linear | nn.Conv2d) -> str:
+def _size(layer: WeightLayer) -> str:
     if isinstance(layer, nn.Linear):
         return str(layer.out_features)
     return f"{layer.out_channels}C{layer.kernel_size[0]}"

@@ -14,8 +14,8 @@ from mlp_lab.tasks.classification import Classification, output_per_class
 class Distillation(Classification):
     """``Classification`` that learns the classes and the outputs of a teacher.
 
-    The teacher consists of one or several networks. For the network's outputs z and the mean t of
-    the outputs of the teacher, the loss of the training is
+    The teacher is one or several trained networks. For the network's outputs z and the teacher's
+    outputs t, which are the mean over its networks, the loss of the training is
 
         (1 - share) H(y, softmax(z)) + share T^2 KL(softmax(t / T) || softmax(z / T))
 

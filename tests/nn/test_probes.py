@@ -34,6 +34,20 @@ def test_a_chain_of_linear_units(w: list[float], x: float, y: float) -> None:
         assert layer.sparsity is None
 
 
+def plain_loop(
+    network: nn.Sequential, x: torch.Tensor, y: torch.Tensor
+) -> tuple[list[torch.Tensor], list[float]]:
+    """Return the gradient of each layer's weights and the sparsity of each ReLU."""
+    reference, h, sparsity = copy.deepcopy(network).eval(), x, []
+    for module in reference:
+        h = module(h)
+        if isinstance(module, nn.ReLU):
+            sparsity.append(sum(v == 0 for v in h.flatten().tolist()) / h.numel())
+    F.cross_entropy(h, y).backward()
+    weights = [module.weight for module in reference if isinstance(module, nn.Linear | nn.Conv2d)]
+    return [weight.grad for weight in weights], sparsity
+
+
 @given(
     st.lists(st.integers(1, 5), max_size=3),
     st.sampled_from(["relu", "tanh", "identity"]),
@@ -44,18 +58,11 @@ def test_gradients_equal_a_plain_loop(widths: list[int], activation: str, seed: 
     network = MLP(4, 3, widths=widths, activation=activation)
     x, y = torch.randn(6, 4), torch.randint(3, (6,))
     layers = inspect_layers(network, x, lambda output: F.cross_entropy(output, y))
-
-    reference, h, sparsity = copy.deepcopy(network), x, []
-    for module in reference:
-        h = module(h)
-        if isinstance(module, nn.ReLU):
-            sparsity.append(sum(v == 0 for v in h.flatten().tolist()) / h.numel())
-    F.cross_entropy(h, y).backward()
-    linear = [module for module in reference if isinstance(module, nn.Linear)]
-    assert len(layers) == len(linear) == len(widths) + 1
-    for layer, module in zip(layers, linear, strict=True):
-        torch.testing.assert_close(layer.gradient, module.weight.grad)
-        squares = sum(g * g for g in module.weight.grad.flatten().tolist())
+    gradients, sparsity = plain_loop(network, x, y)
+    assert len(layers) == len(gradients) == len(widths) + 1
+    for layer, gradient in zip(layers, gradients, strict=True):
+        torch.testing.assert_close(layer.gradient, gradient)
+        squares = sum(g * g for g in gradient.flatten().tolist())
         assert layer.gradient_norm == pytest.approx(math.sqrt(squares), rel=1e-5, abs=1e-12)
     expected = sparsity if activation == "relu" else [None] * len(widths)
     assert [layer.sparsity for layer in layers] == pytest.approx([*expected, None])
@@ -66,17 +73,11 @@ def test_convolutions_are_layers_too() -> None:
     network = Convolutional(64, 3, channels=[4, 5], dropout=0.5)
     x, y = torch.randn(6, 64), torch.randint(3, (6,))
     layers = inspect_layers(network, x, lambda output: F.cross_entropy(output, y))
-    reference, h, expected = copy.deepcopy(network).eval(), x, []
-    for module in reference:
-        h = module(h)
-        if isinstance(module, nn.ReLU):
-            expected.append(float((h == 0).double().mean()))
-    F.cross_entropy(h, y).backward()
-    weights = [p for p in reference.parameters() if p.ndim > 1]
-    assert [layer.sparsity for layer in layers] == pytest.approx([*expected, None])
-    for layer, weight in zip(layers, weights, strict=True):
-        torch.testing.assert_close(layer.gradient, weight.grad)
-        assert layer.gradient_norm == pytest.approx(float(weight.grad.square().sum().sqrt()))
+    gradients, sparsity = plain_loop(network, x, y)
+    assert [layer.sparsity for layer in layers] == pytest.approx([*sparsity, None])
+    for layer, gradient in zip(layers, gradients, strict=True):
+        torch.testing.assert_close(layer.gradient, gradient)
+        assert layer.gradient_norm == pytest.approx(float(gradient.square().sum().sqrt()))
 
 
 @pytest.mark.parametrize("training", [True, False])
