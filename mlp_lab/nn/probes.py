@@ -1,6 +1,7 @@
 """Properties of the layers of a network: sizes, outputs, gradients, sparsity."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -133,6 +134,15 @@ def _size(layer: WeightLayer) -> str:
     if isinstance(layer, nn.Linear):
         return str(layer.out_features)
     return f"{layer.out_channels}C{layer.kernel_size[0]}"
+
+
+def weights_digest(networks: Sequence[nn.Module]) -> str:
+    """Return a digest (SHA-256) of all parameters and buffers of networks, in their order."""
+    digest = hashlib.sha256()
+    for network in networks:
+        for tensor in network.state_dict().values():
+            digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def count_parameters(network: nn.Module) -> int:

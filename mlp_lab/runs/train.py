@@ -82,7 +82,7 @@ class Training:
         if has_batch_normalization(task.network):
             data.check_batch_normalization(cfg.trainer.devices)
         task.begin(data)
-        task.prepare_training()
+        teacher_digest = task.prepare_training()
         run = _new_run(cfg, folder)
         try:
             trainer = build_trainer(cfg, run)
@@ -92,7 +92,7 @@ class Training:
                 run.discard()
             raise
         if trainer.is_global_zero:
-            run.write_start(cfg, overrides, data.content_digest)
+            run.write_start(cfg, overrides, data.content_digest, teacher_digest)
         return cls(cfg, overrides, run, data, task, trainer)
 
     @classmethod
@@ -125,7 +125,11 @@ class Training:
         data.prepare_data()
         if other := difference(run, cfg, data):
             raise other
-        task.prepare_training()
+        if not run.was_trained_by(task.prepare_training()):
+            raise UserError(
+                f"task.teacher={cfg.task.teacher}: has changed since the training of {run.folder}"
+                " began"
+            )
         shared_folder(str(run.folder))  # for the processes that Lightning starts
         trainer = build_trainer(cfg, run)
         # Otherwise, weights in double precision would be restored into a network of floats.

@@ -31,7 +31,6 @@ from mlp_lab.storage.tables import read_table
 
 _LOCK = ".training"
 _TABLES = ("history", "layers", "pictures")  # that a comparison reads
-_DIGEST = "data_sha256"  # in environment.json; earlier versions did not record it
 
 
 class RunFolder:
@@ -129,26 +128,40 @@ class RunFolder:
             raise UserError(f"{path}: damaged: not the result of a run") from error
 
     def write_start(
-        self, cfg: DictConfig, overrides: Sequence[str], data_digest: str | None = None
+        self,
+        cfg: DictConfig,
+        overrides: Sequence[str],
+        data_digest: str | None = None,
+        teacher_digest: str | None = None,
     ) -> None:
-        """Write the files of the start: config, overrides, environment with a digest of the data.
+        """Write the files of the start: config, overrides, environment with the digests.
 
         Args:
             cfg: checked config.
             overrides: overrides of the command.
             data_digest: digest of the files of the data; None: the data are computed.
+            teacher_digest: digest of the networks that the run learns from; None: there are none.
         """
         self._write_config(cfg)  # first: it has the version of the overrides
         self._write_overrides(with_plain_values(overrides, cfg))
-        self._write("environment.json", json_with_digest(environment() | {_DIGEST: data_digest}))
+        digests = {"data_sha256": data_digest, "teacher_sha256": teacher_digest}
+        self._write("environment.json", json_with_digest(environment() | digests))
 
     def was_trained_on(self, data_digest: str | None) -> bool:
         """Return whether a digest is that of the data of the training, or the latter is unknown."""
+        return self._is_recorded("data_sha256", data_digest)
+
+    def was_trained_by(self, teacher_digest: str | None) -> bool:
+        """Return whether a digest is that of the teacher, or the latter is unknown."""
+        return self._is_recorded("teacher_sha256", teacher_digest)
+
+    def _is_recorded(self, key: str, digest: str | None) -> bool:
+        """Return whether a digest is that of the start, or an earlier version recorded none."""
         path = self.folder / "environment.json"
         recorded = read_json(path) if path.is_file() else {}
         if not isinstance(recorded, dict):
             raise UserError(f"{path}: damaged: not the environment of a run")
-        return _DIGEST not in recorded or recorded[_DIGEST] == data_digest
+        return key not in recorded or recorded[key] == digest
 
     def write_config(self, cfg: DictConfig) -> None:
         """Write a changed config, and convert the overrides to its version."""

@@ -95,8 +95,13 @@ class Task(ChunkedTraining):
     def begin(self, data: DataModule) -> None:
         """Prepare a new run; called once, after ``data.prepare_data`` and before training."""
 
-    def prepare_training(self) -> None:
-        """Load what only training needs; called before a new or a resumed training."""
+    def prepare_training(self) -> str | None:
+        """Load what only training needs; called before a new or a resumed training.
+
+        Returns:
+            A digest of what was loaded; None if it is nothing.
+        """
+        return None
 
     def check_trainer(self, trainer: pl.Trainer) -> None:
         """Raise UserError if a trainer is unsuitable for the task; called before training."""

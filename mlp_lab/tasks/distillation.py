@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mlp_lab.errors import UserError
+from mlp_lab.nn.probes import weights_digest
 from mlp_lab.tasks.classification import Classification, output_per_class
 
 
@@ -58,10 +59,10 @@ class Distillation(Classification):
         self.share = share
         self.temperature = temperature
 
-    def prepare_training(self) -> None:
-        super().prepare_training()
+    def prepare_training(self) -> str:
         # In a list, they are not submodules: checkpoints do not contain them.
         self._teacher = [each.eval().requires_grad_(False) for each in self._load_teacher()]
+        return weights_digest(self._teacher)
 
     def on_train_start(self) -> None:
         super().on_train_start()

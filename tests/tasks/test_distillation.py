@@ -1,5 +1,6 @@
 """Training with the outputs of a teacher, compared with the formula and with a plain loop."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -180,6 +181,27 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     assert contents(short.folder) == before
     changes = {"trainer.max_epochs": 2, "task.teacher": str(moved)}
     assert_equal_weights(whole, resume(short.folder, changes))
+
+
+def test_a_changed_teacher_does_not_continue_a_training(
+    mnist_config: Callable, teachers: tuple[list[Result], Path]
+) -> None:
+    [first, second], sweep = teachers
+    shutil.rmtree(sweep / "1")
+    one = train(mnist_config(*SHORT, "task=distillation", f"task.teacher='{sweep}'"))
+    shutil.copytree(second.folder, sweep / "1")  # a further job of the sweep has finished
+    before = contents(one.folder)
+    for teacher in (sweep, second.folder):
+        with pytest.raises(UserError, match=r"teacher=.*: has changed since the training of .* be"):
+            resume(one.folder, {"trainer.max_epochs": 3, "task.teacher": str(teacher)})
+    assert contents(one.folder) == before
+    assert resume(one.folder, {"trainer.max_epochs": 3, "task.teacher": first.folder}).epochs == 3
+    environment = Path(one.folder) / "environment.json"
+    recorded = json.loads(environment.read_text())
+    assert len(recorded.pop("teacher_sha256")) == len(recorded.pop("sha256")) == 64
+    environment.write_text(json.dumps(recorded))  # as by an earlier version
+    changes = {"trainer.max_epochs": 4, "task.teacher": second.folder}
+    assert resume(one.folder, changes).epochs == 4
 
 
 def test_a_teacher_with_other_random_frequencies_is_refused(tmp_path: Path) -> None:
