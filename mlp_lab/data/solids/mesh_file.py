@@ -21,12 +21,13 @@ _DIRECTION = np.array([0.4243, 0.5477, 0.7211])
 class MeshFile(Solid):
     """The inside of a closed triangle mesh, scaled and moved to the middle of the unit cube.
 
-    A ray from an inside point first meets a triangle from behind, one from an outside point from
-    the front or none: one search for each point (Embree), instead of counting all intersections.
+    A mesh may consist of several closed surfaces, such as the parts of a scene, which may overlap.
+    A point is inside if the sum of their winding numbers is not 0: the inner surface of a hollow
+    body, with the opposite orientation, encloses a cavity. ``surface_points`` are uniform on all
+    surfaces, including parts that are hidden in another body.
 
     Args:
-        file: path of a mesh in a format of trimesh: PLY, OBJ, STL, OFF, GLB and others. The parts
-            of a scene are one mesh.
+        file: path of a mesh in a format of trimesh: PLY, OBJ, STL, OFF, GLB and others.
 
     Raises:
         UserError: trimesh or embreex is not installed, the file cannot be read, or its mesh is
@@ -41,14 +42,13 @@ class MeshFile(Solid):
         mesh.apply_translation(np.full(3, 0.5))
         self._mesh = mesh
         self.bounds = torch.from_numpy(np.array(mesh.bounds)).float()
-        self._normals = np.ascontiguousarray(mesh.face_normals)
+        parts = mesh.split(only_watertight=False, repair=False) if mesh.body_count > 1 else [mesh]
+        self._surfaces = list(map(_ClosedSurface, parts))
 
     def contains(self, points: Tensor) -> Tensor:
-        origins = points.detach().cpu().double().numpy()
-        directions = np.broadcast_to(_DIRECTION, origins.shape)
-        faces = self._mesh.ray.intersects_first(origins, directions)
-        inside = (faces >= 0) & (self._normals[faces] @ _DIRECTION > 0)
-        return torch.from_numpy(inside).to(points.device)
+        places = points.detach().cpu().double().numpy()
+        winding = sum(surface.winding_numbers(places) for surface in self._surfaces)
+        return torch.from_numpy(winding != 0).to(points.device)
 
     def surface_points(self, count: int, generator: Generator) -> Tensor:
         areas = torch.from_numpy(np.array(self._mesh.area_faces))
@@ -63,6 +63,30 @@ class MeshFile(Solid):
     def triangles(self, size: int) -> Triangles:
         mesh = self._mesh
         return Triangles(mesh.vertices.astype(np.float32), mesh.faces.astype(np.int32))
+
+
+class _ClosedSurface:
+    """A connected, closed triangle mesh that does not intersect itself.
+
+    A ray from an inside point first meets a triangle from behind, one from an outside point from
+    the front or none: one search for each point (Embree), instead of counting all intersections.
+    """
+
+    def __init__(self, mesh: "Trimesh") -> None:
+        self._rays = mesh.ray
+        self._low, self._high = mesh.bounds
+        self._orientation = 1 if mesh.volume > 0 else -1
+        self._is_left = self._orientation * (mesh.face_normals @ _DIRECTION) > 0
+
+    def winding_numbers(self, points: np.ndarray) -> np.ndarray:
+        """Return the winding numbers around points ``[points, 3]``: 0 outside, 1 or -1 inside."""
+        numbers = np.zeros(len(points), np.int64)
+        [near] = ((points >= self._low) & (points <= self._high)).all(1).nonzero()
+        if len(near):
+            directions = np.broadcast_to(_DIRECTION, (len(near), 3))
+            faces = self._rays.intersects_first(points[near], directions)
+            numbers[near[(faces >= 0) & self._is_left[faces]]] = self._orientation
+        return numbers
 
 
 def _read(file: str) -> "Trimesh":

@@ -93,6 +93,27 @@ def test_a_mesh_contains_the_points_that_its_formula_contains(tmp_path: Path) ->
     assert np.array_equal(other.contains(points).numpy(), expected)
 
 
+def test_a_mesh_of_several_closed_surfaces_contains_their_union_without_cavities(
+    tmp_path: Path,
+) -> None:
+    def cube(low: float, high: float) -> trimesh.Trimesh:
+        return trimesh.creation.box(bounds=[[low] * 3, [high] * 3])
+
+    cavity, alone = cube(0.2, 0.8), cube(3.2, 4)
+    cavity.invert()
+    alone.invert()  # outside of all others: a part that was saved with the wrong orientation
+    parts = [cube(0, 2), cube(1, 3), cavity, alone]
+    solid = MeshFile(saved(trimesh.util.concatenate(parts), tmp_path))
+    points = torch.rand(20_000, 3, generator=seeded_generator())
+    original = (points - 0.5) / EXTENT * 4 + 2
+
+    def within(low: float, high: float) -> Tensor:
+        return ((original > low) & (original < high)).all(1)
+
+    expected = within(0, 2) & ~within(0.2, 0.8) | within(1, 3) | within(3.2, 4)
+    assert torch.equal(solid.contains(points), expected)
+
+
 def test_surface_points_of_a_mesh_are_uniform(tmp_path: Path) -> None:
     box = trimesh.creation.box((2.0, 1.0, 0.5))
     solid = MeshFile(saved(box, tmp_path, "box.obj"))
