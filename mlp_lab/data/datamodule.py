@@ -129,12 +129,16 @@ class DataModule(pl.LightningDataModule):
             return None
         return inputs.reshape(-1, self.image_side, self.image_side)
 
+    def from_images(self, images: Tensor) -> Tensor:
+        """Return the inputs that show images: the inverse of ``images``."""
+        return images.flatten(1)
+
     def inputs(self, images: Tensor) -> Tensor:
         """Return the inputs ``[n, in_features]`` for images ``[n, side, side]`` in [0, 255].
 
-        Only data with an ``image_side`` have this.
+        Images are normalized as those of the data. Only data with an ``image_side`` have this.
         """
-        return images.flatten(1) / 255
+        return self.from_images(images / 255)
 
     def normalized_examples(self) -> dict[str, Tensor]:
         """Return some images before and after their normalization, by its name.

@@ -98,11 +98,14 @@ class IdxImages(IdxFiles):
         return examples * self.fold // _FOLDS, examples * (self.fold + 1) // _FOLDS
 
     def inputs(self, images: Tensor) -> Tensor:
-        unit = images.flatten(1) / 255
+        unit = images / 255
         if self._normalizes:
-            square = unit.unflatten(1, (self.image_side, self.image_side))
-            unit = normalize(square, self.normalize_width, self.deslant).flatten(1)
-        return unit.sub_(self.mean).div_(self.std) if self.standardize else unit
+            unit = normalize(unit, self.normalize_width, self.deslant)
+        return self.from_images(unit)
+
+    def from_images(self, images: Tensor) -> Tensor:
+        unit = super().from_images(images)
+        return (unit - self.mean).div_(self.std) if self.standardize else unit
 
     def images(self, inputs: Tensor) -> Tensor:
         pixels = inputs * self.std + self.mean if self.standardize else inputs

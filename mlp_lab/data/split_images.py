@@ -32,5 +32,5 @@ class SplitImages(SplitExamples):
     def images(self, inputs: Tensor) -> Tensor | None:
         return None if self.image_side is None else super().images(inputs * self.std + self.mean)
 
-    def inputs(self, images: Tensor) -> Tensor:
-        return (super().inputs(images) - self.mean) / self.std
+    def from_images(self, images: Tensor) -> Tensor:
+        return (super().from_images(images) - self.mean) / self.std

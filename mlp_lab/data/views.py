@@ -1,5 +1,6 @@
 """Posed images as data: a network learns a scene from the colours of rays."""
 
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -10,10 +11,12 @@ from mlp_lab.config.names import SPLITS
 from mlp_lab.data.batches import ChunkLoader, EpochOrder
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.data.encoded import Splits
+from mlp_lab.data.fetch import checksum
 from mlp_lab.data.fresh_batches import FreshLoader
 from mlp_lab.data.ray_samples import RayLoader, RaySamples
 from mlp_lab.data.scenes.analytic_scene import SCENES
-from mlp_lab.data.scenes.camera import Camera
+from mlp_lab.data.scenes.camera import ANGLE, Camera
+from mlp_lab.data.scenes.mesh_scene import MeshScene
 from mlp_lab.data.scenes.posed_images import PosedImages
 from mlp_lab.data.scenes.transforms_folder import TransformsFolder
 from mlp_lab.errors import UserError
@@ -37,9 +40,9 @@ class Views(DataModule):
     ``target_image`` is the first validation image, which ``camera`` took.
 
     Args:
-        path: folder of ``TransformsFolder``; None: ``scene``.
+        path: folder of ``TransformsFolder``, or mesh of ``MeshScene``; None: ``scene``.
         scene: a key of ``SCENES``.
-        distance: distance of the cameras of a scene from the origin.
+        distance: distance of the cameras of a scene or mesh from the origin.
         size: width of the images in pixels.
         views: number of training images; of a folder, at most.
         held_out_views: number of validation images, and of test images; of a folder, at most.
@@ -77,7 +80,7 @@ class Views(DataModule):
         self.samples = RaySamples(near, far, samples)
         self.target_size = size, size
         self.target_parts = dict.fromkeys(SPLITS, (slice(None), slice(None)))
-        self._scene, self._distance, self._size = SCENES[scene], distance, size
+        self._scene, self._distance, self._size = scene, distance, size
         self._counts = {"train": views, "validation": held_out_views, "test": held_out_views}
         self._posed: dict[str, PosedImages] = {}
         self._digest: str | None = None
@@ -94,18 +97,39 @@ class Views(DataModule):
         """Render or read the images. Raises UserError if they cannot be used."""
         if self._posed:
             return
-        if self.path is None:
-            self._posed = {
-                split: self._scene.posed_images(split, count, self._size, self._distance)
+        if (folder := self._folder) is not None:
+            posed = {
+                split: folder.posed_images(split, count, self._size)
                 for split, count in self._counts.items()
             }
+            self._posed, self._digest = posed, folder.digest
             return
-        folder = TransformsFolder(self.path)
-        posed = {
-            split: folder.posed_images(split, count, self._size)
+        scene = SCENES[self._scene] if self.path is None else MeshScene(self.path)
+        self._posed = {
+            split: scene.posed_images(split, count, self._size, self._distance)
             for split, count in self._counts.items()
         }
-        self._posed, self._digest = posed, folder.digest
+        self._digest = None if self.path is None else checksum(Path(self.path), "sha256")
+
+    @property
+    def _folder(self) -> TransformsFolder | None:
+        """The folder of the images; None: a scene or a mesh is rendered."""
+        if self.path is None or Path(self.path).is_file():
+            return None
+        return TransformsFolder(self.path)
+
+    def image_format(self) -> tuple[tuple[int, int], float]:
+        """Return width and height of the target image, and its horizontal angle of view in radians.
+
+        The images are not rendered, and of a folder only one is read. Raises UserError if that is
+        not possible.
+        """
+        folder = self._folder
+        if folder is None:
+            return (self._size, self._size), ANGLE
+        images, [camera] = folder.posed_images("validation", 1, self._size)
+        _, height, width, _ = images.shape
+        return (width, height), camera.angle
 
     @property
     def content_digest(self) -> str | None:

@@ -85,11 +85,14 @@ def find_image(image: str) -> Path:
     Raises:
         UserError: there is no such file.
     """
-    if is_file(image):
+    if image not in SCIKIT_IMAGE_FILES:
         if Path(image).is_file():
             return Path(image)
         names = ", ".join(SCIKIT_IMAGE_FILES)
-        raise UserError(f"data.image={image}: no such file; must be a file, text or one of {names}")
+        raise UserError(
+            f"data.image={image}: no such file; must be a file, one of {names} or, for data=image,"
+            " text"
+        )
     package = find_spec("skimage")
     if package is None or package.origin is None:
         raise UserError(

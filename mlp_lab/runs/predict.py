@@ -139,21 +139,30 @@ def _write_surface(cfg: DictConfig, run: RunFolder, task: Task) -> Path:
 def _render_view(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task) -> Path:
     """Render the scene that the run has learned, from a camera that looks at the origin.
 
-    The camera is at the middle of the distances at which rays are sampled.
+    The camera is at the middle of the distances at which rays are sampled, and has the angle of
+    view of the training images.
     """
-    width, height = _image_size(cfg, data)
-    samples = views_of(data).samples
+    views = views_of(data)
+    default_size, angle = views.image_format()
+    width, height = _image_size(cfg, default_size, data.out_features)
+    samples = views.samples
     elevation = _ELEVATION if cfg.elevation is None else cfg.elevation
-    camera = camera_on_sphere(cfg.azimuth or 0.0, elevation, (samples.near + samples.far) / 2)
+    distance = (samples.near + samples.far) / 2
+    camera = camera_on_sphere(cfg.azimuth or 0.0, elevation, distance, angle)
     return _write_image(cfg, run, view(task, camera, samples, width, height).colours)
 
 
-def _image_size(cfg: DictConfig, data: DataModule) -> tuple[int, int]:
-    """Return width and height of the image to render in pixels."""
-    assert data.target_size is not None
-    width, height = cfg.size or data.target_size
+def _image_size(cfg: DictConfig, default: tuple[int, int], values: int) -> tuple[int, int]:
+    """Return width and height of the image to render in pixels.
+
+    Args:
+        cfg: config of ``predict``.
+        default: width and height without the key ``size``.
+        values: number of values that the network predicts for each pixel.
+    """
+    width, height = cfg.size or default
     if width * height > _MAX_PIXELS:
-        needed = 4 * data.out_features * width * height / 2**30
+        needed = 4 * values * width * height / 2**30
         raise UserError(
             f"size=[{width},{height}]: takes {needed:.1f} GiB; must be at most {_MAX_PIXELS:,}"
             " pixels: render larger images region by region"
@@ -163,7 +172,8 @@ def _image_size(cfg: DictConfig, data: DataModule) -> tuple[int, int]:
 
 def _render(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task) -> Path:
     """Render the image that the run has learned."""
-    width, height = _image_size(cfg, data)
+    assert data.target_size is not None
+    width, height = _image_size(cfg, data.target_size, data.out_features)
     left, top, right, bottom = cfg.region or (0.0, 0.0, 1.0, 1.0)
     if not (left < right and top < bottom):
         raise UserError(

@@ -104,9 +104,10 @@ def test_a_file_is_measured_inside_its_inscribed_circle(tmp_path: Path) -> None:
     assert made.content_digest is not None
 
 
-def test_a_missing_file_is_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no such file"):
-        data(image=str(tmp_path / "none.png")).prepare_data()
+@pytest.mark.parametrize("name", ["none.png", "text"])
+def test_a_missing_file_is_one_clear_line(name: str) -> None:
+    with pytest.raises(UserError, match=f"data.image={name}: no such file; must be a file, one of"):
+        data(image=name).prepare_data()
 
 
 def test_many_projections_are_inverted_by_filtered_back_projection() -> None:

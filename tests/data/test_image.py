@@ -125,7 +125,7 @@ def refusal(path: object, size: int = 4, crop: int | None = None) -> str:
 
 def test_unreadable_files_are_reported(tmp_path: Path) -> None:
     assert refusal("nowhere.png").startswith(
-        "data.image=nowhere.png: no such file; must be a file, text or one of astronaut, brick"
+        "data.image=nowhere.png: no such file; must be a file, one of astronaut, brick"
     )
     assert refusal(tmp_path).startswith(f"data.image={tmp_path}: no such file")
     path = tmp_path / "a.png"

@@ -106,6 +106,8 @@ def test_all_splits_and_images_of_a_user_are_normalized(tiny_mnist):
         assert torch.equal(splits[split][1], y)
         of_user = normalized.images(normalized.inputs(255 * images))
         torch.testing.assert_close(of_user, expected, atol=1e-5, rtol=0)
+        again = normalized.from_images(normalized.images(splits[split][0]))
+        torch.testing.assert_close(again, splits[split][0], atol=1e-5, rtol=0)
 
 
 def test_inputs_do_not_modify_the_pixels(tmp_path):

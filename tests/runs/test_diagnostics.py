@@ -24,6 +24,7 @@ from mlp_lab.nn.seeds import epoch_seed
 from mlp_lab.runs import ensemble
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.evaluate import check_options
+from mlp_lab.runs.train import train
 from mlp_lab.storage.checkpoints import load_network
 from mlp_lab.storage.run_folder import RunFolder
 
@@ -78,6 +79,18 @@ def test_robustness_equals_a_plain_network_on_corrupted_images(
     table = (folder / "test_robustness.csv").read_text().splitlines()
     assert table[0] == "corruption,strength,unit,loss,error"
     assert len(table) == 2 + len(spoilt)
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_robustness_changes_normalized_images_and_does_not_normalize_them_again(
+    mnist_config: Callable, evaluated: Evaluate
+) -> None:
+    short = ["trainer.max_epochs=1", "callbacks=none", "logger=none", "data.deslant=true"]
+    folder = Path(train(mnist_config(*short, "data.normalize_width=10")).folder)
+    entry = evaluated(folder, "robustness=true")
+    clean = entry.tables["robustness"][0]
+    assert clean["corruption"] == "none"
+    assert {name: clean[name] for name in entry.metrics} == pytest.approx(entry.metrics, rel=1e-5)
 
 
 @pytest.mark.usefixtures("without_figures")

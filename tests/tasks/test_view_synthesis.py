@@ -1,22 +1,26 @@
 """Learning a scene from posed images."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import trimesh
 from helpers import assert_equal_weights, composed, history, make_task, stopped_in, weights
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
+from mlp_lab.data.scenes.camera import camera_on_sphere
 from mlp_lab.data.views import views_of
 from mlp_lab.errors import UserError
 from mlp_lab.images.codecs import read_png
 from mlp_lab.nn.operators.volume_rendering import volume_rendering
 from mlp_lab.runs.build import build_task
-from mlp_lab.runs.evaluate import evaluate
+from mlp_lab.runs.evaluate import evaluate, measure
 from mlp_lab.runs.predict import predict
+from mlp_lab.runs.render import view
 from mlp_lab.runs.train import resume, train
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.tasks.view_synthesis import ViewSynthesis
@@ -133,6 +137,37 @@ def test_predictions_are_views_from_any_angle(
     # A full turn is the same view.
     turned = pixels("azimuth=360", "elevation=30").astype(int)
     assert np.abs(turned - pixels("azimuth=0")).max() <= 1
+
+
+def test_predictions_have_the_proportions_and_the_angle_of_a_folder(
+    compose: Callable, tmp_path: Path
+) -> None:
+    Image.new("RGB", (12, 6), (200, 50, 0)).save(tmp_path / "view.png")
+    pose = camera_on_sphere(0, 30, 4.0).pose.tolist()
+    content = {"camera_angle_x": 1.2, "frames": [{"file_path": "view", "transform_matrix": pose}]}
+    for split in ("train", "val", "test"):
+        (tmp_path / f"transforms_{split}.json").write_text(json.dumps(content))
+    cfg = compose(*PLAIN, f"data.path='{tmp_path}'", f"logs='{tmp_path / 'logs'}'")
+    folder = train(cfg).folder
+    output = f"output='{tmp_path / 'a.png'}'"
+    seen = read_png(predict(compose(f"run='{folder}'", output, root="predict")))
+    _, data, task = measure(RunFolder.open(folder), "validation", "best", {})
+    samples = views_of(data).samples
+    distance = (samples.near + samples.far) / 2
+    camera = camera_on_sphere(0, 30, distance, angle=1.2)
+    expected = 255 * view(task, camera, samples, 12, 6).colours.numpy()
+    np.testing.assert_allclose(seen, expected, atol=0.51)
+
+
+def test_a_mesh_is_a_scene(compose: Callable, tmp_path: Path) -> None:
+    path = tmp_path / "torus.ply"
+    trimesh.creation.torus(1.0, 0.3).export(path)
+    folder = train(compose(*PLAIN, f"data.path='{path}'", f"logs='{tmp_path}'")).folder
+    losses = [row["loss/train"] for row in history(folder)]
+    assert losses[1] < losses[0]
+    trimesh.creation.torus(1.0, 0.4).export(path)
+    with pytest.raises(UserError, match=r"data\.path=.*torus\.ply: these are not the data that"):
+        resume(folder, {"trainer.max_epochs": 3})
 
 
 @pytest.mark.parametrize(

@@ -1,36 +1,21 @@
 """Scenes of coloured solids that are defined by formulas, and images of them."""
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from abc import abstractmethod
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from mlp_lab.data.scenes.camera import Camera, camera_on_sphere
-from mlp_lab.data.scenes.posed_images import PosedImages
+from mlp_lab.data.scenes.scene import RADIUS, Scene, shaded, varied_colours
 from mlp_lab.data.solids.analytic import AnalyticSolid, Gyroid, TorusKnot
 from mlp_lab.data.solids.solid import EXTENT
-from mlp_lab.errors import UserError
 
-#: Radius of a ball around the origin that contains each scene.
-RADIUS = 1.3
-_SUPERSAMPLING = 2  # rays per pixel in each direction
 _STEPS = 80  # at most, of a ray
 _NEAR_SURFACE = 1e-3  # distance at which a ray has reached a surface
-_LIGHT = torch.tensor([0.3, -0.5, 0.81])  # direction towards the light, of length 1
-_AMBIENT = 0.35  # part of the light that has no direction
-_GOLDEN_ANGLE = 180 * (3 - math.sqrt(5))  # degrees
-# Azimuth of the first camera of each split in degrees.
-_FIRST = {"train": 0.0, "validation": 40.0, "test": 100.0}
 
 
-class AnalyticScene(ABC):
-    """Opaque coloured solids in the ball of ``RADIUS`` around the origin, on white.
-
-    The light is diffuse: a point has the same colour from all directions.
-    """
+class AnalyticScene(Scene):
+    """Coloured solids that are defined by their distances from points."""
 
     @abstractmethod
     def distances(self, points: Tensor) -> Tensor:
@@ -43,40 +28,11 @@ class AnalyticScene(ABC):
     def colours(self, points: Tensor) -> Tensor:
         """Return the colours of points ``[n, 3]`` of the surface without shading, ``[n, 3]``."""
 
-    def posed_images(self, split: str, count: int, size: int, distance: float) -> PosedImages:
-        """Return images from cameras above the scene that look at the origin.
-
-        The cameras are evenly distributed on the upper half of a sphere (a spiral of golden
-        angles); those of the splits differ.
-
-        Args:
-            split: name of the split.
-            count: number of images.
-            size: width and height in pixels.
-            distance: distance of the cameras from the origin.
-
-        Raises:
-            UserError: a camera is inside a solid.
-        """
-        heights = (np.arange(count) + 0.5) / count
-        azimuths = _FIRST[split] + _GOLDEN_ANGLE * np.arange(count)
-        elevations = np.rad2deg(np.arcsin(heights))
-        cameras = [
-            camera_on_sphere(azimuth, elevation, distance)
-            for azimuth, elevation in zip(azimuths.tolist(), elevations.tolist(), strict=True)
-        ]
-        self._check_outside(cameras, distance)
-        return PosedImages(np.stack([self.render(camera, size) for camera in cameras]), cameras)
-
-    def render(self, camera: Camera, size: int) -> np.ndarray:
-        """Return the image that a camera takes, float32 ``[size, size, 3]`` in [0, 1]."""
-        side = _SUPERSAMPLING * size
-        colours = self.ray_colours(camera.rays(side, side))
-        parts = colours.view(size, _SUPERSAMPLING, size, _SUPERSAMPLING, 3)
-        return parts.mean((1, 3)).numpy()
+    def contains(self, points: Tensor) -> Tensor:
+        return self.distances(points) <= 0
 
     def ray_colours(self, rays: Tensor) -> Tensor:
-        """Return the colours that are seen along rays ``[n, 6]``, ``[n, 3]``.
+        """Return the colours that are seen along rays.
 
         Sphere tracing (Hart 1996): a ray advances by the distance to the nearest surface until it
         reaches one or leaves the ball around the scene.
@@ -102,16 +58,7 @@ class AnalyticScene(ABC):
             points = points.detach().requires_grad_()
             [gradients] = torch.autograd.grad(self.distances(points).sum(), points)
         normals = gradients / gradients.norm(dim=1, keepdim=True).clamp_min(1e-9)
-        light = _AMBIENT + (1 - _AMBIENT) * (normals @ _LIGHT).clamp_min(0)
-        return self.colours(points.detach()) * light.unsqueeze(1)
-
-    def _check_outside(self, cameras: Sequence[Camera], distance: float) -> None:
-        places = torch.stack([camera.pose[:3, 3] for camera in cameras])
-        if bool((self.distances(places) <= 0).any()):
-            raise UserError(
-                f"data.distance={distance:g}: a camera is inside an object of the scene; more than"
-                f" {RADIUS:g} is outside all of them"
-            )
+        return shaded(self.colours(points.detach()), normals)
 
 
 class Toys(AnalyticScene):
@@ -175,9 +122,7 @@ class ColouredSolid(AnalyticScene):
         return -self._SAFE * self._scale * self._solid.level(points / self._scale + 0.5)
 
     def colours(self, points: Tensor) -> Tensor:
-        phase = torch.tensor([[4.0, 1.0, 0.0], [0.0, 4.0, 1.0], [1.0, 0.0, 4.0]])
-        waves = (points @ phase + torch.tensor([0.0, 1.0, 2.0])).sin()
-        return 0.55 + 0.4 * waves
+        return varied_colours(points)
 
 
 def _box_distance(beyond: Tensor) -> Tensor:

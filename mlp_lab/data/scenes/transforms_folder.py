@@ -17,6 +17,7 @@ from mlp_lab.images.image_decoding import decode_channels, open_image
 
 #: Part of the files' names by split.
 _NAMES = {"train": "train", "validation": "val", "test": "test"}
+_ROTATION_TOLERANCE = 1e-3  # of the products of its rows
 
 
 class TransformsFolder:
@@ -34,6 +35,7 @@ class TransformsFolder:
     def __init__(self, folder: str) -> None:
         self._folder = Path(folder)
         self._digest = hashlib.sha256()
+        self._first: tuple[Path, tuple[int, int]] | None = None  # first image that was read
 
     @property
     def digest(self) -> str:
@@ -50,7 +52,7 @@ class TransformsFolder:
 
         Raises:
             UserError: a file is missing or cannot be read, the images have different sizes or are
-                smaller than ``size``, or a matrix is not one of 4 x 4 finite numbers.
+                smaller than ``size``, or a matrix is not a rotation and a translation.
         """
         path = self._folder / f"transforms_{_NAMES[split]}.json"
         content = self._read(path)
@@ -58,7 +60,7 @@ class TransformsFolder:
         if not isinstance(frames, list) or not frames:
             raise UserError(f"{path}: frames: must be a list of at least one image and its pose")
         angle = content.get("camera_angle_x")
-        if not (isinstance(angle, float) and 0 < angle < math.pi):
+        if not (isinstance(angle, int | float) and 0 < angle < math.pi):
             raise UserError(f"{path}: camera_angle_x={angle}: must be a number between 0 and pi")
         chosen = sorted({number * len(frames) // count for number in range(count)})
         cameras = [Camera(_pose(path, number, frames[number]), angle) for number in chosen]
@@ -68,7 +70,7 @@ class TransformsFolder:
     def _read(self, path: Path) -> dict[str, Any]:
         if not path.is_file():
             raise UserError(
-                f"data.path={self._folder}: has no {path.name}; must be a folder with"
+                f"data.path={self._folder}: has no {path.name}; must be a mesh, or a folder with"
                 " transforms_train.json, transforms_val.json, transforms_test.json and images"
             )
         raw = path.read_bytes()
@@ -93,16 +95,16 @@ class TransformsFolder:
         return file
 
     def _images(self, files: list[Path], size: int) -> np.ndarray:
-        """Read images of one size, ``[images, height, width, 3]``."""
+        """Read images of one size, which is that of all splits, ``[images, height, width, 3]``."""
         images: list[np.ndarray] = []
-        shape: tuple[int, int] | None = None
         for file in files:
             self._digest.update(file.read_bytes())
             with open_image(file) as image:
-                shape = shape or image.size
+                self._first = self._first or (file, image.size)
+                first, shape = self._first
                 if image.size != shape:
                     raise UserError(
-                        f"{file}: {image.width} x {image.height} pixels, but {files[0]} has"
+                        f"{file}: {image.width} x {image.height} pixels, but {first} has"
                         f" {shape[0]} x {shape[1]}; all images must have one size"
                     )
                 if size > image.width:
@@ -127,6 +129,12 @@ def _pose(path: Path, number: int, frame: Any) -> torch.Tensor:
         raise UserError(f"{path}: frames[{number}]: transform_matrix: must be 4 x 4 numbers")
     if not bool(pose.isfinite().all()):
         raise UserError(f"{path}: frames[{number}]: transform_matrix: a number is not finite")
+    rotation = pose[:3, :3]
+    if not torch.allclose(rotation @ rotation.T, torch.eye(3), atol=_ROTATION_TOLERANCE):
+        raise UserError(
+            f"{path}: frames[{number}]: transform_matrix: its first three rows and columns must be"
+            " a rotation"
+        )
     return pose
 
 

@@ -1,7 +1,7 @@
 """Solids whose surfaces are triangle meshes in files."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +18,20 @@ if TYPE_CHECKING:
 _DIRECTION = np.array([0.4243, 0.5477, 0.7211])
 
 
+class Hits(NamedTuple):
+    """Where rays first meet a mesh; rays that miss it are left out.
+
+    Attributes:
+        rays: numbers of the rays, int64 ``[hits]``.
+        faces: numbers of the triangles, int64 ``[hits]``.
+        points: the points, float32 ``[hits, 3]``.
+    """
+
+    rays: Tensor
+    faces: Tensor
+    points: Tensor
+
+
 class MeshFile(Solid):
     """The inside of a closed triangle mesh, scaled and moved to the middle of the unit cube.
 
@@ -28,6 +42,10 @@ class MeshFile(Solid):
 
     Args:
         file: path of a mesh in a format of trimesh: PLY, OBJ, STL, OFF, GLB and others.
+
+    Attributes:
+        normals: outward unit normal of each triangle, float32 ``[faces, 3]``.
+        colours: colour of each triangle, float32 ``[faces, 3]`` in [0, 1]; None: the file has none.
 
     Raises:
         UserError: trimesh or embreex is not installed, the file cannot be read, or its mesh is
@@ -42,6 +60,8 @@ class MeshFile(Solid):
         mesh.apply_translation(np.full(3, 0.5))
         self._mesh = mesh
         self.bounds = torch.from_numpy(np.array(mesh.bounds)).float()
+        self.normals = torch.from_numpy(mesh.face_normals.astype(np.float32))
+        self.colours = _colours(mesh)
         parts = mesh.split(only_watertight=False, repair=False) if mesh.body_count > 1 else [mesh]
         self._surfaces = list(map(_ClosedSurface, parts))
 
@@ -49,6 +69,21 @@ class MeshFile(Solid):
         places = points.detach().cpu().double().numpy()
         winding = sum(surface.winding_numbers(places) for surface in self._surfaces)
         return torch.from_numpy(winding != 0).to(points.device)
+
+    def first_hits(self, origins: Tensor, directions: Tensor) -> Hits:
+        """Return where rays first meet a triangle.
+
+        Args:
+            origins: origins of the rays, ``[n, 3]`` on the CPU.
+            directions: their directions, ``[n, 3]`` on the CPU.
+        """
+        found = self._mesh.ray.intersects_first(origins.double().numpy(), directions.numpy())
+        [rays] = torch.from_numpy(found >= 0).nonzero(as_tuple=True)
+        faces = torch.from_numpy(found)[rays]
+        corners = torch.from_numpy(self._mesh.triangles[:, 0].astype(np.float32))[faces]
+        starts, along, normals = origins[rays], directions[rays], self.normals[faces]
+        distances = ((corners - starts) * normals).sum(1) / (along * normals).sum(1)
+        return Hits(rays, faces, starts + distances[:, None] * along)
 
     def surface_points(self, count: int, generator: Generator) -> Tensor:
         areas = torch.from_numpy(np.array(self._mesh.area_faces))
@@ -87,6 +122,19 @@ class _ClosedSurface:
             faces = self._rays.intersects_first(points[near], directions)
             numbers[near[(faces >= 0) & self._is_left[faces]]] = self._orientation
         return numbers
+
+
+def _colours(mesh: "Trimesh") -> Tensor | None:
+    """Return the colours of triangles, float32 ``[faces, 3]``, also those of vertices or a texture.
+
+    None if the mesh has no colours.
+    """
+    visual: Any = mesh.visual
+    if not visual.defined:
+        return None
+    if visual.kind == "texture":
+        mesh.visual = visual = visual.to_color()
+    return torch.from_numpy(visual.face_colors[:, :3].astype(np.float32)) / 255
 
 
 def _read(file: str) -> "Trimesh":

@@ -11,7 +11,7 @@ beside classical methods.
 
 import math
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -80,20 +80,26 @@ def tables(comparison: Comparison) -> list[Table]:
 
     A row has the objects on which all of its encodings were tested. ``±`` is the standard deviation
     over objects of the means over seeds. The row below it has the standard deviation over seeds for
-    one object. A classical method has a column if it was measured for all objects of a row.
+    one object. A classical method has a column if it was measured for all objects of a row. A kind
+    of objects has no row if another setting differs between runs with the same encoding, object and
+    seed.
     """
     if not (comparison.tested == "last" and "encoding" in comparison.swept):
         return []
     values: dict[str, _Values] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    runs: Counter[tuple[Any, ...]] = Counter()
     for job in comparison.jobs:
         kind = _kind(job.config)
         if kind is None or (value := _value(job, _KINDS[kind].metric)) is None:
             continue
         name = " ".join(str(job.config[key]) for key in _KINDS[kind].keys)
+        runs[kind, _column(job.config), name, job.config["seed"]] += 1
         values[kind][_column(job.config)][name].append(value)
         for metric, method in _CLASSICAL.items():
             if (value := _value(job, metric)) is not None:
                 values[kind][method][name].append(value)
+    for kind, *_ in (run for run, number in runs.items() if number > 1):
+        values.pop(kind, None)
     made = []
     for metric, (title, _) in _TABLES.items():
         kinds = [kind for kind in _KINDS if kind in values and _KINDS[kind].metric == metric]

@@ -21,6 +21,9 @@ _SEED = 0  # the same corrupted images for every run
 def robustness(predictions: SplitPredictions) -> Diagnostic:
     """Return loss and metrics on a split with shifted, rotated, noisy and blurred images.
 
+    If images are normalized (``data.normalize_width``, ``data.deslant``), the normalized ones are
+    changed, and not normalized again.
+
     Args:
         predictions: those for data whose inputs are images.
     """
@@ -59,7 +62,7 @@ def _corrupted(
             assert images is not None
             corrupted = corrupt(images)
             firsts.append(corrupted[0])
-            yield [data.inputs(255 * corrupted), y]
+            yield [data.from_images(corrupted), y]
 
     metrics = predictions.task.evaluate(map(batches, data.loader(predictions.split)))
     return metrics, firsts[0].numpy()

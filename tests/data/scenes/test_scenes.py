@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import trimesh
 from PIL import Image
 
-from mlp_lab.data.scenes import analytic_scene
+from mlp_lab.data.scenes import scene
 from mlp_lab.data.scenes.analytic_scene import SCENES, AnalyticScene
 from mlp_lab.data.scenes.camera import ANGLE, Camera, camera_on_sphere
+from mlp_lab.data.scenes.mesh_scene import MeshScene
+from mlp_lab.data.scenes.scene import RADIUS
 from mlp_lab.data.scenes.transforms_folder import TransformsFolder
 from mlp_lab.errors import UserError
 
@@ -67,25 +70,78 @@ def test_a_ball_has_its_outline_and_its_shading() -> None:
     assert covered == pytest.approx(math.pi * radius**2, rel=0.02)
     assert np.array_equal(image[0, 0], [1, 1, 1])
     # The middle is at (1, 0, 0), where the normal is the x axis.
-    light = 0.35 + 0.65 * float(analytic_scene._LIGHT[0])
+    light = 0.35 + 0.65 * float(scene._LIGHT[0])
     np.testing.assert_allclose(image[32, 32], [light, 0, 0], atol=0.02)
     assert image[20, 32, 0] > image[44, 32, 0]  # lit from above
 
 
 @pytest.mark.parametrize("name", SCENES)
 def test_scenes_are_inside_their_ball_and_distances_are_lower_bounds(name: str) -> None:
-    scene = SCENES[name]
+    made = SCENES[name]
     generator = torch.Generator().manual_seed(0)
     directions = torch.nn.functional.normalize(torch.randn(2_000, 3, generator=generator))
-    assert bool((scene.distances(analytic_scene.RADIUS * directions) > 0).all())
+    assert bool((made.distances(RADIUS * directions) > 0).all())
     # The bound is one along each ray: no surface is closer than the distance.
     points = 2.4 * torch.rand(2_000, 3, generator=generator) - 1.2
-    free = scene.distances(points).clamp_min(0)
+    free = made.distances(points).clamp_min(0)
     for part in (0.3, 0.6, 0.99):
         moved = points + (part * free).unsqueeze(1) * directions
-        assert bool((scene.distances(moved)[free > 1e-3] > 0).all())
-    colours = scene.colours(points)
+        assert bool((made.distances(moved)[free > 1e-3] > 0).all())
+    colours = made.colours(points)
     assert bool(((colours >= 0) & (colours <= 1)).all())
+
+
+def saved_box(folder: Path, **visual: np.ndarray) -> str:
+    """Write a box of 2 x 1 x 0.5 in the middle of (1, 2, 3), with colours."""
+    box = trimesh.creation.box((2.0, 1.0, 0.5))
+    box.apply_translation((1, 2, 3))
+    for name, colours in visual.items():
+        setattr(box.visual, name, colours)
+    box.export(folder / "box.ply")
+    return str(folder / "box.ply")
+
+
+def test_a_mesh_has_the_places_colours_and_shading_of_its_triangles(tmp_path: Path) -> None:
+    colours = np.tile(np.array([200, 100, 50, 255], np.uint8), (12, 1))
+    box = MeshScene(saved_box(tmp_path, face_colors=colours))
+    low, high = box._mesh.bounds
+    scale = 2 * RADIUS / float((high - low).norm())
+    half = scale * 0.9 / 2  # of the longest side, along x, whose length in the unit cube is 0.9
+    # Rays from above and from the right meet the middles of the top and of a side; one misses.
+    down, left = torch.tensor([0.0, 0.0, -1.0]), torch.tensor([-1.0, 0.0, 0.0])
+    origins = torch.tensor([[0.1 * half, 0.1 * half, 4.0], [4.0, 0.05, 0.02], [4.0, 4.0, 4.0]])
+    seen = box.ray_colours(torch.cat([origins, torch.stack([down, left, left])], 1))
+    own = torch.tensor([200, 100, 50]) / 255
+    top, side = (0.35 + 0.65 * scene._LIGHT[axis] for axis in (2, 0))
+    torch.testing.assert_close(seen, torch.stack([own * top, own * side, torch.ones(3)]))
+    inside = torch.tensor([[0.9 * half, 0, 0], [0, 0.4 * half, 0], [0, 0, 0.2 * half]])
+    assert bool(box.contains(inside).all())
+    assert not bool(box.contains(1.3 * inside).any())
+
+
+def test_a_mesh_has_the_colours_of_its_texture(tmp_path: Path) -> None:
+    box = trimesh.creation.box()
+    texture = Image.new("RGB", (4, 4), (10, 200, 30))
+    coordinates = np.random.default_rng(0).random((8, 2))
+    box.visual = trimesh.visual.TextureVisuals(uv=coordinates, image=texture)
+    box.export(tmp_path / "box.glb")
+    colours = MeshScene(str(tmp_path / "box.glb"))._mesh.colours
+    assert colours is not None
+    torch.testing.assert_close(colours, (torch.tensor([10, 200, 30]) / 255).expand(12, 3))
+
+
+def test_a_mesh_without_colours_has_those_of_its_places(tmp_path: Path) -> None:
+    box = MeshScene(saved_box(tmp_path))
+    height = float(box._scale * 0.9 / 2) / 4
+    places = torch.tensor([[0.2, 0.1, height], [-0.3, 0.2, height]])
+    rays = torch.cat([places + torch.tensor([0, 0, 1.0]), torch.tensor([[0, 0, -1.0]] * 2)], 1)
+    expected = scene.varied_colours(places) * (0.35 + 0.65 * scene._LIGHT[2])
+    torch.testing.assert_close(box.ray_colours(rays), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_cameras_inside_a_mesh_are_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"data\.distance=0\.1: a camera is inside an object"):
+        MeshScene(saved_box(tmp_path)).posed_images("train", 3, 4, 0.1)
 
 
 def test_views_of_splits_differ_and_are_repeated() -> None:
@@ -171,6 +227,8 @@ def _with_pose(pose: object) -> Callable[[Path], object]:
         (_with_pose(None), "must be 4 x 4 numbers"),
         (_with_pose([["a"] * 4] * 4), "must be 4 x 4 numbers"),
         (_with_pose([[math.nan] * 4] * 4), "a number is not finite"),
+        (_with_pose([[0.0] * 4] * 4), "its first three rows and columns must be a rotation"),
+        (_with_pose((2 * torch.eye(4)).tolist()), "must be a rotation"),
     ],
 )  # fmt: skip
 def test_damaged_folders_are_one_clear_line(
@@ -180,6 +238,18 @@ def test_damaged_folders_are_one_clear_line(
     with pytest.raises(UserError, match=message) as caught:
         TransformsFolder(str(tmp_path)).posed_images("validation", 3, 8)
     assert "\n" not in str(caught.value)
+
+
+def test_angles_may_be_whole_numbers_and_all_splits_have_one_size(tmp_path: Path) -> None:
+    _edited(lambda content: content.update(camera_angle_x=1))(written_folder(tmp_path))
+    folder = TransformsFolder(str(tmp_path))
+    assert folder.posed_images("validation", 1, 8).cameras[0].angle == 1
+    (tmp_path / "larger").mkdir()
+    written_folder(tmp_path / "larger", side=16)
+    path = tmp_path / "transforms_test.json"
+    path.write_text(path.read_text().replace("./r_", "./larger/r_"))
+    with pytest.raises(UserError, match=r"larger/r_0\.png: 16 x 16 pixels, but .*r_0\.png has 8 x"):
+        folder.posed_images("test", 3, 8)
 
 
 def test_larger_images_than_those_of_a_folder_are_refused(tmp_path: Path) -> None:

@@ -103,6 +103,16 @@ def test_means_are_over_images_common_to_all_mappings(tested: Callable) -> None:
     assert published[3:] == ["18.40", "20.48", "27.57", "30.47"]
 
 
+def test_further_settings_are_not_taken_for_seeds(tested: Callable) -> None:
+    rates = {"identity": [1e-2], "gaussian": [1e-3, 1e-2]}
+    jobs = [
+        ([f"encoding={name}", "data.image=coffee", f"optimizer.lr={rate}"], 20.0)
+        for name, values in rates.items()
+        for rate in values
+    ]
+    assert encoding_table.tables(tested(jobs)) == []
+
+
 def test_interpolations_are_columns_of_images(tested: Callable, tmp_path: Path) -> None:
     psnr = {"coffee": 31.0, "cat": 34.0}
     jobs = [
