@@ -12,6 +12,8 @@ _DATA = (
     "scene", "opponent",
 )  # fmt: skip
 _PATHS = ("image", "path", "volume")
+# Keys that are not used if another one, the value, is set.
+_REPLACED_BY = {"solid": "path", "scene": "path", "phantom": "image"}
 _MOST_NAMES = 3
 
 
@@ -26,7 +28,8 @@ def title_of(configs: Sequence[Mapping[str, Any]]) -> str:
     names = list(dict.fromkeys(str(config["name"]) for config in configs))
     experiment = ", ".join(names) if len(names) <= _MOST_NAMES else f"{len(names)} experiments"
     count = f", {len(configs)} runs" if len(configs) > 1 else ""
-    keys = [key for key in _DATA if _shared(f"data.{key}", configs) is not None]
+    used = [key for key in _DATA if not _is_replaced(key, configs)]
+    keys = [key for key in used if _shared(f"data.{key}", configs) is not None]
     values = [f"{key}={_value(key, configs[0][f'data.{key}'])}" for key in keys]
     data = _shared("data", configs)
     described = f"{data} ({', '.join(values)})" if values else data
@@ -37,6 +40,12 @@ def _shared(key: str, configs: Sequence[Mapping[str, Any]]) -> Any:
     """Return the value that all configs have; None if they differ."""
     first = configs[0].get(key)
     return first if all(config.get(key) == first for config in configs) else None
+
+
+def _is_replaced(key: str, configs: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether a run does not use a key of its data, because another key is set."""
+    other = f"data.{_REPLACED_BY.get(key)}"
+    return any(config.get(other) is not None for config in configs)
 
 
 def _value(key: str, value: Any) -> str:

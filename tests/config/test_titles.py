@@ -19,6 +19,10 @@ IMAGE = {"name": "image_hw", "data": "Image", "data.image": "/home/me/a.png"}
         ([POINTS, POINTS | {"seed": 1}], "points_mlp, 2 runs, Points (set=moons)"),
         ([POINTS, POINTS | {"data.set": "xor"}], "points_mlp, 2 runs, Points"),
         ([POINTS, IMAGE], "points_mlp, image_hw, 2 runs"),
+        ([{"name": "nerf", "data": "Views", "data.scene": "toys", "data.path": "/a/b.ply"}],
+         "nerf, Views (path=b.ply)"),
+        ([{"name": "ct", "data": "CT", "data.image": None, "data.phantom": 3}],
+         "ct, CT (phantom=3)"),
         ([{"name": f"e{i}", "data": "Ct"} for i in range(4)], "4 experiments, 4 runs, Ct"),
     ],
 )  # fmt: skip
