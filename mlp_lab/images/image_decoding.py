@@ -39,16 +39,17 @@ def read_error_reason(error: Exception) -> str:
 
 
 @contextmanager
-def open_image(path: Path, hint: str = "") -> Iterator[Image.Image]:
+def open_image(path: Path, hint: str = "", *, animated: bool = False) -> Iterator[Image.Image]:
     """Open an image file for reading its pixels.
 
     Args:
         path: the file.
         hint: end of the error message.
+        animated: whether the file may contain several frames.
 
     Raises:
-        UserError: the file cannot be read, or is too large; also if reading fails in the body of
-            the with statement.
+        UserError: the file cannot be read, is too large or has several frames; also if reading
+            fails in the body of the with statement.
     """
     # _check_size replaces Pillow's limit, because a user error has a message of one line.
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
@@ -57,6 +58,10 @@ def open_image(path: Path, hint: str = "") -> Iterator[Image.Image]:
             warnings.simplefilter("ignore")  # of readable files with small defects
             with Image.open(path, formats=FORMATS) as image:
                 _check_size(path, image)
+                frames = getattr(image, "n_frames", 1)
+                # MPO: a JPEG file with previews.
+                if frames > 1 and not animated and image.format != "MPO":
+                    raise UserError(f"{path}: contains {frames} frames; must contain one image")
                 yield image
     except READ_ERRORS as error:
         raise UserError(

@@ -1,7 +1,5 @@
 """Reading of colour and greyscale images: a user's file, or a photograph of scikit-image."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -50,7 +48,7 @@ def read_image(image: str, size: int, crop: int | None, grey: bool) -> np.ndarra
             ``size`` or ``crop``.
     """
     path = find_image(image)
-    with _open(path) as opened:
+    with open_image(path) as opened:
         rotated = ImageOps.exif_transpose(opened)
         width, height = rotated.size
         side = crop or min(rotated.size)
@@ -70,7 +68,7 @@ def read_image(image: str, size: int, crop: int | None, grey: bool) -> np.ndarra
 
 def image_size(image: str) -> tuple[int, int]:
     """Return width and height of an image in pixels, given as for ``read_image``."""
-    with _open(find_image(image)) as opened:
+    with open_image(find_image(image)) as opened:
         return ImageOps.exif_transpose(opened).size
 
 
@@ -99,21 +97,6 @@ def find_image(image: str) -> Path:
             f"data.image={image}: comes with scikit-image: pip install 'mlp-lab[images]'"
         )
     return Path(package.origin).parent / "data" / SCIKIT_IMAGE_FILES[image]
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[Image.Image]:
-    """Open an image file for reading its pixels.
-
-    Raises:
-        UserError: the file cannot be read, is too large or has several frames; also if reading
-            fails in the body of the with statement.
-    """
-    with open_image(path) as image:
-        if (frames := getattr(image, "n_frames", 1)) > 1:
-            raise UserError(f"{path}: contains {frames} frames; must contain one image")
-        image.load()
-        yield image
 
 
 def _resize(channel: np.ndarray, size: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from mlp_lab.config.library_classes import library_class, selector_of
 from mlp_lab.config.names import EPOCH_SPLITS
 from mlp_lab.config.registry import registered_class
 from mlp_lab.config.schemas import GROUPS
-from mlp_lab.config.schemas.data import DATA_PATHS, is_refit
+from mlp_lab.config.schemas.data import DATA_PATHS
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError, first_line
 from mlp_lab.images.augmentations import InputAugmentation
@@ -144,10 +144,10 @@ def _load_teacher(cfg: DictConfig, data: DataModule) -> list[nn.Module]:
         UserError: there is no such run, a run learned no softmax probabilities, or its examples
             are not those of ``data``. With other splits, it would have learned validation data.
     """
-    return [_load_network(run, cfg, data) for run in open_runs(cfg.task.teacher)]
+    return [_teacher_network(run, cfg, data) for run in open_runs(cfg.task.teacher)]
 
 
-def _load_network(run: RunFolder, cfg: DictConfig, data: DataModule) -> nn.Module:
+def _teacher_network(run: RunFolder, cfg: DictConfig, data: DataModule) -> nn.Module:
     """Return the trained network of a run of the teacher, see ``_load_teacher``."""
     key = f"task.teacher={run.folder}"
     theirs, ours = map(_settings_of_examples, (run.config, cfg))
@@ -158,8 +158,7 @@ def _load_network(run: RunFolder, cfg: DictConfig, data: DataModule) -> nn.Modul
     if other := difference(run, cfg, data):
         raise other
     _, task = build_task(run.config)
-    # Without validation data, no epoch is the best one.
-    load_network(task, run.checkpoints.existing("last" if is_refit(run.config) else "best"))
+    load_network(task, run.checkpoints.existing("best"))
     encodings = (module.buffers() for module in (task.encoding, data.encoding))
     if not all(map(torch.equal, *encodings)):
         raise UserError(f"{key}: has another random encoding, that of seed={run.config.seed}")

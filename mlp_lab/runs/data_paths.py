@@ -46,7 +46,7 @@ def with_absolute_paths(cfg: DictConfig) -> DictConfig:
     """Return a checked config with absolute paths: its run does not depend on a folder."""
     values: dict[str, Any] = data_paths(cfg) | _opponents(cfg)
     if isinstance(teacher := cfg.task.get("teacher"), str):
-        values["task.teacher"] = os.path.abspath(teacher)
+        values["task.teacher"] = os.path.abspath(os.path.expanduser(teacher))
     changes = {key: value for key, value in values.items() if OmegaConf.select(cfg, key) != value}
     return with_values(cfg, changes) if changes else cfg
 
@@ -57,8 +57,9 @@ def _opponents(cfg: DictConfig) -> dict[str, Any]:
         return {}
 
     def absolute(name: str) -> str:
-        is_path = name not in BACKGAMMON_OPPONENTS and Path(name).exists()
-        return os.path.abspath(name) if is_path else name
+        path = os.path.abspath(os.path.expanduser(name))
+        is_path = name not in BACKGAMMON_OPPONENTS and Path(path).exists()
+        return path if is_path else name
 
     opponents = [absolute(name) for name in cfg.data.test_opponents]
     return {"data.opponent": absolute(cfg.data.opponent), "data.test_opponents": opponents}
@@ -105,7 +106,9 @@ def difference(run: RunFolder, cfg: DictConfig, data: "DataModule") -> UserError
     """
     if run.was_trained_on(data.content_digest):
         return None
-    key = next(key for key in DATA_PATHS if key.removeprefix("data.") in cfg.data)
+    key = next((key for key in DATA_PATHS if key.removeprefix("data.") in cfg.data), None)
+    if key is None:  # data of a plug-in
+        return UserError(f"data: these are not the data that {run.folder} was trained on")
     place = data_paths(cfg).get(key) or OmegaConf.select(cfg, key)
     return UserError(f"{key}={place}: these are not the data that {run.folder} was trained on")
 

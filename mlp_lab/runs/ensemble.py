@@ -74,14 +74,14 @@ def evaluate(cfg: DictConfig) -> EnsembleEvaluation:
         _check_members(runs, cfg.split, paths)
         folder = Path(os.path.commonpath([run.folder.resolve().parent for run in runs]))
         _read_record(folder / _RECORD)  # a damaged file is an error before the evaluation
-        errors, outputs = [], []
+        outputs = []
         for run in runs:
-            alone, data, task = measure(run, cfg.split, cfg.checkpoint, paths)
+            _, data, task = measure(run, cfg.split, cfg.checkpoint, paths)
             output, targets = task.outputs(data.loader(cfg.split))
-            errors.append(alone.metrics["error"])
             outputs.append(output)
         wrong = predict_classes(task, torch.stack(outputs), cfg.average) != targets
         members_wrong = torch.stack([task.predictions(output) for output in outputs]) != targets
+        errors = members_wrong.double().mean(1).tolist()
         names = [run.folder.resolve().relative_to(folder).as_posix() for run in runs]
         evaluation = EnsembleEvaluation(
             cfg.split,

@@ -19,11 +19,12 @@ def predict_table(
     """Return the predictions for the rows of a CSV file; print them or write them to a file.
 
     A row has the number of its ``line``, the prediction under the name of the target (a class, or
-    a number in the units of the training data) and, for probabilities, the ``confidence``.
+    a number in the units of the training data) and, for probabilities, the ``confidence``. A target
+    with one of these names is called ``predicted_line`` or ``predicted_confidence``.
 
     Args:
         path: CSV file with the columns ``data.feature_names``, in any order and among others; or
-            without a header and with these columns only.
+            with as many columns, in their order, if none of them has the name of a feature.
         output: CSV file to write; None: print a table.
         data: data module of the run.
         task: task with the weights of a checkpoint.
@@ -40,11 +41,14 @@ def predict_table(
         predictions = task.predictions(outputs)
         probabilities = task.probabilities(outputs)
     columns: dict[str, Sequence[Any]] = {"line": table.lines}
+    target = data.target_name
+    if target in ("line", "confidence"):
+        target = f"predicted_{target}"
     if data.class_names:
-        columns[data.target_name] = [data.class_names[number] for number in predictions.tolist()]
+        columns[target] = [data.class_names[number] for number in predictions.tolist()]
     else:
         values = data.values(predictions.double().numpy()).T
-        names = [data.target_name, *(f"{data.target_name}_{i}" for i in range(2, len(values) + 1))]
+        names = [target, *(f"{target}_{i}" for i in range(2, len(values) + 1))]
         columns |= {name: row.tolist() for name, row in zip(names, values, strict=True)}
     if probabilities is not None:
         columns["confidence"] = probabilities.amax(1).tolist()
@@ -55,10 +59,10 @@ def predict_table(
 
 
 def _feature_columns(table: Table, names: Sequence[str]) -> list[int]:
-    """Return the positions of the features: by name, or all columns if there are no others."""
+    """Return the positions of the features: by name, or all columns if none has such a name."""
     if set(names) <= set(table.names):
         return [table.names.index(name) for name in names]
-    if len(table.names) == len(names):
+    if len(table.names) == len(names) and set(names).isdisjoint(table.names):
         return list(range(len(names)))
     raise UserError(
         f"{table.path}: has the columns {', '.join(table.names)}; must have {', '.join(names)}"

@@ -153,7 +153,7 @@ class Run:
                 f" (figures: {', '.join(names) or 'none'})"
             )
         if path.suffix not in _VECTOR_GRAPHICS:
-            with open_image(path) as image:
+            with open_image(path, animated=True) as image:
                 return image.copy()
         content = last_picture(self.folder, name)
         if content is None:

@@ -82,7 +82,7 @@ class Training:
         if has_batch_normalization(task.network):
             data.check_batch_normalization(cfg.trainer.devices)
         task.begin(data)
-        teacher_digest = task.prepare_training()
+        teacher_digest = task.load_teacher()
         run = _new_run(cfg, folder)
         try:
             trainer = build_trainer(cfg, run)
@@ -125,7 +125,7 @@ class Training:
         data.prepare_data()
         if other := difference(run, cfg, data):
             raise other
-        if not run.was_trained_by(task.prepare_training()):
+        if not run.was_trained_by(task.load_teacher()):
             raise UserError(
                 f"task.teacher={cfg.task.teacher}: has changed since the training of {run.folder}"
                 " began"

@@ -1,8 +1,8 @@
-"""Replace the checkpoints of several runs together: all or none, even if the process is killed.
+"""Replace the checkpoints of several runs together: all or none, even after an error or a kill.
 
 The runs of a stack are resumed as one stack only if their checkpoints are of the same step. The new
 checkpoints are first written to one file, the journal, in the folder of the first run. If the
-process is killed while it replaces the checkpoints, ``complete`` continues from the journal.
+process ends while it replaces the checkpoints, ``complete`` continues from the journal.
 """
 
 import io
@@ -28,18 +28,16 @@ def replace_together(contents: Mapping[Path, bytes]) -> None:
     """
     several = len({path.parent for path in contents}) > 1
     journal = min(contents).parent / _JOURNAL if several else None
-    try:
-        if journal is not None:
-            write_whole(journal, _packed(contents))
-        for path in sorted(contents):
-            write_whole(path, contents[path])
-    finally:
-        if journal is not None:
-            journal.unlink(missing_ok=True)
+    if journal is not None:
+        write_whole(journal, _packed(contents))
+    for path in sorted(contents):
+        write_whole(path, contents[path])
+    if journal is not None:  # after an error, such as a full disk, it is kept for ``complete``
+        journal.unlink()
 
 
 def complete(checkpoints: Path) -> None:
-    """Finish what a killed process has begun, if there is a journal in the folder of a run.
+    """Finish what another process has begun, if there is a journal in the folder of a run.
 
     Checkpoints that are newer than the journal are kept: they are complete, or of a later training.
     Raises UserError if the journal is damaged.

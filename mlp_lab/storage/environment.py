@@ -24,6 +24,7 @@ def environment() -> dict[str, Any]:
     """
     import torch  # slow, and not needed to read the folder of a run
 
+    status = _git("status", "--porcelain")
     return {
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
@@ -37,7 +38,7 @@ def environment() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "omp": {k: v for k, v in os.environ.items() if k.startswith(("OMP_", "GOMP_"))},
         "git": _git("rev-parse", "HEAD"),
-        "git_dirty": bool(_git("status", "--porcelain")),
+        "git_dirty": None if status is None else bool(status),
     }
 
 

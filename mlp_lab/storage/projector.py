@@ -76,7 +76,7 @@ def _is_inside(embedding: EmbeddingInfo) -> bool:
     """Return whether all files of an embedding are in the folder ``projector``."""
     names = (embedding.tensor_path, embedding.metadata_path, embedding.sprite.image_path)
     return all(
-        Path(name).parts[0] == "projector" and ".." not in Path(name).parts
+        Path(name).parts[:1] == ("projector",) and ".." not in Path(name).parts
         for name in filter(None, names)
     )
 

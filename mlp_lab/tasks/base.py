@@ -33,7 +33,7 @@ class Task(ChunkedTraining):
 
     A subclass defines ``metrics``, ``loss`` and ``measure``, and ``target_kind`` if the targets are
     not numbers. It can override the other attributes and ``derived``, ``begin``,
-    ``prepare_training``, ``check_trainer``, ``predictions``, ``probabilities``,
+    ``load_teacher``, ``check_trainer``, ``predictions``, ``probabilities``,
     ``negative_log_likelihood``, ``evaluate_split``, ``diagnostics``, ``outputs_of`` and
     ``output_delta``. The rest of the package calls these methods, and never depends on the class.
 
@@ -95,11 +95,11 @@ class Task(ChunkedTraining):
     def begin(self, data: DataModule) -> None:
         """Prepare a new run; called once, after ``data.prepare_data`` and before training."""
 
-    def prepare_training(self) -> str | None:
-        """Load what only training needs; called before a new or a resumed training.
+    def load_teacher(self) -> str | None:
+        """Load the networks that the task learns from; called before a new or a resumed training.
 
         Returns:
-            A digest of what was loaded; None if it is nothing.
+            A digest of these networks; None: there are none.
         """
         return None
 

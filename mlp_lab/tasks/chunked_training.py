@@ -209,7 +209,7 @@ class ChunkedTraining(pl.LightningModule):
             sizes: numbers of examples in the minibatches.
             first: number of steps before the first one.
         """
-        if self.log_every_n_steps:
+        if self.log_every_n_steps and self.logger is not None:
             pairs = zip(outputs.split(sizes), targets.split(sizes), strict=True)
             self.log_steps([self.loss(output, y) for output, y in pairs], first)
         self.record_training([self.loss(outputs, targets)], [outputs], [targets])

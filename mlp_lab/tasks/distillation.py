@@ -59,7 +59,7 @@ class Distillation(Classification):
         self.share = share
         self.temperature = temperature
 
-    def prepare_training(self) -> str:
+    def load_teacher(self) -> str:
         # In a list, they are not submodules: checkpoints do not contain them.
         self._teacher = [each.eval().requires_grad_(False) for each in self._load_teacher()]
         return weights_digest(self._teacher)

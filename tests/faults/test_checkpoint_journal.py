@@ -10,7 +10,9 @@ from helpers import forks
 from kills import killed_before
 
 from mlp_lab.errors import UserError
+from mlp_lab.storage import checkpoint_journal
 from mlp_lab.storage.checkpoint_journal import complete, replace_together
+from mlp_lab.storage.files import write_whole
 
 NAMES = [f"{run}/checkpoints/{which}.ckpt" for run in "abc" for which in ("best", "last")]
 
@@ -61,6 +63,30 @@ def test_later_checkpoints_are_kept(tmp_path: Path) -> None:
     complete(journal.parent)
     assert contents(tmp_path) == {b"new", b"later"}
     assert later.read_bytes() == b"later"
+
+
+def test_after_an_error_the_others_are_replaced_from_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+
+    def on_a_full_disk(path: Path, content: bytes) -> None:
+        if len(written) == 3:
+            raise OSError("No space left on device")
+        written.append(path)
+        write_whole(path, content)
+
+    write(tmp_path, b"old")
+    for name in NAMES:
+        os.utime(tmp_path / name, ns=(0, 0))
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint_journal, "write_whole", on_a_full_disk)
+        with pytest.raises(OSError, match="No space left"):
+            write(tmp_path, b"new")
+    assert contents(tmp_path) == {b"old", b"new"}
+    complete(tmp_path / "a" / "checkpoints")
+    assert contents(tmp_path) == {b"new"}
+    assert not list(tmp_path.rglob(".journal"))
 
 
 @pytest.mark.parametrize(

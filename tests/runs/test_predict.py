@@ -218,6 +218,12 @@ def test_exif_orientation_of_photographs_is_applied(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_grey(tmp_path / "x.png"), np.rot90(x, -1) / 255, atol=1e-6)
 
 
+def test_the_previews_in_photographs_of_phones_are_ignored(tmp_path: Path) -> None:
+    photograph, preview = (Image.new("L", (28, 28), level) for level in (200, 50))
+    photograph.save(tmp_path / "x.mpo", save_all=True, append_images=[preview])
+    np.testing.assert_allclose(read_grey(tmp_path / "x.mpo"), 200 / 255, atol=0.01)
+
+
 def test_light_on_dark_equals_a_loop() -> None:
     random = np.random.default_rng(0)
     images = random.random((200, 28, 28), np.float32)
@@ -251,6 +257,13 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
         "x.tif",
         lambda path: Image.fromarray(np.full((28, 28), 3.5, np.float32)).save(path),
         "lie in [0, 1]",
+    ),
+    "pages": (
+        "x.tif",
+        lambda path: Image.fromarray(X[0]).save(
+            path, save_all=True, append_images=[Image.fromarray(X[1])]
+        ),
+        "contains 2 frames; must contain one image",
     ),
     "truncated idx": ("x", lambda path: path.write_bytes(idx(X)[:-1]), "instead of 2,368"),
     "long idx": ("x", lambda path: path.write_bytes(idx(X) + b"x"), "instead of 2,368"),

@@ -113,10 +113,24 @@ def test_points_are_predicted(trained: Train, predicted: Predict, tmp_path: Path
     np.testing.assert_allclose([row["confidence"] for row in rows], expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["line", "confidence"])
+def test_targets_with_the_names_of_other_columns(
+    name: str, x: np.ndarray, trained: Train, predicted: Predict, tmp_path: Path
+) -> None:
+    path = write_table(tmp_path / "flowers.csv", x, ["rose", "aster"] * 30)
+    path.write_text(path.read_text().replace("kind", name))
+    result = trained("data=csv", f"data.path='{path}'", f"data.target={name}")
+    rows = predicted(result, f"table='{path}'")
+    assert list(rows[0]) == ["line", f"predicted_{name}", "confidence"]
+    assert {row[f"predicted_{name}"] for row in rows} <= {"rose", "aster"}
+    assert [row["line"] for row in rows] == list(range(2, 62))
+
+
 @pytest.mark.parametrize(
     ("content", "rest", "message"),
     [
-        ("height,wide\n1,2\n3,x\n", [], r"new\.csv: line 3: 'x' is not a finite number"),
+        ("long,wide\n1,2\n3,x\n", [], r"new\.csv: line 3: 'x' is not a finite number"),
+        ("width,heigth\n1,2\n", [], r"new\.csv: has the columns width, heigth; must have height"),
         ("height,width\n1,\n", [], r"new\.csv: line 2: the value of width is missing"),
         ("a,b,c\n1,2,3\n", [], r"new\.csv: has the columns a, b, c; must have height, width"),
         (None, [], r"new\.csv: No such file"),

@@ -150,7 +150,7 @@ def test_the_teacher_sees_the_augmented_inputs_of_each_microbatch(mnist_config: 
             return torch.zeros(len(x), 10)
 
     task._load_teacher = lambda: [Teacher()]
-    task.prepare_training()
+    task.load_teacher()
     task._microbatch_size = 2
     task.trainer = type("Trainer", (), {"world_size": 1})()
     x = torch.rand(5, 784)

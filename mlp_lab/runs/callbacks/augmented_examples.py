@@ -17,6 +17,8 @@ from mlp_lab.tasks.base import Task
 class AugmentedExamples(pl.callbacks.Callback):
     """Draws ``variants.png``: the first training image, and copies with full augmentation.
 
+    Inputs that are not images are not drawn.
+
     If images are normalized, it also draws ``normalized.png``: the first images of the training
     file as they are, with all widths, and deslanted.
 
@@ -34,7 +36,7 @@ class AugmentedExamples(pl.callbacks.Callback):
         task, data = task_of(module), data_of(trainer)
         if trainer.current_epoch > 0 or not trainer.is_global_zero:
             return
-        if task.augmentation is not None:
+        if task.augmentation is not None and data.image_side is not None:
             self._draw_copies(trainer, task, data)
         if examples := data.normalized_examples():
             rows = torch.stack(list(examples.values()), 1).flatten(0, 1)  # a row per example
@@ -50,7 +52,7 @@ class AugmentedExamples(pl.callbacks.Callback):
         generator = torch.Generator(original.device).manual_seed(seed)
         copies = task.augmentation(original.expand(self.count, -1), generator)
         images = data.images(torch.cat([original, copies]))
-        assert images is not None  # only images have an augmentation
+        assert images is not None
         captions = ["original", *[""] * self.count]
         pixels = images.float().cpu().numpy()
         title = "the first training example and augmented copies"

@@ -81,7 +81,9 @@ def _weight_images(network: nn.Module, side: int) -> np.ndarray:
 
 
 def _only_layer(task: pl.LightningModule) -> nn.Linear | None:
-    """Return the network's linear layer; None if it has several layers or too many weights."""
+    """Return the network's linear layer with a bias; None: several layers or too many weights."""
     [layer, *others] = weight_layers(task_of(task).network)
+    if others or not isinstance(layer, nn.Linear) or layer.bias is None:
+        return None
     few = sum(p.numel() for p in layer.parameters()) <= _MAX_WEIGHTS
-    return layer if isinstance(layer, nn.Linear) and few and not others else None
+    return layer if few else None
