@@ -68,8 +68,8 @@ class Augmentation(InputAugmentation):
 
     Published values for MNIST: rotation or shear 15, scale 15 to 20, alpha 36 to 38 with sigma 5
     to 6 (Ciresan et al. 2010, arXiv 1003.0358, section 2); alpha 34, sigma 4 (Simard et al. 2003,
-    "Best practices for convolutional neural networks", section 2). Ciresan et al. rotate or shear,
-    and 1 and 7 by half the angle.
+    "Best practices for convolutional neural networks", section 2). Ciresan et al. either rotate or
+    shear each image, and halve the angle for 1 and 7.
 
     Args:
         rotation: largest angle in degrees, in both directions.
@@ -112,12 +112,12 @@ class Augmentation(InputAugmentation):
         fill: float = 0.0,
         side: int = 28,
     ) -> None:
-        settings = {"rotation": rotation, "shear": shear, "scale": scale, "shift": shift}
-        settings |= {"alpha": alpha, "sigma": sigma, "cooldown": cooldown}
-        chosen = {"rotation_or_shear": rotation_or_shear, "weak_classes": weak_classes}
-        self._settings = (
-            settings | chosen | {"weak_factor": weak_factor, "fill": fill, "side": side}
-        )
+        self._settings = {
+            **{"rotation": rotation, "shear": shear, "scale": scale, "shift": shift},
+            **{"alpha": alpha, "sigma": sigma, "cooldown": cooldown},
+            **{"rotation_or_shear": rotation_or_shear, "weak_classes": weak_classes},
+            **{"weak_factor": weak_factor, "fill": fill, "side": side},
+        }
         self.cooldown = cooldown
         self._rotation_or_shear = rotation_or_shear
         self.classes = tuple(weak_classes or ())

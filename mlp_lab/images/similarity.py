@@ -7,6 +7,7 @@ Its PSNR needs the images, where a task has a mean of squared errors.
 
 import math
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -26,6 +27,11 @@ def psnr(squared_error: float, peak: float = 1.0) -> float:
     if squared_error == 0:
         return math.inf
     return 20 * math.log10(peak) - 10 * math.log10(squared_error)
+
+
+def image_psnr(image: np.ndarray, truth: np.ndarray, peak: float = 1.0) -> float:
+    """Return the peak signal-to-noise ratio of an image, in dB; both have the same shape."""
+    return psnr(float(np.square(image - truth, dtype=np.float64).mean()), peak)
 
 
 def ssim(one: Tensor, other: Tensor) -> float:

@@ -8,8 +8,8 @@ def zero_filled(coefficients: np.ndarray, frequencies: np.ndarray, size: int) ->
 
     The coefficient at -k is the complex conjugate of that at k, because densities are real. All
     coefficients that are then still unknown are 0. Of all volumes with the given coefficients, this
-    is the one with the smallest squares, to which also least squares converge that start at 0. It
-    is clipped to [0, 1].
+    one has the smallest sum of squares, and gradient descent on the squared error of the
+    coefficients converges to it from 0. It is clipped to [0, 1].
 
     Args:
         coefficients: coefficients of the orthonormal transform, complex ``[samples]``.

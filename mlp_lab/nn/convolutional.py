@@ -37,11 +37,14 @@ class Convolutional(nn.Sequential):
             raise ValueError(f"the number of inputs, {in_features}, must be a square number")
         final_side = side // 2 ** len(channels)
         if final_side == 0:
-            raise ValueError(f"{side} x {side} pixels are too few for {len(channels)} channels")
+            raise ValueError(
+                f"{side} x {side} pixels are too few for {len(channels)} stages, each of which"
+                " halves the sides"
+            )
         layers: list[nn.Module] = [nn.Unflatten(1, (1, side, side))]
         for inputs, outputs in pairwise([1, *channels]):
-            # Pooling first leaves a quarter of the pixels to the normalization, whose statistics
-            # are those of the maxima.
+            # Pooling comes before the normalization, which then has a quarter of the pixels; its
+            # statistics are those of the pooled values.
             layers += [_convolution(inputs, outputs), nn.MaxPool2d(2), nn.BatchNorm2d(outputs)]
             layers += [nn.ReLU(), _convolution(outputs, outputs), nn.BatchNorm2d(outputs)]
             layers += [nn.ReLU()]
@@ -52,8 +55,8 @@ class Convolutional(nn.Sequential):
 def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
     """Return a convolution without biases, which the normalization would subtract."""
     layer = nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False)
-    # The channels of a pixel side by side, in which order the products are fastest.
-    # ``contiguous`` would not change the strides of a single channel.
+    # Convolutions are fastest in the memory format channels_last. ``contiguous`` would not change
+    # the strides of a single channel.
     ordered = torch.empty_like(layer.weight, memory_format=torch.channels_last)
     layer.weight.data = ordered.copy_(layer.weight.data)
     return layer

@@ -62,7 +62,7 @@ def evaluate(cfg: DictConfig) -> Evaluation:
         evaluation = replace(evaluation, tables=tables)
         _print_tables(diagnostics)
         if other:
-            log.warning("warning: %s; nothing is written to it", other)
+            log.warning("warning: %s; the evaluation is not saved", other)
             return evaluation
         run.add_evaluation(evaluation)
         if diagnostics:

@@ -21,7 +21,8 @@ def resolve_precision(precision: str, accelerator: str) -> str:
         return "bf16-mixed" if supported else "32-true"
     if not supported:
         log.warning(
-            "trainer.precision=%s: slow, this device has no bfloat16 products; better: auto",
+            "trainer.precision=%s: slow: this device does not multiply bfloat16 matrices in"
+            " hardware; use trainer.precision=auto",
             precision,
         )
     return precision

@@ -65,7 +65,7 @@ def view(task: Task, camera: Camera, samples: RaySamples, width: int, height: in
     Args:
         task: task of a run that learned from ``data.views.Views``.
         camera: camera, whose pixels are square.
-        samples: where the rays are sampled, in the middles of the intervals.
+        samples: intervals of the rays, each of which is sampled in its middle.
         width: width of the image in pixels.
         height: height of the image in pixels.
     """

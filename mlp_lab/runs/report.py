@@ -141,8 +141,8 @@ def changed_schedules(
         if any(first(time, old) != second(time, new) for time in times):
             length = f"{new:g} epochs" if old == new else f"{new:g} epochs instead of {old:g}"
             yield (
-                f"the schedule of the {name} is now another one, over {length}; epochs 1 to"
-                f" {epochs} were trained with the former one"
+                f"the schedule of the {name} has changed and spans {length}; epochs 1 to {epochs}"
+                " used the previous one"
             )
 
 

@@ -9,8 +9,8 @@ from mlp_lab.errors import UserError, first_line
 def checked_names(path: Path) -> list[str]:
     """Return the names of the entries of an archive, whose checksums are verified.
 
-    Raises UserError if the file is damaged, or if its entries are larger than the file itself, as
-    those of archives that are made to use up the memory.
+    Raises UserError if the file is damaged, or if its entries are larger than the file itself (a
+    zip bomb).
     """
     try:
         with zipfile.ZipFile(path) as archive:

@@ -25,7 +25,7 @@ _MAX_YAML_BYTES = 2**20
 _MAX_JSON_BYTES = 2**26
 _MAX_DEPTH = 32
 _DIGEST = "sha256"
-_EDITED = f"damaged, or edited by hand: its content does not have its {_DIGEST}"
+_EDITED = f"damaged or edited: the content does not match the {_DIGEST}"
 
 
 def sha256(content: bytes) -> str:
@@ -60,7 +60,7 @@ def read_json(path: Path) -> Any:
     for entry in content if isinstance(content, list) else [content]:
         digest = entry.pop(_DIGEST, None) if isinstance(entry, dict) else None
         if digest not in (None, sha256(json_text(entry).encode())):
-            raise UserError(f"{path}: {_EDITED} (an edited file is read without this key)")
+            raise UserError(f"{path}: {_EDITED} in it; delete that key if you edited the file")
     return content
 
 
@@ -78,7 +78,9 @@ def read_yaml(path: Path, *, references: bool = False) -> Any:
     text = read_text(path, _MAX_YAML_BYTES)
     head, _, rest = text.partition("\n")
     if head.startswith("#") and head != _digest_line(rest):
-        raise UserError(f"{path}: {_EDITED} (an edited file is read without its first line)")
+        raise UserError(
+            f"{path}: {_EDITED} in its first line; delete that line if you edited the file"
+        )
     try:
         _check_structure(text)
         content = yaml.load(text, _LOADER)

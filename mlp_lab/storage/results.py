@@ -132,9 +132,10 @@ class Result:
 
     @classmethod
     def from_json(cls, folder: str, content: Any) -> "Result":
-        """Return the result that a file contains; keys that it lacks have their defaults.
+        """Return the result that a file contains.
 
-        Raises KeyError, TypeError or ValueError if the content is not a result.
+        Keys that it lacks have their defaults, except ``seconds`` and ``evaluations``. Raises
+        KeyError, TypeError or ValueError if the content is not a result.
         """
         _check_types(content)
         known = {f.name for f in fields(cls)}

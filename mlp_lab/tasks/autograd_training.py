@@ -29,7 +29,7 @@ class AutogradTraining:
         self._parameters = list(network.parameters())
         self._clip = tasks[0].clipping
         self._steps = Steps(self._parameters, optimizers)
-        # That of one member, so that its dropout draws the same numbers as in a separate training.
+        # The size for one member, so that its dropout draws the same numbers as in training alone.
         self._microbatch_size = microbatch_size(tasks[0].network, tasks[0].device)
         numbers = ([getattr(task, name) for name in task.loss_numbers] for task in tasks)
         self._buffers: Buffers = {}

@@ -18,9 +18,10 @@ class Mixup(Classification):
         x' = λ x + (1 - λ) x_π,  λ ~ Beta(alpha, alpha),
 
     and the loss is λ L(f(x'), y) + (1 - λ) L(f(x'), y_π), with one λ for the minibatch, as in the
-    code of the paper. For cross-entropy, this is the loss of the mixed targets. λ is the larger one
-    of both shares, which is the same for a random permutation, so that the training metrics compare
-    the outputs with the class of the larger share. Validation and evaluation do not mix.
+    code of the paper. For cross-entropy, this is the loss of the mixed targets. The larger of λ and
+    1 - λ is used as λ, which does not change the distribution, because the permutation is random.
+    The training metrics then compare the outputs with the class of the larger share. Validation and
+    evaluation do not mix.
 
     Args:
         alpha: parameter of the beta distribution, above 0: 1 draws all λ with equal probability,

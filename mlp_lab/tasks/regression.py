@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from mlp_lab.data.datamodule import DataModule
-from mlp_lab.images.similarity import SMALLEST, psnr, ssim
+from mlp_lab.images.similarity import SMALLEST, image_psnr, psnr, ssim
 from mlp_lab.nn.output_deltas import OutputDelta, squared_error, squared_error_of_sigmoid
 from mlp_lab.nn.probes import linear_layers
 from mlp_lab.tasks.base import Task
@@ -25,11 +24,12 @@ class Regression(Task):
     - ``half_squared_error``: (f - y)^2 / 2, whose gradient is f - y (Bishop 2006, equation 5.14);
     - ``squared_error``: (f - y)^2.
 
-    With ``output_bias="mean"``, the initial biases of the last layer are such that the values for
-    outputs without weights are the means of the training targets; with None, the network's initial
-    biases are kept. A sigmoid that starts at 1/2 for targets near 1, such as white paper, is moved
-    to where its gradient vanishes by the first steps of Adam, which all have the same sign (Lin et
-    al. 2017, arXiv 1708.02002, section 3.3, initialize classes with their frequency).
+    With ``output_bias="mean"``, the initial biases of the last layer are such that a network whose
+    last layer has weights of 0 predicts the means of the training targets; with None, the
+    network's initial biases are kept. A sigmoid that starts at 1/2 for targets near 1, such as
+    white paper, is moved to where its gradient vanishes by the first steps of Adam, which all have
+    the same sign (Lin et al. 2017, arXiv 1708.02002, section 3.3, initialize classes with their
+    frequency).
 
     Metrics are ``squared_error``, ``largest_error``, which is the largest |f - y| of all examples,
     and, for targets with a maximum ``peak``, the peak signal-to-noise ratio ``psnr`` of a whole
@@ -100,7 +100,7 @@ class Regression(Task):
             return {}
         truth = data.target_image[part]
         return {
-            f"psnr_{name}": psnr(float(np.square(image[part] - truth).mean()), self._peak)
+            f"psnr_{name}": image_psnr(image[part], truth, self._peak)
             for name, image in data.interpolations.items()
         }
 

@@ -68,7 +68,7 @@ def test_the_channels_of_a_pixel_lie_side_by_side() -> None:
 
 @pytest.mark.parametrize(
     ("pixels", "message"),
-    [(12, "the number of inputs, 12, must be a square"), (9, "3 x 3 pixels are too few for 2 ch")],
+    [(12, "the number of inputs, 12, must be a square"), (9, "3 x 3 pixels are too few for 2 st")],
 )
 def test_unsuitable_images_are_refused(pixels: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -82,7 +82,7 @@ def test_changed_data_are_an_error_or_a_warning(
         resume(str(folder), {"trainer.max_epochs": 3, "data.path": str(path)})
     assert evaluated(folder, f"data.path={path}").metrics["loss"] > 0
     [warning] = [x for x in capsys.readouterr().out.splitlines() if x.startswith("warning: ")]
-    assert warning.endswith("nothing is written to it")
+    assert warning.endswith("the evaluation is not saved")
     assert contents(folder) == before
     # Only the content counts: the same data with other line ends.
     path.write_text("\r\n".join(path.read_text().splitlines()[:-1]))

@@ -177,7 +177,7 @@ def test_saved_games_are_read_strictly(answer, tmp_path) -> None:
             answer([], f"game={path}", *overrides)
     saved = path.read_bytes()
     for content, message in (
-        (saved.replace(b'"seed": 1', b'"seed": 2'), "damaged, or edited by hand"),
+        (saved.replace(b'"seed": 1', b'"seed": 2'), "damaged or edited"),
         (b"{", "damaged: Expecting"),
         (b"\xff\xff", "damaged: "),
         (b"[]", "damaged: not a saved game"),

@@ -169,18 +169,18 @@ def test_no_point_of_a_curve_appears_twice(points: Experiment) -> None:
     [
         (
             ["schedule=cosine"], {"trainer.max_epochs": 6},
-            "the schedule of the learning rate is now another one, over 6 epochs instead of 2;"
-            " epochs 1 to 2 were trained with the former one",
+            "the schedule of the learning rate has changed and spans 6 epochs instead of 2;"
+            " epochs 1 to 2 used the previous one",
         ),
         (
             ["schedule=cosine", "trainer.max_steps=9"], {"trainer.max_steps": 12},
-            "the schedule of the learning rate is now another one, over 2 epochs instead of 1.5;"
-            " epochs 1 to 1 were trained with the former one",
+            "the schedule of the learning rate has changed and spans 2 epochs instead of 1.5;"
+            " epochs 1 to 1 used the previous one",
         ),
         (
             ["schedule=step"], {"schedule.step_size": 1, "trainer.max_epochs": 3},
-            "the schedule of the learning rate is now another one, over 3 epochs instead of 2;"
-            " epochs 1 to 2 were trained with the former one",
+            "the schedule of the learning rate has changed and spans 3 epochs instead of 2;"
+            " epochs 1 to 2 used the previous one",
         ),
         (["schedule=constant"], {"trainer.max_epochs": 3}, None),
         (["schedule=step"], {"trainer.max_epochs": 3}, None),  # in epochs, whatever their number

@@ -14,7 +14,7 @@ from mlp_lab.errors import UserError
 from mlp_lab.figures import frequency_plots, reconstruction
 from mlp_lab.figures.rendering import failure_logged
 from mlp_lab.images.codecs import encode_gif, encode_png, read_png, to_uint8
-from mlp_lab.images.similarity import SMALLEST, psnr, ssim
+from mlp_lab.images.similarity import SMALLEST, image_psnr, ssim
 from mlp_lab.images.spectra import spectrum
 from mlp_lab.lightning import pl
 from mlp_lab.runs.callbacks.access import task_of, tensorboard_of
@@ -120,7 +120,7 @@ class ImageProgress(FigureCallback):
         captions = [f"epoch {self.rows[n]['epoch']}\n{self.rows[n]['psnr']:.2f} dB" for n in drawn]
         some = [images[n] / 255 for n in drawn]
         interpolations = {
-            f"{name.replace('_', ' ')}\n{_psnr(image, self._truth):.2f} dB": image
+            f"{name.replace('_', ' ')}\n{image_psnr(image, self._truth):.2f} dB": image
             for name, image in data_of(trainer).interpolations.items()
         }
         figure = partial(reconstruction.reconstruction, self._truth, some, captions, interpolations)
@@ -146,11 +146,7 @@ def _save_animation(
 
 def _similarity(image: Tensor, truth: Tensor) -> dict[str, float]:
     """Return PSNR and, if the images are large enough, SSIM of ``[height, width, channels]``."""
-    metrics = {"psnr": _psnr(image.numpy(), truth.numpy())}
+    metrics = {"psnr": image_psnr(image.numpy(), truth.numpy())}
     if min(truth.shape[:2]) >= SMALLEST:
         metrics["ssim"] = ssim(image, truth)
     return metrics
-
-
-def _psnr(image: np.ndarray, truth: np.ndarray) -> float:
-    return psnr(float(np.square(image - truth).mean()))

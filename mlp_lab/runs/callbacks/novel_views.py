@@ -2,15 +2,13 @@
 
 from functools import partial
 
-import numpy as np
-
 from mlp_lab.data.attached import data_of
 from mlp_lab.data.scenes.camera import camera_on_sphere
 from mlp_lab.data.views import Views, views_of
 from mlp_lab.errors import UserError
 from mlp_lab.figures import scene_views
 from mlp_lab.figures.rendering import Draw
-from mlp_lab.images.similarity import psnr
+from mlp_lab.images.similarity import image_psnr
 from mlp_lab.lightning import pl
 from mlp_lab.runs.callbacks.access import task_of
 from mlp_lab.runs.callbacks.figure_callback import Drawings, FigureCallback
@@ -79,6 +77,6 @@ def _held_out_views(task: Task, data: Views) -> list[scene_views.ShownView]:
         height, width, _ = truth.shape
         seen = view(task, camera, data.samples, width, height)
         colours = seen.colours.numpy()
-        error = float(np.square(colours - truth, dtype=np.float64).mean())
-        shown.append(scene_views.ShownView(truth, colours, seen.depths.numpy(), psnr(error)))
+        decibels = image_psnr(colours, truth)
+        shown.append(scene_views.ShownView(truth, colours, seen.depths.numpy(), decibels))
     return shown

@@ -71,6 +71,7 @@ def _error_pages(predictions: SplitPredictions) -> Iterator[tuple[str, Draw]]:
     for page, first in enumerate(range(0, max(len(errors), 1), _PAGE_SIZE), 1):
         here = slice(first, first + _PAGE_SIZE)
         last = min(first + _PAGE_SIZE, len(errors))
-        title = f"errors {first + 1:,} to {last:,} of {len(errors):,}: {legend}"
+        shown = f"errors {first + 1:,} to {last:,} of {len(errors):,}: {legend}"
+        title = shown if len(errors) else "no errors"
         draw = partial(image_grid.image_grid, images[here], captions[here], title)
         yield f"errors_{page:02d}", draw

@@ -86,8 +86,8 @@ def fit_temperature(
     low, high = _LOWEST, _HIGHEST
     if not slope(low) > 0 > slope(high):
         raise UserError(
-            "temperature=true: no temperature has the highest likelihood; the validation data must"
-            " have errors, but fewer than by chance"
+            "temperature=true: no finite temperature maximizes the likelihood: the validation error"
+            " must be above 0 and below that of guessing"
         )
     for _ in range(_HALVINGS):
         middle = math.sqrt(low * high)
