@@ -83,6 +83,17 @@ def test_paths_and_options_exist(readme: Path) -> None:
             assert known, f"{group}={option}"
 
 
+@pytest.mark.parametrize("group", [group for group in GROUPS if "/" not in group])
+def test_each_option_is_in_the_table_of_its_group(group: str) -> None:
+    if group == "experiment":  # the preset experiments have a table in the README of the project
+        text = (CHECKOUT / "README.md").read_text()
+    else:
+        lines = (CHECKOUT / "conf" / "README.md").read_text().splitlines()
+        [text] = [line for line in lines if line.startswith(f"| `{group}`")]
+    options = [path.stem for path in (CHECKOUT / "conf" / group).glob("*.yaml")]
+    assert [option for option in options if f"`{option}`" not in text] == []
+
+
 @pytest.mark.parametrize("readme", READMES, ids=lambda path: str(path.relative_to(CHECKOUT)))
 def test_links_to_sections_exist(readme: Path) -> None:
     for link, anchor in re.findall(r"\]\(([^)#]*)#([^)]+)\)", readme.read_text()):

@@ -16,7 +16,7 @@ _SIGMA, _RADIUS = 1.5, 5
 _K1, _K2 = 0.01, 0.03
 
 #: Pixels that a side must have for ``ssim``.
-SMALLEST = 2 * _RADIUS + 1
+SSIM_WINDOW = 2 * _RADIUS + 1
 
 
 def psnr(squared_error: float, peak: float = 1.0) -> float:
@@ -42,7 +42,7 @@ def ssim(one: Tensor, other: Tensor) -> float:
     the channels.
 
     Args:
-        one: ``[height, width, channels]``, of ``SMALLEST`` pixels or more each way.
+        one: ``[height, width, channels]``, of ``SSIM_WINDOW`` pixels or more each way.
         other: of the same shape.
     """
     x, y = (picture.double().permute(2, 0, 1).unsqueeze(1) for picture in (one, other))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mlp_lab.data.datamodule import DataModule
-from mlp_lab.images.similarity import SMALLEST, image_psnr, psnr, ssim
+from mlp_lab.images.similarity import SSIM_WINDOW, image_psnr, psnr, ssim
 from mlp_lab.nn.output_deltas import OutputDelta, squared_error, squared_error_of_sigmoid
 from mlp_lab.nn.probes import linear_layers
 from mlp_lab.tasks.base import Task
@@ -88,7 +88,7 @@ class Regression(Task):
         truth = torch.from_numpy(data.target_image[data.target_parts[split]])
         outputs, _ = self.outputs(data.loader(split))
         values = self.predictions(outputs).float().cpu().view_as(truth)
-        if min(truth.shape[:2]) >= SMALLEST:
+        if min(truth.shape[:2]) >= SSIM_WINDOW:
             metrics["ssim"] = ssim(values, truth)
         return metrics | self._interpolated(data, split)
 

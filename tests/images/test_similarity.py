@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from mlp_lab.images.similarity import SMALLEST, psnr, ssim
+from mlp_lab.images.similarity import SSIM_WINDOW, psnr, ssim
 
-sides = st.integers(SMALLEST, 30)
+sides = st.integers(SSIM_WINDOW, 30)
 
 
 @given(sides, sides, st.sampled_from([1, 3]), st.floats(0, 1), st.integers(0, 999))

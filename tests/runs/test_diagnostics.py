@@ -115,7 +115,7 @@ def test_the_projector_shows_the_last_hidden_layer(folder: Path, evaluated: Eval
     shown = np.frombuffer(client("/tensor", run="run", name="test"), "float32").reshape(40, 64)
     np.testing.assert_allclose(shown, hidden, rtol=1e-4, atol=1e-5)
     header, *lines = client("/metadata", run="run", name="test").decode().splitlines()
-    assert header.split("\t") == ["truth", "prediction", "right", "index", "confidence"]
+    assert header.split("\t") == ["truth", "prediction", "correct", "index", "confidence"]
     for line, row, truth, prediction in zip(lines, rows, y[rows].tolist(), predicted, strict=True):
         right = "yes" if truth == prediction else "no"
         assert line.split("\t")[:4] == [str(truth), str(prediction), right, str(row)]

@@ -14,7 +14,7 @@ from mlp_lab.errors import UserError
 from mlp_lab.figures import frequency_plots, reconstruction
 from mlp_lab.figures.rendering import failure_logged
 from mlp_lab.images.codecs import encode_gif, encode_png, read_png, to_uint8
-from mlp_lab.images.similarity import SMALLEST, image_psnr, ssim
+from mlp_lab.images.similarity import SSIM_WINDOW, image_psnr, ssim
 from mlp_lab.images.spectra import spectrum
 from mlp_lab.lightning import pl
 from mlp_lab.runs.callbacks.access import task_of, tensorboard_of
@@ -147,6 +147,6 @@ def _save_animation(
 def _similarity(image: Tensor, truth: Tensor) -> dict[str, float]:
     """Return PSNR and, if the images are large enough, SSIM of ``[height, width, channels]``."""
     metrics = {"psnr": image_psnr(image.numpy(), truth.numpy())}
-    if min(truth.shape[:2]) >= SMALLEST:
+    if min(truth.shape[:2]) >= SSIM_WINDOW:
         metrics["ssim"] = ssim(image, truth)
     return metrics

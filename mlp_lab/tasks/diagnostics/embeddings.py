@@ -31,7 +31,7 @@ def write_embeddings(predictions: SplitPredictions, maximum: int, folder: Path, 
     columns = {
         "truth": names[targets[rows]],
         "prediction": names[predicted[rows]],
-        "right": np.where(targets == predicted, "yes", "no")[rows],
+        "correct": np.where(targets == predicted, "yes", "no")[rows],
         "index": rows,
     }
     if predictions.confidences is not None:

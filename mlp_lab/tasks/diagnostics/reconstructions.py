@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from mlp_lab.data.measured_object import MeasuredObject
-from mlp_lab.images.similarity import SMALLEST, image_psnr, ssim
+from mlp_lab.images.similarity import SSIM_WINDOW, image_psnr, ssim
 from mlp_lab.tasks.diagnostics.diagnostic import Diagnostic
 
 
@@ -31,7 +31,7 @@ def compare_reconstructions(data: MeasuredObject, density: np.ndarray) -> Diagno
 def similarity(density: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     """Return PSNR and, for images that are large enough, SSIM."""
     metrics = {"psnr": image_psnr(density, truth)}
-    if truth.ndim == 2 and len(truth) >= SMALLEST:
+    if truth.ndim == 2 and len(truth) >= SSIM_WINDOW:
         pair = (torch.from_numpy(x).unsqueeze(2) for x in (density, truth))
         metrics["ssim"] = ssim(*pair)
     return metrics
