@@ -17,6 +17,8 @@ _SUBJECTS = {
     "cost": "compare a perceptron and an MLP",
     "images": "compare image regression from encoded coordinates",
     "augmentation": "compare augmentation of images, also by other packages",
+    "products": "measure the part of training steps that matrix products take, for networks of"
+    " coordinates",
     "backgammon": "compare TD learning of backgammon, also by a loop over open-spiel",
     "load": "measure memory, open files and time of sweeps with many jobs and of a run with many"
     " epochs",
@@ -68,7 +70,12 @@ def _tables(subject: str | None, rounds: int) -> Iterable[str]:
 
     warnings.simplefilter("ignore")  # Lightning's recommendations
     yield f"{torch.get_num_threads()} threads, torch {torch.__version__}"
-    if subject in ("cost", "images", "backgammon"):
+    if subject == "products":
+        from mlp_lab.benchmark import product_share
+
+        yield product_share.measure("32-true")
+        yield product_share.measure("bf16-mixed")
+    elif subject in ("cost", "images", "backgammon"):
         yield _compare(subject, rounds)
     else:
         yield from _compare_on_mnist(subject, rounds, processes)
