@@ -13,11 +13,12 @@ from mlp_lab.config.names import SPLITS
 from mlp_lab.data.image import axis, grid
 from mlp_lab.data.measured_object import MeasuredObject
 from mlp_lab.data.target_image import TargetImage
-from mlp_lab.figures import tomography
+from mlp_lab.figures import frequency_plots, tomography
 from mlp_lab.figures.rendering import Draw
 from mlp_lab.images.filtered_back_projection import check_scikit_image, filtered_back_projection
 from mlp_lab.images.phantoms import shepp_logan
 from mlp_lab.images.photographs import read_image
+from mlp_lab.images.spectra import spectrum
 from mlp_lab.nn.operators.radon import line_integrals
 
 #: Standard deviation of the noise of the ellipses' parameters (Tancik et al. 2020).
@@ -105,8 +106,17 @@ class CT(TargetImage, MeasuredObject):
 
     def figures(self, images: Mapping[str, np.ndarray]) -> dict[str, Draw]:
         angles, projections = self._training()
-        draw = partial(tomography.reconstructions, self.density, images, projections, angles)
-        return {"reconstructions": draw}
+        shown = {"density": self.density, **images}
+        spectra = {name: spectrum(image[:, :, None]) for name, image in shown.items()}
+        title = "amplitude spectra of the densities"
+        return {
+            "reconstructions": partial(
+                tomography.reconstructions, self.density, images, projections, angles
+            ),
+            "reconstruction_spectra": partial(
+                frequency_plots.amplitude_spectra, spectra, self.nyquist, title
+            ),
+        }
 
     def _training(self) -> tuple[np.ndarray, np.ndarray]:
         """Return angles ``[projections]`` and training projections ``[projections, size]``."""

@@ -11,7 +11,7 @@ from mlp_lab.figures.style import line_style
 _MIN_AMPLITUDE = 1e-6  # smaller amplitudes are drawn as this one
 
 
-def amplitude_spectra(spectra: Mapping[str, np.ndarray], nyquist: float) -> Figure:
+def amplitude_spectra(spectra: Mapping[str, np.ndarray], nyquist: float, title: str) -> Figure:
     """Plot the two-dimensional amplitude spectrum of each image, and all radial spectra as lines.
 
     Args:
@@ -19,6 +19,7 @@ def amplitude_spectra(spectra: Mapping[str, np.ndarray], nyquist: float) -> Figu
             name. The images have values in [0, 1] and the same size.
         nyquist: Nyquist frequency of the training pixels in cycles per image; a vertical line
             marks it.
+        title: title of the figure.
     """
     figure = Figure(figsize=(4.4 + 3.2 * len(spectra), 3.9), layout="constrained")
     ratios = [*[1.0] * len(spectra), 1.3]
@@ -42,7 +43,7 @@ def amplitude_spectra(spectra: Mapping[str, np.ndarray], nyquist: float) -> Figu
     last.set(ylabel="RMS amplitude", title="over all directions")
     last.grid(alpha=0.3)
     figure.legend(loc="outside lower right", ncols=len(last.lines))  # curves can fill every corner
-    figure.suptitle("amplitude spectra after the last epoch (pixel values 0 to 1)")
+    figure.suptitle(title)
     return figure
 
 

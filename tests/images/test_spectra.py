@@ -66,7 +66,7 @@ def test_the_radial_spectrum_equals_a_loop(size: int) -> None:
 def test_spectra_are_drawn_side_by_side_and_by_frequency(size: int) -> None:
     pictures = {"truth": wave(size, 1, 0, 0.3), "last look": np.zeros((size, size, 1))}
     made = {name: spectrum(picture) for name, picture in pictures.items()}
-    figure = frequency_plots.amplitude_spectra(made, 4.0)
+    figure = frequency_plots.amplitude_spectra(made, 4.0, "amplitude spectra")
     assert [panel.get_title() for panel in figure.axes[:2]] == list(made)
     lines = {line.get_label(): line for line in figure.axes[2].lines}
     _, expected = radial_spectrum(made["truth"].clip(1e-6))

@@ -83,7 +83,8 @@ def test_training_equals_a_plain_loop(compose: Callable, tmp_path: Path) -> None
 def test_a_run_reports_the_image_and_its_figures(trained: Result, compose: Callable) -> None:
     run = RunFolder(trained.folder)
     [test] = trained.evaluations
-    assert (run.folder / "figures" / "reconstructions.png").is_file()
+    for name in ("reconstructions", "reconstruction_spectra"):
+        assert (run.folder / "figures" / f"{name}.png").is_file()
     # The PSNR of the picture of the best epoch, rounded to 8 bits, against the phantom.
     truth, picture = read_png(run.truth), read_png(run.picture(test.epoch))
     expected = peak_signal_noise_ratio(truth, picture, data_range=255)

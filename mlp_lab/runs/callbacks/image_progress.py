@@ -131,7 +131,8 @@ class ImageProgress(FigureCallback):
         if self._last is not None and self._nyquist is not None:
             # Use the unrounded output: the rounding to 8 bits in the PNG file would be visible.
             spectra = {"truth": spectrum(self._truth), "last image": spectrum(self._last)}
-            figure = partial(frequency_plots.amplitude_spectra, spectra, self._nyquist)
+            title = "amplitude spectra after the last epoch (pixel values 0 to 1)"
+            figure = partial(frequency_plots.amplitude_spectra, spectra, self._nyquist, title)
             drawings.append(partial(log_figure, trainer, "spectra", figure))
         return drawings
 

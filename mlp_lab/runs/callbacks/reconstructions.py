@@ -16,10 +16,11 @@ from mlp_lab.tasks.reconstruction import Reconstruction
 class Reconstructions(FigureCallback):
     """Draws the object, the network's reconstruction and the classical one, with their errors.
 
-    ``reconstructions.png`` also shows the sinogram of computed tomography; for MRI, ``k_space.png``
-    shows the measured Fourier coefficients and the spectra. The classical reconstruction is from
-    the training measurements: filtered back-projection, or the zero-filled inverse Fourier
-    transform. The network has the last weights when training ends, also after an error.
+    ``reconstructions.png`` also shows the sinogram of computed tomography, and
+    ``reconstruction_spectra.png`` the amplitude spectra; for MRI, ``k_space.png`` shows the
+    measured Fourier coefficients and the spectra. The classical reconstruction is from the training
+    measurements: filtered back-projection, or the zero-filled inverse Fourier transform. The
+    network has the last weights when training ends, also after an error.
 
     Raises:
         UserError: the targets are not measurements of an object, or a package is not installed.
