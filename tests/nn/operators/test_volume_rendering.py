@@ -46,6 +46,17 @@ def test_a_ray_through_a_ball_has_its_closed_form(background: float, offset: flo
 
 
 @given(st.integers(1, 4), st.integers(1, 9), st.integers(0, 99))
+def test_the_gradient_for_colours_is_the_adjoint(rays: int, samples: int, seed: int) -> None:
+    colours, densities, distances = medium(rays, samples, seed)
+    other = torch.rand(rays, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    seen = volume_rendering(colours.requires_grad_(), densities, distances, BLACK).colours
+    [adjoint] = torch.autograd.grad(seen, colours, other)
+    torch.testing.assert_close((seen * other).sum(), (colours * adjoint).sum())
+    weights = sample_weights(densities, distances)
+    torch.testing.assert_close(adjoint, torch.einsum("rs,rc->rsc", weights, other))
+
+
+@given(st.integers(1, 4), st.integers(1, 9), st.integers(0, 99))
 def test_rendering_equals_a_plain_loop(rays: int, samples: int, seed: int) -> None:
     colours, densities, distances = medium(rays, samples, seed)
     seen = volume_rendering(colours, densities, distances, background=0.3)
