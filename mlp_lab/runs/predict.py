@@ -1,7 +1,7 @@
 """Predict with a run: classes, targets of a table, or the image, solid or scene of a network."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,7 +35,8 @@ log = logging.getLogger(__name__)
 
 _MAX_PIXELS = 100_000_000
 _SECTION = ("axis", "position")  # keys of a section
-_DIRECTION = ("azimuth", "elevation")  # keys of a view of a scene
+# Keys that say what is predicted; each kind of run has some of them.
+_KEYS = ("images", "table", "size", "region", *_SECTION, "azimuth", "elevation", "mesh")
 _ELEVATION = 30.0  # degrees
 
 
@@ -55,7 +56,10 @@ class Prediction(NamedTuple):
     remark: str = ""
 
 
-def predict(cfg: DictConfig) -> list[Prediction] | list[dict[str, Any]] | Path:
+Predictions = list[Prediction] | list[dict[str, Any]] | Path
+
+
+def predict(cfg: DictConfig) -> Predictions:
     """Predict as ``cfg`` (``schemas.predict.Predict``) specifies.
 
     If the run has learned one image, or a solid or a volume, of which a section is an image, render
@@ -73,35 +77,10 @@ def predict(cfg: DictConfig) -> list[Prediction] | list[dict[str, Any]] | Path:
     with console():
         run = RunFolder.open(cfg.run)
         data, task = _load(cfg, run)
-        if data.target_kind == "views":
-            others = ("images", "table", "region", "mesh", *_SECTION)
-            _refuse(cfg, others, f"{run.folder} has learned a scene")
-            return _render_view(cfg, run, data, task)
-        _refuse(cfg, _DIRECTION, f"{run.folder} has not learned a scene")
-        if data.section is not None:
-            kind = "a solid" if data.has_surface else "a volume"
-            _refuse(cfg, ("images", "table"), f"{run.folder} has learned {kind}")
-            if data.has_surface and cfg.mesh is not None:
-                return _write_surface(cfg, run, task)
-            _refuse(cfg, ("mesh",), f"{run.folder} has not learned a solid")
-            return _render(cfg, run, data, task)
-        _refuse(cfg, _SECTION, f"{run.folder} has not learned a solid or a volume")
-        _refuse(cfg, ("mesh",), f"{run.folder} has not learned a solid")
-        if data.target_size is not None:
-            _refuse(cfg, ("images", "table"), f"{run.folder} has learned one image")
-            return _render(cfg, run, data, task)
-        if data.image_side is not None and task.predicts_probabilities():
-            _refuse(cfg, ("size", "region", "table"), f"{run.folder} has learned classes of images")
-            return _classify(cfg, data, task)
-        if data.feature_names:
-            _refuse(cfg, ("size", "region", "images"), f"{run.folder} has learned from a table")
-            if cfg.table is None:
-                raise UserError("table: a value is needed: a CSV file with a column per feature")
-            return predict_table(cfg.table, cfg.output, data, task)
-        raise UserError(
-            f"{run.folder}: needs a run that learned an image, a solid, a volume, a scene, classes"
-            " of images, or from a table"
-        )
+        learned = _learned(run, data, task)
+        others = [key for key in _KEYS if key not in learned.keys]
+        _refuse(cfg, others, f"{run.folder} has learned {learned.what}")
+        return learned.predict(cfg, run, data, task)
 
 
 def _load(cfg: DictConfig, run: RunFolder) -> tuple[DataModule, Task]:
@@ -124,8 +103,10 @@ def _refuse(cfg: DictConfig, keys: Sequence[str], reason: str) -> None:
             raise UserError(f"{key}={value}: must be null: {reason}")
 
 
-def _write_surface(cfg: DictConfig, run: RunFolder, task: Task) -> Path:
-    """Write the surface of the solid that the run has learned."""
+def _render_solid(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task) -> Path:
+    """Write the surface of the solid that the run has learned, or an image of a section."""
+    if cfg.mesh is None:
+        return _render(cfg, run, data, task)
     _refuse(cfg, ("size", "region", *_SECTION), "the mesh is the whole surface")
     mesh = surface(task, cfg.mesh)
     if not len(mesh.faces):
@@ -199,7 +180,7 @@ def _section(cfg: DictConfig, section: Section) -> Section:
     return Section(cfg.axis or section.axis, position)
 
 
-def _classify(cfg: DictConfig, data: DataModule, task: Task) -> list[Prediction]:
+def _classify(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task) -> list[Prediction]:
     """Predict the classes of the images ``cfg.images``."""
     assert data.image_side is not None
     if cfg.images is None:
@@ -226,6 +207,15 @@ def _classify(cfg: DictConfig, data: DataModule, task: Task) -> list[Prediction]
     return predictions
 
 
+def _predict_rows(
+    cfg: DictConfig, run: RunFolder, data: DataModule, task: Task
+) -> list[dict[str, Any]]:
+    """Predict the targets of the rows of ``cfg.table``."""
+    if cfg.table is None:
+        raise UserError("table: a value is needed: a CSV file with a column per feature")
+    return predict_table(cfg.table, cfg.output, data, task)
+
+
 def _fit_unchanged(grey: np.ndarray, side: int, invert: str) -> tuple[np.ndarray, str]:
     """Return an image as light on dark, float32 ``[side, side]`` in [0, 1], and a remark."""
     [image] = light_on_dark(fit_square(grey, side)[None], invert)
@@ -244,3 +234,44 @@ def _show(kind: str, predictions: Sequence[Prediction], output: str | None) -> N
     )
     header = (kind, "prediction", "confidence")
     show_predictions(header, shown, [(*header, "remark"), *exact], output)
+
+
+class _Learned(NamedTuple):
+    """What a run has learned.
+
+    Attributes:
+        what: text after "has learned".
+        keys: the keys of ``_KEYS`` that it allows.
+        predict: function that predicts with it.
+    """
+
+    what: str
+    keys: tuple[str, ...]
+    predict: Callable[[DictConfig, RunFolder, DataModule, Task], Predictions]
+
+
+_IMAGE = ("size", "region")
+_SCENE = _Learned("a scene", ("size", "azimuth", "elevation"), _render_view)
+_SOLID = _Learned("a solid", (*_IMAGE, *_SECTION, "mesh"), _render_solid)
+_VOLUME = _Learned("a volume", (*_IMAGE, *_SECTION), _render)
+_ONE_IMAGE = _Learned("one image", _IMAGE, _render)
+_CLASSES = _Learned("classes of images", ("images",), _classify)
+_ROWS = _Learned("from a table", ("table",), _predict_rows)
+
+
+def _learned(run: RunFolder, data: DataModule, task: Task) -> _Learned:
+    """Return what a run has learned. Raises UserError if it cannot predict."""
+    if data.target_kind == "views":
+        return _SCENE
+    if data.section is not None:
+        return _SOLID if data.has_surface else _VOLUME
+    if data.target_size is not None:
+        return _ONE_IMAGE
+    if data.image_side is not None and task.predicts_probabilities():
+        return _CLASSES
+    if data.feature_names:
+        return _ROWS
+    raise UserError(
+        f"{run.folder}: needs a run that learned an image, a solid, a volume, a scene, from a"
+        " table, or probabilities of classes of images"
+    )

@@ -19,6 +19,7 @@ from mlp_lab.lightning import callbacks_of, is_first_process, pl
 from mlp_lab.nn.probes import count_parameters, describe, has_batch_normalization
 from mlp_lab.runs import report
 from mlp_lab.runs.build import build_task
+from mlp_lab.runs.callbacks.changed_config import ChangedConfig
 from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
 from mlp_lab.runs.callbacks.figure_callback import FigureCallback
 from mlp_lab.runs.callbacks.stop_reason import stop_reason
@@ -107,17 +108,12 @@ class Training:
 
         Raises:
             UserError: another key is changed, a value is not allowed, the data are not those of the
-                training, or the run has no epochs left to train.
+                training, its teacher has changed, or the run has no epochs left to train.
         """
         run = RunFolder.open(str(folder))
         run.checkpoints.complete()
         cfg = changed_config(run.config, changes)
-        checkpoint = run.checkpoints.of_last_whole_epoch
-        if checkpoint is None:
-            command = command_line("train", [override("config", str(run.folder / "config.yaml"))])
-            raise UserError(
-                f"{run.folder}: has no checkpoints/last.ckpt; to start again: {command}"
-            )
+        checkpoint = _last_checkpoint(run)
         data, task = build_task(cfg)
         content = load_network(task, checkpoint)
         check_resumable(content, checkpoint)
@@ -135,14 +131,7 @@ class Training:
         # Otherwise, weights in double precision would be restored into a network of floats.
         trainer.precision_plugin.convert_module(task)
         if cfg != run.config and trainer.is_global_zero:
-            before, epochs = run.config, trained_epochs(content)
-
-            def on_train_start(*_: object) -> None:
-                run.write_config(cfg)
-                for line in report.changed_schedules(before, cfg, task, epochs):
-                    log.info("%s", line)
-
-            callbacks_of(trainer).append(pl.callbacks.LambdaCallback(on_train_start=on_train_start))
+            callbacks_of(trainer).append(ChangedConfig(run, cfg, trained_epochs(content)))
         overrides = [f"{key}={value}" for key, value in changes.items()]
         return cls(cfg, overrides, run, data, task, trainer, checkpoint)
 
@@ -279,6 +268,14 @@ def _new_run(cfg: DictConfig, folder: str | Path | None) -> RunFolder:
         return RunFolder(shared_folder(None))
     run = RunFolder.create(cfg.logs, cfg.name) if folder is None else RunFolder.create_at(folder)
     return RunFolder(shared_folder(str(run.folder)))
+
+
+def _last_checkpoint(run: RunFolder) -> Path:
+    """Return the checkpoint of the last whole epoch. Raises UserError if there is none."""
+    if (checkpoint := run.checkpoints.of_last_whole_epoch) is None:
+        command = command_line("train", [override("config", str(run.folder / "config.yaml"))])
+        raise UserError(f"{run.folder}: has no checkpoints/last.ckpt; to start again: {command}")
+    return checkpoint
 
 
 def _check_unfinished(run: RunFolder, cfg: DictConfig, checkpoint: Mapping[str, Any]) -> None:

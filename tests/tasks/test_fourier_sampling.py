@@ -85,7 +85,7 @@ def test_a_run_reports_the_volume_and_its_figures(trained: Result, compose: Call
     )
     expected = 255 * volume[3].T.numpy()
     assert np.abs(read_png(path)[:, :, 0] - expected).max() <= 1
-    with pytest.raises(UserError, match=r"mesh=8: must be null: .* has not learned a solid"):
+    with pytest.raises(UserError, match=r"mesh=8: must be null: .* has learned a volume"):
         predict(compose(f"run='{run.folder}'", "mesh=8", root="predict"))
     with pytest.raises(UserError, match=r"images=a\.png: must be null: .* has learned a volume"):
         predict(compose(f"run='{run.folder}'", "images=a.png", root="predict"))
