@@ -74,13 +74,7 @@ def evaluate(cfg: DictConfig) -> EnsembleEvaluation:
         _check_members(runs, cfg.split, paths)
         folder = Path(os.path.commonpath([run.folder.resolve().parent for run in runs]))
         _read_record(folder / _RECORD)  # a damaged file is an error before the evaluation
-        outputs = []
-        for run in runs:
-            _, data, task = measure(run, cfg.split, cfg.checkpoint, paths)
-            output, targets = task.outputs(data.loader(cfg.split))
-            outputs.append(output)
-        wrong = predict_classes(task, torch.stack(outputs), cfg.average) != targets
-        members_wrong = torch.stack([task.predictions(output) for output in outputs]) != targets
+        wrong, members_wrong = _errors(runs, cfg, paths)
         errors = members_wrong.double().mean(1).tolist()
         names = [run.folder.resolve().relative_to(folder).as_posix() for run in runs]
         evaluation = EnsembleEvaluation(
@@ -97,6 +91,22 @@ def evaluate(cfg: DictConfig) -> EnsembleEvaluation:
         _print(evaluation)
         log.info("record: %s", folder / _RECORD)
     return evaluation
+
+
+def _errors(
+    runs: Sequence[RunFolder], cfg: DictConfig, paths: dict[str, str]
+) -> tuple[Tensor, Tensor]:
+    """Return whether the ensemble is wrong, bool ``[examples]``, and each of the members.
+
+    Each member is also evaluated alone.
+    """
+    outputs = []
+    for run in runs:
+        _, data, task = measure(run, cfg.split, cfg.checkpoint, paths)
+        output, targets = task.outputs(data.loader(cfg.split))
+        outputs.append(output)
+    wrong = predict_classes(task, torch.stack(outputs), cfg.average) != targets
+    return wrong, torch.stack([task.predictions(output) for output in outputs]) != targets
 
 
 def common_errors(wrong: Tensor) -> list[list[int]]:

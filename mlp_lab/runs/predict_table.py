@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from mlp_lab.data.csv_reader import Table, read_csv
 from mlp_lab.data.datamodule import DataModule
@@ -40,22 +41,25 @@ def predict_table(
         outputs = task(torch.as_tensor(inputs).to(like))
         predictions = task.predictions(outputs)
         probabilities = task.probabilities(outputs)
-    columns: dict[str, Sequence[Any]] = {"line": table.lines}
-    target = data.target_name
-    if target in ("line", "confidence"):
-        target = f"predicted_{target}"
-    if data.class_names:
-        columns[target] = [data.class_names[number] for number in predictions.tolist()]
-    else:
-        values = data.values(predictions.double().numpy()).T
-        names = [target, *(f"{target}_{i}" for i in range(2, len(values) + 1))]
-        columns |= {name: row.tolist() for name, row in zip(names, values, strict=True)}
+    columns = {"line": table.lines, **_target_columns(data, predictions)}
     if probabilities is not None:
         columns["confidence"] = probabilities.amax(1).tolist()
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     exact = [list(columns), *(list(row.values()) for row in rows)]
     show_predictions(list(columns), [_shown(row) for row in rows], exact, output)
     return rows
+
+
+def _target_columns(data: DataModule, predictions: Tensor) -> dict[str, Sequence[Any]]:
+    """Return the predicted classes, or one or more numbers, by the name of the column."""
+    name = data.target_name
+    if name in ("line", "confidence"):
+        name = f"predicted_{name}"
+    if data.class_names:
+        return {name: [data.class_names[number] for number in predictions.tolist()]}
+    values = data.values(predictions.double().numpy()).T
+    names = [name, *(f"{name}_{i}" for i in range(2, len(values) + 1))]
+    return {each: row.tolist() for each, row in zip(names, values, strict=True)}
 
 
 def _feature_columns(table: Table, names: Sequence[str]) -> list[int]:
