@@ -6,13 +6,18 @@ environment, the number of threads, the random number generators and Hydra's glo
 were. Torch is imported when a function needs it.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
 from mlp_lab.config import compose as composition
 from mlp_lab.config.compose import ROOTS, check_overrides, isolated_hydra, parse_overrides
+from mlp_lab.config.metrics import SIGN
+from mlp_lab.config.plugin_modules import import_plugins, plugins_overrides, split_plugins
+from mlp_lab.errors import UserError
 from mlp_lab.runs import start
+from mlp_lab.runs.environment import restored_environment
 from mlp_lab.runs.session import session, user_errors
 from mlp_lab.runs.threads import set_threads
 from mlp_lab.storage.results import Result
@@ -32,9 +37,12 @@ def compose(*overrides: str, command: str = "train") -> DictConfig:
     Raises:
         UserError: an override is wrong.
     """
-    with isolated_hydra(), user_errors(ROOTS[command], Exception):
-        check_overrides(parse_overrides(overrides))
-        return composition.compose(overrides, command)
+    if command not in ROOTS:
+        raise UserError(f"command={command}: must be one of {', '.join(ROOTS)}")
+    with isolated_hydra(), restored_environment(), user_errors(ROOTS[command], Exception):
+        others = _import_named(overrides)
+        check_overrides(parse_overrides(others))
+        return composition.compose(others, command)
 
 
 def train(*overrides: str) -> Result:
@@ -49,17 +57,16 @@ def train(*overrides: str) -> Result:
         UserError: an override is wrong, or the run diverged.
         KeyboardInterrupt: the run was interrupted; it can be resumed.
     """
-    folder, config = (_named_path(overrides, key) for key in ("resume", "config"))
-    if folder is not None:
-        with session():
-            return start.resume(folder, overrides)
-    if config is not None:
-        with session():
-            return start.repeat(config, overrides)
-    cfg = compose(*overrides)
     with session():
-        start.refuse_sweep_preset(parse_overrides(overrides))
-        return start.start(cfg, overrides)
+        others = _import_named(overrides)
+        folder, config = (_named_path(others, key) for key in ("resume", "config"))
+        if folder is not None:
+            return start.resume(folder, others)
+        if config is not None:
+            return start.repeat(config, others)
+        cfg = compose(*others)
+        start.refuse_sweep_preset(parse_overrides(others))
+        return start.start(cfg, [*others, *plugins_overrides()])
 
 
 def sweep(*overrides: str) -> "Summary":
@@ -72,12 +79,12 @@ def sweep(*overrides: str) -> "Summary":
         UserError: an override is wrong, or no job has finished an epoch.
         KeyboardInterrupt: the sweep was interrupted; it can be resumed.
     """
-    folder = _named_path(overrides, "resume")
     with session():
         from mlp_lab.sweeps.launch import prepare, run
 
+        others = _import_named(overrides)
         with user_errors(ROOTS["train"], Exception):
-            prepared = prepare(overrides, folder)
+            prepared = prepare(others, _named_path(others, "resume"))
         return run(prepared)
 
 
@@ -98,8 +105,12 @@ def compare(
         figure_format: format of the figures' files: ``png``, ``pdf`` or ``svg``.
 
     Raises:
-        UserError: there are no runs, or no run has the metric.
+        UserError: there are no runs, no run has the metric, or the mode is neither.
     """
+    if not folders:
+        raise UserError("compare: needs at least one folder")
+    if mode not in (None, *SIGN):
+        raise UserError(f"mode={mode}: must be {' or '.join(SIGN)}")
     with session():
         from mlp_lab.sweeps.comparison import answer
 
@@ -124,7 +135,14 @@ def load_run(folder: str, checkpoint: str = "best") -> "Run":
         return Run(str(folder), checkpoint)
 
 
-def _named_path(overrides: tuple[str, ...], key: str) -> str | None:
+def _import_named(overrides: Sequence[str]) -> list[str]:
+    """Import the plug-ins that overrides ``plugins=[...]`` name; return the other overrides."""
+    modules, others = split_plugins(overrides)
+    import_plugins(modules)
+    return others
+
+
+def _named_path(overrides: Sequence[str], key: str) -> str | None:
     """Return the path that ``resume`` or ``config`` names; None if it is not given."""
     with user_errors(ROOTS["train"], Exception):
         return start.named_path(parse_overrides(overrides), key)

@@ -149,7 +149,11 @@ def _exit_with_one_line(root: type, errors: tuple[type[Exception], ...]) -> Iter
     except BrokenPipeError:  # | head; see ``entry_point``
         raise
     except errors as error:
-        sys.exit(f"mlp_lab: {explain(error, root)}")
+        sys.exit(f"mlp_lab: {missing_extra(error) or explain(error, root)}")
+    except ModuleNotFoundError as error:
+        if (message := missing_extra(error)) is None:
+            raise
+        sys.exit(f"mlp_lab: {message}")
 
 
 class CommandParser(ArgumentParser):

@@ -1,9 +1,9 @@
 """Train one experiment, or a sweep of experiments: ``scripts/train.py``, ``mlp-train``."""
 
+import os
 import sys
 from argparse import Namespace
 from functools import partial
-from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Override
@@ -24,6 +24,7 @@ from mlp_lab.config.command_line import recorded_overrides
 from mlp_lab.config.compose import parse_overrides
 from mlp_lab.config.schemas.train import Train
 from mlp_lab.runs.start import named_path, refuse_sweep_preset, repeat, resume, start
+from mlp_lab.storage.folders import not_a_folder
 
 
 @entry_point
@@ -54,6 +55,8 @@ def _train_sweep(args: Namespace, folder: str | None) -> bool:
     """Train a new sweep, or resume the one in ``folder``; return whether all jobs finished."""
     if flags := other_flags(args):
         sys.exit(f"mlp_lab: -m: can't be combined with --{sorted(flags)[0].replace('_', '-')}")
+    if folder and not os.path.isdir(folder):
+        raise not_a_folder(folder, "")
     from mlp_lab.sweeps.launch import prepare, run
 
     # Recorded, so that a resumed sweep needs no flags.
@@ -69,7 +72,7 @@ def _named_path(args: Namespace, key: str) -> str | None:
 
 
 def _is_sweep(folder: str) -> bool:
-    return (Path(folder) / "sweep.yaml").is_file()
+    return os.path.isfile(os.path.join(folder, "sweep.yaml"))  # False for any wrong path
 
 
 def _parsed(args: Namespace) -> list[Override]:

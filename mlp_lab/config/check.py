@@ -173,7 +173,7 @@ def _check_option(node: Any, group: str, path: str) -> dict[str, Any]:
     selected = {key: value for key, value in node.items() if key == selector}
     node = {key: value for key, value in node.items() if key not in selected}
     values = _check_node(node, _option_schema(str(target), group, path, bool(selected)), path)
-    if values.get("nesterov") and values["momentum"] == 0:
+    if values.get("nesterov") and values.get("momentum") == 0:
         raise UserError(f"{path}.nesterov=true: needs {path}.momentum above 0")
     return values | selected
 

@@ -41,9 +41,10 @@ def command_line(name: str, overrides: Sequence[str]) -> str:
 
 def override(key: str, value: str) -> str:
     """Return an override that sets a key to a string, with quotes if Hydra needs them."""
-    plain = f"{key}={value}"
-    if _PLAIN.fullmatch(value) and OverridesParser.create().parse_override(plain).value() == value:
-        return plain
+    # Another key, since this one may be wrong: then the message shows it.
+    parse = OverridesParser.create().parse_override
+    if _PLAIN.fullmatch(value) and parse(f"x={value}").value() == value:
+        return f"{key}={value}"
     return f"{key}={_quoted(value)}"
 
 

@@ -5,8 +5,10 @@ import re
 from dataclasses import fields
 from functools import singledispatch
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import (
     ConfigCompositionException,
+    HydraException,
     MissingConfigException,
     OverrideParseException,
 )
@@ -69,10 +71,19 @@ def _(error: OverrideParseException, root: type) -> str:
     if not equals:
         hint = _path_hint(text, root) or suggestion(key, known_keys(root))
         return f"{text}: must be key=value{hint}"
-    if not _KEY.fullmatch(key):
+    if not _KEY.fullmatch(key) or _is_readable(value):
         return f"{key}: no such key{suggestion(key, known_keys(root))}"
     quoted = shell_quoted(override(key, value))
     return f"{text}: can't be read; text with special characters needs quotes: {quoted}"
+
+
+def _is_readable(value: str) -> bool:
+    """Return whether Hydra reads a value, so that the key of an override is wrong."""
+    try:
+        OverridesParser.create().parse_override(f"x={value}")
+    except HydraException:
+        return False
+    return True
 
 
 @explain.register

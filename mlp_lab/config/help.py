@@ -164,7 +164,7 @@ def _allowed(file: OptionFile, parent: str, name: str) -> str:
 
 
 def _values(schema: type, name: str) -> str:
-    return next(allowed_values(schema, f) for f in fields(schema) if f.name == name)
+    return next((allowed_values(schema, f) for f in fields(schema) if f.name == name), "")
 
 
 def _keys(root: type, file: OptionFile) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from mlp_lab.errors import UserError
+
 _COMMAND = re.compile(r"# python scripts/\w+\.py ?(.*?)(?: {2,}\((.*)\))?")
 _PACKAGE = re.compile(r"# @package (\S+)")
 _SELF = "_self_"
@@ -73,17 +75,27 @@ def read_option(group: str, name: str, folders: Iterable[Path]) -> OptionFile:
         name: name of the option.
         folders: folders of configs; the first that has the option counts.
     """
-    path = next(p for f in folders if (p := f / group / f"{name}.yaml").is_file())
+    paths = (f / group / f"{name}.yaml" for f in folders)
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        raise UserError(f"{group}={name}: no such option")
     file = read_file(path)
     keys: dict[str, Key] = {}
     choices: dict[str, str] = {}
     for base in file.bases:
-        part = file if base == _SELF else read_option(group, base, folders)
+        part = file if base == _SELF else _read_base(group, base, folders)
         choices |= part.choices
         for key, entry in part.keys.items():
             inherited = keys[key].meaning if key in keys else ""
             keys[key] = replace(entry, meaning=entry.meaning or inherited)
     return replace(file, keys=keys, choices=choices)
+
+
+def _read_base(group: str, base: str, folders: Iterable[Path]) -> OptionFile:
+    """Return the option that another one extends: of its group, or ``/group/name`` of any."""
+    path = base if base.startswith("/") else f"{group}/{base}"
+    group, _, name = path.lstrip("/").rpartition("/")
+    return read_option(group, name, folders)
 
 
 @cache

@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -43,6 +44,7 @@ class JobRunner:
 
     Attributes:
         jobs: number of jobs of the sweep, once the sweeper has counted them.
+        ended: number of jobs that an earlier command has trained and the sweeper leaves out.
         command: command line of the first process, which runs record.
         plugins: modules of plug-ins that the command names.
         reported: folder names of failed jobs that have been reported.
@@ -52,6 +54,7 @@ class JobRunner:
         self.sweep = sweep
         self.plan = plan
         self.jobs: int | None = None
+        self.ended = 0
         self.command = sys.argv
         self.plugins = named_plugins()
         self.reported: set[str] = set()
@@ -111,8 +114,8 @@ class JobRunner:
 
     def announce(self, text: str) -> None:
         """Print a line on the whole sweep."""
-        assert self._bar is not None
-        with self._bar.cleared():
+        # Without a bar, the jobs train in other processes.
+        with nullcontext() if self._bar is None else self._bar.cleared():
             print(text, flush=True)
 
     def report_failures(self, failures: Mapping[str, str]) -> None:
@@ -133,7 +136,9 @@ class JobRunner:
         from mlp_lab.sweeps.jobs import train_jobs
         from mlp_lab.sweeps.progress import SweepBar
 
-        self._bar = self._bar or SweepBar(self.jobs, shown=self._is_first_process)
+        if self._bar is None:
+            self._bar = SweepBar(self.jobs, shown=self._is_first_process)
+            self._bar.skip(self.ended)
         to_train = [
             Job(cfg, overrides, self.sweep.job_folder(number, overrides))
             for number, cfg, overrides in jobs

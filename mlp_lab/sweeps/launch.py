@@ -62,7 +62,8 @@ def prepare(overrides: Sequence[str], folder: str | None = None) -> PreparedSwee
         folder: sweep folder; None: a new sweep, whose folder is created.
 
     Raises:
-        UserError: a value is wrong; nothing is written then.
+        UserError: a value is wrong; nothing is written then. A combination of values is checked
+            when its job starts.
     """
     check_processes(None)
     parsed = parse_overrides(overrides)
@@ -152,8 +153,7 @@ def _print_summary(sweep: SweepFolder, cfg: DictConfig, *, final: bool = True) -
     set_threads(cfg.threads)  # not set yet if all jobs ran in other processes
     from mlp_lab.sweeps.comparison.answer import compare, conclude
 
-    folder, select = str(sweep.folder), (cfg.select.metric, cfg.select.mode)
-    style = {"figure_format": cfg.figures.format}
-    summary = conclude(folder, *select, **style) if final else compare([folder], *select, **style)
+    folder, style = str(sweep.folder), {"figure_format": cfg.figures.format}
+    summary = conclude(folder, **style) if final else compare([folder], **style)
     print(f"\n{summary.text}")
     return summary

@@ -30,7 +30,7 @@ from mlp_lab.sweeps.plugins import register
 from mlp_lab.sweeps.search import search_space
 
 # Keys that belong to the whole sweep, not to a job.
-_OF_SWEEP = re.compile(r"(threads|sweep)$|sweep\.|hydra[./]")
+_OF_SWEEP = re.compile(r"(threads|logs|sweep)$|sweep\.|figures\.|hydra[./]")
 # Presets that do not say what they vary, and the name of such a sweep over experiments.
 _GENERAL, _SEVERAL = ("grid", "search"), "experiments"
 
@@ -65,6 +65,8 @@ def plan(overrides: Sequence[str], *, resumed: bool = False) -> Plan:
             _check_distinct(axes, configs, loader)
     for cfg in configs:
         _check_job(cfg, searches)
+    if searches:
+        _check_selection(configs)
     _check_processes(outline.hydra.launcher.get("processes"), configs[0].threads)
     varied = [key for key, override in by_key.items() if override.is_sweep_override()]
     for_hydra = [_for_hydra(o, outline) for o in typed]
@@ -185,6 +187,17 @@ def _check_job(cfg: DictConfig, searches: bool) -> None:
         raise UserError(f"config={cfg.config}: can't be used with -m: it repeats one run")
     if searches and is_refit(cfg):
         raise UserError("data.refit=true: leaves no validation data for a search to choose by")
+
+
+def _check_selection(configs: Sequence[DictConfig]) -> None:
+    """Raise UserError if the values of trials, which a search compares, are different metrics."""
+    for key in ("metric", "mode"):
+        values = list(dict.fromkeys(str(cfg.select[key]) for cfg in configs))
+        if len(values) > 1:
+            raise UserError(
+                f"select.{key}: must be the same for all trials of a search, not"
+                f" {' and '.join(values)}"
+            )
 
 
 def _check_distinct(

@@ -54,12 +54,12 @@ class Search(PlannedSweeper):
         from mlp_lab.sweeps.study_journal import drop_incomplete_line
 
         assert self.runner.plan is not None
-        space = self.runner.plan.space
+        space, mode = self.runner.plan.space, self.runner.plan.cfg.select.mode
         assert space is not None
         seeds = len(space.seeds)
         self.runner.jobs = self.n_trials * seeds
         drop_incomplete_line(self.runner.sweep.folder / STUDY_FILE)
-        study = Study(self.runner.sweep.folder, self.mode, self.prune_after)
+        study = Study(self.runner.sweep.folder, mode, self.prune_after)
         started, is_first = time.monotonic(), True
         while trials := study.batch(space.distributions, self.n_jobs, self.n_trials, self.seed):
             jobs = [
@@ -72,6 +72,8 @@ class Search(PlannedSweeper):
                 for trial in trials
                 for seed in space.seeds
             ]
+            if is_first:
+                self.runner.ended = trials[0].number * seeds
             returns = self.launcher.launch(jobs, initial_job_idx=trials[0].number * seeds)
             values = [float(job.return_value) for job in returns]
             if self.runner.sweep.stopped or all(map(math.isnan, values)):

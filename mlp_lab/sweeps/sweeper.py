@@ -15,19 +15,16 @@ class PlannedSweeper(Sweeper):
     Attributes:
         runner: job runner with the plan.
         launcher: launcher of the jobs.
-        mode: ``min`` or ``max``: which values are better.
     """
 
     runner: JobRunner
     launcher: Launcher
-    mode: str
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         assert isinstance(task_function, JobRunner)
         self.runner = task_function
-        self.mode = config.select.mode
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )

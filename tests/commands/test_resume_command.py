@@ -32,6 +32,12 @@ def test_a_resumed_run_takes_keys_of_its_config(command: Callable, tmp_path: Pat
         assert (status, out) == (1, "")
         assert err.startswith(f"mlp_lab: {message}")
         assert len(err.splitlines()) == 1
+    for missing in ("nowhere", "x" * 300):
+        for flags in ([], ["-m"]):
+            status, out, err = command(*flags, f"resume={missing}")
+            assert (status, out) == (1, "")
+            assert err.startswith(f"mlp_lab: {missing}")
+            assert len(err.splitlines()) == 1
     status, _, err = command(f"resume={folder}/checkpoints/last.ckpt")
     assert (status, err) == (
         1,

@@ -92,6 +92,8 @@ def test_wrong_options_of_a_sweep_leave_no_files(script):
         ("+network.widht=3", "network.widht: no such key; did you mean network.width?"),
         ("++network.widht=3", "network.widht: no such key; did you mean network.width?"),
         ("lr=0.1", "lr: no such key; did you mean optimizer.lr?"),
+        ("optimizer.1r=0.1", "optimizer.1r: no such key; did you mean optimizer.lr?"),
+        ("data:x=3", "data:x: no such key"),
         ("+lr=0.1", "lr: no such key; did you mean optimizer.lr?"),
         ("batch_size=8", "batch_size: no such key; did you mean data.batch_size?"),
         ("optimiser=adam", "optimiser: no such key; did you mean optimizer?"),

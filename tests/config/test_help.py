@@ -150,6 +150,17 @@ def test_options_in_a_folder_of_the_user_are_listed(tmp_path: Path) -> None:
     assert described["network.depth"][0] == "1"
 
 
+def test_options_of_the_user_with_other_keys_and_bases_are_described(tmp_path: Path) -> None:
+    for path, text in {
+        "optimizer/mine.yaml": "# text\n_target_: torch.optim.SGD\nmaximise: true\n",
+        "experiment/mine.yaml": "# text\ndefaults:\n  - /experiment/points_mlp\n  - _self_\n",
+    }.items():
+        (tmp_path / path).parent.mkdir()
+        (tmp_path / path).write_text(text)
+    assert "optimizer.maximise" in help_on("optimizer=mine", folders=(tmp_path,))
+    assert "experiment=mine" in help_on("experiment", folders=(tmp_path,))
+
+
 def test_an_unknown_topic_is_refused() -> None:
     with pytest.raises(UserError, match=r"^netwrok: no such group or key; did you mean network\?"):
         help_on("netwrok")

@@ -22,6 +22,7 @@ from mlp_lab.errors import UserError
 from mlp_lab.runs.callbacks.epoch_checkpoint import EpochCheckpoint
 from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.sweeps.overrides import last_by_key
+from mlp_lab.sweeps.planning import plan
 from mlp_lab.sweeps.pruning import Pruning
 from mlp_lab.sweeps.search import Search, distribution, search_space
 from mlp_lab.sweeps.study import Study
@@ -42,6 +43,7 @@ class Launcher:
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
         self.launched: list[tuple[int, dict[str, str]]] = []
+        self.ended: int | None = None  # jobs before the first that was launched
 
     def launch(self, jobs: Sequence[Sequence[str]], initial_job_idx: int) -> list[SimpleNamespace]:
         split = [dict(override.split("=", 1) for override in overrides) for overrides in jobs]
@@ -57,15 +59,15 @@ def search(
     """Search in ``folder``; return the trials of the study and the launcher."""
     params = {"lr": LR, "optimizer": "choice(sgd,adam)"}
     sweeper = Search(n_trials, n_jobs, prune_after, 0, params)
-    sweeper.mode = mode
     space = search_space(last_by_key(params, overrides, OverridesParser.create()))
     sweeper.runner = SimpleNamespace(
         sweep=SimpleNamespace(folder=folder, stopped=False),
-        plan=SimpleNamespace(space=space),
+        plan=SimpleNamespace(space=space, cfg=SimpleNamespace(select=SimpleNamespace(mode=mode))),
         announce=announce,
     )
     sweeper.launcher = launcher = Launcher(objective)
     sweeper.sweep([])
+    launcher.ended = getattr(sweeper.runner, "ended", None)
     return Study(folder, mode, prune_after).trials, launcher
 
 
@@ -176,6 +178,7 @@ def test_a_killed_search_is_resumed(tmp_path: Path) -> None:
     killed, rest = search(tmp_path / "killed")
     assert summaries(killed) == summaries(whole)
     assert rest.launched == everything.launched[4:]  # the same jobs, hence the same folders
+    assert (everything.ended, rest.ended) == (0, 4)
     again, nothing = search(tmp_path / "killed")
     assert summaries(again) == summaries(whole)
     assert nothing.launched == []
@@ -276,6 +279,27 @@ def test_a_pruned_run_reports_its_reason(tmp_path: Path) -> None:
         pruning = Pruning(trial, seeds=1, after=0)
         pruning.on_validation_end(trainer, Mock(Task, means={"loss/validation": value}, seed=0))
         assert (pruning.ended, trainer.should_stop) == (ended, ended is not None)
+
+
+@pytest.mark.slow
+def test_a_search_trains_in_other_processes(command: Callable, tmp_path: Path) -> None:
+    status, out, err = command(
+        "-m", "hydra/sweeper=search", "hydra/launcher=processes", "network.width=choice(4,8,12)",
+        "hydra.sweeper.n_trials=4", "hydra.sweeper.n_jobs=2", "trainer.max_epochs=1",
+        "callbacks=none", "logger=none",
+    )  # fmt: skip
+    assert status == 0, err
+    assert "search: 2 trials of 1 jobs took" in out
+    [folder] = tmp_path.glob("mnist_hw4/sweeps/*")
+    assert [trial.state for trial in Study(folder, "min", None).trials] == [TrialState.COMPLETE] * 4
+
+
+def test_the_direction_of_a_search_is_that_of_its_jobs() -> None:
+    overrides = ["hydra/sweeper=search", "optimizer.lr=tag(log,interval(1e-4,1e-1))"]
+    planned = plan([*overrides, "experiment=choice(image_best,image_grid)"])
+    assert (planned.cfg.select.metric, planned.cfg.select.mode) == ("psnr", "max")
+    with pytest.raises(UserError, match=r"select\.metric: must be the same .* psnr and loss"):
+        plan([*overrides, "experiment=choice(image_best,image_hw)"])
 
 
 @pytest.mark.slow

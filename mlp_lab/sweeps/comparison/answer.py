@@ -57,7 +57,7 @@ def compare(
     Args:
         places: folders with runs in or below them.
         metric: the metric that is compared on validation data; None: see ``Comparison``.
-        mode: ``min`` or ``max``: which values are better.
+        mode: ``min`` or ``max``: which values are better; None: see ``Comparison``.
         output: folder of the summary; None: the common parent folder of ``places``.
         figure_format: format of the figures' files: ``png``, ``pdf`` or ``svg``.
     """
@@ -65,19 +65,14 @@ def compare(
     return _summarize(Comparison(find_runs(places), metric, mode), folder, figure_format)
 
 
-def conclude(
-    folder: str,
-    metric: str | None = None,
-    mode: str | None = None,
-    figure_format: str = "png",
-) -> Summary:
+def conclude(folder: str, figure_format: str = "png") -> Summary:
     """Evaluate the chosen run of a finished sweep on the test set; then summarize as ``compare``.
 
     Only the chosen run is evaluated, and only once. With ``sweep.test=problems`` the best run of
     each problem is evaluated; with ``each`` the best epoch of each run; with ``last`` the last
     epoch of each, and no run is chosen; with ``none`` no run is evaluated.
     """
-    comparison = Comparison(find_runs([folder]), metric, mode)
+    comparison = Comparison(find_runs([folder]))
     if untested := _untested(comparison):
         from mlp_lab.runs.evaluate import measure  # imports torch, which ``compare`` does not need
 

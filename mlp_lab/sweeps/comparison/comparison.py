@@ -13,6 +13,7 @@ from mlp_lab.errors import UserError
 from mlp_lab.storage.folders import not_a_folder
 from mlp_lab.storage.results import Evaluation
 from mlp_lab.storage.run_folder import RunFolder
+from mlp_lab.storage.sweep_folder import SweepFolder
 from mlp_lab.sweeps.comparison.compared_run import REPEATED, ComparedRun
 from mlp_lab.sweeps.comparison.differences import differences, flat_config, label_of
 from mlp_lab.sweeps.comparison.option_names import with_option_names
@@ -32,7 +33,8 @@ class Comparison:
         runs: at least one run.
         metric: the metric that is compared; None: ``select.metric`` of the runs, or ``loss`` if
             they differ.
-        mode: ``min`` or ``max``: which values are better; None: the direction of the metric.
+        mode: ``min`` or ``max``: which values are better; None: ``select.mode`` of the runs if all
+            of them select by the metric, otherwise the direction of the metric.
 
     Attributes:
         jobs: the runs, best first within each problem.
@@ -48,11 +50,15 @@ class Comparison:
         self, runs: Sequence[RunFolder], metric: str | None = None, mode: str | None = None
     ) -> None:
         configs = [flat_config(run) for run in runs]
-        selected = {str(config.get("select.metric", "loss")) for config in configs}
-        metric = metric or (selected.pop() if len(selected) == 1 else "loss")
+        selections = {
+            (str(config.get("select.metric", "loss")), str(config.get("select.mode", "min")))
+            for config in configs
+        }
+        metrics = {metric for metric, _ in selections}
+        metric = metric or (metrics.pop() if len(metrics) == 1 else "loss")
         self.metric = metric
         self.key = f"{metric}/validation"
-        self.mode = mode or get_metric(metric).direction
+        self.mode = mode or _common_mode(selections, metric) or get_metric(metric).direction
         tested = {config.get("sweep.test") for config in configs}
         self.tested = str(tested.pop()) if len(tested) == 1 else "chosen"
         named = with_option_names(runs, configs)
@@ -181,6 +187,12 @@ class Comparison:
         return place, not job.finished, job.best is None, value, str(job.run.folder)
 
 
+def _common_mode(selections: set[tuple[str, str]], metric: str) -> str | None:
+    """Return ``select.mode`` if all runs select by a metric in the same direction, else None."""
+    [(selected, mode), *others] = selections
+    return mode if selected == metric and not others else None
+
+
 def find_runs(places: Sequence[str]) -> list[RunFolder]:
     """Return all runs in and below the given folders. Raises UserError if a folder has none."""
     folders: dict[Path, Path] = {}
@@ -198,8 +210,14 @@ def find_runs(places: Sequence[str]) -> list[RunFolder]:
 def _one_per_repetition(jobs: Sequence[ComparedRun]) -> list[ComparedRun]:
     """Return the finished runs, only the latest of each seed and fold."""
     finished = [job for job in jobs if job.finished]
-    latest = {job.repetition: job for job in sorted(finished, key=lambda job: job.run.folder.name)}
+    latest = {job.repetition: job for job in sorted(finished, key=_started)}
     return [job for job in finished if latest[job.repetition] is job]
+
+
+def _started(job: ComparedRun) -> str:
+    """Return the name of the folder of a run, or of its sweep, which begins with the start time."""
+    folder = job.run.folder
+    return folder.parent.name if SweepFolder.is_sweep(folder.parent) else folder.name
 
 
 def _without_repeated(settings: dict[str, Any]) -> dict[str, Any]:

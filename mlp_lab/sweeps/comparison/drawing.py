@@ -43,7 +43,7 @@ def draw(comparison: Comparison) -> dict[str, Draw]:
         others = [other for other in swept if other != key]
         figure = partial(_metric_against, groups, key, others, metric, chosen)
         drawn[f"{metric}_against_{key}"] = figure
-    if len(keys) == 2:
+    if len(keys) == len(swept) == 2:
         drawn |= _heat_maps(groups, (keys[0], keys[1]), metric)
     for special in SPECIAL:
         drawn |= special.draw(comparison)

@@ -35,7 +35,9 @@ def _option_names(run: RunFolder, config: Mapping[str, Any]) -> dict[str, str]:
     """Return the name of the option of each group: ``optimizer: nesterov``.
 
     An option is that of the overrides, of the preset or of the defaults, in this order. There is no
-    entry for an option with another class than the run: the files have changed since then.
+    entry for an option with another class than the run: the files have changed since then. Of a run
+    that repeats another one (``config=``), or has a preset of the user, only the options in the
+    overrides are known.
 
     Args:
         run: the run.
@@ -44,7 +46,9 @@ def _option_names(run: RunFolder, config: Mapping[str, Any]) -> dict[str, str]:
     typed = dict(o.partition("=")[::2] for o in run.overrides if o[:1] not in "+~")
     choices = _file("", "train").choices  # type: ignore[union-attr]
     preset = _file(_PRESET, typed.get(_PRESET, choices[_PRESET]))
-    choices = choices | (preset.choices if preset else {})
+    if preset is None or "config" in typed:
+        return {group: typed[group] for group in GROUPS.keys() & typed.keys() - {"callbacks"}}
+    choices = choices | preset.choices
     names = {}
     for group in GROUPS.keys() - {"callbacks"}:
         name = typed.get(group, choices[group])

@@ -28,10 +28,12 @@ _OF_TRAINING = (
 )
 # Keys that define the values of the metric "loss".
 _OF_LOSS = ("task.loss", "task.rule")
-# Tasks that only train in another way, with the loss on validation data of the second task.
-_SAME_LOSS = dict.fromkeys(
-    ("classification_by_hand", "mixup", "sharpness_aware", "distillation"), "classification"
-)
+# The same for classes: softmax or independent sigmoids.
+_OF_CLASSES = "task.output"
+# Tasks that only train in another way, with the loss of ``classification`` on validation data.
+_CLASSIFICATION = ("classification", "classification_by_hand", "mixup", "sharpness_aware",
+                   "distillation", "Classification", "ClassificationByHand", "Mixup",
+                   "SharpnessAware", "Distillation")  # fmt: skip
 
 
 def problems(configs: Sequence[Mapping[str, Any]], metric: str) -> list[str]:
@@ -51,14 +53,15 @@ def problems(configs: Sequence[Mapping[str, Any]], metric: str) -> list[str]:
 
 def _with_task_of_loss(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the config with the task that has the same loss on validation data."""
-    task = str(config.get("task"))
-    return dict(config) | ({"task": _SAME_LOSS[task]} if task in _SAME_LOSS else {})
+    if config.get("task") in _CLASSIFICATION:
+        return dict(config) | {"task": "classification"}
+    return {key: value for key, value in config.items() if key != _OF_CLASSES}
 
 
 def _defines(key: str, metric: str) -> bool:
     if is_within(key, ("data",)):
         return not is_within(key, _OF_TRAINING)
-    return metric == "loss" and (key == "task" or key in _OF_LOSS)
+    return metric == "loss" and key in ("task", *_OF_LOSS, _OF_CLASSES)
 
 
 def _varies(key: str, configs: Sequence[Mapping[str, Any]]) -> bool:

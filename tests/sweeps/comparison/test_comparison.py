@@ -258,6 +258,16 @@ def test_repeated_runs_are_not_taken_for_seeds(make_run: Callable, tmp_path: Pat
     assert "repeated runs of a seed: 3; means include the latest" in summary.as_text(comparison)
 
 
+def test_the_latest_of_repeated_sweeps_counts(make_run: Callable, tmp_path: Path) -> None:
+    for name, loss in (("2026-01-02_00-00-00", 2.0), ("2026-02-01_00-00-00", 1.0)):
+        sweep = tmp_path / "sweeps" / name
+        sweep.mkdir(parents=True)
+        (sweep / "sweep.yaml").touch()
+        make_run([loss], "seed=0").rename(sweep / "0_seed=0")
+    [group] = Comparison(find_runs([str(tmp_path)])).groups()
+    assert [job.run.folder.parent.name for job in group.jobs] == ["2026-02-01_00-00-00"]
+
+
 def test_runs_of_one_seed_have_no_interval(make_run: Callable, tmp_path: Path) -> None:
     for loss in (1.0, 1.0, 1.0):
         make_run([loss])
@@ -294,6 +304,51 @@ def test_losses_of_different_definitions_are_not_ranked(
     make_run([1], "experiment=mnist_hw4")
     make_run([2], "experiment=mnist_lecture")
     assert len(Comparison(find_runs([str(tmp_path)]), metric).problems) == count
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        (["task.output=softmax"], 2),
+        (["task=mixup", "task.output=sigmoid"], 1),
+        (["experiment=curve_fit", "task.output=identity"], 2),
+    ],
+)
+def test_outputs_of_classes_define_the_loss(
+    options: list[str], count: int, make_run: Callable, tmp_path: Path
+) -> None:
+    make_run([1], "task.output=sigmoid")
+    make_run([2], *options)
+    assert len(Comparison(find_runs([str(tmp_path)]), "loss").problems) == count
+
+
+def test_outputs_of_numbers_do_not_define_the_loss(make_run: Callable, tmp_path: Path) -> None:
+    for output in ("identity", "sigmoid"):
+        make_run([1], "experiment=image_hw", f"task.output={output}")
+    assert Comparison(find_runs([str(tmp_path)]), "loss").problems == [""]
+
+
+def test_the_direction_is_that_of_the_selection_of_all_runs(
+    make_run: Callable, tmp_path: Path
+) -> None:
+    for loss in (1.0, 2.0):
+        make_run([loss], "select.mode=max")
+    comparison = Comparison(find_runs([str(tmp_path)]))
+    assert comparison.mode == "max"
+    assert Comparison(find_runs([str(tmp_path)]), "error").mode == "min"
+    make_run([3.0])
+    assert Comparison(find_runs([str(tmp_path)])).mode == "min"
+
+
+def test_a_repeated_run_has_the_classes_of_its_options(
+    make_run: Callable, tmp_path: Path, compose: Callable
+) -> None:
+    first = make_run([1.0], "optimizer=nesterov")
+    second = make_run([2.0], "optimizer=nesterov", "seed=1")
+    RunFolder(second).write_start(
+        compose("optimizer=nesterov", "seed=1"), [f"config={first}/config.yaml", "seed=1"]
+    )
+    assert Comparison(find_runs([str(tmp_path)])).swept == ["seed"]
 
 
 def test_tasks_with_the_same_validation_loss_are_ranked(make_run: Callable, tmp_path: Path) -> None:

@@ -82,6 +82,17 @@ def test_a_failed_figure_loses_nothing_else(
     assert drawn == {"seed_bands.png", "seed_curves.png"}
 
 
+def test_runs_that_differ_in_a_third_key_have_no_heat_map(
+    make_run: Callable, tmp_path: Path
+) -> None:
+    for lr in (0.1, 0.2):
+        make_run([1.0], f"optimizer.lr={lr}")
+        for omega in (10, 30):
+            make_run([lr], "network=siren", f"network.first_omega={omega}", f"optimizer.lr={lr}")
+    drawn = draw(Comparison(find_runs([str(tmp_path)])))
+    assert not [name for name in drawn if "heat_map" in name]
+
+
 def test_half_empty_grids_have_no_heat_map(make_run: Callable, tmp_path: Path) -> None:
     for i in range(1, 4):
         make_run([1], f"network.width={i}", f"network.depth={i}")
