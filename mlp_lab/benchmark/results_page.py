@@ -49,9 +49,16 @@ def _outcome_of(reproduction: Reproduction, folder: Path) -> dict[str, Any] | No
     if not path.is_file():
         return None
     outcome: dict[str, Any] = read_json(path)
+    measured = _measured(reproduction)
     same = outcome["command"] == reproduction.command
-    complete = len(outcome["values"]) == len(reproduction.values)
+    same &= outcome.get("measured", measured) == measured  # earlier versions did not store it
+    complete = len(outcome["values"]) == len(measured)
     return outcome if same and complete and outcome["error"] is None else None
+
+
+def _measured(reproduction: Reproduction) -> list[list[Any]]:
+    """Return what defines the values of a reproduction, besides its command."""
+    return [[value.column, dict(value.where), value.statistic] for value in reproduction.values]
 
 
 def _run(reproduction: Reproduction, folder: Path) -> dict[str, Any]:
@@ -66,7 +73,8 @@ def _run(reproduction: Reproduction, folder: Path) -> dict[str, Any]:
         error = str(reason)
     minutes = (time.perf_counter() - start) / 60
     outcome = {
-        "command": reproduction.command, "values": values, "minutes": minutes, "error": error,
+        "command": reproduction.command, "measured": _measured(reproduction), "values": values,
+        "minutes": minutes, "error": error,
     }  # fmt: skip
     write_whole(folder / "outcome.json", json_with_digest(outcome).encode())
     return outcome

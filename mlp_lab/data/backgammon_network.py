@@ -63,5 +63,10 @@ def _can_play(weights: Sequence[Tensor]) -> bool:
     """Return whether the weights are those of a network with one hidden layer for backgammon."""
     if len(weights) < len(_PARAMETERS):
         return False
-    first, _, _, bias = weights
-    return first.shape[1] in (INPUTS, EXPERT_INPUTS) and len(bias) in BACKGAMMON_OUTPUTS
+    shapes = [tuple(weight.shape) for weight in weights]
+    return any(
+        shapes == [(hidden, inputs), (hidden,), (outputs, hidden), (outputs,)]
+        for hidden in shapes[1]
+        for inputs in (INPUTS, EXPERT_INPUTS)
+        for outputs in BACKGAMMON_OUTPUTS
+    )

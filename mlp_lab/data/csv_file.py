@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mlp_lab.data.csv_reader import Table, read_csv
+from mlp_lab.data.csv_reader import MISSING, Table, read_csv
 from mlp_lab.data.labels import classes_of
 from mlp_lab.data.split_examples import Examples, SplitExamples
 from mlp_lab.errors import UserError
@@ -55,7 +55,12 @@ class CSVFile(SplitExamples):
             for name, column in zip(self.feature_names, inputs.T, strict=True)
             if np.ptp(column) == 0
         ]
-        return [*constant, *super().warnings()]
+        missing = [
+            f"{self.path}: {name!r} is a class of {self.target_name}, not a missing value"
+            for name in self.class_names
+            if name.lower() in MISSING
+        ]
+        return [*constant, *missing, *super().warnings()]
 
 
 def _target_column(table: Table, target: str | None) -> int:

@@ -17,8 +17,8 @@ _LARGEST = float(np.finfo(np.float32).max)
 # Names by separator of the columns; the one that fits most lines is used.
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
 _SAMPLE = 1_000  # lines from which the separator is detected
-# How other programs write missing values, in lower case.
-_MISSING = {"", "na", "n/a", "nan", "null", "none", "?"}
+#: How other programs write missing values, in lower case.
+MISSING = {"", "na", "n/a", "nan", "null", "none", "?"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Table:
         value = parse_number(cell)
         if value is not None and abs(value) <= _LARGEST:
             return value
-        if cell.lower() in _MISSING:
+        if cell.lower() in MISSING:
             raise self._missing(line, column)
         decimal = "," in cell and parse_number(cell.replace(",", ".")) is not None
         hint = " (decimal comma?)" if decimal else ""
@@ -213,10 +213,13 @@ def _cells(line: str, separator: str) -> list[str]:
 def _is_header(row: Sequence[str], target: str | None) -> bool:
     """Return whether a first line has names: a target is one of them, or all others are texts."""
     if target is not None and not target.isdecimal():
-        return True
+        return target in row or not _has_number(row)
     skipped = len(row) if target is None else int(target)
-    others = [cell for number, cell in enumerate(row, 1) if number != skipped] or row
-    return all(parse_number(cell) is None for cell in others)
+    return not _has_number([cell for number, cell in enumerate(row, 1) if number != skipped] or row)
+
+
+def _has_number(row: Sequence[str]) -> bool:
+    return any(parse_number(cell) is not None for cell in row)
 
 
 def _column_names(line: int, row: Sequence[str]) -> tuple[str, ...]:

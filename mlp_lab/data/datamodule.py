@@ -14,7 +14,7 @@ from mlp_lab.data.scenes.camera import Camera
 from mlp_lab.data.section import Section
 from mlp_lab.errors import UserError
 from mlp_lab.lightning import pl
-from mlp_lab.nn.encodings import aliasing_hint
+from mlp_lab.nn.encodings import aliasing_hint, period_hint
 
 # Examples in a batch of evaluation: enough for speed, few enough for the processor's cache.
 _EVALUATION_BATCH = 2_000
@@ -68,6 +68,8 @@ class DataModule(pl.LightningDataModule):
     target_name = "target"
     #: Whether predictions need the files of the data: for names, means or standard deviations.
     defined_by_files = False
+    #: Whether the inputs are coordinates in [0, 1), for which encodings are.
+    in_unit_cube = False
     #: Width and height of the image whose pixels are the targets; None: they are not pixels.
     target_size: tuple[int, int] | None = None
     #: Rows and columns of that image that belong to each split.
@@ -194,8 +196,11 @@ class DataModule(pl.LightningDataModule):
     def encoding_hint(self, encoding: nn.Module) -> str | None:
         """Return a warning if ``encoding`` is unsuitable for these data, else None.
 
-        This is the case if many of its frequencies are above ``nyquist``.
+        This is the case if many of its frequencies are above ``nyquist``, or if it has the period 1
+        and the inputs are not ``in_unit_cube``.
         """
+        if not self.in_unit_cube:
+            return period_hint(encoding)
         return None if self.nyquist is None else aliasing_hint(encoding, self.nyquist)
 
     def warnings(self) -> Sequence[str]:

@@ -88,6 +88,11 @@ class IdxImages(IdxFiles):
         training, held_out = (x[:start], y[:start]), (x[start:end], y[start:end])
         if end < len(x):
             training = torch.cat([x[:start], x[end:]]), torch.cat([y[:start], y[end:]])
+        if self.train_size is not None and self.train_size > len(training[0]):
+            raise UserError(
+                f"data.train_size={self.train_size}: must be at most {len(training[0])}, the number"
+                " of training examples"
+            )
         x, y = (each[: self.train_size] for each in training)
         return {"train": (x, y), "validation": held_out, "test": test}
 

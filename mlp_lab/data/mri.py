@@ -60,6 +60,7 @@ class MRI(MeasuredObject):
     """
 
     in_features = 3
+    in_unit_cube = True
     classical = "zero-filled"
 
     def __init__(

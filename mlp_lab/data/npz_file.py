@@ -101,7 +101,8 @@ def _targets(y: np.ndarray, name: str, kind: str, count: int) -> tuple[tuple[str
 
 def _check_finite(array: np.ndarray, name: str) -> None:
     """Raise UserError if a value is not finite in single precision."""
-    finite = (np.abs(array.reshape(len(array), -1)) <= _LARGEST).all(1)
+    # As float64: the limit in half precision would be infinite.
+    finite = (np.abs(array.reshape(len(array), -1), dtype=float) <= _LARGEST).all(1)
     if not finite.all():
         first = int(np.argmin(finite))
         raise UserError(f"{name}: example {first} has values that are missing or not finite")

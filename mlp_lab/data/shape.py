@@ -53,6 +53,7 @@ class Shape(DataModule):
     """
 
     in_features = 3
+    in_unit_cube = True
     out_features = 1
     target_size = _SIDE, _SIDE
     section = Section()

@@ -157,5 +157,5 @@ def split_rows(count: int, seed: int, groups: np.ndarray | None = None) -> dict[
 
 def _statistics(values: np.ndarray) -> Statistics:
     """Return the mean and the standard deviation of each column; 1 for a constant column."""
-    std = values.std(0)
-    return values.mean(0), np.where(std > 0, std, 1)
+    # The deviation of equal values can be 1e-17 instead of 0, by rounding.
+    return values.mean(0), np.where(np.ptp(values, 0) > 0, values.std(0), 1)

@@ -27,7 +27,7 @@ class SplitImages(SplitExamples):
     def statistics(self, training: np.ndarray) -> Statistics:
         if self.image_side is None:
             return super().statistics(training)
-        return float(training.mean()), float(training.std()) or 1.0
+        return float(training.mean()), float(training.std()) if np.ptp(training) > 0 else 1.0
 
     def images(self, inputs: Tensor) -> Tensor | None:
         return None if self.image_side is None else super().images(inputs * self.std + self.mean)

@@ -24,6 +24,7 @@ class TargetImage(DataModule):
     """
 
     in_features = 2
+    in_unit_cube = True
 
     def __init__(self, *, file: str | None, size: int, **common: Any) -> None:
         super().__init__(**common)

@@ -57,6 +57,7 @@ class Views(DataModule):
     """
 
     in_features = 3
+    in_unit_cube = True
     out_features = 4
 
     def __init__(

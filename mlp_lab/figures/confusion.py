@@ -10,6 +10,9 @@ from mlp_lab.config.metrics import get_metric
 from mlp_lab.figures.axes import format_ticks, tilt_long_names
 from mlp_lab.figures.style import BLUE
 
+_WIDEST = 20.0  # inches, of the part of a figure that has the classes
+_SMALLEST = 0.3  # inches of a class that has room for its name and numbers
+
 
 def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
     """Plot a confusion matrix, with one row per true class.
@@ -26,12 +29,13 @@ def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
     errors = np.log1p(np.where(diagonal, 0, counts))
     top = max(errors.max(), np.log1p(1))
     longest = max(map(len, class_names))
-    size = 1.2 + 0.55 * classes + 0.06 * longest
+    cell = min(0.55, _WIDEST / classes)
+    size = 1.2 + cell * classes + 0.06 * longest
     figure = Figure(figsize=(size, size), layout="constrained")
     panel = figure.subplots()
     panel.imshow(np.ma.array(errors, mask=diagonal), "Oranges", vmin=0, vmax=top)
     panel.set_facecolor("gainsboro")  # colour of the masked diagonal
-    for row, column in np.argwhere(counts):
+    for row, column in np.argwhere(counts) if cell > _SMALLEST else ():
         dark = errors[row, column] > 0.7 * top
         panel.text(
             column,
@@ -45,7 +49,8 @@ def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
         )
     panel.set(xlabel="predicted class", ylabel="true class")
     figure.suptitle("number of examples by class (colour: errors, logarithmic)")
-    _format_class_axes(panel, class_names)
+    if cell > _SMALLEST:  # otherwise, the axes have the numbers of the classes
+        _format_class_axes(panel, class_names)
     return figure
 
 
@@ -74,16 +79,18 @@ def class_errors(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
     names = [n if e else f"{n} (none)" for n, e in zip(class_names, examples, strict=True)]
     errors = wrong / np.maximum(examples, 1)
     overall = wrong.sum() / max(examples.sum(), 1)
-    figure = Figure(figsize=(max(5.0, 0.75 * len(names) + 1), 4), layout="constrained")
+    cell = min(0.75, _WIDEST / len(names))
+    figure = Figure(figsize=(max(5.0, cell * len(names) + 1), 4), layout="constrained")
     panel = figure.subplots()
     bars = panel.bar(range(len(names)), errors, color=BLUE)
-    labels = [f"{error:.1%}" if e else "" for error, e in zip(errors, examples, strict=True)]
-    box = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # keeps the line off the numbers
-    panel.bar_label(bars, labels, padding=3, fontsize=9, bbox=box)
+    if cell > _SMALLEST:  # otherwise, the axis has the numbers of the classes
+        labels = [f"{error:.1%}" if e else "" for error, e in zip(errors, examples, strict=True)]
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # keeps the line off them
+        panel.bar_label(bars, labels, padding=3, fontsize=9, bbox=box)
+        panel.set_xticks(range(len(names)), names)
+        tilt_long_names(panel, names)
     panel.axhline(overall, color="black", linestyle=":", label=f"all classes: {overall:.2%}")
     panel.set(xlabel="true class", ylabel="error")
-    panel.set_xticks(range(len(names)), names)
-    tilt_long_names(panel, names)
     format_ticks(panel.yaxis, get_metric("error"))
     panel.set_ylim(0, max(1.15 * errors.max(), 0.01))
     # Below the panel, because the bars can fill every corner of it.

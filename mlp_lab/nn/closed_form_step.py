@@ -49,7 +49,7 @@ class ClosedFormStep:
         self._members = len(optimizers)
         self._outputs, self._like = len(weights[-1]) // self._members, weights[-1]
         plain = all(type(optimizer) is SGD for optimizer in optimizers) and not any(
-            group["momentum"] or group["weight_decay"] for group in groups
+            group["momentum"] or group["weight_decay"] or group["maximize"] for group in groups
         )
         plain &= batch_size <= microbatch_size  # else a part would change the weights of the next
         plain &= clip is None

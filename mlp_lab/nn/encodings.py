@@ -117,7 +117,8 @@ class Positional(FourierFeatures):
         unit_norm: as in ``FourierFeatures``.
 
     Raises:
-        ValueError: m is not a multiple of d, or there are more octaves than float32 can resolve.
+        ValueError: m is not a multiple of d, there are more octaves than float32 can resolve, or
+            ``log`` has one frequency along an axis.
     """
 
     def __init__(
@@ -140,6 +141,9 @@ class Positional(FourierFeatures):
                 raise ValueError(f"frequencies={frequencies}: must be at most {most} for octaves")
             axis_frequencies = 2.0 ** (torch.arange(per_axis) - 1)
         else:
+            if per_axis < 2:  # the only frequency would be 0
+                least = 2 * in_features
+                raise ValueError(f"frequencies={frequencies}: must be at least {least} for log")
             axis_frequencies = 2.0 ** torch.linspace(0, scale, per_axis) - 1
         frequencies_by_axis = [axis_frequencies.unsqueeze(1)] * in_features
         super().__init__(torch.block_diag(*frequencies_by_axis), unit_norm)
@@ -174,6 +178,19 @@ class Gaussian(FourierFeatures):
 
     def settings_below(self, highest: float) -> str | None:
         return f"encoding.sigma up to {highest / 4:.2g}"
+
+
+def period_hint(encoding: nn.Module) -> str | None:
+    """Return a warning if an encoding has the period 1, for inputs that are not in [0, 1)."""
+    if not isinstance(encoding, FourierFeatures):
+        return None
+    frequencies = encoding.frequencies
+    if not bool((frequencies == frequencies.round()).all()):
+        return None
+    return (
+        "encoding: is for inputs in [0, 1): these data have others, and inputs whose difference is"
+        " 1 along an axis have the same features"
+    )
 
 
 def aliasing_hint(encoding: nn.Module, highest: float) -> str | None:

@@ -85,7 +85,7 @@ class HashGrid(nn.Module):
         super().__init__()
         if in_features > len(_PRIMES):
             raise ValueError(f"in_features={in_features}: must be at most 3 for a hash grid")
-        if finest < coarsest:
+        if levels > 1 and finest < coarsest:
             raise ValueError(f"finest={finest}: must be at least coarsest={coarsest}")
         self.table_size = table_size
         self.out_features = levels * features_per_level

@@ -197,7 +197,9 @@ def build_schedule(cfg: DictConfig) -> Schedule:
     if not (isinstance(target, type) and issubclass(target, LRScheduler)):
         return cast(Schedule, build(cfg.schedule))
     try:
-        return TorchSchedule(partial(build, cfg.schedule), cfg.optimizer.lr)
+        schedule = TorchSchedule(partial(build, cfg.schedule), cfg.optimizer.lr)
+        schedule(cfg.trainer.max_epochs - 1, cfg.trainer.max_epochs)  # some end before
+        return schedule
     except (TypeError, ValueError) as error:
         raise UserError(f"schedule: {target.__name__}: {first_line(error)}") from error
 

@@ -163,6 +163,10 @@ def test_values_that_torch_refuses_end_in_one_line() -> None:
     cfg = composed("schedule=torch", "schedule.name=OneCycleLR", "+schedule.max_lr=1")
     with pytest.raises(UserError, match=r"^schedule: OneCycleLR: You must define either total"):
         build_schedule(cfg)
+    short = ["schedule=torch", "schedule.name=OneCycleLR", "+schedule.max_lr=0.1"]
+    cfg = composed(*short, "+schedule.total_steps=4", "trainer.max_epochs=9")
+    with pytest.raises(UserError, match=r"^schedule: OneCycleLR: Tried to step 5 times"):
+        build_schedule(cfg)
 
 
 @pytest.mark.parametrize("option", ["mlflow", "wandb"])

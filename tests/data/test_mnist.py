@@ -90,6 +90,12 @@ def test_folds_are_those_of_scikit_learn(tiny_mnist):
     assert torch.equal(short[0], x[:100])
 
 
+def test_more_training_examples_than_there_are_are_refused(tiny_mnist):
+    most = len(module(tiny_mnist).read(CPU)["train"][0])
+    with pytest.raises(UserError, match=rf"data\.train_size={most + 1}: must be at most {most}"):
+        module(tiny_mnist, f"data.train_size={most + 1}").read(CPU)
+
+
 def test_a_refit_has_no_fold(tmp_path):
     with pytest.raises(UserError, match=r"data\.fold=0: must be null with data\.refit=true"):
         module(tmp_path, "data.fold=0", "data.refit=true")

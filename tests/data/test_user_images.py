@@ -132,6 +132,8 @@ X, Y = np.zeros((10, 3)), np.arange(10) % 2
         ({"x": X, "y": Y + 0.5}, {}, r"y: contains float64 \[10\]; labels must be integers"),
         ({"x": X, "y": Y.astype(str)}, {"kind": "regression"}, r"y: contains <U\d+; must be"),
         ({"x": X, "y": np.array([{}] * 10)}, {}, r"x\.npz: damaged: Object arrays"),
+        ({"x": np.full((10, 4), np.inf, np.float16), "y": Y}, {},
+         r"x\.npz: x: example 0 has values that are missing or not finite"),
         ({"x": X[:4], "y": Y[:4]}, {}, r"x\.npz: examples: 4; must be at least 5"),
         ({"x": X, "y": 0 * Y}, {}, r"x\.npz: all examples have the label '0'"),
     ],

@@ -1,5 +1,7 @@
 """Figures of a classifier's errors."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -28,6 +30,15 @@ def test_confusion_matrix_has_true_classes_in_rows() -> None:
     shown = panel.images[0].get_array()
     assert shown.mask[range(3), range(3)].all(), "the diagonal would drown the errors"
     assert shown[0, 1] > shown[2, 0] > shown[1, 0] == 0
+
+
+@pytest.mark.parametrize("draw", [confusion.confusion_matrix, confusion.class_errors])
+def test_figures_of_many_classes_have_a_bounded_size(draw: Callable) -> None:
+    names = [f"class {number}" for number in range(300)]
+    figure = draw(np.eye(300, dtype=int), names)
+    assert max(figure.get_size_inches()) < 23
+    [panel] = figure.axes
+    assert not panel.texts
 
 
 def test_class_errors() -> None:

@@ -24,6 +24,7 @@ from mlp_lab.nn.encodings import (
     Positional,
     aliasing_hint,
     fingerprint,
+    period_hint,
 )
 from mlp_lab.runs.build import build_task
 from mlp_lab.runs.evaluate import evaluate
@@ -76,7 +77,7 @@ def test_basic_has_frequency_one() -> None:
     np.testing.assert_allclose(Basic(2).double()(x), expected, atol=1e-12)
 
 
-@given(dimensions, st.integers(1, 9), st.floats(0, 8), seeds)
+@given(dimensions, st.integers(2, 9), st.floats(0, 8), seeds)
 def test_positional_has_the_frequencies_of_the_published_code(
     d: int, each: int, scale: float, seed: int
 ) -> None:
@@ -87,6 +88,15 @@ def test_positional_has_the_frequencies_of_the_published_code(
     expected = np.stack([*map(np.sin, columns), *map(np.cos, columns)], 1)
     np.testing.assert_allclose(actual, expected, atol=2e-3)  # of frequencies in float32
     assert actual.shape == (7, 2 * d * each)
+
+
+def test_encodings_with_the_period_1_are_not_for_all_inputs() -> None:
+    x = torch.tensor([[-0.25, 0.5]])
+    for encoding in (Basic(2), positional(2, 8, 3.0)):
+        torch.testing.assert_close(encoding(x), encoding(x + 1), atol=1e-5, rtol=0)
+        assert "difference is 1" in str(period_hint(encoding))
+    for encoding in (Identity(2), gaussian(2, 8), positional(2, 8, spacing="octaves")):
+        assert period_hint(encoding) is None
 
 
 def test_octaves_equal_nerfs_frequencies() -> None:
@@ -178,6 +188,8 @@ def test_fingerprints_include_plain_attributes() -> None:
 def test_features_not_divisible_by_the_axes_are_refused() -> None:
     with pytest.raises(ValueError, match="frequencies=255: must be a multiple of the 2 coord"):
         positional(2, 255)
+    with pytest.raises(ValueError, match="frequencies=2: must be at least 4 for log"):
+        positional(2, 2)
     with pytest.raises(ValueError, match="frequencies=42: must be at most 40 for octaves"):
         positional(2, 42, spacing="octaves")
     assert positional(2, 40, spacing="octaves")(torch.rand(5, 2)).isfinite().all()

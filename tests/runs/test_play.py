@@ -9,7 +9,7 @@ import torch
 from helpers import composed, make_task
 from torch import nn
 
-from mlp_lab.data.backgammon_network import player_of_run
+from mlp_lab.data.backgammon_network import _can_play, player_of_run
 from mlp_lab.errors import UserError
 from mlp_lab.games.backgammon.encoding import EXPERT_INPUTS, encode, encode_expert
 from mlp_lab.games.backgammon.game import Game
@@ -189,6 +189,14 @@ def test_saved_games_are_read_strictly(answer, tmp_path) -> None:
         assert path.read_bytes() == content
     with pytest.raises(OSError, match="directory"):
         answer([], f"game={tmp_path}")
+
+
+def test_weights_of_other_shapes_cannot_play() -> None:
+    shapes = [(40, 198), (40,), (1, 40), (1,)]
+    assert _can_play([torch.zeros(shape) for shape in shapes])
+    for number, wrong in enumerate([(198,), (39,), (1, 20), (2,)]):
+        changed = [*shapes[:number], wrong, *shapes[number + 1 :]]
+        assert not _can_play([torch.zeros(shape) for shape in changed])
 
 
 @pytest.mark.parametrize(("inputs", "outputs"), [(784, 10), (198, 10), (2, 1)])

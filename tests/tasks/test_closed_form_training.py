@@ -121,6 +121,13 @@ def test_what_has_no_closed_form_is_refused(cfg: Callable, override: str, messag
     assert train(cfg("gradients=auto", override)).status is Status.FINISHED
 
 
+def test_a_loss_can_be_maximized(cfg: Callable) -> None:
+    maximized = ["optimizer=torch", "optimizer.name=SGD", "optimizer.lr=0.01"]
+    maximized += ["+optimizer.maximize=true", "trainer.max_epochs=2"]
+    first, last = (row["loss/train"] for row in history(train(cfg(*maximized))))
+    assert last > first
+
+
 def test_closed_form_is_the_default(cfg: Callable) -> None:
     result = train(cfg())
     assert "gradients: in closed form" in (Path(result.folder) / "train.log").read_text()

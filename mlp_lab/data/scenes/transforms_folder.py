@@ -77,7 +77,7 @@ class TransformsFolder:
         self._digest.update(raw)
         try:
             content = json.loads(raw)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{path}: not a JSON file: {error}") from error
         if not isinstance(content, dict):
             raise UserError(f"{path}: must be a JSON object with camera_angle_x and frames")
@@ -123,14 +123,15 @@ def _pose(path: Path, number: int, frame: Any) -> torch.Tensor:
     matrix = frame.get("transform_matrix") if isinstance(frame, dict) else None
     try:
         pose = torch.tensor(matrix, dtype=torch.float32)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         pose = torch.empty(0)
     if pose.shape != (4, 4):
         raise UserError(f"{path}: frames[{number}]: transform_matrix: must be 4 x 4 numbers")
     if not bool(pose.isfinite().all()):
         raise UserError(f"{path}: frames[{number}]: transform_matrix: a number is not finite")
     rotation = pose[:3, :3]
-    if not torch.allclose(rotation @ rotation.T, torch.eye(3), atol=_ROTATION_TOLERANCE):
+    orthogonal = torch.allclose(rotation @ rotation.T, torch.eye(3), atol=_ROTATION_TOLERANCE)
+    if not orthogonal or torch.linalg.det(rotation) < 0:
         raise UserError(
             f"{path}: frames[{number}]: transform_matrix: its first three rows and columns must be"
             " a rotation"

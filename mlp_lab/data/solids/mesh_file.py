@@ -14,6 +14,7 @@ from mlp_lab.errors import UserError, check_installed, first_line
 if TYPE_CHECKING:
     from trimesh import Trimesh
 
+_LEAST_VOLUME = 1e-9  # of a cube around the mesh
 # Direction of all rays: not along an axis or a diagonal, to which edges of meshes are parallel.
 _DIRECTION = np.array([0.4243, 0.5477, 0.7211])
 
@@ -162,6 +163,10 @@ def _read(file: str) -> "Trimesh":
         )
     if not mesh.is_winding_consistent:
         raise UserError(f"data.path={file}: neighbouring triangles have opposite orientations")
-    if mesh.volume < 0:
+    with np.errstate(invalid="ignore"):  # trimesh divides by the volume for the centre of mass
+        volume = mesh.volume
+    if abs(volume) <= _LEAST_VOLUME * mesh.extents.max() ** 3:
+        raise UserError(f"data.path={file}: encloses no volume")
+    if volume < 0:
         mesh.invert()
     return mesh

@@ -36,8 +36,10 @@ class EncodingFeatures(FigureCallback):
         if data.target_size is None or data.nyquist is None or data.section is not None:
             return []
         like = next(iter(encoding.state_dict().values()), torch.empty(0))
-        features = _features(encoding, like)
+        drawings = [partial(log_figure, trainer, "features", _features(encoding, like))]
         centre, distances = torch.full((2,), 0.5).to(like), torch.logspace(-3, -0.3, 150).to(like)
+        if not bool(encoding(centre).any()):  # coordinates in [-1, 1), whose kernel is 0 / 0
+            return drawings
         name = type(encoding).__name__.lower()
         square = kernel_map(encoding, centre, _SIDE + 1)
         kernel = kernel_by_distance(encoding, centre, distances)
@@ -47,10 +49,7 @@ class EncodingFeatures(FigureCallback):
         marks = {"neighbouring\ntraining pixels": 0.5 / data.nyquist}
         maps = {name: square.float().cpu().numpy()}
         kernels = partial(kernel_maps.kernel_maps, maps, {name: line}, marks)
-        return [
-            partial(log_figure, trainer, "features", features),
-            partial(log_figure, trainer, "kernel", kernels),
-        ]
+        return [*drawings, partial(log_figure, trainer, "kernel", kernels)]
 
 
 def _features(encoding: nn.Module, like: torch.Tensor) -> Draw:

@@ -229,6 +229,10 @@ def _with_pose(pose: object) -> Callable[[Path], object]:
         (_with_pose([[math.nan] * 4] * 4), "a number is not finite"),
         (_with_pose([[0.0] * 4] * 4), "its first three rows and columns must be a rotation"),
         (_with_pose((2 * torch.eye(4)).tolist()), "must be a rotation"),
+        (_with_pose(torch.diag(torch.tensor([1.0, 1, -1, 1])).tolist()), "must be a rotation"),
+        (_with_pose([[10**400] * 4] * 4), "must be 4 x 4 numbers"),
+        (lambda folder: (folder / "transforms_val.json").write_text("[" * 100_000),
+         "not a JSON file"),
     ],
 )  # fmt: skip
 def test_damaged_folders_are_one_clear_line(

@@ -181,6 +181,13 @@ def test_unreadable_meshes_are_one_clear_line(
     assert "\n" not in str(caught.value)
 
 
+def test_flat_meshes_are_one_clear_line(tmp_path: Path) -> None:
+    corners = [[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]
+    flat = trimesh.Trimesh(corners, [[0, 1, 2], [0, 2, 1]], process=False)
+    with pytest.raises(UserError, match="encloses no volume"):
+        MeshFile(saved(flat, tmp_path, "flat.off"))
+
+
 def test_open_and_twisted_meshes_are_one_clear_line(tmp_path: Path) -> None:
     sphere = trimesh.creation.icosphere(subdivisions=1)
     opened = trimesh.Trimesh(sphere.vertices, sphere.faces[1:])

@@ -127,7 +127,7 @@ def test_fit_temperature_for_other_outputs(output, outputs):
 def test_no_temperature_without_errors_or_without_information(sign):
     targets = torch.arange(30) % 3
     logits = sign * torch.eye(3)[targets]
-    with pytest.raises(UserError, match=r"^temperature=true: no temperature has the highest"):
+    with pytest.raises(UserError, match=r"^temperature=true: no finite temperature max"):
         fit_temperature(cross_entropy, logits, targets)
 
 
