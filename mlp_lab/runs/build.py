@@ -33,6 +33,9 @@ from mlp_lab.storage.run_folder import RunFolder
 from mlp_lab.storage.sweep_folder import open_runs
 from mlp_lab.tasks.base import Task
 
+# Length of a training up to which a scheduler of torch is checked: this takes 0.1 s.
+_CHECKED_EPOCHS = 10_000
+
 
 def target_of(node: DictConfig) -> Any:
     """Return the class or function that ``node._target_`` names.
@@ -198,7 +201,9 @@ def build_schedule(cfg: DictConfig) -> Schedule:
         return cast(Schedule, build(cfg.schedule))
     try:
         schedule = TorchSchedule(partial(build, cfg.schedule), cfg.optimizer.lr)
-        schedule(cfg.trainer.max_epochs - 1, cfg.trainer.max_epochs)  # some end before
+        epochs = cfg.trainer.max_epochs
+        if cfg.trainer.max_steps is None and epochs <= _CHECKED_EPOCHS:
+            schedule(epochs - 1, epochs)  # some schedulers refuse steps after their own end
         return schedule
     except (TypeError, ValueError) as error:
         raise UserError(f"schedule: {target.__name__}: {first_line(error)}") from error

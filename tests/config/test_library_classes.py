@@ -141,7 +141,8 @@ SCHEDULERS: dict[str, dict[str, Any]] = {
 def test_schedules_are_those_of_torch(name: str) -> None:
     """The learning rates are those of torch's optimizer, which steps once per epoch."""
     keys = [f"+schedule.{key}={value}" for key, value in SCHEDULERS[name].items()]
-    cfg = composed("schedule=torch", f"schedule.name={name}", *keys, "optimizer.lr=0.2")
+    common = ["optimizer.lr=0.2", "trainer.max_epochs=6"]
+    cfg = composed("schedule=torch", f"schedule.name={name}", *keys, *common)
     schedule = build_schedule(cfg)
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.2, momentum=0.5)
     scheduler = getattr(torch.optim.lr_scheduler, name)(optimizer, **SCHEDULERS[name])
