@@ -25,6 +25,7 @@ from mlp_lab.runs.callbacks.figure_callback import FigureCallback
 from mlp_lab.runs.callbacks.stop_reason import stop_reason
 from mlp_lab.runs.cluster import shared_folder
 from mlp_lab.runs.data_paths import difference, with_absolute_paths
+from mlp_lab.runs.denormals import denormals_as_zero
 from mlp_lab.runs.evaluate import assess
 from mlp_lab.runs.logger import TensorBoard
 from mlp_lab.runs.resumed_config import changed_config
@@ -209,12 +210,14 @@ def train(
     cfg: DictConfig, overrides: Sequence[str] = (), folder: str | Path | None = None
 ) -> Result:
     """Train a new run and return its result; the arguments are those of ``Training.new``."""
-    return fit_alone(Training.new(cfg, overrides, folder), test=True)
+    with denormals_as_zero():
+        return fit_alone(Training.new(cfg, overrides, folder), test=True)
 
 
 def resume(folder: str, changes: Mapping[str, Any]) -> Result:
     """Resume a run and return its result; the arguments are those of ``Training.resumed``."""
-    return fit_alone(Training.resumed(folder, changes), test=True)
+    with denormals_as_zero():
+        return fit_alone(Training.resumed(folder, changes), test=True)
 
 
 def fit_alone(training: Training, *, test: bool, terminal: bool = True) -> Result:

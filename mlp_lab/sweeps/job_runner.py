@@ -132,6 +132,7 @@ class JobRunner:
         # A failed job can stop only jobs of its process.
         processes = 1 if fail_fast else min(len(jobs), available)
         set_threads(1 if processes > 1 else shared.threads)
+        from mlp_lab.runs.denormals import denormals_as_zero
         from mlp_lab.sweeps.groups import Job
         from mlp_lab.sweeps.jobs import train_jobs
         from mlp_lab.sweeps.progress import SweepBar
@@ -143,7 +144,8 @@ class JobRunner:
             Job(cfg, overrides, self.sweep.job_folder(number, overrides))
             for number, cfg, overrides in jobs
         ]
-        return train_jobs(to_train, fail_fast, self._bar, processes)
+        with denormals_as_zero():
+            return train_jobs(to_train, fail_fast, self._bar, processes)
 
     def _report(self, failures: Mapping[str, str]) -> None:
         if self._is_first_process:
