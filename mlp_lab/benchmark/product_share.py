@@ -39,7 +39,9 @@ _GROUPS = {
 
 
 def measure(precision: str) -> str:
-    """Return a Markdown table: for each of ``RUNS``, the CPU time of a step and its parts.
+    """Return a Markdown table: for each of ``RUNS``, the time of a step and its parts.
+
+    The times are wall times: other programs must not use the core.
 
     Args:
         precision: value of ``trainer.precision``.
@@ -58,9 +60,9 @@ class ProfiledSteps(pl.callbacks.Callback):
     """Measures the training steps of the second epoch; the first one is a warm-up.
 
     Attributes:
-        seconds: CPU time of the steps.
+        seconds: time of the steps.
         count: their number.
-        times: CPU time of the operations of each of ``_GROUPS``.
+        times: time of the operations of each of ``_GROUPS``.
     """
 
     def __init__(self) -> None:
@@ -73,11 +75,11 @@ class ProfiledSteps(pl.callbacks.Callback):
         if trainer.current_epoch == 1 and not self.count:
             self.count = 1
             self._profile.start()
-            self._first, self._start = trainer.global_step, time.process_time()
+            self._first, self._start = trainer.global_step, time.perf_counter()
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         if trainer.current_epoch == 1 and trainer.is_last_batch:
-            self.seconds = time.process_time() - self._start
+            self.seconds = time.perf_counter() - self._start
             self._profile.stop()
             self.count = trainer.global_step - self._first
             groups = {f"aten::{name}": group for group, names in _GROUPS.items() for name in names}
