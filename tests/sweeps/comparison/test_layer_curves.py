@@ -109,7 +109,7 @@ def test_a_comparison_writes_layer_curves_to_disk_and_tensorboard(
 def test_the_sweep_of_vanishing_gradients(command: Callable, tmp_path: Path) -> None:
     overrides = ["-m", "experiment=mnist_gradients", "sweep=vanishing_gradients"]
     small = ["network.depth=4", "trainer.max_epochs=1", "callbacks.layers.examples=50"]
-    fast = ["logger=none", "callbacks.loss_curves=null"]
+    fast = ["logger=none", "callbacks.loss_curves=null", "data.train_size=100"]
     status, out, err = command(*overrides, *small, *fast)
     assert status == 0, out + err
     [folder] = (tmp_path / "mnist_gradients" / "sweeps").iterdir()
