@@ -188,8 +188,8 @@ def period_hint(encoding: nn.Module) -> str | None:
     if not bool((frequencies == frequencies.round()).all()):
         return None
     return (
-        "encoding: is for inputs in [0, 1): these data have others, and inputs whose difference is"
-        " 1 along an axis have the same features"
+        "encoding: has the period 1, but the inputs of these data are not in [0, 1): inputs that"
+        " differ by 1 along an axis have the same features"
     )
 
 

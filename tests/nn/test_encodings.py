@@ -94,7 +94,7 @@ def test_encodings_with_the_period_1_are_not_for_all_inputs() -> None:
     x = torch.tensor([[-0.25, 0.5]])
     for encoding in (Basic(2), positional(2, 8, 3.0)):
         torch.testing.assert_close(encoding(x), encoding(x + 1), atol=1e-5, rtol=0)
-        assert "difference is 1" in str(period_hint(encoding))
+        assert "has the period 1" in str(period_hint(encoding))
     for encoding in (Identity(2), gaussian(2, 8), positional(2, 8, spacing="octaves")):
         assert period_hint(encoding) is None
 
