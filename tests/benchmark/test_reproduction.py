@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,11 @@ def test_failures_do_not_stop_the_others_and_are_repeated(tmp_path: Path) -> Non
     changed = Recorded("a", "a source", "train name=other", 1, values=[value])
     assert reproduce([changed], tmp_path)
     assert Recorded.calls[-1] == "a"
+    # Other values of the same runs are computed again, other limits are not.
+    for each, again in ((replace(value, expected=(0, 1)), 0), (replace(value, statistic="max"), 1)):
+        before = len(Recorded.calls)
+        assert reproduce([replace(changed, values=[each])], tmp_path)
+        assert len(Recorded.calls) - before == again
 
 
 def test_a_command_that_fails_names_its_last_line(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from mlp_lab.nn.encoding_kernels import kernel, kernel_by_distance, kernel_map
 from mlp_lab.nn.encodings import Basic, FourierFeatures, Gaussian, Identity
 from mlp_lab.runs.train import train
 
+TINY = ["data.image=text", "data.size=8", "data.passes=1", "trainer.max_epochs=1",
+        "network.width=4", "trainer.accelerator=cpu", "logger=none"]  # fmt: skip
 points = st.tuples(st.floats(0, 1), st.floats(0, 1))
 
 
@@ -139,9 +141,7 @@ def test_a_run_draws_its_encoding(
         drawn[name] = figure()
 
     monkeypatch.setattr("mlp_lab.runs.callbacks.encoding_features.log_figure", keep)
-    overrides = ["data.image=text", "data.size=8", "data.passes=1", "trainer.max_epochs=1",
-             "network.width=4", "trainer.accelerator=cpu", "logger=none"]  # fmt: skip
-    train(compose("experiment=image_hw", f"encoding={encoding}", *overrides, f"logs='{tmp_path}'"))
+    train(compose("experiment=image_hw", f"encoding={encoding}", *TINY, f"logs='{tmp_path}'"))
     [panel] = drawn["features"].axes
     assert [text.get_text() for text in panel.texts] == captions
     x = np.arange(128) / 128
@@ -151,3 +151,15 @@ def test_a_run_draws_its_encoding(
     np.testing.assert_allclose(second, first.T, atol=1e-4)
     marked = [line for line in drawn["kernel"].axes[-1].lines if "pixels" in line.get_label()]
     assert [line.get_xdata()[0] for line in marked] == [1 / 8]
+
+
+def test_coordinates_around_0_have_no_kernel(
+    compose: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+    monkeypatch.setattr(
+        "mlp_lab.runs.callbacks.encoding_features.log_figure",
+        lambda trainer, name, figure: drawn.append(name),
+    )
+    train(compose("experiment=image_siren", *TINY, f"logs='{tmp_path}'"))
+    assert drawn == ["features"]
