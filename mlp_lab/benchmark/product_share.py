@@ -71,9 +71,10 @@ class ProfiledSteps(pl.callbacks.Callback):
         self.times: Counter[str] = Counter()
         self._profile = profile(activities=[ProfilerActivity.CPU])
 
-    def on_train_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
-        if trainer.current_epoch == 1 and not self.count:
-            self.count = 1
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, task: pl.LightningModule, chunk: Any, index: int
+    ) -> None:
+        if trainer.current_epoch == 1 and index == 0:
             self._profile.start()
             self._first, self._start = trainer.global_step, time.perf_counter()
 

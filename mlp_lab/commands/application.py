@@ -148,12 +148,11 @@ def _exit_with_one_line(root: type, errors: tuple[type[Exception], ...]) -> Iter
         sys.exit(130)
     except BrokenPipeError:  # | head; see ``entry_point``
         raise
-    except errors as error:
-        sys.exit(f"mlp_lab: {missing_extra(error) or explain(error, root)}")
-    except ModuleNotFoundError as error:
-        if (message := missing_extra(error)) is None:
+    except Exception as error:
+        extra = missing_extra(error)
+        if extra is None and not isinstance(error, errors):
             raise
-        sys.exit(f"mlp_lab: {message}")
+        sys.exit(f"mlp_lab: {extra or explain(error, root)}")
 
 
 class CommandParser(ArgumentParser):

@@ -56,7 +56,7 @@ def _train_sweep(args: Namespace, folder: str | None) -> bool:
     if flags := other_flags(args):
         sys.exit(f"mlp_lab: -m: can't be combined with --{sorted(flags)[0].replace('_', '-')}")
     if folder and not os.path.isdir(folder):
-        raise not_a_folder(folder, "")
+        raise not_a_folder(folder, "not a folder")
     from mlp_lab.sweeps.launch import prepare, run
 
     # Recorded, so that a resumed sweep needs no flags.

@@ -44,8 +44,9 @@ def _shared(key: str, configs: Sequence[Mapping[str, Any]]) -> Any:
 
 def _is_replaced(key: str, configs: Sequence[Mapping[str, Any]]) -> bool:
     """Return whether a run does not use a key of its data, because another key is set."""
-    other = f"data.{_REPLACED_BY.get(key)}"
-    return any(config.get(other) is not None for config in configs)
+    if (other := _REPLACED_BY.get(key)) is None:
+        return False
+    return any(config.get(f"data.{other}") is not None for config in configs)
 
 
 def _value(key: str, value: Any) -> str:

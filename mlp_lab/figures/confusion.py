@@ -35,8 +35,17 @@ def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
     panel = figure.subplots()
     panel.imshow(np.ma.array(errors, mask=diagonal), "Oranges", vmin=0, vmax=top)
     panel.set_facecolor("gainsboro")  # colour of the masked diagonal
-    for row, column in np.argwhere(counts) if cell > _SMALLEST else ():
-        dark = errors[row, column] > 0.7 * top
+    panel.set(xlabel="predicted class", ylabel="true class")
+    figure.suptitle("number of examples by class (colour: errors, logarithmic)")
+    if cell > _SMALLEST:  # otherwise, the axes have the numbers of the classes
+        _write_counts(panel, counts, errors > 0.7 * top)
+        _format_class_axes(panel, class_names)
+    return figure
+
+
+def _write_counts(panel: Axes, counts: np.ndarray, dark: np.ndarray) -> None:
+    """Write the counts other than 0 into a confusion matrix, in white where it is dark."""
+    for row, column in np.argwhere(counts):
         panel.text(
             column,
             row,
@@ -44,14 +53,9 @@ def confusion_matrix(counts: np.ndarray, class_names: Sequence[str]) -> Figure:
             ha="center",
             va="center",
             fontsize=9,
-            color="white" if dark else "black",
+            color="white" if dark[row, column] else "black",
             fontweight="bold" if row == column else "normal",
         )
-    panel.set(xlabel="predicted class", ylabel="true class")
-    figure.suptitle("number of examples by class (colour: errors, logarithmic)")
-    if cell > _SMALLEST:  # otherwise, the axes have the numbers of the classes
-        _format_class_axes(panel, class_names)
-    return figure
 
 
 def _format_class_axes(panel: Axes, class_names: Sequence[str]) -> None:

@@ -119,7 +119,7 @@ class TransformsFolder:
 
 
 def _pose(path: Path, number: int, frame: Any) -> torch.Tensor:
-    """Return the pose of a frame. Raises UserError if it has none."""
+    """Return the pose of a frame. Raises UserError if it has no rotation and translation."""
     matrix = frame.get("transform_matrix") if isinstance(frame, dict) else None
     try:
         pose = torch.tensor(matrix, dtype=torch.float32)

@@ -81,7 +81,7 @@ class MeshFile(Solid):
         found = self._mesh.ray.intersects_first(origins.double().numpy(), directions.numpy())
         [rays] = torch.from_numpy(found >= 0).nonzero(as_tuple=True)
         faces = torch.from_numpy(found)[rays]
-        corners = torch.from_numpy(self._mesh.triangles[:, 0].astype(np.float32))[faces]
+        corners = torch.from_numpy(self._mesh.triangles[faces.numpy(), 0].astype(np.float32))
         starts, along, normals = origins[rays], directions[rays], self.normals[faces]
         distances = ((corners - starts) * normals).sum(1) / (along * normals).sum(1)
         return Hits(rays, faces, starts + distances[:, None] * along)

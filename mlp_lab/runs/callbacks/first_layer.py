@@ -81,7 +81,7 @@ def _weight_images(network: nn.Module, side: int) -> np.ndarray:
 
 
 def _only_layer(task: pl.LightningModule) -> nn.Linear | None:
-    """Return the network's linear layer with a bias; None: several layers or too many weights."""
+    """Return the network's only layer if it is linear and has a bias and few weights, else None."""
     [layer, *others] = weight_layers(task_of(task).network)
     if others or not isinstance(layer, nn.Linear) or layer.bias is None:
         return None

@@ -54,7 +54,7 @@ class Comparison:
             (str(config.get("select.metric", "loss")), str(config.get("select.mode", "min")))
             for config in configs
         }
-        metrics = {metric for metric, _ in selections}
+        metrics = {name for name, _ in selections}
         metric = metric or (metrics.pop() if len(metrics) == 1 else "loss")
         self.metric = metric
         self.key = f"{metric}/validation"

@@ -93,8 +93,9 @@ def tables(comparison: Comparison) -> list[Table]:
         if kind is None or (value := _value(job, _KINDS[kind].metric)) is None:
             continue
         name = " ".join(str(job.config[key]) for key in _KINDS[kind].keys)
-        runs[kind, _column(job.config), name, job.config["seed"]] += 1
-        values[kind][_column(job.config)][name].append(value)
+        column = _column(job.config)
+        runs[kind, column, name, job.config["seed"]] += 1
+        values[kind][column][name].append(value)
         for metric, method in _CLASSICAL.items():
             if (value := _value(job, metric)) is not None:
                 values[kind][method][name].append(value)

@@ -52,7 +52,10 @@ def problems(configs: Sequence[Mapping[str, Any]], metric: str) -> list[str]:
 
 
 def _with_task_of_loss(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the config with the task that has the same loss on validation data."""
+    """Return the config with the task that has the same loss on validation data.
+
+    Only for classes, the kind of the outputs defines the loss.
+    """
     if config.get("task") in _CLASSIFICATION:
         return dict(config) | {"task": "classification"}
     return {key: value for key, value in config.items() if key != _OF_CLASSES}
