@@ -25,7 +25,7 @@ from mlp_lab.config.compose import (
     compose,
     parse_overrides,
 )
-from mlp_lab.config.error_messages import USER_ERRORS, explain, missing_extra
+from mlp_lab.config.error_messages import USER_ERRORS, user_message
 from mlp_lab.config.help import help_text
 from mlp_lab.config.plugin_modules import import_installed, import_plugins, split_plugins
 from mlp_lab.config.schemas.train import Train
@@ -95,11 +95,9 @@ def _with_short_errors(job: Job, root: type) -> Job:
             return job(cfg)
         except BrokenPipeError:
             raise
-        except USER_ERRORS as error:
-            message = f"mlp_lab: {explain(error, root)}"
         except Exception as error:
-            extra = missing_extra(error)
-            message = f"mlp_lab: {extra}" if extra else traceback.format_exc()
+            known = user_message(error, root)
+            message = f"mlp_lab: {known}" if known else traceback.format_exc()
         finally:
             os.environ[_FULL_ERROR] = "1"
         # Only the first process of a distributed run prints the message.
@@ -149,10 +147,9 @@ def _exit_with_one_line(root: type, errors: tuple[type[Exception], ...]) -> Iter
     except BrokenPipeError:  # | head; see ``entry_point``
         raise
     except Exception as error:
-        extra = missing_extra(error)
-        if extra is None and not isinstance(error, errors):
+        if (message := user_message(error, root, errors)) is None:
             raise
-        sys.exit(f"mlp_lab: {extra or explain(error, root)}")
+        sys.exit(f"mlp_lab: {message}")
 
 
 class CommandParser(ArgumentParser):

@@ -139,7 +139,20 @@ def _(error: ValueError, root: type) -> str:
     return first_line(error)
 
 
-def missing_extra(error: Exception) -> str | None:
+def user_message(
+    error: Exception, root: type, errors: tuple[type[Exception], ...] = USER_ERRORS
+) -> str | None:
+    """Return the message of an error that a user can correct; None for a bug of the program.
+
+    Args:
+        error: the error.
+        root: schema of the whole config.
+        errors: classes of such errors, besides those for an extra that is not installed.
+    """
+    return _missing_extra(error) or (explain(error, root) if isinstance(error, errors) else None)
+
+
+def _missing_extra(error: Exception) -> str | None:
     """Return the message for an extra that is not installed, None for another error."""
     if not isinstance(error, ModuleNotFoundError) or error.name not in _EXTRAS:
         return None

@@ -12,7 +12,7 @@ from typing import Any
 from hydra.errors import HydraException
 
 from mlp_lab.config.compose import isolated_hydra
-from mlp_lab.config.error_messages import USER_ERRORS, explain, missing_extra
+from mlp_lab.config.error_messages import USER_ERRORS, user_message
 from mlp_lab.config.schemas.train import Train
 from mlp_lab.errors import UserError
 from mlp_lab.runs.cluster import without_cluster_variables
@@ -47,10 +47,8 @@ def user_errors(root: type, *errors: type[Exception]) -> Iterator[None]:
     """
     try:
         yield
-    except errors as error:
-        raise UserError(explain(error, root)) from error
-    except ModuleNotFoundError as error:
-        if (message := missing_extra(error)) is None:
+    except Exception as error:
+        if (message := user_message(error, root, errors)) is None:
             raise
         raise UserError(message) from error
 
