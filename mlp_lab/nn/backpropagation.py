@@ -52,6 +52,6 @@ def outputs_and_gradients(
     stacked = stack([network], [torch.default_generator])
     closed_form = ClosedForm(stacked, 1, gradients)
     f = closed_form.add_gradients(
-        x.unsqueeze(0), y.T.unsqueeze(0), output_delta, scale=1 / len(x), beta=0.0
+        x.unsqueeze(0), y.T.unsqueeze(0), output_delta, scale=1 / len(x), add=False
     )
     return f[0].T, gradients

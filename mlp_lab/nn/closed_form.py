@@ -60,36 +60,39 @@ class ClosedForm:
         self._network = network
         self._members = members
         self._targets = dict(zip(map(id, network.parameters()), targets, strict=True))
-        self._bound: dict[tuple[int, int], BoundLayers] = {}
+        self._bound: dict[tuple[int, int, int], BoundLayers] = {}
+        self._deltas: dict[tuple[int, int], Tensor] = {}
         self.bound(1, 1)  # raises at once what it can't bind
 
-    def bound(self, orders: int, batch: int) -> "BoundLayers":
+    def bound(self, orders: int, batch: int, place: int = 0) -> "BoundLayers":
         """Return the layers with buffers for minibatches of one size.
 
         Args:
             orders: number of different minibatches, which divides the members.
             batch: number of examples in each of them.
+            place: number of the buffers of outputs; buffers of deltas are the same for all.
         """
-        if (orders, batch) not in self._bound:
+        key = orders, batch, place
+        if key not in self._bound:
             modules = list(self._network.children())
             if not modules or not isinstance(modules[0], StackedLinear):
                 raise NoClosedFormError("the first layer must be linear")
             first = self._linear(modules[0], None, None, batch, orders)
             layers = [first, *self._bind(modules[1:], first.output, first.delta)]
-            self._bound[orders, batch] = BoundLayers(first, layers)
-        return self._bound[orders, batch]
+            self._bound[key] = BoundLayers(first, layers)
+        return self._bound[key]
 
     def add_gradients(
-        self, x: Tensor, y: Tensor, output_delta: OutputDelta, scale: Tensor | float, beta: float
+        self, x: Tensor, y: Tensor, output_delta: OutputDelta, scale: Tensor | float, add: bool
     ) -> Tensor:
-        """Add gradients of the summed losses of a minibatch to ``beta`` times the targets.
+        """Add gradients of the summed losses of a minibatch to the targets, or replace these.
 
         Args:
             x: inputs ``[orders, batch, features]``.
             y: targets from ``targets_like_outputs``.
             output_delta: derivative of the loss of an example.
             scale: factor of the gradients, a number or ``[members, 1, 1]``.
-            beta: factor of what the gradients are added to.
+            add: whether the gradients are added to the targets, or replace them.
 
         Returns:
             The outputs ``[members, outputs, batch]``, in a buffer.
@@ -97,7 +100,7 @@ class ClosedForm:
         layers = self.bound(*x.shape[:2])
         outputs = layers.forward(x)
         torch.mul(output_delta(outputs, y), scale, out=layers.delta)
-        layers.backward(beta)
+        layers.backward(add)
         return outputs
 
     def _bind(
@@ -145,13 +148,18 @@ class ClosedForm:
         weight, bias = module.weight, module.bias
         targets = self._targets[id(weight)], self._targets[id(bias)]
         parameters = weight.detach(), bias.detach()
-        return LinearLayer(parameters, targets, self._members, x, below, batch, orders)
+        key = id(module), batch
+        if key not in self._deltas:
+            shape = self._members, len(bias) // self._members, batch
+            self._deltas[key] = torch.empty(shape, dtype=bias.dtype)
+        return LinearLayer(parameters, targets, self._deltas[key], x, below, orders)
 
 
 class BoundLayers:
     """The layers of a network, bound to the buffers of one size of a minibatch.
 
     Attributes:
+        x: the inputs of the latest ``forward``; None before.
         delta: buffer for dE/df of the outputs, ``[members, outputs, batch]``.
     """
 
@@ -159,7 +167,7 @@ class BoundLayers:
         self._first = first
         self._layers = layers
         self._reversed = layers[::-1]
-        self._x: Tensor | None = None
+        self.x: Tensor | None = None
         self._outputs = layers[-1].output
         self.delta = layers[-1].delta
 
@@ -169,17 +177,18 @@ class BoundLayers:
         Args:
             x: inputs ``[orders, batch, features]``.
         """
-        if x is not self._x:
-            self._x = x
+        if x is not self.x:
+            self.x = x
             self._first.read(x.mT)
         for layer in self._layers:
             layer.forward()
         return self._outputs
 
-    def backward(self, beta: float = 1.0) -> None:
+    def backward(self, add: bool) -> None:
         """Compute the gradients for the latest minibatch, given ``delta``, which is overwritten.
 
-        The targets of the gradients become ``beta`` times what they were plus the gradients.
+        Args:
+            add: whether the gradients are added to their targets, or replace them.
         """
         for layer in self._reversed:
-            layer.backward(beta)
+            layer.backward(add)

@@ -40,11 +40,11 @@ class Layer(Protocol):
         """Compute the outputs."""
         ...
 
-    def backward(self, beta: float) -> None:
+    def backward(self, add: bool) -> None:
         """Compute the delta of the layer below.
 
-        The targets of the layer's gradients become ``beta`` times what they were plus the
-        gradients.
+        Args:
+            add: whether the layer's gradients are added to their targets, or replace them.
         """
         ...
 
@@ -55,10 +55,9 @@ class LinearLayer:
     Args:
         parameters: weight ``[members * outputs, inputs]`` and bias ``[members * outputs]``.
         targets: what the gradients of both are added to.
-        members: number of members.
+        delta: buffer for the delta of f, ``[members, outputs, batch]``.
         x: inputs ``[members, inputs, batch]``; None for a first layer (see ``read``).
         below: buffer for the delta of x; None for a first layer.
-        batch: examples in a minibatch.
         orders: number of minibatches that a first layer gets; 0 for another layer.
     """
 
@@ -66,16 +65,16 @@ class LinearLayer:
         self,
         parameters: tuple[Tensor, Tensor],
         targets: tuple[Tensor, Tensor],
-        members: int,
+        delta: Tensor,
         x: Tensor | None,
         below: Tensor | None,
-        batch: int,
         orders: int,
     ) -> None:
         weight, bias = parameters
         units, inputs = weight.shape
-        self.output = weight.new_empty(members, units // members, batch)
-        self.delta = torch.empty_like(self.output)
+        members, _, batch = delta.shape
+        self.delta = delta
+        self.output = torch.empty_like(delta)
         # A first layer has one product for each minibatch. One product needs no batched function.
         parts = orders or members
         self._parts = () if parts == 1 else (parts,)
@@ -84,7 +83,7 @@ class LinearLayer:
         self._weight_target, self._bias_target = targets[0].view(*shape, inputs), targets[1]
         self._f, self._delta = self.output.view(*shape, batch), self.delta.view(*shape, batch)
         self._delta_of_units = self.delta.view(units, batch)
-        self._ones = weight.new_ones(batch)
+        self._sums = weight.new_empty(units)
         self._affine: Callable = torch.addmm if parts == 1 else torch.baddbmm
         self._product: Callable = torch.mm if parts == 1 else torch.bmm
         self._weight_transposed = self._weight.mT
@@ -98,14 +97,14 @@ class LinearLayer:
         self._x_transposed = self._x.mT
 
     def forward(self) -> None:
-        self._affine(self._bias, self._weight, self._x, out=self._f)
+        self._product(self._weight, self._x, out=self._f).add_(self._bias)
 
-    def backward(self, beta: float) -> None:
+    def backward(self, add: bool) -> None:
         if self._below is not None:
             self._product(self._weight_transposed, self._delta, out=self._below)
         target = self._weight_target
-        self._affine(target, self._delta, self._x_transposed, beta=beta, out=target)
-        self._bias_target.addmv_(self._delta_of_units, self._ones, beta=beta)
+        self._affine(target, self._delta, self._x_transposed, beta=int(add), out=target)
+        _store(self._bias_target, torch.sum(self._delta_of_units, 1, out=self._sums), add)
 
 
 class ActivationLayer:
@@ -134,13 +133,16 @@ class ActivationLayer:
     def forward(self) -> None:
         for module, (f, g, _) in self._parts:
             if self._in_place:
-                _IN_PLACE[type(module)](f)
+                _IN_PLACE[type(module)][0](f)
             else:
                 g.copy_(module(f))
 
-    def backward(self, beta: float) -> None:
+    def backward(self, add: bool) -> None:
         for module, (f, g, delta) in self._parts:
-            delta.mul_(_slope(module, f, g))
+            if type(module) in _IN_PLACE:
+                _IN_PLACE[type(module)][1](g, delta)
+            else:
+                delta.mul_(_slope(module, f, g))
 
 
 class DropoutLayer:
@@ -159,7 +161,7 @@ class DropoutLayer:
             mask.bernoulli_(probability, generator=generator).div_(probability)
         torch.mul(self._f, self._mask, out=self.output)
 
-    def backward(self, beta: float) -> None:
+    def backward(self, add: bool) -> None:
         self.delta.mul_(self._mask)
 
 
@@ -207,7 +209,7 @@ class BatchNormLayer:
         module.running_mean.lerp_(mean.flatten(), module.momentum)
         module.running_var.lerp_(unbiased.flatten(), module.momentum)
 
-    def backward(self, beta: float) -> None:
+    def backward(self, add: bool) -> None:
         delta, normal = self.delta, self._normal
         product = torch.mul(delta, normal, out=self._product)
         gradients = [product.sum(2).flatten(), delta.sum(2).flatten()]
@@ -220,7 +222,7 @@ class BatchNormLayer:
             delta.mul_(self._weight)
         # Last, since the weight can be one of the targets.
         for target, gradient in zip(self._targets, gradients, strict=True):
-            target.copy_(gradient if beta == 0 else target.mul_(beta).add_(gradient))
+            _store(target, gradient, add)
 
 
 class LayerNormLayer(BatchNormLayer):
@@ -251,10 +253,18 @@ class ResidualLayer:
             layer.forward()
         self.output.add_(self._f)
 
-    def backward(self, beta: float) -> None:
+    def backward(self, add: bool) -> None:
         for layer in reversed(self._layers):
-            layer.backward(beta)
+            layer.backward(add)
         self._below.add_(self.delta)
+
+
+def _store(target: Tensor, gradient: Tensor, add: bool) -> None:
+    """Add a gradient to its target, or replace the target."""
+    if add:
+        target.add_(gradient)
+    else:
+        target.copy_(gradient)
 
 
 def _slope(module: nn.Module, f: Tensor, g: Tensor) -> Tensor | float:
@@ -264,14 +274,28 @@ def _slope(module: nn.Module, f: Tensor, g: Tensor) -> Tensor | float:
     return _SLOPES[type(module)](f, g)
 
 
-# The activation g = a(f) in place, where the sign or the value of g gives a'(f).
-_IN_PLACE: dict[type[nn.Module], Callable[[Tensor], Tensor]] = {
-    nn.ReLU: torch.relu_,
-    nn.Sigmoid: torch.sigmoid_,
-    nn.Tanh: torch.tanh_,
+def _times_relu_slope(g: Tensor, delta: Tensor) -> None:
+    _aten.threshold_backward.grad_input(delta, g, 0, grad_input=delta)
+
+
+def _times_sigmoid_slope(g: Tensor, delta: Tensor) -> None:
+    _aten.sigmoid_backward.grad_input(delta, g, grad_input=delta)
+
+
+def _times_tanh_slope(g: Tensor, delta: Tensor) -> None:
+    _aten.tanh_backward.grad_input(delta, g, grad_input=delta)
+
+
+# The activation g = a(f) in place, and delta a'(f) in place, where g gives a'(f). Autograd's own
+# functions read and write the delta once.
+_aten = torch.ops.aten
+_IN_PLACE: dict[
+    type[nn.Module], tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], None]]
+] = {
+    nn.ReLU: (torch.relu_, _times_relu_slope),
+    nn.Sigmoid: (torch.sigmoid_, _times_sigmoid_slope),
+    nn.Tanh: (torch.tanh_, _times_tanh_slope),
 }
 _SLOPES: dict[type[nn.Module], Callable[[Any, Any], Any]] = {
     type(ACTIVATIONS[name]()): value.slope for name, value in DERIVATIVES.items()
 }
-# The same numbers as f > 0, but as floats, which are multiplied faster than by truth values.
-_SLOPES[nn.ReLU] = lambda f, g: g.sign()

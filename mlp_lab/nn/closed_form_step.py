@@ -92,23 +92,23 @@ class ClosedFormStep:
             rate: learning rates of the step, from ``rates``.
         """
         if self._is_plain:
-            return self._add(x, y, rate, 1.0)
+            return self._differentiate(x, y, rate, add=True)
         batch = x.shape[1]
         if batch <= self._microbatch_size:
-            outputs = self._add(x, y, 1 / batch, 0.0)
+            outputs = self._differentiate(x, y, 1 / batch, add=False)
         else:
             number = math.ceil(batch / self._microbatch_size)
             parts = zip(x.tensor_split(number, 1), y.tensor_split(number, 2), strict=True)
             several: list[Tensor] = []
             for part, target in parts:
-                beta = 1.0 if several else 0.0
-                several.append(self._add(part, target, 1 / batch, beta).clone())
+                output = self._differentiate(part, target, 1 / batch, add=bool(several))
+                several.append(output.clone())
             outputs = torch.cat(several, 2)
         if self._clip is not None:
             self._clip(self._gradients, self._members)
         self._steps(self._views, rate)
         return outputs
 
-    def _add(self, x: Tensor, y: Tensor, scale: Tensor | float, beta: float) -> Tensor:
+    def _differentiate(self, x: Tensor, y: Tensor, scale: Tensor | float, add: bool) -> Tensor:
         """Add ``scale`` times the gradients of the summed losses; return the outputs."""
-        return self._closed_form.add_gradients(x, y, self._output_delta, scale, beta)
+        return self._closed_form.add_gradients(x, y, self._output_delta, scale, add)

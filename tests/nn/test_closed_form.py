@@ -42,7 +42,7 @@ def assert_gradients_are_autograds(
         layers = closed_form.bound(orders, batch)
         out = layers.forward(x)
         layers.delta.copy_(2 * (out - y.mT))
-        layers.backward(beta=0.0)
+        layers.backward(add=False)
         expected = reference(x)
         loss = (expected - y).square().sum()
         torch.testing.assert_close(out.mT, expected.detach())
@@ -113,7 +113,7 @@ def backward(network: nn.Module, targets: list[Tensor], members: int, seed: int)
     layers = ClosedForm(network, members, targets).bound(1, 5)
     layers.forward(torch.rand(1, 5, INPUTS, generator=random, dtype=torch.float64))
     layers.delta.copy_(torch.randn(layers.delta.shape, generator=random, dtype=torch.float64))
-    layers.backward()
+    layers.backward(add=True)
 
 
 @pytest.mark.parametrize("residual", [False, True])
@@ -144,15 +144,15 @@ def test_gradients_are_added_to_targets() -> None:
     network = stack([MLP(INPUTS, OUTPUTS)], generators(1))
     x, delta = torch.rand(1, 4, INPUTS), torch.rand(1, OUTPUTS, 4)
     results = []
-    for start, beta in ((0.0, 0.0), (1.0, 0.5)):
-        targets = [torch.full_like(p, start).detach() for p in network.parameters()]
+    for add in (False, True):
+        targets = [torch.full_like(p, 2.0).detach() for p in network.parameters()]
         layers = ClosedForm(network, 1, targets).bound(1, 4)
         layers.forward(x)
         layers.delta.copy_(delta)
-        layers.backward(beta)
+        layers.backward(add)
         results.append(targets)
     for gradient, added in zip(*results, strict=True):
-        torch.testing.assert_close(added, 0.5 + gradient)
+        torch.testing.assert_close(added, 2 + gradient)
 
 
 def test_a_layer_without_closed_form_is_refused() -> None:
