@@ -36,9 +36,16 @@ def line_integrals(densities: Tensor, angles: Tensor) -> Tensor:
 
 
 def _points(angles: Tensor, size: int) -> Tensor:
-    """Return the points on all rays, ``[angles, t, s, 2]``, in the units of ``grid_sample``."""
-    offsets = torch.arange(size, dtype=angles.dtype, device=angles.device) - size // 2
-    t, s = offsets.view(1, -1, 1), offsets.view(1, 1, -1)
-    cosine, sine = angles.cos().view(-1, 1, 1), angles.sin().view(-1, 1, 1)
-    pixels = torch.stack([s * cosine + t * sine, t * cosine - s * sine], 3) + size // 2
-    return (2 * pixels + 1) / size - 1  # from -1 to 1 between the outer edges of the pixels
+    """Return the points on all rays, ``[angles, t, s, 2]``, in the units of ``grid_sample``.
+
+    These are from -1 to 1 between the outer edges of the pixels.
+    """
+    centre = size // 2
+    offsets = torch.arange(size, dtype=angles.dtype, device=angles.device) - centre
+    cosines, sines = (
+        2 / size * value.unsqueeze(1) * offsets for value in (angles.cos(), angles.sin())
+    )
+    middle = (2 * centre + 1) / size - 1
+    x = cosines.unsqueeze(1) + (sines + middle).unsqueeze(2)
+    y = (cosines + middle).unsqueeze(2) - sines.unsqueeze(1)
+    return torch.stack([x, y], 3)
