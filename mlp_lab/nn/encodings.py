@@ -72,8 +72,11 @@ class FourierFeatures(nn.Module):
         self.amplitude = 1 / math.sqrt(len(frequencies)) if unit_norm else 1.0
 
     def forward(self, x: Tensor) -> Tensor:
-        phase = x @ (2 * math.pi * self.frequencies.T)
-        features = torch.cat([phase.sin(), phase.cos()], -1)
+        # Every phase twice, so that its sine and cosine need no further memory.
+        twice = torch.cat([self.frequencies, self.frequencies])
+        features = x @ (2 * math.pi * twice.T)
+        features[..., : len(self.frequencies)].sin_()
+        features[..., len(self.frequencies) :].cos_()
         return features if self.amplitude == 1 else features.mul_(self.amplitude)
 
     def settings_below(self, highest: float) -> str | None:
