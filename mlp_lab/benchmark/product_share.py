@@ -32,7 +32,7 @@ RUNS = {
 }
 _GROUPS = {
     "products": ("mm", "addmm", "bmm", "baddbmm"),
-    "activations": ("relu", "relu_", "clamp_min", "threshold_backward", "sign", "mul_"),
+    "activations": ("relu", "relu_", "clamp_min", "clamp_min_", "threshold_backward"),
     "sines": ("sin", "cos", "sin_", "cos_"),
     "copies": ("copy_", "cat"),
 }

@@ -6,6 +6,7 @@ indexing operation, without a Python loop over examples.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -59,8 +60,56 @@ class EpochOrder:
         return torch.randperm(self.size, generator=generator)
 
 
-# Buffers of inputs with and without the axis ``orders``, by the shape of the row numbers.
-Buffers = dict[torch.Size, tuple[Tensor, Tensor]]
+Encode = Callable[[Tensor], Tensor]
+_ENCODED_INPUTS = 2**9  # at a time: their features take 1 MiB for 512 features
+
+
+class Buffers:
+    """Memory for the inputs of minibatches: each minibatch overwrites the one before.
+
+    For new tensors of a large minibatch, the system allocates new memory pages in each step, which
+    takes longer than to encode the inputs.
+    """
+
+    def __init__(self) -> None:
+        # Rows with and without the axis ``orders``, by the shape of the row numbers.
+        self._rows: dict[torch.Size, tuple[Tensor, Tensor]] = {}
+        self._features: dict[torch.Size, Tensor] = {}
+
+    def gathered(self, inputs: Tensor, rows: Tensor) -> Tensor:
+        """Return rows ``[orders, batch, ...]`` of ``inputs``.
+
+        Args:
+            inputs: tensor ``[examples, ...]``.
+            rows: row numbers, ``[batch]`` for one order, or ``[orders, batch]``.
+        """
+        if rows.shape not in self._rows:
+            shape = torch.atleast_2d(rows).shape
+            buffer = inputs.new_empty(*shape, *inputs.shape[1:])
+            self._rows[rows.shape] = buffer, buffer.flatten(0, 1)
+        buffer, examples = self._rows[rows.shape]
+        torch.index_select(inputs, 0, rows.flatten(), out=examples)
+        return buffer
+
+    def encoded(self, encode: Encode, x: Tensor) -> Tensor:
+        """Return the features ``[..., out_features]`` of inputs ``[..., in_features]``.
+
+        Args:
+            encode: function from ``[n, in_features]`` to ``[n, out_features]``.
+            x: inputs. On a CPU, they are encoded in parts, which stay in the cache.
+        """
+        if x.device.type != "cpu":
+            return encode(x)
+        parts = map(encode, x.flatten(0, -2).split(_ENCODED_INPUTS))
+        first = next(parts)
+        shape = torch.Size([*x.shape[:-1], first.shape[-1]])
+        if shape not in self._features:
+            self._features[shape] = first.new_empty(shape)
+        features = self._features[shape]
+        buffers = features.flatten(0, -2).split(_ENCODED_INPUTS)
+        for buffer, part in zip(buffers, chain([first], parts), strict=True):
+            buffer.copy_(part)
+        return features
 
 
 class Chunk:
@@ -79,7 +128,7 @@ class Chunk:
         self,
         tensors: Sequence[Tensor],
         rows: Sequence[Tensor | slice],
-        encode: Callable[[Tensor], Tensor] | None = None,
+        encode: Encode | None = None,
     ) -> None:
         self.tensors = tensors
         self.rows = rows
@@ -91,7 +140,7 @@ class Chunk:
     def __iter__(self) -> Iterator[list[Tensor]]:
         for rows in self.rows:
             x, *others = (_gather(tensor, rows) for tensor in self.tensors)
-            yield [self._encoded(x), *others]
+            yield [x if self._encode is None else self._encode(x), *others]
 
     @property
     def sizes(self) -> list[int]:
@@ -107,24 +156,16 @@ class Chunk:
     def inputs(self, buffers: Buffers) -> Iterator[Tensor]:
         """Yield the inputs of each minibatch, ``[orders, batch, ...]``.
 
-        ``orders`` is 1 unless the row numbers have this axis. Each minibatch overwrites the buffer
-        of the one before: no memory is allocated, and its address does not change.
+        ``orders`` is 1 unless the row numbers have this axis. Each minibatch overwrites the one
+        before.
         """
         inputs = self.tensors[0]
         for rows in self.rows:
             if isinstance(rows, slice):
-                yield self._encoded(inputs[rows]).unsqueeze(0)
-                continue
-            if rows.shape not in buffers:
-                shape = torch.atleast_2d(rows).shape
-                buffer = inputs.new_empty(*shape, *inputs.shape[1:])
-                buffers[rows.shape] = buffer, buffer.flatten(0, 1)
-            buffer, examples = buffers[rows.shape]
-            torch.index_select(inputs, 0, rows.flatten(), out=examples)
-            yield self._encoded(buffer)
-
-    def _encoded(self, x: Tensor) -> Tensor:
-        return x if self._encode is None else self._encode(x)
+                x = inputs[rows].unsqueeze(0)
+            else:
+                x = buffers.gathered(inputs, rows)
+            yield x if self._encode is None else buffers.encoded(self._encode, x)
 
     def targets(self) -> Tensor:
         """Return the targets of all minibatches, concatenated: ``[orders, examples, ...]``."""

@@ -32,7 +32,7 @@ class AutogradTraining:
         # The size for one member, so that its dropout draws the same numbers as in training alone.
         self._microbatch_size = microbatch_size(tasks[0].network, tasks[0].device)
         numbers = ([getattr(task, name) for name in task.loss_numbers] for task in tasks)
-        self._buffers: Buffers = {}
+        self._buffers = Buffers()
         self._one_loss = len(set(map(tuple, numbers))) == 1
 
     def train(

@@ -12,16 +12,23 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from mlp_lab.data.attached import training_loader
-from mlp_lab.data.batches import Chunk
+from mlp_lab.data.batches import Buffers, Chunk
 from mlp_lab.images.augmentations import InputAugmentation
 from mlp_lab.lightning import pl
+from mlp_lab.nn.closed_form_network import ClosedFormNetwork
 from mlp_lab.nn.gradient_clipping import GradientClipping
 from mlp_lab.nn.microbatches import microbatch_size, microbatches
 from mlp_lab.nn.output_deltas import OutputDelta
+from mlp_lab.nn.outputs_in_parts import outputs_in_parts
 from mlp_lab.nn.schedules import Cooldown, Schedule
 from mlp_lab.nn.seeds import epoch_seed
 from mlp_lab.nn.stacking import stack
-from mlp_lab.tasks.closed_form import ClosedFormTraining, closed_form_training
+from mlp_lab.tasks.closed_form import (
+    ClosedFormTraining,
+    closed_form_network,
+    closed_form_training,
+    output_delta,
+)
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +73,8 @@ class ChunkedTraining(pl.LightningModule):
     run_count = 1
     #: Why runs of this task can't train as one stacked network; empty if they can.
     unstackable_reason = ""
+    #: Whether an example is many points, to which the network is applied in parts.
+    in_parts = False
 
     def __init__(
         self,
@@ -92,6 +101,9 @@ class ChunkedTraining(pl.LightningModule):
         self.log_every_n_steps = log_every_n_steps
         self.gradients = gradients
         self.clipping = clipping
+        self._minibatch_buffers = Buffers()
+        self._closed_form: ClosedFormTraining | None = None
+        self._closed_form_network: ClosedFormNetwork | None = None
 
     @abstractmethod
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
@@ -121,11 +133,8 @@ class ChunkedTraining(pl.LightningModule):
         return self.outputs_of(self.evaluated, self.encoding(x))
 
     def outputs_of(self, network: nn.Module, x: Tensor) -> Tensor:
-        """Return the outputs of a network for encoded inputs ``[batch, ...]``.
-
-        A subclass may apply the network in parts.
-        """
-        return network(x)
+        """Return the outputs of a network for encoded inputs ``[batch, ...]``."""
+        return outputs_in_parts(network, x) if self.in_parts else network(x)
 
     def update_average(self) -> None:
         """Add the weights after a step to their average, if there is one."""
@@ -143,8 +152,14 @@ class ChunkedTraining(pl.LightningModule):
         assert isinstance(optimizer, Optimizer)
         # Dropout draws from the generator that autograd would use.
         stacked = partial(stack, [self.network], [torch.default_generator])
-        self._closed_form, engine = closed_form_training([self], [optimizer], stacked)
+        if output_delta([self]) is None:
+            self._closed_form_network, engine = closed_form_network(self)
+        else:
+            self._closed_form, engine = closed_form_training([self], [optimizer], stacked)
         log.info("%s", engine)
+
+    def on_train_end(self) -> None:
+        self._closed_form = self._closed_form_network = None  # their buffers take up to 1 GiB
 
     def on_train_epoch_start(self) -> None:
         seed = partial(epoch_seed, self.seed, self.current_epoch)
@@ -166,8 +181,13 @@ class ChunkedTraining(pl.LightningModule):
         # Attributes are looked up here, since a minibatch may take only microseconds.
         augmented, differentiate, first = self.augmented, self.differentiate, self.global_step
         clip = self.clipping
+        rates = self.learning_rates(first, len(chunk))
+        chunk = chunk.first(len(rates))
+        labels = chunk.targets().split(chunk.sizes, 1)
         losses, outputs, targets = [], [], []
-        for (x, y), rate in zip(chunk, self.learning_rates(first, len(chunk)), strict=False):
+        for [x], [y], rate in zip(
+            chunk.inputs(self._minibatch_buffers), labels, rates, strict=True
+        ):
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.zero_grad()
@@ -232,7 +252,8 @@ class ChunkedTraining(pl.LightningModule):
         self, x: Tensor, y: Tensor, share: float
     ) -> tuple[Tensor, Tensor]:
         """Add ``share`` times the gradients for a microbatch; return its loss and outputs."""
-        output = self.outputs_of(self.network, x)
+        network = self._closed_form_network
+        output = self.outputs_of(self.network, x) if network is None else network(x)
         loss = self.loss(output, y)
         weight = torch.full_like(loss, share)
         # Only the gradients of several processes have to be averaged by Lightning.

@@ -1,7 +1,7 @@
 """Training with closed-form gradients, and the choice between them and autograd."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,12 +11,16 @@ from mlp_lab.data.attached import training_loader
 from mlp_lab.data.batches import Buffers, Chunk
 from mlp_lab.errors import UserError
 from mlp_lab.nn.closed_form_layers import NoClosedFormError
+from mlp_lab.nn.closed_form_network import ClosedFormNetwork
 from mlp_lab.nn.closed_form_step import ClosedFormStep
 from mlp_lab.nn.microbatches import microbatch_size
+from mlp_lab.nn.output_deltas import OutputDelta
 from mlp_lab.nn.stacking import UnstackableError, shape
 
 if TYPE_CHECKING:  # it imports this module
     from mlp_lab.tasks.chunked_training import ChunkedTraining
+
+_T = TypeVar("_T")
 
 
 class ClosedFormTraining:
@@ -30,7 +34,7 @@ class ClosedFormTraining:
     def __init__(self, step: ClosedFormStep, optimizers: Sequence[Optimizer]) -> None:
         self._step = step
         self._optimizers = optimizers
-        self._buffers: Buffers = {}
+        self._buffers = Buffers()
 
     @torch.inference_mode()
     def train(
@@ -81,15 +85,49 @@ def closed_form_training(
     Raises:
         UserError: ``gradients=closed_form`` for a network, loss or trainer without them.
     """
-    setting = tasks[0].gradients
-    if setting == "autograd":
+    task = tasks[0]
+    return _in_closed_form(task, lambda: _training(tasks, optimizers, stacked), "in closed form")
+
+
+def closed_form_network(task: "ChunkedTraining") -> tuple[ClosedFormNetwork | None, str]:
+    """Return a task's network with closed-form gradients, for a loss that autograd differentiates.
+
+    It is None if autograd differentiates the network, too. The second value is a line for the log.
+
+    Raises:
+        UserError: ``gradients=closed_form`` for a network, task or trainer without them.
+    """
+    description = "of the loss by autograd, of the network in closed form"
+    return _in_closed_form(task, lambda: _network(task), description)
+
+
+def output_delta(tasks: "Sequence[ChunkedTraining]") -> OutputDelta | None:
+    """Return the derivative of the loss of tasks that train as one stack; None: no closed form."""
+    return tasks[0].output_delta(tasks) if _is_of_loss(type(tasks[0])) else None
+
+
+def _in_closed_form(
+    task: "ChunkedTraining", make: Callable[[], _T], description: str
+) -> tuple[_T | None, str]:
+    """Return the result of ``make``, or None if there is no closed form, and a line for the log."""
+    if task.gradients == "autograd":
         return None, "gradients: by autograd"
     try:
-        return _training(tasks, optimizers, stacked), "gradients: in closed form"
+        _check_trainer(task)
+        return make(), f"gradients: {description}"
     except NoClosedFormError as error:
-        if setting == "closed_form":
+        if task.gradients == "closed_form":
             raise UserError(f"gradients=closed_form: {error}; must be auto or autograd") from error
         return None, f"gradients: by autograd ({error})"
+
+
+def _check_trainer(task: "ChunkedTraining") -> None:
+    if task.trainer.precision not in ("32-true", "64-true"):
+        raise NoClosedFormError(f"trainer.precision={task.trainer.precision} has none")
+    if task.trainer.world_size > 1:
+        raise NoClosedFormError("several processes train one network")
+    if task.device.type != "cpu":
+        raise NoClosedFormError(f"trainer.accelerator={task.device.type} has none")
 
 
 def _training(
@@ -97,14 +135,7 @@ def _training(
     optimizers: Sequence[Optimizer],
     stacked: Callable[[], nn.Module],
 ) -> ClosedFormTraining:
-    task = tasks[0]
-    if task.trainer.precision not in ("32-true", "64-true"):
-        raise NoClosedFormError(f"trainer.precision={task.trainer.precision} has none")
-    if task.trainer.world_size > 1:
-        raise NoClosedFormError("several processes train one network")
-    if task.device.type != "cpu":
-        raise NoClosedFormError(f"trainer.accelerator={task.device.type} has none")
-    delta = task.output_delta(tasks) if _is_of_loss(type(task)) else None
+    task, delta = tasks[0], output_delta(tasks)
     if delta is None:
         raise NoClosedFormError(f"the loss of {type(task).__name__} has no closed form")
     try:
@@ -117,12 +148,20 @@ def _training(
     return ClosedFormTraining(step, optimizers)
 
 
+def _network(task: "ChunkedTraining") -> ClosedFormNetwork:
+    if not _overrides_none(type(task), "training_step", "differentiate", "outputs_of"):
+        raise NoClosedFormError(f"{type(task).__name__} computes outputs or gradients itself")
+    return ClosedFormNetwork(task.network)
+
+
 def _is_of_loss(task: type) -> bool:
     """Return whether ``output_delta`` is for ``loss``, which a subclass may have overridden."""
-    return all(
-        issubclass(_definer(task, "output_delta"), _definer(task, name))
-        for name in ("loss", "differentiate", "outputs_of")
-    )
+    return _overrides_none(task, "output_delta", "loss", "differentiate", "outputs_of")
+
+
+def _overrides_none(task: type, method: str, *others: str) -> bool:
+    """Return whether no subclass of the class that defines ``method`` overrides the others."""
+    return all(issubclass(_definer(task, method), _definer(task, other)) for other in others)
 
 
 def _definer(task: type, method: str) -> type:

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.data.measured_object import MeasuredObject, measured_object
 from mlp_lab.errors import UserError
 from mlp_lab.lightning import pl
-from mlp_lab.nn.outputs_in_parts import outputs_in_parts
 from mlp_lab.tasks.chunked_training import ChunkedTraining
 from mlp_lab.tasks.diagnostics.reconstructions import compare_reconstructions, similarity
 from mlp_lab.tasks.regression import Regression
@@ -42,6 +41,7 @@ class Reconstruction(Regression):
     """
 
     unstackable_reason = "an example is a whole object"
+    in_parts = True
 
     def __init__(self, *, output: str, loss: str, **task: Any) -> None:
         super().__init__(output=output, loss=loss, peak=None, output_bias=None, **task)
@@ -52,9 +52,6 @@ class Reconstruction(Regression):
 
         Both have the same shape, with the objects first.
         """
-
-    def outputs_of(self, network: nn.Module, x: Tensor) -> Tensor:
-        return outputs_in_parts(network, x)
 
     def check_trainer(self, trainer: pl.Trainer) -> None:
         if trainer.world_size > 1:

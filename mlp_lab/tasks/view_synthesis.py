@@ -34,6 +34,7 @@ class ViewSynthesis(Task):
     target_kind = "views"
     metrics = ("squared_error", "psnr")
     unstackable_reason = "an example is all points of a ray"
+    in_parts = True
 
     def __init__(self, *, density: str, **task: Any) -> None:
         super().__init__(**task)

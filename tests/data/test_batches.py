@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from mlp_lab.data import batches
 from mlp_lab.data.batches import ChunkLoader, EpochOrder
+from mlp_lab.nn.encodings import Basic
 from mlp_lab.nn.seeds import epoch_seed
 
 sizes = st.integers(1, 300)
@@ -149,10 +150,21 @@ def test_shares_of_an_evaluation_cover_all_examples(size, batch_size, shares, li
 def test_buffers_have_the_gathered_minibatches(size, batch_size, seed):
     x = torch.rand(size, 2)
     sampler = None if seed is None else EpochOrder(size, seed)
-    buffers: batches.Buffers = {}
+    buffers = batches.Buffers()
     for chunk in ChunkLoader((x, 10 * x), batch_size, sampler):
         targets = chunk.targets().split(chunk.sizes, 1)
         for (a, b), inputs, y in zip(chunk, chunk.inputs(buffers), targets, strict=True):
             assert torch.equal(inputs, a.view(inputs.shape))
             assert torch.equal(y, b.view(y.shape))
             assert len(y) == (1 if seed in (None, 3) else 2)
+
+
+@given(shape=st.sampled_from([(1, 1), (1, 7), (2, 5), (1, 3, 4)]), part=st.integers(1, 9))
+def test_minibatches_are_encoded_in_parts_into_a_buffer(shape, part):
+    buffers, encoding = batches.Buffers(), Basic(3)
+    with patch.object(batches, "_ENCODED_INPUTS", part):
+        first, second = torch.rand(2, *shape, 3)
+        features = buffers.encoded(encoding, first)
+        torch.testing.assert_close(features, encoding(first))
+        assert buffers.encoded(encoding, second).data_ptr() == features.data_ptr()
+    torch.testing.assert_close(features, encoding(second))

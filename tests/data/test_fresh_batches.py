@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from mlp_lab.data.batches import EpochOrder
+from mlp_lab.data.batches import Buffers, EpochOrder
 from mlp_lab.data.fresh_batches import FreshLoader
 from mlp_lab.nn.seeds import epoch_seed
 
@@ -49,7 +49,7 @@ def test_minibatches_depend_on_seed_epoch_and_number(seed, epoch, passes, limit)
 def test_each_run_of_a_stack_has_the_minibatches_of_its_seed():
     [chunk] = loader([3, 5], 2, 4)
     targets = chunk.targets().split(chunk.sizes, 1)
-    for number, (x, y) in enumerate(zip(chunk.inputs({}), targets, strict=True)):
+    for number, (x, y) in enumerate(zip(chunk.inputs(Buffers()), targets, strict=True)):
         for place, seed in enumerate((3, 5)):
             assert torch.equal(x[place], expected(seed, 2, number)[0])
             assert torch.equal(y[place], expected(seed, 2, number)[1])
@@ -58,7 +58,7 @@ def test_each_run_of_a_stack_has_the_minibatches_of_its_seed():
 def test_a_single_run_has_one_order():
     [chunk] = loader(3, 2, 4)
     assert chunk.targets().shape == (1, 4 * SIZE, 1)
-    for number, x in enumerate(chunk.first(2).inputs({})):
+    for number, x in enumerate(chunk.first(2).inputs(Buffers())):
         assert torch.equal(x[0], expected(3, 2, number)[0])
 
 

@@ -12,8 +12,8 @@ from mlp_lab.nn.outputs_in_parts import outputs_in_parts
 def test_outputs_and_gradients_equal_those_of_all_points_at_once(
     kept: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_CPU_POINTS", 4)
-    monkeypatch.setattr(module, "_MAX_ACTIVATIONS", kept)
+    monkeypatch.setattr(module, "CPU_POINTS", 4)
+    monkeypatch.setattr(module, "MAX_ACTIVATIONS", kept)
     calls = []
     network = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1)).double()
     network.register_forward_pre_hook(lambda _, inputs: calls.append(inputs[0].shape[-2]))
@@ -28,12 +28,12 @@ def test_outputs_and_gradients_equal_those_of_all_points_at_once(
     for whole, parts in zip(*gradients, strict=True):
         torch.testing.assert_close(parts, whole)
     # Without room for the activations, those of each part are computed again.
-    assert calls[:-1] == ([4, 4, 2] if kept else [4, 4, 2, 2, 4, 4])
+    assert calls[:-1] == ([4] * 5 if kept else [4] * 10)
 
 
 def test_an_evaluation_computes_each_part_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_CPU_POINTS", 4)
-    monkeypatch.setattr(module, "_MAX_ACTIVATIONS", 0)
+    monkeypatch.setattr(module, "CPU_POINTS", 4)
+    monkeypatch.setattr(module, "MAX_ACTIVATIONS", 0)
     network, calls = nn.Linear(3, 1), []
     network.register_forward_pre_hook(lambda _, inputs: calls.append(inputs[0].shape[-2]))
     with torch.inference_mode():

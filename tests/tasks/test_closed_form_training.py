@@ -134,6 +134,30 @@ def test_closed_form_is_the_default(cfg: Callable) -> None:
     assert_equal_weights(result, train(cfg(CLOSED_FORM)))
 
 
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        ["experiment=ct", "data.size=16", "data.projections=6", "data.passes=3"],
+        ["experiment=mri", "data.size=8", "encoding.sigma=0.5"],
+        ["experiment=nerf", "data.size=8", "data.samples=6", "data.batch_size=20", "data.passes=3"],
+    ],
+    ids=["ct", "mri", "nerf"],
+)
+def test_autograd_of_a_loss_continues_with_closed_forms(
+    compose: Callable, tmp_path: Path, experiment: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlp_lab.nn.closed_form_network.CPU_POINTS", 100)
+    usual = ["network.width=12", "encoding.frequencies=12", "trainer.max_epochs=2"]
+    usual += ["trainer.precision=64-true", "trainer.accelerator=cpu", "callbacks=none"]
+    common = [*experiment, *usual, f"logs='{tmp_path}'", "logger=none"]
+    result = train(compose(*common, CLOSED_FORM))
+    line = "gradients: of the loss by autograd, of the network in closed form\n"
+    assert line in (Path(result.folder) / "train.log").read_text()
+    expected = weights(train(compose(*common, "gradients=autograd")))
+    for name, tensor in weights(result).items():
+        torch.testing.assert_close(tensor, expected[name], rtol=1e-6, atol=1e-8)
+
+
 def test_a_loss_without_its_derivative_has_gradients_by_autograd() -> None:
     class Doubled(Classification):
         def loss(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
