@@ -5,12 +5,13 @@ network. A step of the loop is therefore a chunk of minibatches. A minibatch is 
 indexing operation, without a Python loop over examples.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from mlp_lab.nn.encodings import FourierFeatures
 from mlp_lab.nn.seeds import epoch_seed
 
 
@@ -60,8 +61,7 @@ class EpochOrder:
         return torch.randperm(self.size, generator=generator)
 
 
-Encode = Callable[[Tensor], Tensor]
-_ENCODED_INPUTS = 2**9  # at a time: their features take 1 MiB for 512 features
+_ENCODED_INPUTS = 2**9  # at a time: they take 1 MiB for 512 features
 
 
 class Buffers:
@@ -91,24 +91,21 @@ class Buffers:
         torch.index_select(inputs, 0, rows.flatten(), out=examples)
         return buffer
 
-    def encoded(self, encode: Encode, x: Tensor) -> Tensor:
-        """Return the features ``[..., out_features]`` of inputs ``[..., in_features]``.
+    def encoded(self, encoding: nn.Module, x: Tensor) -> Tensor:
+        """Return encoded inputs ``[..., out_features]`` for inputs ``[..., in_features]``.
 
-        Args:
-            encode: function from ``[n, in_features]`` to ``[n, out_features]``.
-            x: inputs. On a CPU, they are encoded in parts, which stay in the cache.
+        On a CPU, Fourier features are computed in parts that stay in the cache.
         """
-        if x.device.type != "cpu":
-            return encode(x)
-        parts = map(encode, x.flatten(0, -2).split(_ENCODED_INPUTS))
-        first = next(parts)
-        shape = torch.Size([*x.shape[:-1], first.shape[-1]])
-        if shape not in self._features:
-            self._features[shape] = first.new_empty(shape)
-        features = self._features[shape]
-        buffers = features.flatten(0, -2).split(_ENCODED_INPUTS)
-        for buffer, part in zip(buffers, chain([first], parts), strict=True):
-            buffer.copy_(part)
+        if x.device.type != "cpu" or type(encoding).forward is not FourierFeatures.forward:
+            encoded: Tensor = encoding(x)
+            return encoded
+        if x.shape not in self._features:
+            width = cast(FourierFeatures, encoding).out_features
+            self._features[x.shape] = x.new_empty(*x.shape[:-1], width)
+        features = self._features[x.shape]
+        parts = (t.flatten(0, -2).split(_ENCODED_INPUTS) for t in (x, features))
+        for part, out in zip(*parts, strict=True):
+            encoding(part, out)
         return features
 
 
@@ -120,7 +117,7 @@ class Chunk:
     Args:
         tensors: tensors ``[examples, ...]``, such as inputs and targets.
         rows: row numbers or a slice of rows for each minibatch.
-        encode: function from the inputs of a minibatch to those of the network; None: the
+        encoding: module from the inputs of a minibatch to those of the network; None: the
             identity.
     """
 
@@ -128,11 +125,11 @@ class Chunk:
         self,
         tensors: Sequence[Tensor],
         rows: Sequence[Tensor | slice],
-        encode: Encode | None = None,
+        encoding: nn.Module | None = None,
     ) -> None:
         self.tensors = tensors
         self.rows = rows
-        self._encode = encode
+        self._encoding = encoding
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -140,7 +137,7 @@ class Chunk:
     def __iter__(self) -> Iterator[list[Tensor]]:
         for rows in self.rows:
             x, *others = (_gather(tensor, rows) for tensor in self.tensors)
-            yield [x if self._encode is None else self._encode(x), *others]
+            yield [x if self._encoding is None else self._encoding(x), *others]
 
     @property
     def sizes(self) -> list[int]:
@@ -151,7 +148,7 @@ class Chunk:
 
     def first(self, count: int) -> "Chunk":
         """Return the first ``count`` minibatches, or all if there are fewer."""
-        return Chunk(self.tensors, self.rows[:count], self._encode)
+        return Chunk(self.tensors, self.rows[:count], self._encoding)
 
     def inputs(self, buffers: Buffers) -> Iterator[Tensor]:
         """Yield the inputs of each minibatch, ``[orders, batch, ...]``.
@@ -165,7 +162,7 @@ class Chunk:
                 x = inputs[rows].unsqueeze(0)
             else:
                 x = buffers.gathered(inputs, rows)
-            yield x if self._encode is None else buffers.encoded(self._encode, x)
+            yield x if self._encoding is None else buffers.encoded(self._encoding, x)
 
     def targets(self) -> Tensor:
         """Return the targets of all minibatches, concatenated: ``[orders, examples, ...]``."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mlp_lab.data.batches import Chunk, ChunkLoader, EpochOrder, chunk_length
 from mlp_lab.nn.seeds import epoch_seed
@@ -17,7 +17,7 @@ class FreshLoader(ChunkLoader):
 
     Args:
         draw: function that draws the examples of a minibatch.
-        encode: function from the inputs of a minibatch to those of the network.
+        encoding: module from the inputs of a minibatch to those of the network.
         tensors: encoded inputs and targets of other examples of the same distribution.
         batch_size: number of examples in a minibatch.
         sampler: seeds and epoch.
@@ -28,7 +28,7 @@ class FreshLoader(ChunkLoader):
     def __init__(
         self,
         draw: Draw,
-        encode: Callable[[Tensor], Tensor],
+        encoding: nn.Module,
         tensors: Sequence[Tensor],
         batch_size: int,
         sampler: EpochOrder,
@@ -36,7 +36,7 @@ class FreshLoader(ChunkLoader):
         passes: int,
     ) -> None:
         super().__init__(tensors, batch_size, sampler, limit, passes)
-        self._draw, self._encode = draw, encode
+        self._draw, self._encoding = draw, encoding
 
     @property
     def _batches_per_pass(self) -> int:
@@ -52,7 +52,7 @@ class FreshLoader(ChunkLoader):
             numbers = range(start, min(start + length, self.batches))
             drawn = [self._minibatch(number) for number in numbers]
             x, y = (torch.cat(parts) for parts in zip(*drawn, strict=True))
-            yield Chunk((x, y), self._rows_of(len(numbers)), self._encode)
+            yield Chunk((x, y), self._rows_of(len(numbers)), self._encoding)
 
     def _minibatch(self, number: int) -> tuple[Tensor, Tensor]:
         """Draw a minibatch, or one for each of several seeds, one after the other."""

@@ -1,11 +1,11 @@
 """Points on rays, at which a network represents a scene, and batches of them."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from mlp_lab.data.batches import Chunk, ChunkLoader, chunk_length
 from mlp_lab.nn.operators.volume_rendering import stratified
@@ -51,7 +51,7 @@ class RayLoader(ChunkLoader):
 
     Args:
         samples: where the rays are sampled.
-        encode: function from the points of a batch to the inputs of the network.
+        encoding: module from the points of a batch to the inputs of the network.
         tensors: rays ``[rays, 6]`` and colours ``[rays, 3]``.
         batch_size: number of rays in a batch.
         limit: maximum number of batches; None: no limit.
@@ -60,13 +60,13 @@ class RayLoader(ChunkLoader):
     def __init__(
         self,
         samples: RaySamples,
-        encode: Callable[[Tensor], Tensor],
+        encoding: nn.Module,
         tensors: Sequence[Tensor],
         batch_size: int,
         limit: int | None = None,
     ) -> None:
         super().__init__(tensors, batch_size, limit=limit)
-        self._samples, self._encode = samples, encode
+        self._samples, self._encoding = samples, encoding
 
     def __iter__(self) -> Iterator[Chunk]:
         rows, length = self._rows(), chunk_length(self.batch_size)
@@ -77,4 +77,4 @@ class RayLoader(ChunkLoader):
             seen = torch.cat([colours[part] for part in parts])
             ends = torch.tensor([len(rays[part]) for part in parts]).cumsum(0).tolist()
             slices = [slice(*pair) for pair in zip([0, *ends], ends, strict=False)]
-            yield Chunk((points, torch.cat([seen, distances], 1)), slices, self._encode)
+            yield Chunk((points, torch.cat([seen, distances], 1)), slices, self._encoding)

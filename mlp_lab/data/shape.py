@@ -115,14 +115,11 @@ class Shape(DataModule):
             points = self._uniform(self.batch_size, generator)
             points[::_ANYWHERE] = torch.rand(points[::_ANYWHERE].shape, generator=generator)
             points, inside = self._labelled(points.to(x.device))
-            return points, inside.to(y.dtype)
-
-        def encode(points: Tensor) -> Tensor:
-            return self.encoding(points).to(x.dtype)
+            return points.to(x.dtype), inside.to(y.dtype)
 
         seeds = EpochOrder(self.batch_size, self.seed, x.device)
         limit = self.limits["train"]
-        return FreshLoader(draw, encode, tensors, self.batch_size, seeds, limit, self.passes)
+        return FreshLoader(draw, self.encoding, tensors, self.batch_size, seeds, limit, self.passes)
 
     def _uniform(self, count: int, generator: Generator) -> Tensor:
         """Return uniform points of the bounding box, ``[count, 3]``."""

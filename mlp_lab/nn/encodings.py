@@ -71,10 +71,11 @@ class FourierFeatures(nn.Module):
         self.out_features = 2 * len(frequencies)
         self.amplitude = 1 / math.sqrt(len(frequencies)) if unit_norm else 1.0
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+        """Return the features, in ``out`` if it is given: ``[..., 2 * frequencies]``."""
         # Every phase twice, so that its sine and cosine need no further memory.
         twice = torch.cat([self.frequencies, self.frequencies])
-        features = x @ (2 * math.pi * twice.T)
+        features = torch.matmul(x, 2 * math.pi * twice.T, out=out)
         features[..., : len(self.frequencies)].sin_()
         features[..., len(self.frequencies) :].cos_()
         return features if self.amplitude == 1 else features.mul_(self.amplitude)

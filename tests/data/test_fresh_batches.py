@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from mlp_lab.data.batches import Buffers, EpochOrder
 from mlp_lab.data.fresh_batches import FreshLoader
@@ -19,15 +19,16 @@ def draw(generator: Generator) -> tuple[Tensor, Tensor]:
     return x, x.sum(1, keepdim=True)
 
 
-def encode(x: Tensor) -> Tensor:
-    return torch.cat([x, -x], -1)
+class BothSigns(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x, -x], -1)
 
 
 def loader(seed: int | Sequence[int], epoch: int, passes: int, limit: int | None = None):
     sampler = EpochOrder(SIZE, seed)
     sampler.set_epoch(epoch)
     fixed = torch.zeros(9, 4), torch.zeros(9, 1)
-    return FreshLoader(draw, encode, fixed, SIZE, sampler, limit, passes)
+    return FreshLoader(draw, BothSigns(), fixed, SIZE, sampler, limit, passes)
 
 
 def expected(seed: int, epoch: int, number: int) -> tuple[Tensor, Tensor]:

@@ -79,6 +79,17 @@ def test_training_equals_a_plain_loop(compose: Callable, tmp_path: Path) -> None
     assert losses[1] < losses[0]
 
 
+def test_double_precision_changes_rounding_only(compose: Callable, tmp_path: Path) -> None:
+    common = [*TINY, f"logs='{tmp_path}'", "callbacks=none"]
+    single, double = (
+        weights(train(compose(*common, f"trainer.precision={precision}")))
+        for precision in ("32-true", "64-true")
+    )
+    for name in (name for name in single if name.startswith("network.")):
+        assert double[name].dtype == torch.float64
+        torch.testing.assert_close(single[name].double(), double[name], rtol=1e-3, atol=1e-5)
+
+
 def test_a_stack_of_seeds_equals_single_runs(compose: Callable, tmp_path: Path) -> None:
     common = [o for o in TINY if o != "encoding.frequencies=16"]
     common += ["callbacks=none", "encoding=basic_shape", "network.depth=1", "logger=none"]
