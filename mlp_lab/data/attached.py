@@ -15,10 +15,3 @@ def training_loader(trainer: pl.Trainer) -> ChunkLoader:
     loader = trainer.train_dataloader
     assert isinstance(loader, ChunkLoader)
     return loader
-
-
-def validation_loader(trainer: pl.Trainer) -> ChunkLoader:
-    """Return the loader of the validation data of a trainer."""
-    loader = trainer.val_dataloaders
-    assert isinstance(loader, ChunkLoader)
-    return loader

@@ -4,7 +4,7 @@ from functools import partial
 
 import torch
 
-from mlp_lab.data.attached import training_loader, validation_loader
+from mlp_lab.data.attached import data_of
 from mlp_lab.errors import UserError
 from mlp_lab.figures import fitted_curve
 from mlp_lab.lightning import pl
@@ -24,7 +24,7 @@ class CurveFit(FigureCallback):
     """
 
     def on_train_start(self, trainer: pl.Trainer, task: pl.LightningModule) -> None:
-        x, y = training_loader(trainer).tensors
+        x, y = data_of(trainer).splits["train"]
         if not x.shape[1:] == y.shape[1:] == (1,):
             raise UserError(
                 "callbacks.curve_fit: needs data=curve and encoding=identity;"
@@ -36,7 +36,8 @@ class CurveFit(FigureCallback):
         if not EpochCheckpoint.of(trainer).history:
             return []
         network = task_of(task)
-        points, curve = training_loader(trainer).tensors, validation_loader(trainer).tensors
+        splits = data_of(trainer).splits
+        points, curve = splits["train"], splits["validation"]
         network.eval()
         columns = [*points, *curve, network.predictions(network.evaluated(curve[0]))]
         px, py, x, y, fit = (column[:, 0].float().cpu().numpy() for column in columns)

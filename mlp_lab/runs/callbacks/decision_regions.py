@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mlp_lab.data.attached import data_of, training_loader
+from mlp_lab.data.attached import data_of
 from mlp_lab.figures import class_regions
 from mlp_lab.lightning import pl
 from mlp_lab.runs.callbacks.access import task_of
@@ -65,7 +65,7 @@ class DecisionRegions(FigureCallback):
         data = data_of(trainer)
         if len(data.feature_names) != 2 or not 0 < len(data.class_names) <= _MAX_CLASSES:
             return
-        task, (x, y) = task_of(module), training_loader(trainer).tensors
+        task, (x, y) = task_of(module), data.splits["train"]
         network = deepcopy(task.evaluated).eval()  # the task's network stays in training mode
         grid = task.encoding(_grid(_points_in_plane(trainer, task))).to(x.dtype)
         classes = task.predictions(network(grid))
@@ -112,16 +112,17 @@ def _grid(x: Tensor) -> Tensor:
 
 def _points_in_plane(trainer: pl.Trainer, task: Task) -> Tensor:
     """Return the inputs of the training points before they are encoded, ``[points, 2]``."""
-    x, _ = training_loader(trainer).tensors
+    data = data_of(trainer)
+    x, _ = data.splits["train"]
     if isinstance(task.encoding, nn.Identity):
         return x
-    return data_of(trainer).read(x.device)["train"][0]  # the loader has the encoded inputs
+    return data.read(x.device)["train"][0]  # the split has the encoded inputs
 
 
 def _points(trainer: pl.Trainer, task: Task) -> class_regions.ScatterPoints:
     """Return the training points and the square around them, in the units of the features."""
     data = data_of(trainer)
-    _, targets = training_loader(trainer).tensors
+    _, targets = data.splits["train"]
     x = _points_in_plane(trainer, task).cpu().double()
     middle, half = _square(x)
     ends = data.features(np.stack([middle - half, middle + half]))

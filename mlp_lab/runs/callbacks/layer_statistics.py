@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mlp_lab.data.attached import training_loader
+from mlp_lab.data.attached import data_of
 from mlp_lab.figures import layer_profiles
 from mlp_lab.lightning import pl
 from mlp_lab.nn.probes import LayerStatistics, inspect_layers
@@ -58,7 +58,7 @@ class LayerRecorder(FigureCallback):
         if not trainer.is_global_zero:
             return
         task = task_of(module)
-        x, y = (tensor[: self.examples] for tensor in training_loader(trainer).tensors)
+        x, y = (tensor[: self.examples] for tensor in data_of(trainer).splits["train"])
         layers = inspect_layers(task.network, x, lambda output: task.loss(output, y))
         rows = [
             {"epoch": epoch, "layer": number, **_quantities(layer)}

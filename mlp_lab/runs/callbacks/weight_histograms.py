@@ -1,6 +1,6 @@
 """Show the network and its weights in TensorBoard."""
 
-from mlp_lab.data.attached import training_loader
+from mlp_lab.data.attached import data_of
 from mlp_lab.errors import UserError
 from mlp_lab.lightning import pl
 from mlp_lab.runs.callbacks.access import task_of, tensorboard_of
@@ -21,7 +21,7 @@ class WeightHistograms(pl.callbacks.Callback):
         if trainer.current_epoch:  # a resumed run
             return
         if logger := tensorboard_of(trainer):
-            x, _ = training_loader(trainer).tensors
+            x, _ = data_of(trainer).splits["train"]
             logger.log_graph_of(task_of(task).network, x[:1])
         self._write(trainer, task, 0)
 
