@@ -10,6 +10,9 @@ from mlp_lab.errors import UserError
 # The steps of one axis of a grid; a step is the overrides that are set together.
 Axis = list[tuple[str, ...]]
 
+#: In place of a zipped value: the key is not overridden.
+NO_VALUE = "_"
+
 
 def text_of(override: Override) -> str:
     """Return the override as it was typed."""
@@ -27,8 +30,9 @@ def last_by_key(
 def grid_axes(overrides: Mapping[str, Override], zipped: Sequence[str]) -> list[Axis]:
     """Return the axes of a grid.
 
-    The keys in ``zipped`` share one axis, the first. An override without a sweep is an axis with
-    one step. Raises UserError if values can't be listed or zipped.
+    The keys in ``zipped`` share one axis, the first; a step leaves out those with ``NO_VALUE``. An
+    override without a sweep is an axis with one step. Raises UserError if values can't be listed or
+    zipped.
     """
     steps = {key: _steps(override) for key, override in overrides.items()}
     swept = [key for key, override in overrides.items() if override.is_sweep_override()]
@@ -41,7 +45,9 @@ def grid_axes(overrides: Mapping[str, Override], zipped: Sequence[str]) -> list[
     if len({len(steps[key]) for key in zipped}) > 1:
         counts = ", ".join(f"{key} has {len(steps[key])}" for key in zipped)
         raise UserError(f"sweep.zip: all keys need the same number of values: {counts}")
-    zipped_axis = list(zip(*(steps.pop(key) for key in zipped), strict=True))
+    rows = zip(*(steps.pop(key) for key in zipped), strict=True)
+    left_out = {f"{key}={NO_VALUE}" for key in zipped}
+    zipped_axis = [tuple(step for step in row if step not in left_out) for row in rows]
     axes: list[Axis] = [[(step,) for step in of_key] for of_key in steps.values()]
     return [zipped_axis, *axes] if zipped else axes
 

@@ -44,6 +44,15 @@ def test_the_last_override_of_a_key_counts() -> None:
     assert grid("a=1,2", "a=3", "b=range(2)") == [{"a=3", "b=0"}, {"a=3", "b=1"}]
 
 
+def test_an_underscore_leaves_a_zipped_key_out() -> None:
+    overrides = ["a=1,2,_", "b=x,_,_", "c=_"]
+    assert grid(*overrides, zipped=["a", "b"]) == [
+        {"a=1", "b=x", "c=_"},
+        {"a=2", "c=_"},
+        {"c=_"},
+    ]
+
+
 @pytest.mark.parametrize(
     ("overrides", "zipped", "message"),
     [
