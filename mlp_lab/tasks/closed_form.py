@@ -97,8 +97,13 @@ def closed_form_network(task: "ChunkedTraining") -> tuple[ClosedFormNetwork | No
     Raises:
         UserError: ``gradients=closed_form`` for a network, task or trainer without them.
     """
+    if not _overrides_none(type(task), "training_step", "differentiate", "outputs_of"):
+        name = type(task).__name__
+        if task.gradients == "closed_form":
+            raise UserError(f"gradients=closed_form: {name} has its own; must be auto or autograd")
+        return None, f"gradients: by {name}"
     description = "of the loss by autograd, of the network in closed form"
-    return _in_closed_form(task, lambda: _network(task), description)
+    return _in_closed_form(task, lambda: ClosedFormNetwork(task.network), description)
 
 
 def output_delta(tasks: "Sequence[ChunkedTraining]") -> OutputDelta | None:
@@ -146,12 +151,6 @@ def _training(
     size = microbatch_size(task.network, task.device)
     step = ClosedFormStep(stacked(), optimizers, delta, batch_size, size, task.clipping)
     return ClosedFormTraining(step, optimizers)
-
-
-def _network(task: "ChunkedTraining") -> ClosedFormNetwork:
-    if not _overrides_none(type(task), "training_step", "differentiate", "outputs_of"):
-        raise NoClosedFormError(f"{type(task).__name__} computes outputs or gradients itself")
-    return ClosedFormNetwork(task.network)
 
 
 def _is_of_loss(task: type) -> bool:

@@ -113,7 +113,10 @@ def test_a_resumed_run_ends_with_the_same_weights(
 
 @pytest.mark.parametrize(
     ("override", "message"),
-    [("trainer.precision=bf16-mixed", "trainer.precision=bf16-mixed has none")],
+    [
+        ("trainer.precision=bf16-mixed", "trainer.precision=bf16-mixed has none"),
+        ("task=mixup", "Mixup has its own"),
+    ],
 )
 def test_what_has_no_closed_form_is_refused(cfg: Callable, override: str, message: str) -> None:
     with pytest.raises(UserError, match=f"gradients=closed_form: {message}"):
@@ -156,6 +159,12 @@ def test_autograd_of_a_loss_continues_with_closed_forms(
     expected = weights(train(compose(*common, "gradients=autograd")))
     for name, tensor in weights(result).items():
         torch.testing.assert_close(tensor, expected[name], rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("setting", ["auto", "autograd"])
+def test_a_task_with_its_own_gradients_is_named(cfg: Callable, setting: str) -> None:
+    result = train(cfg("task=classification_by_hand", f"gradients={setting}"))
+    assert "gradients: by ClassificationByHand\n" in (Path(result.folder) / "train.log").read_text()
 
 
 def test_a_loss_without_its_derivative_has_gradients_by_autograd() -> None:
