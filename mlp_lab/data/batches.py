@@ -65,7 +65,7 @@ _ENCODED_INPUTS = 2**9  # at a time: they take 1 MiB for 512 features
 
 
 class Buffers:
-    """Memory for the inputs of minibatches: each minibatch overwrites the one before.
+    """Memory for the inputs of minibatches, which are valid until the next minibatch.
 
     For new tensors of a large minibatch, the system allocates new memory pages in each step, which
     takes longer than to encode the inputs.
@@ -163,6 +163,11 @@ class Chunk:
             else:
                 x = buffers.gathered(inputs, rows)
             yield x if self._encoding is None else buffers.encoded(self._encoding, x)
+
+    def labels(self) -> Iterator[Tensor]:
+        """Yield the targets of each minibatch, ``[batch, ...]``, for a single order."""
+        for rows in self.rows:
+            yield _gather(self.tensors[1], rows)
 
     def targets(self) -> Tensor:
         """Return the targets of all minibatches, concatenated: ``[orders, examples, ...]``."""

@@ -16,11 +16,6 @@ from mlp_lab.errors import UserError
 from mlp_lab.lightning import pl
 from mlp_lab.nn.encodings import aliasing_hint, period_hint
 
-# Type of the factors of matrix products, by precision.
-_MIXED: Mapping[str | int | None, torch.dtype] = {
-    "bf16-mixed": torch.bfloat16,
-    "16-mixed": torch.float16,
-}
 # Examples in a batch of evaluation: enough for speed, few enough for the processor's cache.
 _EVALUATION_BATCH = 2_000
 
@@ -278,19 +273,8 @@ class DataModule(pl.LightningDataModule):
     def _training_loader(
         self, tensors: tuple[Tensor, Tensor], order: EpochOrder | None
     ) -> ChunkLoader:
-        x, y = tensors
         limit = self.limits["train"]
-        tensors = self._rounded(x), y
         return ChunkLoader(tensors, self.batch_size, order, limit, self.passes, self.drop_last)
-
-    def _rounded(self, x: Tensor) -> Tensor:
-        """Return encoded inputs as the products of mixed precision use them.
-
-        Otherwise, the first layer rounds them in each step.
-        """
-        if self.trainer is None or isinstance(self.encoding, nn.Identity):
-            return x
-        return x.to(_MIXED.get(self.trainer.precision, x.dtype))
 
     def val_dataloader(self) -> ChunkLoader:
         tensors, limit = self.splits["validation"], self.limits["validation"]

@@ -64,15 +64,15 @@ class ClosedForm:
         self._deltas: dict[tuple[int, int], Tensor] = {}
         self.bound(1, 1)  # raises at once what it can't bind
 
-    def bound(self, orders: int, batch: int, place: int = 0) -> "BoundLayers":
+    def bound(self, orders: int, batch: int, slot: int = 0) -> "BoundLayers":
         """Return the layers with buffers for minibatches of one size.
 
         Args:
             orders: number of different minibatches, which divides the members.
             batch: number of examples in each of them.
-            place: number of the buffers of outputs; buffers of deltas are the same for all.
+            slot: index of a set of output buffers; all sets share the buffers of deltas.
         """
-        key = orders, batch, place
+        key = orders, batch, slot
         if key not in self._bound:
             modules = list(self._network.children())
             if not modules or not isinstance(modules[0], StackedLinear):

@@ -22,7 +22,7 @@ from mlp_lab.nn.stacking import (
 
 
 class NoClosedFormError(Exception):
-    """A network with a layer whose derivative is not in this module."""
+    """There is no closed form; the message is the reason."""
 
 
 class Layer(Protocol):
@@ -274,6 +274,10 @@ def _slope(module: nn.Module, f: Tensor, g: Tensor) -> Tensor | float:
     return _SLOPES[type(module)](f, g)
 
 
+# Autograd's functions, which read and write the delta once. torch has no public names for them.
+_aten = torch.ops.aten
+
+
 def _times_relu_slope(g: Tensor, delta: Tensor) -> None:
     _aten.threshold_backward.grad_input(delta, g, 0, grad_input=delta)
 
@@ -286,9 +290,7 @@ def _times_tanh_slope(g: Tensor, delta: Tensor) -> None:
     _aten.tanh_backward.grad_input(delta, g, grad_input=delta)
 
 
-# The activation g = a(f) in place, and delta a'(f) in place, where g gives a'(f). Autograd's own
-# functions read and write the delta once.
-_aten = torch.ops.aten
+# The activation g = a(f) in place, and delta a'(f) in place, where g gives a'(f).
 _IN_PLACE: dict[
     type[nn.Module], tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], None]]
 ] = {

@@ -23,8 +23,9 @@ from mlp_lab.nn.stacking import StackedBatchNorm, StackedDropout, UnstackableErr
 class ClosedFormNetwork:
     """Computes the outputs of a network, with closed-form gradients of its parameters.
 
-    Activations are kept in buffers for the gradients, up to 1 GiB in single precision. Those of
-    further parts are computed a second time.
+    Outputs of linear layers are kept in buffers for the gradients, up to 1 GiB in single precision.
+    Those of further parts are computed a second time. Activations other than ReLU, sigmoid and
+    tanh, and normalization, need further buffers.
 
     Args:
         network: network on the CPU.
@@ -47,7 +48,7 @@ class ClosedFormNetwork:
         self._closed_form = ClosedForm(stacked, 1, self._gradients)
         self._outputs = linear_layers(network)[-1].out_features
         width = sum(layer.out_features for layer in linear_layers(network))
-        self._last_place = MAX_ACTIVATIONS // (width * CPU_POINTS)
+        self._last_slot = max(1, MAX_ACTIVATIONS // (width * CPU_POINTS)) - 1
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the outputs ``[..., out_features]`` for inputs ``[..., in_features]``.
@@ -59,7 +60,7 @@ class ClosedFormNetwork:
 
     def outputs(self, parts: Sequence[Tensor]) -> Tensor:
         """Return the outputs ``[points, out_features]`` for parts ``[1, points, in_features]``."""
-        layers = [self._layers(place, part) for place, part in enumerate(parts)]
+        layers = [self._layers(index, part) for index, part in enumerate(parts)]
         pairs = zip(layers, parts, strict=True)
         return torch.cat([each.forward(part)[0].T.clone() for each, part in pairs])
 
@@ -72,17 +73,17 @@ class ClosedFormNetwork:
         """
         numbered = list(enumerate(zip(parts, deltas.split(CPU_POINTS), strict=True)))
         # In reverse, since the activations of the last part are still in their buffers.
-        for place, (part, delta) in reversed(numbered):
-            layers = self._layers(place, part)
+        for index, (part, delta) in reversed(numbered):
+            layers = self._layers(index, part)
             if layers.x is not part:  # another part has used the buffers since
                 layers.forward(part)
             layers.delta.copy_(delta.T)
-            layers.backward(add=place < len(parts) - 1)
+            layers.backward(add=index < len(parts) - 1)
         return [gradient.clone() for gradient in self._gradients]
 
-    def _layers(self, place: int, part: Tensor) -> BoundLayers:
-        """Return the layers with the buffers of the part at a place; the last ones share theirs."""
-        return self._closed_form.bound(1, part.shape[1], min(place, self._last_place))
+    def _layers(self, index: int, part: Tensor) -> BoundLayers:
+        """Return the layers with the buffers of a part; parts that do not fit share the last."""
+        return self._closed_form.bound(1, part.shape[1], min(index, self._last_slot))
 
 
 class _Outputs(torch.autograd.Function):

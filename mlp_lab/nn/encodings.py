@@ -75,7 +75,8 @@ class FourierFeatures(nn.Module):
         """Return the features, in ``out`` if it is given: ``[..., 2 * frequencies]``."""
         # Every phase twice, so that its sine and cosine need no further memory.
         twice = torch.cat([self.frequencies, self.frequencies])
-        features = torch.matmul(x, 2 * math.pi * twice.T, out=out)
+        with torch.autocast(x.device.type, enabled=False):  # which would round the phases
+            features = torch.matmul(x, 2 * math.pi * twice.T, out=out)
         features[..., : len(self.frequencies)].sin_()
         features[..., len(self.frequencies) :].cos_()
         return features if self.amplitude == 1 else features.mul_(self.amplitude)

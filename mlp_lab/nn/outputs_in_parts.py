@@ -32,4 +32,5 @@ def outputs_in_parts(network: nn.Module, x: Tensor) -> Tensor:
         outputs = [checkpoint(network, part, use_reentrant=False) for part in parts]
     else:
         outputs = [network(part) for part in parts]
-    return torch.cat(outputs).view(*x.shape[:-1], -1)
+    joint = torch.cat(outputs)
+    return joint.view(*x.shape[:-1], joint.shape[-1])

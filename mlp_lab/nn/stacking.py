@@ -34,6 +34,9 @@ def shape(network: nn.Module) -> Hashable:
         UnstackableError: the network cannot be stacked.
     """
     shapes = _shape(network)
+    every = list(network.named_parameters(remove_duplicate=False))
+    if len(every) > len(list(network.parameters())):
+        raise UnstackableError("layers share parameters")
     layers = [m for m in network.modules() if type(m) in _LAYERS or is_registered(m)]
     if layers and not isinstance(layers[0], nn.Linear):
         raise UnstackableError(f"its first layer is {type(layers[0]).__name__}")

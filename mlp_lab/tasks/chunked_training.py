@@ -13,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from mlp_lab.data.attached import training_loader
 from mlp_lab.data.batches import Buffers, Chunk
+from mlp_lab.errors import UserError
 from mlp_lab.images.augmentations import InputAugmentation
 from mlp_lab.lightning import pl
 from mlp_lab.nn.closed_form_network import ClosedFormNetwork
@@ -65,7 +66,8 @@ class ChunkedTraining(pl.LightningModule):
         encoding: module from inputs to encoded inputs, which is not trained; None: the identity.
         average_decay: factor of the average of the weights per step; 0: no average.
         gradients: ``closed_form`` (see ``nn/closed_form.py``), ``autograd``, or ``auto``: closed
-            form where there is one.
+            form where there is one. Without ``output_delta``, autograd differentiates the loss, and
+            the closed form begins at the network's outputs.
         clipping: clips the gradients before each step; None: no clipping.
     """
 
@@ -101,7 +103,6 @@ class ChunkedTraining(pl.LightningModule):
         self.log_every_n_steps = log_every_n_steps
         self.gradients = gradients
         self.clipping = clipping
-        self._minibatch_buffers = Buffers()
         self._closed_form: ClosedFormTraining | None = None
         self._closed_form_network: ClosedFormNetwork | None = None
 
@@ -148,18 +149,33 @@ class ChunkedTraining(pl.LightningModule):
 
     def on_train_start(self) -> None:
         self._microbatch_size = microbatch_size(self.network, self.device)
-        optimizer = self.optimizers(use_pl_optimizer=False)
-        assert isinstance(optimizer, Optimizer)
-        # Dropout draws from the generator that autograd would use.
-        stacked = partial(stack, [self.network], [torch.default_generator])
-        if output_delta([self]) is None:
-            self._closed_form_network, engine = closed_form_network(self)
-        else:
-            self._closed_form, engine = closed_form_training([self], [optimizer], stacked)
-        log.info("%s", engine)
+        self._minibatch_buffers = Buffers()
+        log.info("%s", self._set_gradients())
+
+    def _set_gradients(self) -> str:
+        """Decide how gradients are computed; return a line for the log."""
+        if output_delta([self]) is not None:
+            optimizer = self.optimizers(use_pl_optimizer=False)
+            assert isinstance(optimizer, Optimizer)
+            # Dropout draws from the generator that autograd would use.
+            stacked = partial(stack, [self.network], [torch.default_generator])
+            self._closed_form, line = closed_form_training([self], [optimizer], stacked)
+            return line
+        for name in ("differentiate", "outputs_of"):
+            if getattr(type(self), name) is not getattr(ChunkedTraining, name):
+                method = f"{type(self).__name__}.{name}"
+                if self.gradients == "closed_form":
+                    raise UserError(
+                        f"gradients=closed_form: {method} is used; must be auto or autograd"
+                    )
+                return f"gradients: by {method}"
+        self._closed_form_network, line = closed_form_network(self)
+        return line
 
     def on_train_end(self) -> None:
-        self._closed_form = self._closed_form_network = None  # their buffers take up to 1 GiB
+        # Their buffers can take more than 1 GiB.
+        self._closed_form = self._closed_form_network = None
+        self._minibatch_buffers = Buffers()
 
     def on_train_epoch_start(self) -> None:
         seed = partial(epoch_seed, self.seed, self.current_epoch)
@@ -183,11 +199,9 @@ class ChunkedTraining(pl.LightningModule):
         clip = self.clipping
         rates = self.learning_rates(first, len(chunk))
         chunk = chunk.first(len(rates))
-        labels = chunk.targets().split(chunk.sizes, 1)
+        inputs = chunk.inputs(self._minibatch_buffers)
         losses, outputs, targets = [], [], []
-        for [x], [y], rate in zip(
-            chunk.inputs(self._minibatch_buffers), labels, rates, strict=True
-        ):
+        for [x], y, rate in zip(inputs, chunk.labels(), rates, strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.zero_grad()
@@ -237,7 +251,8 @@ class ChunkedTraining(pl.LightningModule):
     def differentiate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the gradients for a minibatch; return its loss and outputs.
 
-        The gradients are stored in the attribute ``grad`` of the parameters.
+        The gradients are stored in the attribute ``grad`` of the parameters. The next minibatch
+        overwrites ``x``.
         """
         if len(x) <= self._microbatch_size:
             return self._differentiate_microbatch(x, y, 1.0)

@@ -92,16 +92,12 @@ def closed_form_training(
 def closed_form_network(task: "ChunkedTraining") -> tuple[ClosedFormNetwork | None, str]:
     """Return a task's network with closed-form gradients, for a loss that autograd differentiates.
 
-    It is None if autograd differentiates the network, too. The second value is a line for the log.
+    Returns:
+        The network, None if autograd differentiates it as well; and a line for the log.
 
     Raises:
-        UserError: ``gradients=closed_form`` for a network, task or trainer without them.
+        UserError: ``gradients=closed_form`` for a network or trainer without them.
     """
-    if not _overrides_none(type(task), "training_step", "differentiate", "outputs_of"):
-        name = type(task).__name__
-        if task.gradients == "closed_form":
-            raise UserError(f"gradients=closed_form: {name} has its own; must be auto or autograd")
-        return None, f"gradients: by {name}"
     description = "of the loss by autograd, of the network in closed form"
     return _in_closed_form(task, lambda: ClosedFormNetwork(task.network), description)
 
@@ -114,7 +110,7 @@ def output_delta(tasks: "Sequence[ChunkedTraining]") -> OutputDelta | None:
 def _in_closed_form(
     task: "ChunkedTraining", make: Callable[[], _T], description: str
 ) -> tuple[_T | None, str]:
-    """Return the result of ``make``, or None if there is no closed form, and a line for the log."""
+    """Return the result of ``make``, None if there is no closed form; and a line for the log."""
     if task.gradients == "autograd":
         return None, "gradients: by autograd"
     try:
@@ -155,12 +151,10 @@ def _training(
 
 def _is_of_loss(task: type) -> bool:
     """Return whether ``output_delta`` is for ``loss``, which a subclass may have overridden."""
-    return _overrides_none(task, "output_delta", "loss", "differentiate", "outputs_of")
-
-
-def _overrides_none(task: type, method: str, *others: str) -> bool:
-    """Return whether no subclass of the class that defines ``method`` overrides the others."""
-    return all(issubclass(_definer(task, method), _definer(task, other)) for other in others)
+    return all(
+        issubclass(_definer(task, "output_delta"), _definer(task, name))
+        for name in ("loss", "differentiate", "outputs_of")
+    )
 
 
 def _definer(task: type, method: str) -> type:

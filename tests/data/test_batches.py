@@ -161,7 +161,7 @@ def test_buffers_have_the_gathered_minibatches(size, batch_size, seed):
 
 @given(shape=st.sampled_from([(1, 1), (1, 7), (2, 5), (1, 3, 4)]), part=st.integers(1, 9))
 def test_fourier_features_are_computed_in_parts_in_a_buffer(shape, part):
-    buffers, encoding = batches.Buffers(), Basic(3)
+    buffers, encoding = batches.Buffers(), Basic(3, unit_norm=True)
     with patch.object(batches, "_ENCODED_INPUTS", part):
         first, second = torch.rand(2, *shape, 3)
         features = buffers.encoded(encoding, first)

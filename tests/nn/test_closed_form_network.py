@@ -58,7 +58,7 @@ def test_outputs_and_gradients_are_those_of_the_network(
                 torch.testing.assert_close(gradient, expected)
 
 
-@pytest.mark.parametrize(("kept", "calls"), [(2**28, 3), (24, 4), (0, 5)])
+@pytest.mark.parametrize(("kept", "calls"), [(2**28, 3), (48, 4), (24, 5), (0, 5)])
 def test_activations_that_do_not_fit_are_computed_again(
     kept: int, calls: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +93,7 @@ def test_gradients_of_several_losses_are_added() -> None:
     [
         (MLP(3, 1, dropout=0.5), "network: dropout and batch normalization"),
         (MLP(3, 1, normalization="batch"), "network: dropout and batch normalization"),
+        (nn.Sequential(*[nn.Linear(3, 3)] * 2), "network: layers share parameters"),
         (
             nn.Sequential(
                 HashGrid(3, levels=1, features_per_level=2, table_size=9, coarsest=2, finest=2),

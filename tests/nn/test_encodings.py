@@ -363,3 +363,10 @@ def test_features_too_large_for_memory_are_refused_with_their_size() -> None:
     message = "the features of 5,242,880 inputs take 10.0 GiB; must be at most 8"
     with pytest.raises(UserError, match=message):
         encoded({"train": (many, many)}, gaussian(2, 256))
+
+
+def test_mixed_precision_does_not_round_phases() -> None:
+    encoding, x = Gaussian(3, frequencies=8, sigma=10.0), torch.rand(5, 3)
+    expected = encoding(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(encoding(x), expected)

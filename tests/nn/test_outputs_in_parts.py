@@ -31,6 +31,10 @@ def test_outputs_and_gradients_equal_those_of_all_points_at_once(
     assert calls[:-1] == ([4] * 5 if kept else [4] * 10)
 
 
+def test_a_process_without_examples_gets_no_outputs() -> None:
+    assert outputs_in_parts(nn.Linear(3, 4), torch.empty(0, 5, 3)).shape == (0, 5, 4)
+
+
 def test_an_evaluation_computes_each_part_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CPU_POINTS", 4)
     monkeypatch.setattr(module, "MAX_ACTIVATIONS", 0)

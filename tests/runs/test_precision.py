@@ -1,16 +1,11 @@
-"""The precision ``auto`` by the features of a device, and inputs in mixed precision."""
+"""The precision ``auto`` by the features of a device."""
 
 import logging
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import torch
-from helpers import assert_equal_weights
 
-from mlp_lab.data.datamodule import DataModule
 from mlp_lab.runs.precision import resolve_precision
-from mlp_lab.runs.train import train
 
 
 @pytest.fixture
@@ -69,24 +64,3 @@ def test_bfloat16_without_its_products_is_a_warning(
         assert resolve_precision("bf16-mixed", "cpu") == "bf16-mixed"
     assert len(caplog.messages) == warnings
     assert all("trainer.precision=bf16-mixed: slow" in message for message in caplog.messages)
-
-
-@pytest.mark.parametrize("experiment", ["image_tancik", "ct"])
-def test_encoded_inputs_that_are_rounded_once_give_the_same_weights(
-    compose: Callable, tmp_path: Path, experiment: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    small = {"image_tancik": ["data.image=text"], "ct": ["data.projections=4"]}[experiment]
-    small += [f"experiment={experiment}", "data.size=16", "network.width=16", "data.passes=3"]
-    small += ["trainer.max_epochs=2", "trainer.precision=bf16-mixed", "trainer.accelerator=cpu"]
-    cfg = compose(*small, f"logs='{tmp_path}'", "callbacks=layers", "logger=none")
-    rounded, types = DataModule._rounded, []
-
-    def watched(data: DataModule, x: torch.Tensor) -> torch.Tensor:
-        types.append(rounded(data, x).dtype)
-        return rounded(data, x)
-
-    monkeypatch.setattr(DataModule, "_rounded", watched)
-    result = train(cfg)
-    assert types == [torch.bfloat16]
-    monkeypatch.setattr(DataModule, "_rounded", lambda _, x: x)
-    assert_equal_weights(result, train(cfg))

@@ -42,10 +42,9 @@ def _points(angles: Tensor, size: int) -> Tensor:
     """
     centre = size // 2
     offsets = torch.arange(size, dtype=angles.dtype, device=angles.device) - centre
-    cosines, sines = (
-        2 / size * value.unsqueeze(1) * offsets for value in (angles.cos(), angles.sin())
-    )
+    offsets = 2 / size * offsets  # of s and t
+    by_cosine, by_sine = (f(angles).unsqueeze(1) * offsets for f in (torch.cos, torch.sin))
     middle = (2 * centre + 1) / size - 1
-    x = cosines.unsqueeze(1) + (sines + middle).unsqueeze(2)
-    y = (cosines + middle).unsqueeze(2) - sines.unsqueeze(1)
+    x = by_cosine.unsqueeze(1) + (by_sine + middle).unsqueeze(2)  # s cos a + t sin a
+    y = (by_cosine + middle).unsqueeze(2) - by_sine.unsqueeze(1)  # t cos a - s sin a
     return torch.stack([x, y], 3)
