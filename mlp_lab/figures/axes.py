@@ -79,16 +79,17 @@ def metric_axis(
         metric: name of the metric.
         from_zero: whether a linear axis starts at 0.
     """
-    if spans_decades(values):
+    finite = list(filter(math.isfinite, values))
+    if spans_decades(finite):
         axis.axes.set_yscale("log")
-        axis.axes.set_ylim(bottom=0.8 * min(values))  # bands may extend down to 0
-    elif from_zero and min(values, default=0.0) >= 0:
+        axis.axes.set_ylim(bottom=0.8 * min(finite))  # bands may extend down to 0
+    elif from_zero and min(finite, default=0.0) >= 0:
         axis.axes.set_ylim(bottom=0)
     format_ticks(axis, get_metric(metric))
 
 
 def spans_decades(values: Sequence[float]) -> bool:
-    """Return whether a logarithmic axis suits the values."""
+    """Return whether a logarithmic axis suits finite values."""
     return len(values) > 0 and min(values) > 0 and max(values) / min(values) >= 30
 
 
@@ -109,6 +110,14 @@ def band(means: np.ndarray, spreads: np.ndarray, metric: str) -> tuple[np.ndarra
     if properties.percent and np.nanmax(means) <= 1:
         high = np.minimum(high, 1)
     return low, high
+
+
+def error_limit(errors: Sequence[np.ndarray]) -> float:
+    """Return the largest error of a common colour scale for images of errors.
+
+    It is not the maximum: a few large errors at edges would make all others dark.
+    """
+    return max(float(np.quantile(errors, 0.995)), 1e-6)
 
 
 def format_ticks(axis: Axis, metric: Metric) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from mlp_lab.figures.axes import name_shared_axes, panel_grid
 from mlp_lab.figures.rendering import legend_label
@@ -33,6 +33,7 @@ def estimate_curves(
             handles["exact"] = panel.axhline(exact[name], color="0.3", linestyle="--")
         panel.set_title(legend_label(name), fontsize=9)
         panel.grid(alpha=0.3)
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.xaxis.set_major_formatter(EngFormatter(sep=" "))
     name_shared_axes(panels, _COLUMNS, "training games", "")
     if exact:

@@ -1,8 +1,10 @@
 """Metrics of networks of different sizes."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
@@ -12,6 +14,9 @@ from mlp_lab.figures.rendering import legend_label
 from mlp_lab.figures.style import line_style
 
 _SHIFT = 1.04  # factor between the places of neighbouring lines
+_ROWS = 4  # of names above the panel
+_LETTER = 0.013  # width of a letter of a name, as a fraction of the panel's
+_LEAST_DECADES = 0.3
 
 # Number of parameters, mean and standard deviation of a metric over several runs (nan for a single
 # run), and name of the network.
@@ -31,7 +36,7 @@ def metric_by_parameters(
     """
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     panel = figure.subplots()
-    named: dict[str, int] = {}
+    named: set[tuple[int, str]] = set()
     for place, (text, points) in enumerate(lines.items()):
         label = legend_label(text) or None
         sizes, means, spreads, names = zip(*points, strict=True)
@@ -44,14 +49,9 @@ def metric_by_parameters(
             low, high = band(centres, np.array(spreads), metric)
             lengths = [centres - low, high - centres]
             panel.errorbar(at, centres, lengths, ls="none", color=style["color"], capsize=3)
-        named.update(zip(names, sizes, strict=True))
-    for name, size in named.items():
-        panel.axvline(size, color="0.85", lw=0.8, zorder=0)
-        panel.annotate(
-            name, (size, 1), (0, 3), xycoords=("data", "axes fraction"), fontsize=8,
-            textcoords="offset points", ha="center", annotation_clip=False,
-        )  # fmt: skip
+        named.update(zip(sizes, names, strict=True))
     panel.set_xscale("log")
+    _name_sizes(panel, sorted(named))
     panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     panel.xaxis.set_minor_locator(NullLocator())
     panel.xaxis.set_major_formatter(EngFormatter(sep=""))
@@ -64,3 +64,20 @@ def metric_by_parameters(
     title = f"{metric} on validation data by size, best epoch{spread}\nabove the panel: {key}"
     figure.suptitle(title)
     return figure
+
+
+def _name_sizes(panel: Axes, named: Sequence[tuple[int, str]]) -> None:
+    """Mark sizes, in ascending order, with their names above the panel, in several rows."""
+    ends = [-math.inf] * _ROWS  # of the last name in each row, in decades
+    decades = max(math.log10(named[-1][0] / named[0][0]), _LEAST_DECADES) if named else 1.0
+    for size, name in named:
+        half = decades * _LETTER * len(name) / 2
+        place = math.log10(size)
+        free = [row for row, end in enumerate(ends) if place - half > end]
+        row = free[0] if free else ends.index(min(ends))
+        ends[row] = place + half
+        panel.axvline(size, color="0.85", lw=0.8, zorder=0)
+        panel.annotate(
+            name, (size, 1), (0, 3 + 10 * row), xycoords=("data", "axes fraction"), fontsize=8,
+            textcoords="offset points", ha="center", annotation_clip=False,
+        )  # fmt: skip

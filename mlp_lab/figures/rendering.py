@@ -46,6 +46,8 @@ _SUPERSCRIPTS = str.maketrans("-−0123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸�
 _DPI = 200
 _SCREEN_DPI = 100  # of animations and in TensorBoard, so that figures fit in a window
 _LETTERS = 12  # of a title in an inch
+_SHORTEST = 20  # letters in a line of a title
+_LONGEST = 40  # letters in a line of a label
 _LINE = 0.17  # height of a line of a title in inches
 _UPPER = 0.9  # legends that end above this fraction of the height are beside the title
 
@@ -102,7 +104,7 @@ def save_figures(
 
 
 def titled(draw: Draw, title: str) -> Draw:
-    """Return a function that draws the same figure with a title above its own one.
+    """Return a function that draws the same figure with a further title above that of the figure.
 
     Args:
         draw: function that draws a figure.
@@ -114,7 +116,8 @@ def titled(draw: Draw, title: str) -> Draw:
         width = _width_of_title(figure)
         before = figure.get_suptitle()
         texts = (
-            textwrap.fill(line, int(_LETTERS * width)) for line in (title, *before.split("\n"))
+            textwrap.fill(line, max(_SHORTEST, int(_LETTERS * width)))
+            for line in (title, *before.split("\n"))
         )
         text = "\n".join(filter(None, texts))
         figure.suptitle(text, x=width / 2 / figure.get_figwidth())
@@ -158,11 +161,13 @@ def displayable(text: str) -> str:
 
 
 def legend_label(text: str) -> str:
-    """Return the label of a line so that its legend shows it.
+    """Return the label of a line so that its legend shows it beside the panels.
 
     Legends leave out labels that start with an underscore. Hence a space of width 0 precedes it.
+    Long labels are wrapped.
     """
-    return f"\u200b{text}" if text.startswith("_") else text
+    lines = textwrap.fill(text, _LONGEST) if len(text) > _LONGEST else text
+    return f"\u200b{lines}" if text.startswith("_") else lines
 
 
 def _png(figure: Figure) -> bytes:

@@ -7,6 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mlp_lab.figures.axes import error_limit
+
 _SIDE = 2.4  # inches of a panel
 
 
@@ -39,7 +41,7 @@ def held_out_views(views: Sequence[ShownView], distances: tuple[float, float]) -
     panels = figure.subplots(len(views), 4, squeeze=False)
     near, far = distances
     errors = [np.abs(view.colours - view.truth).mean(2) for view in views]
-    limit = max(float(np.quantile(errors, 0.995)), 1e-6)  # a few pixels at edges have much more
+    limit = error_limit(errors)
     for row, view, error in zip(panels, views, errors, strict=True):
         _show(row[0], view.truth, "held-out view")
         _show(row[1], view.colours, f"network, {view.psnr:.2f} dB")

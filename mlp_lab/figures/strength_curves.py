@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from mlp_lab.figures.rendering import legend_label
 from mlp_lab.figures.style import line_style
@@ -38,6 +38,7 @@ def strength_curves(
     panel.set(xlabel="training games", ylabel=f"points per game against {opponent}")
     figure.suptitle(f"playing strength in validation games ({spread})")
     panel.set_xlim(left=0)
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     panel.xaxis.set_major_formatter(EngFormatter(sep=" "))
     panel.grid(alpha=0.3)
     if len(networks) > 1:

@@ -7,6 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from mlp_lab.figures.axes import error_limit
+
 
 def reconstructions(
     truth: np.ndarray,
@@ -31,8 +33,7 @@ def reconstructions(
     figure.colorbar(drawn, ax=above, label="density", shrink=0.8)
     _sinogram(below[0], projections, angles)
     errors = [np.abs(image - truth) for image in images.values()]
-    # A few pixels with large errors at edges would make all others dark.
-    limit = max(float(np.quantile(errors, 0.995)), 1e-6)
+    limit = error_limit(errors)
     for panel, error in zip(below[1:], errors, strict=True):
         drawn = _show(panel, error, "absolute error", "magma", limit)
     figure.colorbar(drawn, ax=below, label="absolute error", shrink=0.8, extend="max")

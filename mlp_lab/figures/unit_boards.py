@@ -18,7 +18,7 @@ _STRONGEST = 10  # framed inputs of each unit
 _NOTE = (
     "left half of a point: checkers of the player on roll, right half: of the opponent\n"
     "from the base to the tip: the first, second, third and further checkers\n"
-    f"black frames: the {_STRONGEST} inputs of each unit with the largest absolute weights"
+    f"black frames: the {_STRONGEST} largest absolute weights of each unit"
 )
 
 

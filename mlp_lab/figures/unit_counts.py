@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import StrMethodFormatter
 
 from mlp_lab.figures.axes import whole_numbers
 from mlp_lab.figures.style import BLUE, line_style
@@ -58,7 +58,9 @@ def units_and_steps(
 def _format_axes(panel: Axes, ylabel: str) -> None:
     panel.set(ylabel=ylabel)
     panel.set_yscale("log", base=2)
-    panel.yaxis.set_major_formatter(ScalarFormatter())
+    panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     whole_numbers(panel, "number of bits n")
     if panel.lines:
         panel.figure.legend(loc="outside lower center")
+    else:
+        panel.text(0.5, 0.5, "no network learned it", ha="center", transform=panel.transAxes)

@@ -8,6 +8,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from mlp_lab.figures.axes import error_limit
+
 _SIDE = 2.3  # inches of a panel
 _DECADES = 5  # of the amplitudes that are shown
 
@@ -26,8 +28,7 @@ def slices(images: Mapping[str, Sequence[np.ndarray]], planes: Sequence[str]) ->
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(len(planes), columns, squeeze=False)
     errors = [np.abs(each - truth) for each in others]
-    # A few voxels with large errors at edges would make all others dark.
-    limit = max(float(np.quantile(errors, 0.995)), 1e-6)
+    limit = error_limit(errors)
     for row, plane in enumerate(planes):
         for panel, each in zip(panels[row], (truth, *others), strict=False):
             density = _show(panel, each[row], "gray", 1.0)

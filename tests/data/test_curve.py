@@ -184,4 +184,4 @@ def test_a_sweep_draws_the_error_by_number_of_parameters(compose: Callable, tmp_
     # 1-w-1: w + w + w + 1 parameters; 1-w-w-1: w (w + 1) more.
     assert [size for size, _ in actual["depth=1"]] == [7, 13]
     assert [size for size, _ in actual["depth=2"]] == [13, 33]
-    assert [note.get_text() for note in panel.texts] == ["2", "4"]
+    assert [note.get_text() for note in panel.texts] == ["2", "2", "4", "4"]

@@ -18,6 +18,7 @@ from mlp_lab.figures import class_regions
 from mlp_lab.figures.confusion import confusion_matrix
 from mlp_lab.figures.rendering import (
     displayable,
+    legend_label,
     render,
     render_formats,
     rgb_pixels,
@@ -136,6 +137,21 @@ def test_characters_without_a_glyph_are_escaped(caplog: pytest.LogCaptureFixture
     assert displayable("a\U000f1234\tb") == "a\\U000f1234\\tb"
     rgb_pixels(lambda: titled("\U000f1234"))  # a missing glyph is a warning, which is an error here
     assert not caplog.records
+
+
+def test_long_labels_leave_room_for_the_panels_and_the_title() -> None:
+    def draw() -> Figure:
+        figure = titled("")
+        figure.set_size_inches(6, 4)
+        [panel] = figure.axes
+        panel.plot([0, 1], label=legend_label(120 * "c"))
+        figure.legend(loc="outside right upper")
+        return figure
+
+    figure = with_title(draw, "a title of several words")()
+    figure.draw_without_rendering()
+    assert figure.axes[0].get_position().width > 0.2
+    assert figure.get_suptitle().startswith("a title of several")
 
 
 def test_figures_accept_any_class_name() -> None:
