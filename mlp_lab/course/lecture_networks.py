@@ -1,4 +1,4 @@
-"""The networks of the lecture on backpropagation, with example values."""
+"""The networks of the lecture on back-propagation, with example values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

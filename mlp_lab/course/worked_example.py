@@ -1,4 +1,4 @@
-"""Worked example of backpropagation: gradients by three methods and a drawing of the network."""
+"""Worked example of back-propagation: gradients by three methods and a drawing of the network."""
 
 import logging
 from collections.abc import Mapping

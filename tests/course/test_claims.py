@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mlp_lab.commands.claims import claims as claims_command
-from mlp_lab.course.claims import topics
+from mlp_lab.course.claims import backpropagation_claims, topics
 from mlp_lab.course.claims.claim import Claim
 from mlp_lab.course.claims.topics import TOPICS, check_topic
 from mlp_lab.figures import activation_curves, linear_boundaries
@@ -83,6 +83,16 @@ def test_a_wrong_derivative_fails_the_claims(monkeypatch: pytest.MonkeyPatch) ->
 
 
 # --- XOR ----------------------------------------------------------------------------------------
+
+
+def test_gradients_that_are_not_numbers_fail_the_claim(monkeypatch: pytest.MonkeyPatch) -> None:
+    method = backpropagation_claims.gradients_by_dynamic_programming
+    monkeypatch.setattr(
+        backpropagation_claims,
+        "gradients_by_dynamic_programming",
+        lambda *arguments: dict.fromkeys(method(*arguments), float("nan")),
+    )
+    assert not backpropagation_claims._equal_gradients().holds
 
 
 def test_a_linear_function_has_at_least_one_error_on_xor() -> None:

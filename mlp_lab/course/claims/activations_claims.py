@@ -47,13 +47,14 @@ def claims() -> Iterator[Claim]:
             figures=figures if name == "identity" else {},
         )
     x = torch.linspace(-5, 5, 1001)
-    largest = float(derivative("sigmoid", x, x.sigmoid()).max())
+    slopes = derivative("sigmoid", x, x.sigmoid())
+    largest, at = float(slopes.max()), float(x[slopes.argmax()])
     yield Claim(
         text="sigmoid: the largest value of f'(x) is 1/4",
         source="lecture, activations",
         expected="0.25, at x = 0",
-        measured=f"{largest:.6g}",
-        holds=largest == 0.25,
+        measured=f"{largest:.6g}, at x = {at:.3g}",
+        holds=largest == 0.25 and abs(at) < 1e-6,
     )
 
 

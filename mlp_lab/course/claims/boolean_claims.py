@@ -50,7 +50,7 @@ def _all_functions(bits: int) -> Claim:
     return Claim(
         text=(
             "one hidden ReLU layer with one unit per true row computes any function of"
-            f" {bits} bit(s)"
+            f" {bits} bit{'s' if bits > 1 else ''}"
         ),
         source=_SOURCE,
         expected=f"all {2**2**bits} functions are exact",
