@@ -172,7 +172,7 @@ def resume_sweep(folder: str, overrides: Sequence[str]) -> bool:
 
 def set_cores(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """Set the number of cores that this process sees."""
-    monkeypatch.setattr(threads, "_cores", lambda: number)
+    monkeypatch.setattr(threads, "cores", lambda: number)
 
 
 @contextmanager

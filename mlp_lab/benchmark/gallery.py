@@ -2,6 +2,7 @@
 
 import html
 import shlex
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -43,11 +44,21 @@ class Exhibit:
             UserError: an earlier exhibit has no run.
         """
         _, *words = shlex.split(self.command)
-        return [_with_runs(word, root) for word in words]
+        runs = {word: _run_in(word, root) for word in words}
+        return [
+            word if run is None else override(word.partition("=")[0], str(run))
+            for word, run in runs.items()
+        ]
 
-    def files(self, folder: Path) -> dict[str, list[Path]]:
-        """Return the files of each figure in ``folder``, the newest of each suffix."""
-        return {name: _files(name, folder) for name in self.figures}
+    def drawn_in(self, root: Path) -> Path:
+        """Return the folder of the figures: an evaluation draws in the folder of its run."""
+        _, *words = shlex.split(self.command)
+        runs = [_run_in(word, root) for word in words if word.startswith("run=")]
+        return next((run for run in runs if run is not None), root / self.name)
+
+    def files(self, root: Path, since: float) -> dict[str, list[Path]]:
+        """Return the files of each figure that were written since a time, one of each suffix."""
+        return {name: _files(name, self.drawn_in(root), since) for name in self.figures}
 
 
 def exhibits(names: Sequence[str] = ()) -> list[Exhibit]:
@@ -114,31 +125,32 @@ def _run(exhibit: Exhibit, root: Path, programs: Mapping[str, Program]) -> tuple
     folder.mkdir(parents=True, exist_ok=True)
     program, _, _ = exhibit.command.partition(" ")
     arguments = exhibit.arguments(root)
+    start = time.time() - 1  # times of files may be rounded
     with (folder / "output.txt").open("w", encoding="utf-8") as output, redirect_stdout(output):
         programs[program](arguments, folder)
-    evaluated = [Path(a.removeprefix("run=")) for a in arguments if a.startswith("run=")]
-    files = exhibit.files(*evaluated or [folder])
+    files = exhibit.files(root, start)
     paths = {n: [p.relative_to(root).as_posix() for p in each] for n, each in files.items()}
     command = example(program, shlex.join(arguments)).strip()
     return section(exhibit.name, command, paths), [name for name, each in files.items() if not each]
 
 
-def _with_runs(word: str, root: Path) -> str:
-    """Return an argument in which the run folder of an exhibit replaces its name in braces."""
+def _run_in(word: str, root: Path) -> Path | None:
+    """Return the run folder of the exhibit whose name is in braces; None: there is no name."""
     key, _, name = word.partition("={")
     if not name.endswith("}"):
-        return word
+        return None
     runs = sorted(path.parent for path in (root / name[:-1]).rglob("config.yaml"))
     if not runs:
         raise UserError(f"{key}: {name[:-1]} has no run")
-    return override(key, str(runs[-1]))
+    return runs[-1]
 
 
-def _files(name: str, folder: Path) -> list[Path]:
+def _files(name: str, folder: Path, since: float) -> list[Path]:
     """Return the newest image of a figure for each suffix, of a sweep that of its summary."""
     newest = {}
     for suffix in _IMAGES:
-        found = [*folder.rglob(f"{name}{suffix}"), *folder.rglob(f"*_{name}{suffix}")]
+        paths = [*folder.rglob(f"{name}{suffix}"), *folder.rglob(f"*_{name}{suffix}")]
+        found = [path for path in paths if path.stat().st_mtime >= since]
         if found:
             newest[suffix] = min(found, key=lambda path: (len(path.parts), -path.stat().st_mtime))
     return list(newest.values())

@@ -39,7 +39,8 @@ def mlp_lab_epoch(*overrides: str) -> TimedRun:
 
     def run() -> float:
         with tempfile.TemporaryDirectory() as logs, redirect_stdout(io.StringIO()):
-            common = ["callbacks=none", "trainer.max_epochs=4", f"logs='{logs}'"]
+            common = ["callbacks=none", "trainer.max_epochs=4", "trainer.accelerator=cpu"]
+            common += [f"logs='{logs}'"]
             return epoch_seconds(train(compose([*overrides, *common])).folder)
 
     return run

@@ -61,14 +61,20 @@ def _samples(overrides: Sequence[str], logs: Path) -> Iterator[Sample]:
     """Run ``train.py`` and yield a sample at each interval until it ends."""
     command = interpreter_command("train", overrides)
     start = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    errors = logs / "errors.txt"
+    with (
+        errors.open("w") as stderr,
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr) as process,
+    ):
         while process.poll() is None:
             time.sleep(_INTERVAL)
             if sizes := list(_sizes(psutil.Process(process.pid))):
                 memory, files = map(max, zip(*sizes, strict=True))
                 yield Sample(time.perf_counter() - start, _done(logs), memory, files)
     if process.returncode:
-        raise UserError(f"train.py {' '.join(overrides)}: ended with status {process.returncode}")
+        [*_, reason] = ["", *errors.read_text().splitlines()]
+        status = f"ended with status {process.returncode}"
+        raise UserError(f"train.py {' '.join(overrides)}: {status} {reason}".rstrip())
 
 
 def _sizes(parent: psutil.Process) -> Iterator[tuple[int, int]]:
@@ -92,13 +98,17 @@ def _rows(samples: Sequence[Sample], total: int) -> Iterable[list[str]]:
     """Yield a row for each part."""
     for part in range(_PARTS):
         first, last = (total * n // _PARTS for n in (part, part + 1))
+        name = f"{first + 1:,} to {last:,}"
         within = [s for s in samples if first < s.done <= last]
-        before = [s for s in samples if s.done <= first][-1]
+        before = [s for s in samples if s.done <= first]
+        if not within or not before:  # several jobs can end between two samples
+            yield [name, "-", "-", "-"]
+            continue
         # Not the last sample: a command draws figures and writes tables after its last job.
         after = next(s for s in within if s.done == within[-1].done)
-        span = (after.seconds - before.seconds) / (after.done - before.done)
+        span = (after.seconds - before[-1].seconds) / (after.done - before[-1].done)
         yield [
-            f"{first + 1:,} to {last:,}",
+            name,
             f"{1e3 * span:.0f}",
             f"{max(s.memory for s in within) / 2**20:.0f}",
             str(max(s.files for s in within)),

@@ -13,6 +13,7 @@ from mlp_lab.formatting import markdown
 from mlp_lab.storage.files import write_whole
 from mlp_lab.storage.records import json_with_digest, read_json
 
+_MARKER = "command.txt"  # in folders of results, which may be deleted
 _HEADER = ["claim", "source", "published", "expected", "measured", "result", "command", "minutes"]
 
 
@@ -27,20 +28,35 @@ def reproduce(wanted: Sequence[Reproduction], folder: Path) -> bool:
 
     Returns:
         Whether all claims hold.
+
+    Raises:
+        UserError: the folder of a reproduction exists and has no results of one.
     """
+    for each in wanted:
+        _check_free(folder / each.name)
     outcomes: dict[str, dict[str, Any]] = {}
     for number, each in enumerate(wanted, 1):
         place = folder / each.name
         outcome = _outcome_of(each, place)
+        stored = outcome is not None
         if outcome is None:
             print(f"[{number}/{len(wanted)}] {each.name}: about {each.minutes:g} min", flush=True)
             outcome = _run(each, place)
         outcomes[each.name] = outcome
         verdict = "pass" if _holds(each, outcome) else f"FAIL {outcome['error'] or ''}".strip()
+        verdict += " (stored result)" if stored else ""
         print(f"[{number}/{len(wanted)}] {each.name}: {verdict}", flush=True)
         rows = [row for done in wanted[:number] for row in _rows(done, outcomes[done.name])]
         write_whole(folder / "results.md", f"{markdown(_HEADER, rows)}\n".encode())
     return all(_holds(each, outcomes[each.name]) for each in wanted)
+
+
+def _check_free(folder: Path) -> None:
+    is_ours = any((folder / name).is_file() for name in (_MARKER, "outcome.json"))
+    if folder.exists() and not is_ours:
+        raise UserError(
+            f"{folder}: exists and has no results of reproduce.py; choose another --output"
+        )
 
 
 def _outcome_of(reproduction: Reproduction, folder: Path) -> dict[str, Any] | None:
@@ -65,6 +81,7 @@ def _run(reproduction: Reproduction, folder: Path) -> dict[str, Any]:
     """Run a command, store its outcome and return it."""
     if folder.exists():
         shutil.rmtree(folder)  # of a command that was interrupted or that has changed
+    write_whole(folder / _MARKER, f"{reproduction.command}\n".encode())
     start = time.perf_counter()
     values, error = [], None
     try:

@@ -104,7 +104,7 @@ def stacked_sweep(width: int, batch_size: int, members: int, processes: int, log
     """
     rates = torch.linspace(0.01, 0.1, members).tolist()
     overrides = [f"network.width={width}", f"data.batch_size={batch_size}", "callbacks=none"]
-    overrides += ["trainer.max_epochs=3"]
+    overrides += ["trainer.max_epochs=3", "trainer.accelerator=cpu"]
     configs = [compose([*overrides, f"optimizer.lr={rate}"]) for rate in rates]
     rounds = count()
 

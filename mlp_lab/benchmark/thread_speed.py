@@ -9,9 +9,11 @@ from contextlib import contextmanager, nullcontext
 
 from mlp_lab.benchmark.timing import median
 from mlp_lab.formatting import markdown
+from mlp_lab.runs.threads import cores
 
 _STEPS = [sys.executable, "-m", "mlp_lab.benchmark.plain_steps"]
 _BUSY = [sys.executable, "-c", "while True: pass"]
+_MOST_THREADS = 4
 # Environment variables that set how OpenMP threads wait.
 _WAIT_SETTINGS = {
     "default": {},
@@ -51,7 +53,7 @@ def _settings() -> dict[str, dict[str, str]]:
             "OMP_NUM_THREADS": str(threads),
             **waiting,
         }
-        for threads in range(1, (os.cpu_count() or 1) + 1)
+        for threads in range(1, min(cores(), _MOST_THREADS) + 1)
         for name, waiting in _WAIT_SETTINGS.items()
         if threads > 1 or not waiting  # a single thread does not wait
     }

@@ -21,7 +21,7 @@ def timed(call: Callable[[], object], repetitions: int) -> TimedRun:
     """Return a timed run: the mean seconds of ``repetitions`` calls after a warm-up."""
 
     def run() -> float:
-        for _ in range(repetitions // 5):
+        for _ in range(max(1, repetitions // 5)):
             call()
         start = time.perf_counter()
         for _ in range(repetitions):

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from mlp_lab.config import compose as composition
 from mlp_lab.config.compose import ROOTS, check_overrides, isolated_hydra, parse_overrides
 from mlp_lab.config.metrics import SIGN
+from mlp_lab.config.names import FIGURE_FORMATS
 from mlp_lab.config.plugin_modules import import_plugins, plugins_overrides, split_plugins
 from mlp_lab.errors import UserError
 from mlp_lab.runs import start
@@ -105,12 +106,15 @@ def compare(
         figure_format: format of the figures' files: ``png``, ``pdf`` or ``svg``.
 
     Raises:
-        UserError: there are no runs, no run has the metric, or the mode is neither.
+        UserError: there are no runs, no run has the metric, or there is no such mode or format.
     """
     if not folders:
         raise UserError("compare: needs at least one folder")
     if mode not in (None, *SIGN):
         raise UserError(f"mode={mode}: must be {' or '.join(SIGN)}")
+    if figure_format not in FIGURE_FORMATS:
+        allowed = ", ".join(FIGURE_FORMATS)
+        raise UserError(f"figure_format={figure_format}: must be one of {allowed}")
     with session():
         from mlp_lab.sweeps.comparison import answer
 

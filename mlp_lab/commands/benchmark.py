@@ -3,12 +3,13 @@
 
 import warnings
 from argparse import ArgumentTypeError, Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mlp_lab.commands.application import CommandParser, run_command
 from mlp_lab.commands.process import entry_point
 from mlp_lab.config.command_line import example
+from mlp_lab.errors import UserError, check_installed
 from mlp_lab.runs.threads import processes_for, set_threads, threads_from_environment
 
 _SUBJECTS = {
@@ -23,6 +24,14 @@ _SUBJECTS = {
     "load": "measure memory, open files and time of sweeps with many jobs and of a run with many"
     " epochs",
 }
+# Packages that a subject needs; None: without an option.
+_PACKAGES: dict[str | None, Sequence[tuple[str, str]]] = {
+    None: [("scikit-learn", "sklearn")],
+    "load": [("psutil", "psutil")],
+}
+# Subjects whose measurements are not repeated.
+_ONCE = ("products", "load")
+_ROUNDS = 5
 
 
 @entry_point
@@ -33,7 +42,7 @@ def benchmark() -> None:
         description="Compare the speed of training with other implementations.",
     )
     add = parser.arguments.add_argument
-    add("--rounds", type=_rounds, default=5, help="repetitions of a measurement (default: 5)")
+    add("--rounds", type=_rounds, help=f"repetitions of a measurement (default: {_ROUNDS})")
     subjects = parser.arguments.add_mutually_exclusive_group()
     for name, text in _SUBJECTS.items():
         subjects.add_argument(
@@ -49,7 +58,11 @@ def _rounds(text: str) -> int:
 
 
 def _benchmark(args: Namespace) -> None:
-    for table in _tables(args.subject, args.rounds):
+    if args.rounds is not None and args.subject in _ONCE:
+        raise UserError(f"--rounds: --{args.subject} measures once")
+    for package, module in _PACKAGES.get(args.subject, ()):
+        check_installed(package, module, "benchmark", "the comparison")
+    for table in _tables(args.subject, args.rounds or _ROUNDS):
         print(f"{table}\n", flush=True)
 
 
@@ -60,7 +73,7 @@ def _tables(subject: str | None, rounds: int) -> Iterable[str]:
         yield thread_speed.compare(rounds)
         return
     if subject == "load":
-        from mlp_lab.benchmark import load  # needs the extra benchmark
+        from mlp_lab.benchmark import load
 
         yield from load.measure()
         return

@@ -44,5 +44,5 @@ def _claims(args: Namespace) -> None:
     # Importing matplotlib would delay --help and errors in the arguments.
     from mlp_lab.course.claims.claims_report import report
 
-    if not report(args.topics or TOPICS, Path(args.output), args.format):
+    if not report(list(dict.fromkeys(args.topics)) or TOPICS, Path(args.output), args.format):
         raise UserError("a claim does not hold")

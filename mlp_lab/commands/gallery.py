@@ -65,7 +65,8 @@ def _claims(arguments: Sequence[str], folder: Path) -> None:
     from mlp_lab.course.claims.topics import TOPICS
 
     with session():
-        report(arguments or TOPICS, folder)
+        if not report(arguments or TOPICS, folder):
+            raise UserError("a claim does not hold")
 
 
 def _backprop(arguments: Sequence[str], folder: Path) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlp_lab.errors import UserError
+from mlp_lab.errors import UserError, first_line
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -41,22 +41,26 @@ return texts;
 
 @contextmanager
 def headless_chromium() -> "Iterator[Chrome]":
-    """Chromium without a window.
+    """Start Chromium without a window, and end it after the context.
 
-    Raises UserError if Chromium, its driver or selenium is not installed.
+    Raises UserError if Chromium, its driver or selenium is not installed, or if it does not start.
     """
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     try:
         from selenium import webdriver
+        from selenium.common.exceptions import WebDriverException
     except ImportError:
         raise UserError("selenium: not installed; pip install -e '.[screenshots]'") from None
     if chromium is None or driver is None:
-        raise UserError("chromium and chromedriver are not installed")
+        raise UserError("screenshots need chromium and chromedriver; both must be installed")
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     for flag in _FLAGS:
         options.add_argument(flag)
-    browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    try:
+        browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    except WebDriverException as error:  # such as a driver of another version
+        raise UserError(f"chromium: {first_line(error)}") from error
     try:
         yield browser
     finally:

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 from threading import Event
 
@@ -13,6 +13,7 @@ from mlp_lab.config.command_line import example
 from mlp_lab.errors import UserError
 
 _FIRST_PAGE = "#custom_scalars"
+_LAST_PORT = 65_535
 
 
 @entry_point
@@ -24,7 +25,7 @@ def view() -> None:
     )
     add = parser.arguments.add_argument
     add("folders", nargs="+", help="run folders, or folders that contain run folders")
-    add("--port", type=int, default=0, help="port on this machine (default: an unused one)")
+    add("--port", type=_port, default=0, help="port on this machine (default: an unused one)")
     add(
         "--screenshots",
         type=os.path.expanduser,
@@ -32,6 +33,12 @@ def view() -> None:
         help="write images of the pages to this folder, and stop (needs Chromium)",
     )
     run_command(parser, _serve)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _LAST_PORT:
+        raise ArgumentTypeError(f"must be a whole number from 0 to {_LAST_PORT}, not {text}")
+    return int(text)
 
 
 def _serve(args: Namespace) -> None:
@@ -59,5 +66,6 @@ def _serve(args: Namespace) -> None:
             save_screenshots(address, Path(args.screenshots))
             print(f"screenshots: {args.screenshots}")
             return
-        print(f"{count} runs: {address}{_FIRST_PAGE}  (Ctrl+C to stop)", flush=True)
+        runs = "1 run" if count == 1 else f"{count} runs"
+        print(f"{runs}: {address}{_FIRST_PAGE}  (Ctrl+C to stop)", flush=True)
         Event().wait()

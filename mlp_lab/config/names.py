@@ -57,7 +57,7 @@ BACKGAMMON_OUTPUTS = (1, 3)
 #: Opponents that are not networks of runs.
 BACKGAMMON_OPPONENTS = ("random", "pubeval", "gnubg")
 
-#: The worked examples of backpropagation and the activations that their hidden units can have.
+#: The worked examples of back-propagation and the activations that their hidden units can have.
 BACKPROP_EXAMPLES = ("lecture_2_2_1", "lecture_2_2_1_relu", "lecture_2_2_2_1")
 BACKPROP_ACTIVATIONS = ("identity", "relu", "sigmoid", "tanh")
 

@@ -30,7 +30,7 @@ def set_threads(threads: int | None) -> None:
     if threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(threads)
     else:
-        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, min(_MAX_THREADS, _cores() - 1))))
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, min(_MAX_THREADS, cores() - 1))))
     prepare_threads()
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(threads_from_environment())
@@ -68,7 +68,7 @@ def processes_for(requested: int | None, threads: int) -> int:
     """
     if sys.platform != "linux":
         return 1
-    return requested or (_cores() if threads == 1 else 1)
+    return requested or (cores() if threads == 1 else 1)
 
 
 def threads_from_environment() -> int:
@@ -81,12 +81,12 @@ def busy_hint() -> str | None:
     """Return a hint if other programs use the cores that torch's threads need, else None."""
     threads = threads_from_environment()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    if threads == 1 or load < _cores() - threads + 1:
+    if threads == 1 or load < cores() - threads + 1:
         return None
-    return f"the machine is busy (load {load:.1f}, {_cores()} cores): threads=1 may be much faster"
+    return f"the machine is busy (load {load:.1f}, {cores()} cores): threads=1 may be much faster"
 
 
-def _cores() -> int:
+def cores() -> int:
     """Return the number of cores that this process can use."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on every system
     return min(len(affinity(0)) if affinity else os.cpu_count() or 1, _quota())

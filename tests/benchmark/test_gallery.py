@@ -1,6 +1,7 @@
 """The gallery: that its entries cover all kinds of figures, and the page."""
 
 import ast
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,6 +52,7 @@ def test_entries_are_chosen_by_name() -> None:
 
 
 def test_the_page_shows_figures_and_failures(tmp_path: Path) -> None:
+    tmp_path = tmp_path / "my gallery"
     every = [
         Exhibit("a", "train data.set=<xor>", ["curve", "absent"]),
         Exhibit("b", "evaluate run={a} split=validation", ["matrix"]),
@@ -72,13 +74,18 @@ def test_the_page_shows_figures_and_failures(tmp_path: Path) -> None:
 
     failures = make(every, tmp_path, {"train": train, "evaluate": evaluate})
     assert failures == ["a: has not drawn absent", "c: run: none has no run"]
-    assert got == [["data.set=<xor>"], [f"run={tmp_path / 'a' / 'run'}", "split=validation"]]
+    assert got == [["data.set=<xor>"], [f"run='{tmp_path / 'a' / 'run'}'", "split=validation"]]
     text = (tmp_path / "index.html").read_text()
     assert "python scripts/train.py &#x27;data.set=&lt;xor&gt;&#x27;" in text
     for path in ("curve.png", "curve.gif", "validation_matrix.png"):
         assert f'<img src="a/run/figures/{path}"' in text
     assert "1/curve.png" not in text
     assert all(failure in text for failure in failures)
+    # A figure of an earlier gallery does not count.
+    for path in (tmp_path / "a").rglob("*.png"):
+        os.utime(path, (0, 0))
+    programs = {"train": lambda *_: None, "evaluate": lambda *_: None}
+    assert "b: has not drawn matrix" in make(every, tmp_path, programs)
 
 
 @pytest.mark.slow

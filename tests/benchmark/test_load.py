@@ -3,6 +3,13 @@
 from mlp_lab.benchmark.load import Sample, _rows
 
 
+def test_a_part_without_samples_has_no_values() -> None:
+    # All jobs of two stacks end at once.
+    samples = [Sample(float(n), done, 2**20, 7) for n, done in enumerate([0, 0, 5, 5, 10])]
+    rows = [row[1:] for row in _rows(samples, 10)]
+    assert rows == [["-"] * 3, ["-"] * 3, ["200", "1", "7"], ["-"] * 3, ["200", "1", "7"]]
+
+
 def test_rows_are_differences_between_the_parts() -> None:
     # 10 jobs, two per part, a job every 3 s after a start of 4 s; memory and files grow by job.
     samples = [Sample(4.0 + 3.0 * done, done, (100 + done) * 2**20, 7 + done) for done in range(11)]

@@ -80,7 +80,7 @@ class Recorded(Reproduction):
 
     def run(self, folder: Path) -> list[float]:
         self.calls.append(self.name)
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         answer = self.answers[self.name]
         if isinstance(answer, str):
             raise UserError(answer)
@@ -111,6 +111,22 @@ def test_failures_do_not_stop_the_others_and_are_repeated(tmp_path: Path) -> Non
         before = len(Recorded.calls)
         assert reproduce([replace(changed, values=[each])], tmp_path)
         assert len(Recorded.calls) - before == again
+
+
+def test_folders_of_others_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wanted = [Recorded("a", "a source", "train", 1), Recorded("b", "a source", "train", 1)]
+    Recorded.answers = {"a": [], "b": []}
+    run = tmp_path / "b" / "run" / "result.json"
+    run.parent.mkdir(parents=True)
+    run.write_text("{}")
+    calls = len(Recorded.calls)
+    with pytest.raises(UserError, match="b: exists and has no results of"):
+        reproduce(wanted, tmp_path)
+    assert run.is_file()
+    assert len(Recorded.calls) == calls
+    for note in ("", " (stored result)"):
+        assert reproduce(wanted[:1], tmp_path)
+        assert f"a: pass{note}\n" in capsys.readouterr().out
 
 
 def test_a_command_that_fails_names_its_last_line(tmp_path: Path) -> None:

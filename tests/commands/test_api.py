@@ -170,6 +170,10 @@ def test_runs_are_resumed() -> None:
         (lambda: compare("nowhere"), r"nowhere: no such folder"),
         (lambda: compare(), r"compare: needs at least one folder"),
         (lambda: compare("nowhere", mode="maximum"), r"mode=maximum: must be min or max"),
+        (
+            lambda: compare("nowhere", figure_format="jpg"),
+            r"figure_format=jpg: must be one of png, pdf, svg",
+        ),
         (lambda: load_run("nowhere"), r"nowhere: no such folder"),
         (lambda: load_run("x", checkpoint="first"), r"checkpoint=first: must be one of best, last"),
     ],

@@ -49,6 +49,8 @@ def test_the_help_of_a_topic_does_not_import_torch(topic, tmp_path):
         ("claims", ["actvations"], "actvations: no such topic; did you mean activations? (topics"),
         ("claims", ["--outptu", "x"], "unrecognized arguments: --outptu"),
         ("benchmark", ["--rounds", "0"], "argument --rounds: must be a whole number at least 1"),
+        ("benchmark", ["--load", "--rounds", "3"], "--rounds: --load measures once"),
+        ("view", ["logs", "--port=-1"], "argument --port: must be a whole number from 0 to 65535"),
         ("benchmark", ["--cost", "--images"], "argument --images: not allowed with argument --c"),
     ],
 )
