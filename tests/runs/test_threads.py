@@ -71,4 +71,4 @@ def test_a_container_may_have_fewer_cores_than_the_machine(
 ) -> None:
     monkeypatch.setattr(threads.Path, "read_text", lambda path: text)
     monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: range(64), raising=False)
-    assert threads._cores() == cores
+    assert threads.cores() == cores

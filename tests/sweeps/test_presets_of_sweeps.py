@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from mlp_lab.config.compose import CONFIG_FOLDER
 from mlp_lab.storage.run_folder import RunFolder
+from mlp_lab.sweeps.overrides import NO_VALUE
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,8 @@ def test_each_value_of_a_sweep_preset_is_valid(path: Path, compose: Callable) ->
     }
     for key, key_values in values.items():
         for value in key_values:
+            if value == NO_VALUE:
+                continue
             compose(*(chosen | {key: f"{key}={value}"}).values())
 
 
