@@ -15,6 +15,7 @@ from mlp_lab.runs.build import build_task, target_of
 from mlp_lab.runs.callbacks.progress_bar import Progress
 from mlp_lab.storage.checkpoints import read_checkpoint
 from mlp_lab.storage.run_folder import RunFolder
+from mlp_lab.tasks.closed_form import output_delta
 from mlp_lab.tasks.stack import replaced_methods
 from mlp_lab.tasks.stack_member import uncalled_hooks
 
@@ -97,6 +98,8 @@ def _stacking_key(job: Job) -> Hashable:
         raise UnstackableError(task.unstackable_reason)
     if replaced := replaced_methods(type(task)):
         raise UnstackableError(f"{type(task).__name__} defines {replaced[0]}")
+    if cfg.gradients == "closed_form" and output_delta([task]) is None:
+        raise UnstackableError(f"the loss of {type(task).__name__} has no closed form")
     step = 0 if last is None else read_checkpoint(last)["global_step"]
     agree = [key for key in cfg.task if key not in task.loss_numbers]
     parts = OmegaConf.masked_copy(cfg.task, agree), cfg.data, cfg.trainer

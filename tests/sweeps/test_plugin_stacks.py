@@ -24,6 +24,7 @@ from mlp_lab.errors import UserError
 from mlp_lab.images.augmentations import InputAugmentation
 from mlp_lab.lightning import pl
 from mlp_lab.runs.build import target_of
+from mlp_lab.storage.results import Status
 from mlp_lab.storage.sweep_folder import SweepFolder
 from mlp_lab.sweeps.groups import Job, training_groups
 from mlp_lab.sweeps.job_runner import JobRunner
@@ -217,3 +218,14 @@ def test_job_runners_import_plugins_in_other_processes(
     pickle.loads(pickled).train([(0, cfg, [])])
     assert training_stub.names == [["0"]]
     assert check(cfg, Train).network.size == 2
+
+
+@pytest.mark.parametrize(("gradients", "sizes"), [("auto", [3]), ("closed_form", [1, 1, 1])])
+def test_losses_without_closed_form_have_closed_forms_of_single_networks(
+    gradients: str, sizes: list[int], make_jobs: MakeJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Classification, "output_delta", lambda *_: None)
+    jobs = make_jobs("none", *SEEDS, common=["network.width=8", f"gradients={gradients}"])
+    assert [len(group.jobs) for group in training_groups(jobs)] == sizes
+    results = train_singly(jobs)
+    assert all(result.status is Status.FINISHED for result in results)
