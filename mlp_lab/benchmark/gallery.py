@@ -44,10 +44,10 @@ class Exhibit:
             UserError: an earlier exhibit has no run.
         """
         _, *words = shlex.split(self.command)
-        runs = {word: _run_in(word, root) for word in words}
+        runs = [_run_in(word, root) for word in words]
         return [
             word if run is None else override(word.partition("=")[0], str(run))
-            for word, run in runs.items()
+            for word, run in zip(words, runs, strict=True)
         ]
 
     def drawn_in(self, root: Path) -> Path:
