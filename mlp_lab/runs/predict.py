@@ -103,6 +103,14 @@ def _refuse(cfg: DictConfig, keys: Sequence[str], reason: str) -> None:
             raise UserError(f"{key}={value}: must be null: {reason}")
 
 
+def _output(cfg: DictConfig, run: RunFolder, suffix: str) -> Path:
+    """Return the path of the file to write. Raises UserError if it has another suffix."""
+    path = Path(cfg.output or run.folder / "figures" / f"prediction{suffix}")
+    if path.suffix.lower() != suffix:
+        raise UserError(f"output={path}: must end in {suffix}")
+    return path
+
+
 def _render_solid(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task) -> Path:
     """Write the surface of the solid that the run has learned, or an image of a section."""
     if cfg.mesh is None:
@@ -111,7 +119,7 @@ def _render_solid(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task)
     mesh = surface(task, cfg.mesh)
     if not len(mesh.faces):
         raise UserError(f"{run.folder}: the network has a probability below 1/2 everywhere")
-    output = Path(cfg.output or run.folder / "figures" / "prediction.ply")
+    output = _output(cfg, run, ".ply")
     write_whole(output, encode_ply(mesh))
     log.info("%s: %s triangles", output, f"{len(mesh.faces):,}")
     return output
@@ -167,7 +175,7 @@ def _render(cfg: DictConfig, run: RunFolder, data: DataModule, task: Task) -> Pa
 
 def _write_image(cfg: DictConfig, run: RunFolder, image: Tensor) -> Path:
     """Write an image ``[height, width, channels]`` to a PNG file; return the path."""
-    output = Path(cfg.output or run.folder / "figures" / "prediction.png")
+    output = _output(cfg, run, ".png")
     write_whole(output, encode_png(to_uint8(image.numpy())))
     height, width, _ = image.shape
     log.info("%s: %d x %d pixels", output, width, height)

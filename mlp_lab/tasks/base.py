@@ -13,7 +13,9 @@ from mlp_lab.data.batches import Chunk
 from mlp_lab.data.datamodule import DataModule
 from mlp_lab.errors import UserError
 from mlp_lab.lightning import pl
+from mlp_lab.nn.closed_form_layers import NoClosedFormError
 from mlp_lab.tasks.chunked_training import ChunkedTraining
+from mlp_lab.tasks.closed_form import check_closed_form
 from mlp_lab.tasks.metric_sums import MetricSums
 
 if TYPE_CHECKING:  # only annotations need them; split_predictions imports this module
@@ -105,6 +107,11 @@ class Task(ChunkedTraining):
 
     def check_trainer(self, trainer: pl.Trainer) -> None:
         """Raise UserError if a trainer is unsuitable for the task; called before training."""
+        if self.gradients == "closed_form":
+            try:
+                check_closed_form(trainer)
+            except NoClosedFormError as error:
+                raise UserError(f"gradients=closed_form: {error}") from error
 
     def predictions(self, output: Tensor) -> Tensor:
         """Return the predicted targets, given the network's outputs ``[batch, outputs]``.

@@ -282,7 +282,8 @@ class ChunkedTraining(pl.LightningModule):
         """Return the inputs ``x`` of the epoch's next training minibatch, augmented."""
         if self.augmentation is None:
             return x
-        return self.augmentation.augment(x, y, self._noise, self._strength)
+        with torch.autocast(self.device.type, enabled=False):  # which would round displacements
+            return self.augmentation.augment(x, y, self._noise, self._strength)
 
     def learning_rate(self) -> float:
         """Return the learning rate of the last step."""

@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from mlp_lab.data.attached import training_loader
 from mlp_lab.data.batches import Buffers, Chunk
 from mlp_lab.errors import UserError
+from mlp_lab.lightning import pl
 from mlp_lab.nn.closed_form_layers import NoClosedFormError
 from mlp_lab.nn.closed_form_network import ClosedFormNetwork
 from mlp_lab.nn.closed_form_step import ClosedFormStep
@@ -114,7 +115,7 @@ def _in_closed_form(
     if task.gradients == "autograd":
         return None, "gradients: by autograd"
     try:
-        _check_trainer(task)
+        check_closed_form(task.trainer)
         return make(), f"gradients: {description}"
     except NoClosedFormError as error:
         if task.gradients == "closed_form":
@@ -122,13 +123,15 @@ def _in_closed_form(
         return None, f"gradients: by autograd ({error})"
 
 
-def _check_trainer(task: "ChunkedTraining") -> None:
-    if task.trainer.precision not in ("32-true", "64-true"):
-        raise NoClosedFormError(f"trainer.precision={task.trainer.precision} has none")
-    if task.trainer.world_size > 1:
+def check_closed_form(trainer: pl.Trainer) -> None:
+    """Raise NoClosedFormError if a trainer has no closed-form gradients."""
+    if trainer.precision not in ("32-true", "64-true"):
+        raise NoClosedFormError(f"none with trainer.precision={trainer.precision}")
+    if trainer.world_size > 1:
         raise NoClosedFormError("several processes train one network")
-    if task.device.type != "cpu":
-        raise NoClosedFormError(f"trainer.accelerator={task.device.type} has none")
+    device = trainer.strategy.root_device.type
+    if device != "cpu":
+        raise NoClosedFormError(f"none with trainer.accelerator={device}")
 
 
 def _training(

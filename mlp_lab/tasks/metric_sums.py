@@ -39,7 +39,8 @@ class MetricSums:
         sizes = [len(target) for target in targets]
         weights = torch.tensor(sizes, dtype=torch.float32, device=losses[0].device)
         self._examples += sum(sizes)
-        self._values["loss"] += float(torch.stack(losses).float() @ weights)
+        # No matrix product, which mixed precision would round.
+        self._values["loss"] += float((torch.stack(losses).float() * weights).sum())
         for name, values in self._measure(torch.cat(outputs), torch.cat(targets)).items():
             if name in self._maxima:
                 largest = float(values.max()) if len(values) else 0.0

@@ -54,6 +54,7 @@ class Reconstruction(Regression):
         """
 
     def check_trainer(self, trainer: pl.Trainer) -> None:
+        super().check_trainer(trainer)
         if trainer.world_size > 1:
             raise UserError(f"trainer.devices: must be 1 for {self.target_kind} of one object")
 

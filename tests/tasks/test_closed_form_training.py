@@ -114,7 +114,7 @@ def test_a_resumed_run_ends_with_the_same_weights(
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("trainer.precision=bf16-mixed", "trainer.precision=bf16-mixed has none"),
+        ("trainer.precision=bf16-mixed", "none with trainer.precision=bf16-mixed"),
         ("task=mixup", "Mixup.differentiate is used; must be auto or autograd"),
     ],
 )

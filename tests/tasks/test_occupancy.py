@@ -169,6 +169,7 @@ def test_predictions_are_sections_or_a_mesh(
     [
         (["images=a.png"], r"images=a\.png: must be null: .* has learned a solid"),
         (["mesh=8", "axis=x"], "axis=x: must be null: the mesh is the whole surface"),
+        (["size=[4,4]", "output=a.csv"], r"output=a\.csv: must end in \.png"),
     ],
 )
 def test_unsuitable_predictions_are_one_clear_line(

@@ -72,7 +72,8 @@ def volume_rendering(
     weights = sample_weights(densities, distances)
     opacities = weights.sum(-1)
     rest = 1 - opacities
-    rendered = (weights.unsqueeze(-2) @ colours).squeeze(-2) + background * rest.unsqueeze(-1)
+    # No matrix product, which mixed precision would round.
+    rendered = (weights.unsqueeze(-1) * colours).sum(-2) + background * rest.unsqueeze(-1)
     depths = (weights * distances[..., :-1]).sum(-1) + rest * distances[..., -1]
     return Rendering(rendered, depths, opacities)
 

@@ -27,13 +27,16 @@ class EncodingFeatures(FigureCallback):
     around it.
 
     The figures are drawn when training ends, also after an error. For data whose targets are not
-    the pixels of an image, or whose inputs are coordinates in space, nothing is drawn.
+    the pixels of an image, or whose inputs are coordinates in space, nothing is drawn, and neither
+    for an encoding that is trained with the network.
     """
 
     @torch.no_grad()
     def prepare(self, trainer: pl.Trainer, task: pl.LightningModule) -> Drawings:
         data, encoding = data_of(trainer), task_of(task).encoding
         if data.target_size is None or data.nyquist is None or data.section is not None:
+            return []
+        if hasattr(task_of(task).network, "encoding"):
             return []
         like = next(iter(encoding.state_dict().values()), torch.empty(0))
         drawings = [partial(log_figure, trainer, "features", _features(encoding, like))]

@@ -106,3 +106,15 @@ def test_samples_are_one_of_each_interval() -> None:
     assert float(within.mean()) == pytest.approx(0.5, abs=0.02)
     assert float(within.std()) == pytest.approx(1 / math.sqrt(12), abs=0.02)
     torch.testing.assert_close(stratified(2.0, 6.0, 1, 8)[0, :-1], edges[:-1] + 0.25)
+
+
+def test_mixed_precision_does_not_round_colours() -> None:
+    generator = torch.Generator().manual_seed(0)
+    colours, densities = torch.rand(4, 9, 3, generator=generator), torch.rand(4, 9)
+    distances = torch.linspace(2, 6, 10).expand(4, -1)
+    expected = volume_rendering(colours, densities, distances)
+    with torch.autocast("cpu", torch.bfloat16):
+        for rendered, exact in zip(
+            volume_rendering(colours, densities, distances), expected, strict=True
+        ):
+            assert torch.equal(rendered, exact)

@@ -22,7 +22,7 @@ def side_by_side(rows: Mapping[str, ImageRow], columns: Sequence[str]) -> Figure
         columns: names of the networks.
     """
     titles = ["\n".join(textwrap.wrap(column, _WRAP)) for column in columns]
-    above = 0.2 + 0.17 * max(title.count("\n") + 2 for title in titles)
+    above = 0.45 + 0.17 * max(title.count("\n") + 2 for title in titles)
     size = ((len(columns) + 1) * _SIDE, len(rows) * (_SIDE + 0.1) + above)
     figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(len(rows), len(columns) + 1, squeeze=False)
