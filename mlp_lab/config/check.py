@@ -44,6 +44,11 @@ def check(cfg: DictConfig, root: type) -> DictConfig:
         plain = OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:
         reason = str(error.msg).splitlines()[0]
+        if absent := re.fullmatch("Interpolation key '(.+)' not found", reason):
+            raise UserError(
+                f"{error.full_key}: refers to {absent[1]}, which is not a key of this config; give"
+                " it a value"
+            ) from error
         raise UserError(f"{error.full_key}: can't be resolved: {reason}") from error
     plain = cast(dict[str, Any], plain)
     if PLUGINS_KEY in plain:

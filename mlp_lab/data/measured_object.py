@@ -53,7 +53,7 @@ class MeasuredObject(DataModule):
     def check_batch_normalization(self, processes: int) -> None:
         """Raise UserError, because the only example is all points of an object."""
         raise UserError(
-            "network.normalization=batch: must be none or layer for measurements of one object"
+            "network: has batch normalization, which measurements of one object can't use"
         )
 
 

@@ -92,7 +92,9 @@ class Views(DataModule):
 
     def check_batch_normalization(self, processes: int) -> None:
         """Raise UserError, because an example is many points."""
-        raise UserError("network.normalization=batch: must be none or layer for data=views")
+        raise UserError(
+            "network: has batch normalization, but an example of data=views is many points"
+        )
 
     def prepare_data(self) -> None:
         """Render or read the images. Raises UserError if they cannot be used."""

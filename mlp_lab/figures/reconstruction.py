@@ -46,7 +46,8 @@ def reconstruction(
     error_image = right.imshow(error, cmap="magma", vmin=0)
     right.set_title("absolute error", fontsize=9)
     right.set_axis_off()
-    below.colorbar(error_image, ax=right, label="mean over channels", shrink=0.8)
+    label = "mean over channels" if ground_truth.shape[2] > 1 else ""
+    below.colorbar(error_image, ax=right, label=label, shrink=0.8)
     figure.suptitle("reconstructions by epoch; below: the last one and its error")
     return figure
 

@@ -186,7 +186,7 @@ def test_wrong_options_of_a_sweep_leave_no_files(script):
         # interpolations
         (
             "optimizer.lr=${nothing}",
-            "optimizer.lr: can't be resolved: Interpolation key 'nothing' not found",
+            "optimizer.lr: refers to nothing, which is not a key of this config; give it a value",
         ),
         ("optimizer.lr=${seed", "optimizer.lr=${seed: can't be read"),
         ("seed=${optimizer.lr}", "seed=0.1: must be a whole number at least 0"),

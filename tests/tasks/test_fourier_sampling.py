@@ -96,7 +96,10 @@ def test_a_run_reports_the_volume_and_its_figures(trained: Result, compose: Call
     [
         (["experiment=mri", "task=tomography"], "Tomography learns projections, but the targets"),
         (["experiment=ct", "task=fourier_sampling"], "FourierSampling learns Fourier samples, but"),
-        (["experiment=mri", "network.normalization=batch"], "must be none or layer for measure"),
+        (
+            ["experiment=mri", "network.normalization=batch"],
+            "has batch normalization, which measure",
+        ),
         (["experiment=mri", "data.volume=none.nii"], r"data\.volume=.*none\.nii: no such file"),
         (["experiment=mri", "trainer.devices=2"], "must be 1 for Fourier samples of one object"),
     ],

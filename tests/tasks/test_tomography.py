@@ -105,7 +105,10 @@ def test_a_run_reports_the_image_and_its_figures(trained: Result, compose: Calla
     [
         (["experiment=curve_fit", "task=tomography"], "Tomography learns projections, but the"),
         (["experiment=ct", "task=regression"], "Regression learns numbers, but the targets"),
-        (["experiment=ct", "network.normalization=batch"], "must be none or layer for measure"),
+        (
+            ["experiment=ct", "network.normalization=batch"],
+            "has batch normalization, which measure",
+        ),
         (["experiment=ct", "select.metric=psnr"], "select.metric=psnr: must be one of loss, squ"),
     ],
 )

@@ -190,7 +190,7 @@ def test_unsuitable_predictions_are_one_clear_line(
         (["experiment=nerf", "task=regression"], "Regression learns numbers, but the targets of"),
         (["experiment=ct", "task=view_synthesis"], "ViewSynthesis learns views, but the targets"),
         (["experiment=nerf", "data.distance=0.3"], r"data\.distance=0\.3: a camera is inside"),
-        (["experiment=nerf", "network.normalization=batch"], "must be none or layer for data=vi"),
+        (["experiment=nerf", "network.normalization=batch"], "network: has batch normalization, b"),
         (["experiment=nerf", "data.near=7"], r"data\.near=7: must be below data\.far=5\.4"),
         (["experiment=nerf", "data.path=none"], r"data\.path=.*none: has no transforms_train"),
         (["experiment=image_hw", "data.image=text", "data.size=8", "callbacks=nerf"],

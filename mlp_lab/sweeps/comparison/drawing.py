@@ -103,7 +103,7 @@ def _metric_against(
     The value of the chosen run on test data is shown, too, if it is known.
     """
     second = others[0] if len(others) == 1 else None
-    labels = ["" if second is None else _axis_value(g.settings.get(second)) for g in groups]
+    labels = ["" if second is None else _axis_value(g.settings.get(second, "-")) for g in groups]
     if len(set(labels)) > styles.MOST:
         second, labels = None, [""] * len(groups)
     lines: dict[str, dict[str, list[swept_values.Point]]] = {}
