@@ -83,7 +83,7 @@ class LinearLayer:
         self._weight_target, self._bias_target = targets[0].view(*shape, inputs), targets[1]
         self._f, self._delta = self.output.view(*shape, batch), self.delta.view(*shape, batch)
         self._delta_of_units = self.delta.view(units, batch)
-        self._sums = weight.new_empty(units)
+        self._ones = weight.new_ones(batch)
         self._affine: Callable = torch.addmm if parts == 1 else torch.baddbmm
         self._product: Callable = torch.mm if parts == 1 else torch.bmm
         self._weight_transposed = self._weight.mT
@@ -104,7 +104,7 @@ class LinearLayer:
             self._product(self._weight_transposed, self._delta, out=self._below)
         target = self._weight_target
         self._affine(target, self._delta, self._x_transposed, beta=int(add), out=target)
-        _store(self._bias_target, torch.sum(self._delta_of_units, 1, out=self._sums), add)
+        self._bias_target.addmv_(self._delta_of_units, self._ones, beta=int(add))
 
 
 class ActivationLayer:
@@ -222,7 +222,7 @@ class BatchNormLayer:
             delta.mul_(self._weight)
         # Last, since the weight can be one of the targets.
         for target, gradient in zip(self._targets, gradients, strict=True):
-            _store(target, gradient, add)
+            target.copy_(target + gradient if add else gradient)
 
 
 class LayerNormLayer(BatchNormLayer):
@@ -257,14 +257,6 @@ class ResidualLayer:
         for layer in reversed(self._layers):
             layer.backward(add)
         self._below.add_(self.delta)
-
-
-def _store(target: Tensor, gradient: Tensor, add: bool) -> None:
-    """Add a gradient to its target, or replace the target."""
-    if add:
-        target.add_(gradient)
-    else:
-        target.copy_(gradient)
 
 
 def _slope(module: nn.Module, f: Tensor, g: Tensor) -> Tensor | float:
