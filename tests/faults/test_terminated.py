@@ -5,12 +5,16 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers import Start, forks, wait_for, wait_until
 
+from mlp_lab.lightning import pl
+from mlp_lab.runs.train import resume, train
 from mlp_lab.storage.checkpoints import read_checkpoint, trained_epochs
 from mlp_lab.storage.run_folder import RunFolder
+from mlp_lab.sweeps.comparison.comparison import find_runs
 from mlp_lab.sweeps.comparison.equality import check_same
 
 pytestmark = forks
@@ -34,6 +38,26 @@ def test_sigterm_ends_a_run_with_a_checkpoint(
     epochs = result.epochs + 1
     assert command(f"resume={run.folder}", f"trainer.max_epochs={epochs}")[0] == 0
     assert RunFolder(run.folder).result.epochs == epochs
+
+
+def test_an_epoch_without_checkpoint_is_repeated(
+    mnist_config: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cfg = mnist_config("trainer.max_epochs=3", "callbacks=none", "logger=none")
+    save, calls = pl.Trainer.save_checkpoint, []
+
+    def interrupted(trainer: pl.Trainer, path: Path, **options: Any) -> None:
+        calls.append(path)
+        if len(calls) == 3:  # of the second epoch, after the initial weights and the first one
+            raise KeyboardInterrupt
+        save(trainer, path, **options)
+
+    monkeypatch.setattr(pl.Trainer, "save_checkpoint", interrupted)
+    train(cfg)
+    [run] = find_runs([cfg.logs])
+    assert (run.result.status, run.result.epochs, len(run.history)) == ("interrupted", 1, 1)
+    monkeypatch.setattr(pl.Trainer, "save_checkpoint", save)
+    assert resume(str(run.folder), {}).epochs == 3
 
 
 @pytest.mark.slow

@@ -40,6 +40,7 @@ class EpochCheckpoint(pl.callbacks.Checkpoint):
         self.mode = mode
         self.history: list[Row] = []
         self.stopped = False
+        self._saved_epochs = 0
         self._unwritten: Checkpoints = {}
         self._group = [self]
 
@@ -106,6 +107,7 @@ class EpochCheckpoint(pl.callbacks.Checkpoint):
         last, best = map(self.run.checkpoints.path, ("last", "best"))
         # In all processes, since Lightning synchronizes them here.
         trainer.save_checkpoint(last, storage_options=self._unwritten)
+        self._saved_epochs = len(self.history)
         if not trainer.is_global_zero:
             return
         self.run.append_history(row)
@@ -119,6 +121,7 @@ class EpochCheckpoint(pl.callbacks.Checkpoint):
         self._leave_group()
 
     def on_exception(self, trainer: pl.Trainer, *_: Any) -> None:
+        del self.history[self._saved_epochs :]  # a signal can arrive before the checkpoint
         self._write()
         self._leave_group()
 
@@ -127,6 +130,7 @@ class EpochCheckpoint(pl.callbacks.Checkpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.history, self.stopped = state_dict["history"], state_dict["stopped"]
+        self._saved_epochs = len(self.history)
 
     def _is_last_of_epoch(self) -> bool:
         """Return whether all callbacks of the group have recorded the same epoch."""
