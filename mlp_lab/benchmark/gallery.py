@@ -50,7 +50,7 @@ class Exhibit:
             for word, run in zip(words, runs, strict=True)
         ]
 
-    def drawn_in(self, root: Path) -> Path:
+    def _drawn_in(self, root: Path) -> Path:
         """Return the folder of the figures: an evaluation draws in the folder of its run."""
         _, *words = shlex.split(self.command)
         runs = [_run_in(word, root) for word in words if word.startswith("run=")]
@@ -58,7 +58,8 @@ class Exhibit:
 
     def files(self, root: Path, since: float) -> dict[str, list[Path]]:
         """Return the files of each figure that were written since a time, one of each suffix."""
-        return {name: _files(name, self.drawn_in(root), since) for name in self.figures}
+        folder = self._drawn_in(root)
+        return {name: _files(name, folder, since) for name in self.figures}
 
 
 def exhibits(names: Sequence[str] = ()) -> list[Exhibit]:

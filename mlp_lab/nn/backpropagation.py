@@ -51,7 +51,7 @@ def outputs_and_gradients(
     gradients = [torch.empty_like(parameter) for parameter in network.parameters()]
     stacked = stack([network], [torch.default_generator])
     closed_form = ClosedForm(stacked, 1, gradients)
-    f = closed_form.add_gradients(
+    f = closed_form.differentiate(
         x.unsqueeze(0), y.T.unsqueeze(0), output_delta, scale=1 / len(x), add=False
     )
     return f[0].T, gradients

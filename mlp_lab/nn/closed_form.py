@@ -40,7 +40,22 @@ from mlp_lab.nn.closed_form_layers import (
 )
 from mlp_lab.nn.mlp import Residual
 from mlp_lab.nn.output_deltas import OutputDelta
-from mlp_lab.nn.stacking import StackedBatchNorm, StackedDropout, StackedLayerNorm, StackedLinear
+from mlp_lab.nn.stacking import (
+    StackedBatchNorm,
+    StackedDropout,
+    StackedLayerNorm,
+    StackedLinear,
+    UnstackableError,
+    shape,
+)
+
+
+def check_stackable(network: nn.Module) -> None:
+    """Raise NoClosedFormError if a network can't be stacked, which closed forms require."""
+    try:
+        shape(network)
+    except UnstackableError as error:
+        raise NoClosedFormError(f"network: {error}") from error
 
 
 class ClosedForm:
@@ -82,10 +97,10 @@ class ClosedForm:
             self._bound[key] = BoundLayers(first, layers)
         return self._bound[key]
 
-    def add_gradients(
+    def differentiate(
         self, x: Tensor, y: Tensor, output_delta: OutputDelta, scale: Tensor | float, add: bool
     ) -> Tensor:
-        """Add gradients of the summed losses of a minibatch to the targets, or replace these.
+        """Compute the gradients of the summed losses of a minibatch.
 
         Args:
             x: inputs ``[orders, batch, features]``.

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from mlp_lab.nn.closed_form import BoundLayers, ClosedForm
+from mlp_lab.nn.closed_form import BoundLayers, ClosedForm, check_stackable
 from mlp_lab.nn.closed_form_layers import NoClosedFormError
 from mlp_lab.nn.outputs_in_parts import CPU_POINTS, MAX_ACTIVATIONS
 from mlp_lab.nn.probes import linear_layers
-from mlp_lab.nn.stacking import StackedBatchNorm, StackedDropout, UnstackableError, shape, stack
+from mlp_lab.nn.stacking import StackedBatchNorm, StackedDropout, stack
 
 
 class ClosedFormNetwork:
@@ -36,10 +36,7 @@ class ClosedFormNetwork:
     """
 
     def __init__(self, network: nn.Module) -> None:
-        try:
-            shape(network)
-        except UnstackableError as error:
-            raise NoClosedFormError(f"network: {error}") from error
+        check_stackable(network)
         stacked = stack([network], [torch.default_generator])
         if any(isinstance(layer, StackedDropout | StackedBatchNorm) for layer in stacked.modules()):
             raise NoClosedFormError("network: dropout and batch normalization differ by part")

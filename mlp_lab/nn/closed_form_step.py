@@ -110,5 +110,5 @@ class ClosedFormStep:
         return outputs
 
     def _differentiate(self, x: Tensor, y: Tensor, scale: Tensor | float, add: bool) -> Tensor:
-        """Add ``scale`` times the gradients of the summed losses; return the outputs."""
-        return self._closed_form.add_gradients(x, y, self._output_delta, scale, add)
+        """Compute ``scale`` times the gradients of the summed losses; return the outputs."""
+        return self._closed_form.differentiate(x, y, self._output_delta, scale, add)

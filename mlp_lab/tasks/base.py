@@ -15,7 +15,7 @@ from mlp_lab.errors import UserError
 from mlp_lab.lightning import pl
 from mlp_lab.nn.closed_form_layers import NoClosedFormError
 from mlp_lab.tasks.chunked_training import ChunkedTraining
-from mlp_lab.tasks.closed_form import check_closed_form
+from mlp_lab.tasks.closed_form import check_closed_form, refusal
 from mlp_lab.tasks.metric_sums import MetricSums
 
 if TYPE_CHECKING:  # only annotations need them; split_predictions imports this module
@@ -111,7 +111,7 @@ class Task(ChunkedTraining):
             try:
                 check_closed_form(trainer)
             except NoClosedFormError as error:
-                raise UserError(f"gradients=closed_form: {error}") from error
+                raise refusal(error) from error
 
     def predictions(self, output: Tensor) -> Tensor:
         """Return the predicted targets, given the network's outputs ``[batch, outputs]``.

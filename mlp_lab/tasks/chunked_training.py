@@ -13,7 +13,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from mlp_lab.data.attached import training_loader
 from mlp_lab.data.batches import Buffers, Chunk
-from mlp_lab.errors import UserError
 from mlp_lab.images.augmentations import InputAugmentation
 from mlp_lab.lightning import pl
 from mlp_lab.nn.closed_form_network import ClosedFormNetwork
@@ -29,6 +28,7 @@ from mlp_lab.tasks.closed_form import (
     closed_form_network,
     closed_form_training,
     output_delta,
+    refusal,
 )
 
 log = logging.getLogger(__name__)
@@ -165,9 +165,7 @@ class ChunkedTraining(pl.LightningModule):
             if getattr(type(self), name) is not getattr(ChunkedTraining, name):
                 method = f"{type(self).__name__}.{name}"
                 if self.gradients == "closed_form":
-                    raise UserError(
-                        f"gradients=closed_form: {method} is used; must be auto or autograd"
-                    )
+                    raise refusal(f"{method} is used")
                 return f"gradients: by {method}"
         self._closed_form_network, line = closed_form_network(self)
         return line

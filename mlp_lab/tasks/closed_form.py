@@ -11,12 +11,12 @@ from mlp_lab.data.attached import training_loader
 from mlp_lab.data.batches import Buffers, Chunk
 from mlp_lab.errors import UserError
 from mlp_lab.lightning import pl
+from mlp_lab.nn.closed_form import check_stackable
 from mlp_lab.nn.closed_form_layers import NoClosedFormError
 from mlp_lab.nn.closed_form_network import ClosedFormNetwork
 from mlp_lab.nn.closed_form_step import ClosedFormStep
 from mlp_lab.nn.microbatches import microbatch_size
 from mlp_lab.nn.output_deltas import OutputDelta
-from mlp_lab.nn.stacking import UnstackableError, shape
 
 if TYPE_CHECKING:  # it imports this module
     from mlp_lab.tasks.chunked_training import ChunkedTraining
@@ -119,8 +119,13 @@ def _in_closed_form(
         return make(), f"gradients: {description}"
     except NoClosedFormError as error:
         if task.gradients == "closed_form":
-            raise UserError(f"gradients=closed_form: {error}; must be auto or autograd") from error
+            raise refusal(error) from error
         return None, f"gradients: by autograd ({error})"
+
+
+def refusal(reason: object) -> UserError:
+    """Return the error for ``gradients=closed_form`` where there is none."""
+    return UserError(f"gradients=closed_form: {reason}; must be auto or autograd")
 
 
 def check_closed_form(trainer: pl.Trainer) -> None:
@@ -142,10 +147,7 @@ def _training(
     task, delta = tasks[0], output_delta(tasks)
     if delta is None:
         raise NoClosedFormError(f"the loss of {type(task).__name__} has no closed form")
-    try:
-        shape(task.network)
-    except UnstackableError as error:
-        raise NoClosedFormError(f"network: {error}") from error
+    check_stackable(task.network)
     batch_size = training_loader(task.trainer).batch_size
     size = microbatch_size(task.network, task.device)
     step = ClosedFormStep(stacked(), optimizers, delta, batch_size, size, task.clipping)

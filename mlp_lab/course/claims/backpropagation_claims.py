@@ -68,7 +68,7 @@ def _equal_gradients() -> Claim:
             for method in methods:
                 gradients = method(network, *values)
                 differences += [abs(gradients[name] - expected[name]) for name in expected]
-    largest = float(np.max(differences))  # unlike max, not less than a nan
+    largest = float(np.max(differences))  # max would ignore a NaN
     return Claim(
         "the sum over paths, dynamic programming and autograd compute the same gradients",
         SOURCE,

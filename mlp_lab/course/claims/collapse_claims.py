@@ -35,7 +35,7 @@ def _one_layer() -> Claim:
         x = torch.randn(1000, 20, dtype=torch.float64)
         y = network(x)
         differences.append(float((collapse(network)(x) - y).norm() / y.norm()))
-    largest = float(np.max(differences))  # unlike max, not less than a nan
+    largest = float(np.max(differences))  # max would ignore a NaN
     return Claim(
         text=f"a deep linear network of depth {_DEPTHS[0]} to {_DEPTHS[-1]} is equal to one layer",
         source="lecture, activations",
